@@ -1,0 +1,87 @@
+// Package link is what the listener needs of the broker beyond its public API:
+// messages whose properties stay encoded, and deliveries that go straight to a
+// connection's buffer, with no goroutine between.
+package link
+
+import (
+	"context"
+
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// Channel is a channel of the broker as a connection uses it.
+type Channel interface {
+	// Publish is basic.publish. The message keeps Properties and Body; Exchange
+	// and RoutingKey need only last until it returns. The number is that of
+	// the publish in confirm mode, from 1, and zero if there is none to answer.
+	// nacked means that a queue could not keep the message.
+	Publish(ctx context.Context, p *Publish) (number uint64, nacked bool, err error)
+	// Consume is basic.consume. The sink gets what Consuming says first.
+	Consume(c *Consume, sink Sink) error
+	// Get is basic.get. The sink's Got is called, or ok is false.
+	Get(queue string, noAck bool, sink Sink) (ok bool, err error)
+	// Stall keeps deliveries back, or lets them go on: the connection's buffer
+	// is full, or has room again. It may be called by a Sink to keep them back.
+	Stall(stalled bool)
+	// Blocked reports whether Publish would wait for memory.
+	Blocked() bool
+	// MaxMessageSize is the largest body that Publish takes.
+	MaxMessageSize() int
+	// Encode gives the properties of a message as they travel. Its argument is
+	// a *warren.Message.
+	Encode(message any) wire.RawProperties
+	// Table gives the broker's form of a table.
+	Table(t wire.Table) map[string]any
+}
+
+// Session is a session of the broker as a connection uses it.
+type Session interface {
+	// Ended has f called, with no lock held, when the session is closed.
+	Ended(f func())
+}
+
+// Publish is a message from a client.
+type Publish struct {
+	Exchange, RoutingKey []byte
+	Mandatory, Immediate bool
+	User                 string             // who is logged in
+	Properties           wire.RawProperties // checked; nil if none is set
+	Body                 []byte
+}
+
+// Consume are the arguments of basic.consume.
+type Consume struct {
+	Queue, Tag       string
+	NoAck, Exclusive bool
+	Arguments        wire.Table
+}
+
+// Sink takes a channel's messages. Its methods are called with locks of the
+// broker held: they must not block and must not call the broker.
+type Sink interface {
+	// Consuming says that the consumer is accepted. No delivery comes before.
+	Consuming(tag string)
+	// Deliver takes a delivery of a consumer.
+	Deliver(d Delivery)
+	// Got takes the delivery of Get; left is how many messages stay ready.
+	Got(d Delivery, left int)
+	// Cancelled says that the broker has cancelled a consumer.
+	Cancelled(tag string)
+}
+
+// Delivery is a message on its way to a client.
+type Delivery struct {
+	ConsumerTag string
+	Tag         uint64
+	Redelivered bool
+	Reply       bool // by direct reply-to: no queue would keep it
+	Exchange    string
+	RoutingKey  string
+	Properties  Properties // nil if none is set
+	Body        []byte
+}
+
+// Properties append themselves as they travel.
+type Properties interface {
+	AppendTo(b []byte) []byte
+}

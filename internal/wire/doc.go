@@ -1,0 +1,34 @@
+// Package wire is the language of AMQP 0-9-1: frames, methods, content
+// properties and field tables, in both directions and without any state of a
+// connection.
+//
+// # Writing
+//
+// Everything is appended to a []byte of the caller, and nothing that is
+// appended can fail: a short string is cut to its 255 octets, and what a
+// [Table] cannot carry becomes void.
+//
+//	b = wire.AppendMethod(b, channel, &wire.QueueDeclareOk{Queue: "jobs"})
+//	b = wire.AppendDeliver(b, channel, &wire.BasicDeliver{...}, props, body, frameMax)
+//
+// # Reading
+//
+// A [FrameReader] or [ParseFrame] finds frames in a buffer. A [Decoder] turns
+// the payload of a method frame into a [Method], to be told apart by its type;
+// a [ContentHeader] is that of a header frame. Every length is checked against
+// the octets that are there before anything is allocated, and all octets must
+// be used.
+//
+// # Who owns the octets
+//
+// What is parsed aliases the octets that it was parsed from wherever its type
+// is []byte or [RawProperties], and is a copy wherever it is a string or a
+// [Table]. So a frame's payload and the short strings of class basic, which
+// come with every message, last until the next call of [FrameReader.Next]; the
+// short strings of all other classes are Go strings that last for ever.
+//
+// In the other direction []byte(s) costs nothing: the compiler makes no copy
+// for the likes of
+//
+//	wire.AppendDeliver(b, channel, &wire.BasicDeliver{RoutingKey: []byte(key)}, props, body, frameMax)
+package wire

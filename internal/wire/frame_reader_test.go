@@ -1,0 +1,186 @@
+package wire_test
+
+import (
+	"bytes"
+	"io"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// wrBody is a body frame with a payload of n octets, which are the channel's
+// number.
+func wrBody(channel uint16, n int) wire.Frame {
+	return wire.Frame{Type: wire.FrameBody, Channel: channel, Payload: bytes.Repeat([]byte{byte(channel)}, n)}
+}
+
+func wrFrames(frames ...wire.Frame) []byte {
+	var b []byte
+	for _, f := range frames {
+		b = wire.AppendFrame(b, f)
+	}
+	return b
+}
+
+func TestFrameReaderFindsFramesHoweverTheyArrive(t *testing.T) {
+	frames := []wire.Frame{wrBody(1, 0), wrBody(2, 1), wrBody(3, 55), wrBody(4, 56), wrBody(5, 57), wrBody(6, 4000), wrBody(7, 3), wrBody(8, 8192)}
+	for name, shape := range map[string]func(io.Reader) io.Reader{
+		"at once":        func(r io.Reader) io.Reader { return r },
+		"by the octet":   iotest.OneByteReader,
+		"in halves":      iotest.HalfReader,
+		"with the error": iotest.DataErrReader,
+	} {
+		for _, size := range []int{0, 1, 8, 64, 100, 20000} {
+			r := wire.NewFrameReader(shape(bytes.NewReader(wrFrames(frames...))), make([]byte, size))
+			for i, want := range frames {
+				f, err := r.Next()
+				require.NoError(t, err, "%s, buffer %d, frame %d", name, size, i)
+				require.Equal(t, want, f, "%s, buffer %d, frame %d", name, size, i)
+			}
+			_, err := r.Next()
+			require.Equal(t, io.EOF, err, name)
+		}
+	}
+}
+
+func TestFrameReaderTellsAnEndWithinAFrame(t *testing.T) {
+	octets := wrFrames(wrBody(1, 10))
+	for n := 1; n < len(octets); n++ {
+		r := wire.NewFrameReader(bytes.NewReader(octets[:n]), make([]byte, 64))
+		_, err := r.Next()
+		require.Equal(t, io.ErrUnexpectedEOF, err, "%d octets", n)
+	}
+}
+
+func TestFrameReaderGoesOnAfterAnErrorOfTheSource(t *testing.T) {
+	octets := wrFrames(wrBody(1, 100))
+	src := iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader(octets))) // fails once, at the second octet
+	r := wire.NewFrameReader(src, make([]byte, 64))
+	_, err := r.Next()
+	require.Equal(t, iotest.ErrTimeout, err)
+	f, err := r.Next()
+	require.NoError(t, err)
+	require.Equal(t, wrBody(1, 100), f)
+}
+
+func TestFrameReaderRefusesWhatParseFrameRefuses(t *testing.T) {
+	r := wire.NewFrameReader(bytes.NewReader(append(wrFrames(wrBody(1, 1)), wrOctets("04 0001 00000000 ce")...)), make([]byte, 64))
+	_, err := r.Next()
+	require.NoError(t, err)
+	for range 2 {
+		_, err = r.Next()
+		var bad *wire.FrameError
+		require.ErrorAs(t, err, &bad)
+		require.Equal(t, wire.FrameTypeUnknown, bad.Problem)
+	}
+}
+
+func TestFrameReaderLimits(t *testing.T) {
+	next := func(payload int, set ...uint32) error {
+		r := wire.NewFrameReader(bytes.NewReader(wrFrames(wrBody(1, payload))), nil)
+		for _, n := range set {
+			r.SetFrameMax(n)
+		}
+		_, err := r.Next()
+		return err
+	}
+	require.NoError(t, next(8192), "before tuning")
+	require.Error(t, next(8193), "before tuning")
+	require.NoError(t, next(131072, 131072))
+	require.Error(t, next(131073, 131072))
+	require.NoError(t, next(4096, 1), "less than the smallest frame_max counts as that")
+	require.Error(t, next(4097, 1))
+	require.Error(t, next(4097, 0), "zero is no way around the limit")
+}
+
+// wrNothing is a reader that never has anything.
+type wrNothing struct{ reads int }
+
+func (r *wrNothing) Read([]byte) (int, error) { r.reads++; return 0, nil }
+
+func TestFrameReaderGivesUpOnASourceThatReturnsNothing(t *testing.T) {
+	_, err := wire.NewFrameReader(new(wrNothing), make([]byte, 64)).Next()
+	require.Equal(t, io.ErrNoProgress, err)
+}
+
+// wrCounting counts calls of Read.
+type wrCounting struct {
+	io.Reader
+	reads int
+	sizes []int // of the buffers
+}
+
+func (r *wrCounting) Read(b []byte) (int, error) {
+	r.reads++
+	r.sizes = append(r.sizes, len(b))
+	return r.Reader.Read(b)
+}
+
+func TestReadySaysWhetherNextWillRead(t *testing.T) {
+	src := &wrCounting{Reader: bytes.NewReader(append(wrFrames(wrBody(1, 1), wrBody(2, 1)), "half"...))}
+	r := wire.NewFrameReader(src, make([]byte, 64))
+	require.False(t, r.Ready())
+	require.Zero(t, src.reads)
+	_, err := r.Next()
+	require.NoError(t, err)
+	require.True(t, r.Ready())
+	_, err = r.Next()
+	require.NoError(t, err)
+	require.Equal(t, 1, src.reads)
+	require.False(t, r.Ready())
+	_, err = r.Next()
+	require.Error(t, err)
+	require.Equal(t, 2, src.reads)
+
+	r = wire.NewFrameReader(bytes.NewReader(wrOctets("08 0000 00000000 cecece")), make([]byte, 64))
+	_, err = r.Next()
+	require.NoError(t, err)
+	require.False(t, r.Ready())
+	r = wire.NewFrameReader(bytes.NewReader(wrOctets("08 0000 00000000 ce 08 0000 00000000 00")), make([]byte, 64))
+	_, err = r.Next()
+	require.NoError(t, err)
+	require.True(t, r.Ready(), "an error needs no reading either")
+}
+
+func TestFrameReaderKeepsItsCallersBuffer(t *testing.T) {
+	own := make([]byte, 64)
+	var stream []byte
+	for i := range 1000 {
+		stream = append(stream, wrFrames(wrBody(uint16(i), i%56))...)
+	}
+	r := wire.NewFrameReader(bytes.NewReader(stream), own)
+	allocs := testing.AllocsPerRun(900, func() {
+		if _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	require.Zero(t, allocs)
+	require.NotEqual(t, make([]byte, 64), own)
+}
+
+func TestALargerBufferIsGivenUpWhenFramesAreSmallAgain(t *testing.T) {
+	large, small := wrFrames(wrBody(1, 1000)), wrFrames(wrBody(2, 1))
+	src := &wrCounting{Reader: io.MultiReader(
+		bytes.NewReader(large), bytes.NewReader(large), // one Read each
+		bytes.NewReader(bytes.Repeat(small, 64)), bytes.NewReader(small),
+	)}
+	r := wire.NewFrameReader(src, make([]byte, 64))
+	for range 2 + 64 + 1 {
+		_, err := r.Next()
+		require.NoError(t, err)
+	}
+	require.Equal(t, 64, src.sizes[0])
+	sizes := src.sizes[len(src.sizes)-3:]
+	require.Equal(t, []int{len(large), len(large), 64}, sizes, "kept for the next large frame and for 64 small ones")
+}
+
+func TestFrameReaderAllocatesNoMoreThanTheLargestFrame(t *testing.T) {
+	src := &wrCounting{Reader: io.MultiReader(bytes.NewReader(wrOctets("03 0001 00002000")), iotest.ErrReader(io.ErrClosedPipe))}
+	r := wire.NewFrameReader(src, make([]byte, 64))
+	_, err := r.Next()
+	require.Equal(t, io.ErrClosedPipe, err)
+	require.Equal(t, 8192+8-7, src.sizes[1])
+}

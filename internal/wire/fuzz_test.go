@@ -1,0 +1,135 @@
+package wire_test
+
+import (
+	"bytes"
+	"io"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// FuzzFrames: a reader and ParseFrame find the same frames in any octets, and
+// these make the same octets again.
+func FuzzFrames(f *testing.F) {
+	f.Add(wrFrames(wrBody(1, 0), wrBody(2, 5)))
+	f.Add(wire.AppendHeartbeat(nil))
+	f.Add(wire.AppendDeliver(nil, 1, &wire.BasicDeliver{RoutingKey: []byte("k")}, nil, []byte("body"), 4096))
+	f.Add(wrOctets("01 0001 ffffffff"))
+	f.Add(wrOctets("01 0001 00000001 00 cd"))
+	f.Add(wrOctets("04 0001 00000000 ce"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := wire.NewFrameReader(iotest.HalfReader(bytes.NewReader(b)), make([]byte, 16))
+		r.SetFrameMax(wire.FrameMinMax)
+		for {
+			want, size, wantErr := wire.ParseFrame(b, wire.FrameMinMax)
+			got, err := r.Next()
+			switch {
+			case wantErr != nil:
+				require.Equal(t, wantErr, err)
+				return
+			case size == 0:
+				if len(b) == 0 {
+					require.Equal(t, io.EOF, err)
+				} else {
+					require.Equal(t, io.ErrUnexpectedEOF, err)
+				}
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+			require.Equal(t, b[:size], wire.AppendFrame(nil, got))
+			b = b[size:]
+		}
+	})
+}
+
+// FuzzMethods: what can be parsed makes octets that mean the same.
+func FuzzMethods(f *testing.F) {
+	for _, c := range wrMethods {
+		f.Add(c.method.Append(nil))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := wrParse(b)
+		if err != nil {
+			require.Nil(t, m)
+			require.ErrorAs(t, err, new(*wire.MethodError))
+			return
+		}
+		again := m.Append(nil)
+		m, err = wrParse(again)
+		require.NoError(t, err)
+		require.Equal(t, again, m.Append(nil))
+	})
+}
+
+// FuzzTables: checking and parsing agree, and what can be parsed makes octets
+// that mean the same.
+func FuzzTables(f *testing.F) {
+	for _, c := range wrValues {
+		f.Add(append([]byte{1, 'k'}, wrOctets(c.octets)...))
+	}
+	f.Add(wrNested(32))
+	f.Add(wrNested(33))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		table, err := wire.ParseTable(b)
+		require.Equal(t, err, wire.CheckTable(b))
+		if err != nil {
+			require.Nil(t, table)
+			return
+		}
+		again := table.Append(nil)
+		table, err = wire.ParseTable(again[4:])
+		require.NoError(t, err)
+		require.Equal(t, again, table.Append(nil))
+	})
+}
+
+// FuzzProperties: checking and parsing agree; every property that is set can
+// be got and replaced.
+func FuzzProperties(f *testing.F) {
+	for _, c := range wrProperties {
+		f.Add(c.props.Append(nil), "new")
+	}
+	f.Add(wrAll.Append(nil), "")
+	f.Fuzz(func(t *testing.T, b []byte, value string) {
+		raw := wire.RawProperties(b)
+		var p wire.Properties
+		err := p.Parse(raw)
+		require.Equal(t, err, raw.Check())
+		for flag := wire.ContentType; flag >= wire.ClusterId; flag >>= 1 {
+			_, ok := raw.Get(flag)
+			require.True(t, !ok || raw.Has(flag))
+			require.True(t, err != nil || ok == raw.Has(flag))
+		}
+		replaced := raw.AppendWith(nil, wire.ReplyTo, []byte(value))
+		if err != nil {
+			return
+		}
+		var q wire.Properties
+		require.NoError(t, q.Parse(replaced))
+		require.Equal(t, value[:len(q.ReplyTo)], q.ReplyTo)
+		p.ReplyTo = q.ReplyTo
+		require.Equal(t, p.Append(nil), q.Append(nil))
+	})
+}
+
+// FuzzContentHeaders: what can be parsed makes the same octets again, and has
+// properties that can be parsed, too.
+func FuzzContentHeaders(f *testing.F) {
+	for _, c := range wrProperties {
+		f.Add(wire.ContentHeader{BodySize: 5, Properties: c.props.Append(nil)}.Append(nil))
+	}
+	f.Add(wrOctets("0032 0000 0000000000000000 0000"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := wire.ParseContentHeader(b)
+		if err != nil {
+			require.Zero(t, h)
+			return
+		}
+		require.Equal(t, b, h.Append(nil))
+		require.NoError(t, new(wire.Properties).Parse(h.Properties))
+	})
+}
