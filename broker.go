@@ -1,0 +1,248 @@
+package warren
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+)
+
+// DefaultVirtualHost is the virtual host that every broker has.
+const DefaultVirtualHost = "/"
+
+// Broker is an AMQP 0-9-1 broker inside this process. Make one with [New] and
+// end it with [Broker.Close]. Its methods are safe for many goroutines; it
+// starts a goroutine only for a handler or a callback that has work to do.
+type Broker struct {
+	options Options
+	log     *slog.Logger
+	root    *VirtualHost
+	memory  memory
+	chunks  sync.Pool          // of queues' stores
+	tasks   tasks              // goroutines that the broker started
+	leaving leaving            // handlers that end
+	ending  context.Context    // ends when Close cuts handlers short
+	cut     context.CancelFunc // ends it
+	state   atomic.Int32       // of brokerState
+
+	finished liveContext // of handlers that returned without a look at theirs
+
+	openJournal func(queue string) journal // nil: queues keep nothing beyond the broker
+
+	mu sync.Mutex
+	// Guarded by mu.
+	vhosts   map[string]*VirtualHost
+	sessions map[*Session]struct{}
+	ended    chan struct{} // closed when everything is cut off; made by Close
+}
+
+type brokerState = int32
+
+const (
+	stateOpen     brokerState = iota
+	stateDraining             // Shutdown: what is accepted is finished
+	stateClosed
+)
+
+// New makes a broker with one virtual host, "/". It listens nowhere, keeps
+// nothing on disk and cannot fail. Nil options are the zero [Options].
+func New(options *Options) *Broker {
+	var o Options
+	if options != nil {
+		o = *options
+	}
+	o = o.withDefaults()
+	b := &Broker{
+		options: o, log: o.Logger,
+		vhosts:   make(map[string]*VirtualHost),
+		sessions: make(map[*Session]struct{}),
+	}
+	b.ending, b.cut = context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	b.finished = liveContext{ctx, cancel, func() bool { return false }}
+	b.memory.init(&o)
+	b.root = newVirtualHost(b, DefaultVirtualHost)
+	b.vhosts[DefaultVirtualHost] = b.root
+	return b
+}
+
+// debug reports whether anybody wants the changes of state; asking is cheaper
+// than making the line.
+func (b *Broker) debug() bool { return b.log.Enabled(context.Background(), slog.LevelDebug) }
+
+// VirtualHost finds a virtual host; an empty name means "/", as in LavinMQ. It
+// fails with 530 if there is none of this name.
+func (b *Broker) VirtualHost(name string) (*VirtualHost, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state.Load() == stateClosed {
+		return nil, ErrClosed
+	}
+	if name == "" {
+		name = DefaultVirtualHost
+	}
+	v := b.vhosts[name]
+	if v == nil {
+		return nil, connectionOpen.fail(NotAllowed, "vhost %s not found", name)
+	}
+	return v, nil
+}
+
+// VirtualHostDeclare makes a virtual host, or finds it if it is there.
+func (b *Broker) VirtualHostDeclare(name string) (*VirtualHost, error) {
+	if name == "" {
+		return nil, connectionOpen.fail(NotAllowed, "a vhost must have a name")
+	}
+	if err := checkName(connectionOpen, "vhost name", name); err != nil {
+		return nil, err
+	}
+	if err := b.accepting(); err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	if b.state.Load() == stateClosed {
+		b.mu.Unlock()
+		return nil, ErrClosed
+	}
+	v := b.vhosts[name]
+	fresh := v == nil
+	if fresh {
+		v = newVirtualHost(b, name)
+		b.vhosts[name] = v
+	}
+	b.mu.Unlock()
+	if fresh {
+		b.log.Debug("vhost declared", "vhost", name)
+	}
+	return v, nil
+}
+
+// VirtualHostDelete removes a virtual host with all that is in it: its
+// sessions and handlers are closed and its messages are lost. It fails with
+// 530 if there is none, and with 403 for "/".
+func (b *Broker) VirtualHostDelete(name string) error {
+	if name == DefaultVirtualHost {
+		return connectionOpen.fail(AccessRefused, "vhost '/' cannot be deleted")
+	}
+	v, err := b.VirtualHost(name)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	delete(b.vhosts, name)
+	var sessions []*Session
+	for s := range b.sessions {
+		if s.vhost == v {
+			sessions = append(sessions, s)
+		}
+	}
+	b.mu.Unlock()
+	v.close(ErrClosed)
+	for _, s := range sessions {
+		s.Close()
+	}
+	b.log.Debug("vhost deleted", "vhost", name)
+	return nil
+}
+
+// Session opens a session in the virtual host "/".
+func (b *Broker) Session() (*Session, error) { return b.root.Session() }
+
+// Channel opens a channel in the virtual host "/", in a session of its own
+// that ends with it. Open a [Broker.Session] to have several channels share
+// their exclusive queues.
+func (b *Broker) Channel() (*Channel, error) { return b.root.Channel() }
+
+// Call sends a request to a queue and waits for the answer. See the package
+// documentation for what travels with it.
+//
+// The request is published to the default exchange with queue as routing key.
+// With nobody bound, it fails at once with [ErrNoRoute]. It ends with ctx's
+// error when ctx ends, with [*RemoteError] when the handler failed, with
+// [ErrRequestDropped] when the request was lost with its queue, and with
+// [ErrClosed] when the broker closes. A request without CorrelationId gets
+// one; ReplyTo is set by the broker. A request that is refused, or that waits
+// for memory, fails as in [Channel.Publish]. Any number of goroutines may call.
+func (b *Broker) Call(ctx context.Context, queue string, msg Message, opts ...CallOption) (reply Message, err error) {
+	err = b.root.call(ctx, queue, &msg, opts, &reply)
+	return reply, err
+}
+
+// Handle serves a queue: h is called for each request, up to [Concurrency] at
+// a time, and what it returns goes to the request's ReplyTo. The queue is
+// declared if it is missing, transient and auto-delete, so that calls fail
+// with [ErrNoRoute] when the last handler has gone.
+//
+// The request is acknowledged after the reply has been handed over. A panic
+// in h is an answer, too: a [*RemoteError].
+func (b *Broker) Handle(queue string, h HandlerFunc, opts ...HandleOption) (*Handler, error) {
+	return b.root.handle(queue, h, opts)
+}
+
+// accepting refuses new work once the broker closes.
+func (b *Broker) accepting() error {
+	if b.state.Load() != stateOpen {
+		return ErrClosed
+	}
+	return nil
+}
+
+func (b *Broker) addSession(s *Session) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state.Load() != stateOpen || b.vhosts[s.vhost.name] != s.vhost {
+		return ErrClosed
+	}
+	b.sessions[s] = struct{}{}
+	return nil
+}
+
+func (b *Broker) removeSession(s *Session) {
+	b.mu.Lock()
+	delete(b.sessions, s)
+	b.mu.Unlock()
+}
+
+// Close ends the broker at once: waiting calls, consumers and publishers get
+// [ErrClosed], the contexts of running handlers end, and Close waits for them
+// and for everything else that the broker started. It fails only if a handler,
+// or a function given to ConsumeFunc, does not return within
+// [Options].CloseTimeout; called from one of these it cannot but fail so.
+// Closing twice does nothing but wait.
+func (b *Broker) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), b.options.CloseTimeout)
+	defer cancel()
+	return b.close(ctx)
+}
+
+func (b *Broker) close(ctx context.Context) error {
+	b.mu.Lock()
+	first := b.state.Swap(stateClosed) != stateClosed
+	if first {
+		b.ended = make(chan struct{})
+	}
+	vhosts := make([]*VirtualHost, 0, len(b.vhosts))
+	for _, v := range b.vhosts {
+		vhosts = append(vhosts, v)
+	}
+	sessions := make([]*Session, 0, len(b.sessions))
+	for s := range b.sessions {
+		sessions = append(sessions, s)
+	}
+	b.mu.Unlock()
+	if first {
+		b.memory.close()
+		for _, v := range vhosts {
+			v.close(ErrClosed)
+		}
+		b.cut() // calls have ended: what handlers make of this reaches nobody
+		for _, s := range sessions {
+			s.Close()
+		}
+		close(b.ended)
+		b.log.Info("broker closed")
+	}
+	<-b.ended
+	return b.tasks.wait(ctx)
+}

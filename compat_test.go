@@ -1,0 +1,55 @@
+package warren_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+	"github.com/warrenmq/warren"
+)
+
+// Over AMQP, the first of these errors would close the channel or even the
+// connection. In process the channel goes on, with its consumers, its
+// unsettled deliveries and its exclusive queues.
+func TestAnErrorClosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		b := warren.New(nil)
+		defer b.Close()
+		ch, err := b.Channel()
+		require.NoError(t, err)
+		_, err = ch.QueueDeclare("q", warren.QueueOptions{Exclusive: true})
+		require.NoError(t, err)
+		c, err := ch.Consume("q", warren.ConsumeOptions{Tag: "c"})
+		require.NoError(t, err)
+		require.NoError(t, ch.Publish(ctx, "", "q", warren.Message{Body: []byte("1")}, warren.PublishOptions{}))
+		d, err := c.Next(ctx)
+		require.NoError(t, err)
+
+		failures := map[uint16]func() error{
+			warren.AccessRefused:      func() error { return ch.ExchangeDelete("amq.topic", warren.ExchangeDeleteOptions{}) },
+			warren.NotFound:           func() error { return ch.Publish(ctx, "missing", "", warren.Message{}, warren.PublishOptions{}) },
+			warren.PreconditionFailed: func() error { return ch.Ack(99, false) },
+			warren.NotAllowed: func() error {
+				_, err := ch.Consume("q", warren.ConsumeOptions{Tag: "c"})
+				return err
+			},
+			warren.SyntaxError: func() error { return ch.Qos(-1, warren.QosOptions{}) },
+		}
+		for code, fail := range failures {
+			var e *warren.Error
+			require.ErrorAs(t, fail(), &e)
+			require.Equal(t, code, e.Code)
+		}
+
+		require.NoError(t, d.Ack(false), "the delivery is still the channel's")
+		require.NoError(t, ch.Publish(ctx, "", "q", warren.Message{Body: []byte("2")}, warren.PublishOptions{}))
+		d, err = c.Next(ctx)
+		require.NoError(t, err, "the consumer is still there")
+		require.Equal(t, "2", string(d.Body))
+		q, err := ch.QueueDeclarePassive("q")
+		require.NoError(t, err, "so is the exclusive queue")
+		require.Equal(t, 1, q.Consumers)
+	})
+}

@@ -1,0 +1,183 @@
+package warren_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/warrenmq/warren"
+)
+
+func amConfirm(t testing.TB, ch *warren.Channel, exchange, key, body string, o warren.PublishOptions) (*warren.Confirmation, error) {
+	t.Helper()
+	return ch.PublishConfirm(t.Context(), exchange, key, warren.Message{Body: []byte(body)}, o)
+}
+
+// amAnswer requires an answer, which must be there, with the number.
+func amAnswer(t testing.TB, c *warren.Confirmation, tag uint64, acked bool) {
+	t.Helper()
+	require.NotNil(t, c)
+	require.Equal(t, tag, c.DeliveryTag)
+	select {
+	case <-c.Done():
+	default:
+		require.Fail(t, "no answer")
+	}
+	require.Equal(t, acked, c.Acked())
+	if acked {
+		require.NoError(t, c.Wait(t.Context()))
+	} else {
+		require.ErrorIs(t, c.Wait(t.Context()), warren.ErrNacked)
+	}
+}
+
+func amRefuseBad(body []byte) bool { return string(body) == "bad" }
+
+func TestConfirmSelect(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amOpen(t, b)
+		_, err := amConfirm(t, ch, "", "q", "m", warren.PublishOptions{})
+		require.ErrorIs(t, err, warren.ErrPreconditionFailed, "not without confirm.select")
+		require.NoError(t, ch.Confirm())
+		require.NoError(t, ch.Confirm(), "may be repeated")
+		amFails(t, ch.Tx(), 406, 90, 10, "PRECONDITION_FAILED - cannot switch from confirm to tx mode")
+
+		tx := amOpen(t, b)
+		require.NoError(t, tx.Tx())
+		amFails(t, tx.Confirm(), 406, 85, 10, "PRECONDITION_FAILED - cannot switch from tx to confirm mode")
+	})
+}
+
+func TestConfirmNumbersEveryPublish(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := amOpen(t, b), amOpen(t, b)
+		amQueues(t, ch, "q")
+		amPut(t, ch, "", "q", "before confirm.select: no number")
+		require.NoError(t, ch.Confirm())
+		c, err := amConfirm(t, ch, "", "q", "m", warren.PublishOptions{})
+		require.NoError(t, err)
+		amAnswer(t, c, 1, true)
+
+		amPut(t, ch, "", "q", "2: Publish counts, too")
+
+		c, err = amConfirm(t, ch, "", "nobody", "m", warren.PublishOptions{})
+		require.NoError(t, err)
+		amAnswer(t, c, 3, true) // dropped: the broker has done its duty
+
+		c, err = amConfirm(t, ch, "", "nobody", "m", warren.PublishOptions{Mandatory: true})
+		amReturned(t, err, 312, "NO_ROUTE")
+		amAnswer(t, c, 4, true)
+
+		c, err = amConfirm(t, ch, "", "q", "m", warren.PublishOptions{Immediate: true})
+		amReturned(t, err, 313, "NO_CONSUMERS")
+		amAnswer(t, c, 5, true)
+
+		require.NoError(t, ch.Confirm())
+		c, err = amConfirm(t, ch, "", "q", "m", warren.PublishOptions{})
+		require.NoError(t, err)
+		amAnswer(t, c, 6, true) // the count goes on
+
+		require.NoError(t, other.Confirm())
+		c, err = amConfirm(t, other, "", "q", "m", warren.PublishOptions{})
+		require.NoError(t, err)
+		amAnswer(t, c, 1, true) // each channel counts for itself
+	})
+}
+
+func TestConfirmOfARefusedPublish(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amOpen(t, b)
+		require.NoError(t, ch.Confirm())
+		c, err := amConfirm(t, ch, "missing", "k", "m", warren.PublishOptions{})
+		amFails(t, err, 404, 60, 40, "NOT_FOUND - no exchange 'missing' in vhost '/'")
+		require.Nil(t, c, "an error of the channel has no answer")
+	})
+}
+
+func TestNackWhenAQueueCannotKeepTheMessage(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amOpen(t, b)
+		warren.FailStores(b, amRefuseBad)
+		amQueues(t, ch, "fails")
+		warren.FailStores(b, nil)
+		amQueues(t, ch, "keeps")
+		for _, q := range []string{"fails", "keeps"} {
+			require.NoError(t, ch.QueueBind(q, "", "amq.fanout", nil))
+		}
+		require.NoError(t, ch.Confirm())
+
+		c, err := amConfirm(t, ch, "", "fails", "good", warren.PublishOptions{})
+		require.NoError(t, err)
+		amAnswer(t, c, 1, true)
+		c, err = amConfirm(t, ch, "", "fails", "bad", warren.PublishOptions{})
+		require.NoError(t, err)
+		amAnswer(t, c, 2, false)
+		c, err = amConfirm(t, ch, "", "fails", "bad", warren.PublishOptions{Mandatory: true})
+		require.NoError(t, err, "a nack and no return")
+		amAnswer(t, c, 3, false)
+		c, err = amConfirm(t, ch, "amq.fanout", "", "bad", warren.PublishOptions{Mandatory: true})
+		require.NoError(t, err)
+		amAnswer(t, c, 4, false) // one of two is enough
+		c, err = amConfirm(t, ch, "amq.fanout", "", "good again", warren.PublishOptions{})
+		require.NoError(t, err)
+		amAnswer(t, c, 5, true)
+
+		require.NoError(t, ch.QueueBind("fails", "k", "amq.direct", nil))
+		c, err = amConfirm(t, ch, "amq.direct", "k", "bad", warren.PublishOptions{Mandatory: true})
+		require.NoError(t, err, "all matched queues refuse: a nack and no return")
+		amAnswer(t, c, 6, false)
+
+		require.ErrorIs(t, amSend(ch, "", "fails", warren.Message{Body: []byte("bad")}, warren.PublishOptions{}), warren.ErrNacked,
+			"Publish in confirm mode tells, too")
+		require.Equal(t, []string{"good", "good again"}, amDrain(t, ch, "fails"))
+		require.Equal(t, []string{"bad", "good again"}, amDrain(t, ch, "keeps"))
+		require.Zero(t, b.Stats().Returned)
+	})
+}
+
+func TestConfirmNumbersOfManyPublishersAreUnique(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amOpen(t, b)
+		amQueues(t, ch, "q")
+		require.NoError(t, ch.Confirm())
+		const publishers, each = 4, 25
+		tags := make(chan uint64, publishers*each)
+		for range publishers {
+			go func() {
+				for range each {
+					c, err := ch.PublishConfirm(context.Background(), "", "q", warren.Message{}, warren.PublishOptions{})
+					if err != nil || c.Wait(context.Background()) != nil {
+						tags <- 0
+						continue
+					}
+					tags <- c.DeliveryTag
+				}
+			}()
+		}
+		seen := map[uint64]bool{}
+		for range publishers * each {
+			tag := <-tags
+			require.NotZero(t, tag)
+			require.LessOrEqual(t, tag, uint64(publishers*each))
+			require.False(t, seen[tag])
+			seen[tag] = true
+		}
+		require.Equal(t, publishers*each, amReady(t, ch, "q"))
+	})
+}
+
+func TestWaitForAnAnswerThatIsThereIgnoresItsContext(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amOpen(t, b)
+		require.NoError(t, ch.Confirm())
+		c, err := amConfirm(t, ch, "", "q", "m", warren.PublishOptions{})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(errors.New("done"))
+		for range 50 {
+			require.NoError(t, c.Wait(ctx))
+		}
+	})
+}

@@ -1,0 +1,140 @@
+package warren
+
+import (
+	"sync/atomic"
+
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// content is what a message has beside its body, key and exchange: its
+// properties, in the form in which they came. It is immutable and shared.
+type content interface {
+	// message gives the properties as users know them; the Body is not set.
+	message() Message
+	// headers gives the headers alone.
+	headers() Table
+	// AppendTo appends the properties as they travel.
+	AppendTo(b []byte) []byte
+}
+
+// properties are those of a message that was published in process.
+type properties Message
+
+func (p *properties) message() Message         { return Message(*p) }
+func (p *properties) headers() Table           { return p.Headers }
+func (p *properties) AppendTo(b []byte) []byte { return (*Message)(p).appendProperties(b) }
+
+// The request of a Call is content, too: that of its message, with the time
+// that is left to the caller. To a Handler the deadline travels as context.
+func (r *Request) message() Message {
+	m := r.Message
+	r.stampExpiration(&m)
+	return m
+}
+
+func (r *Request) headers() Table { return r.Headers }
+
+func (r *Request) AppendTo(b []byte) []byte {
+	m := r.message()
+	return m.appendProperties(b)
+}
+
+// encoded are properties that came over the wire. Most leave the same way and
+// are never decoded; the first look decodes them once for all.
+type encoded struct {
+	raw     wire.RawProperties
+	decoded atomic.Pointer[Message]
+}
+
+func (e *encoded) look() *Message {
+	if m := e.decoded.Load(); m != nil {
+		return m
+	}
+	var p wire.Properties
+	m := new(Message)
+	if err := p.Parse(e.raw); err == nil { // checked when they came
+		*m = messageOf(&p)
+	}
+	e.decoded.CompareAndSwap(nil, m)
+	return e.decoded.Load()
+}
+
+func (e *encoded) message() Message         { return *e.look() }
+func (e *encoded) headers() Table           { return e.look().Headers }
+func (e *encoded) AppendTo(b []byte) []byte { return append(b, e.raw...) }
+
+// messageOf puts decoded properties into the form that users know.
+func messageOf(p *wire.Properties) Message {
+	return Message{
+		Headers: fromWire(p.Headers), ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
+		DeliveryMode: p.DeliveryMode, Priority: p.Priority, CorrelationId: p.CorrelationId,
+		ReplyTo: p.ReplyTo, Expiration: p.Expiration, MessageId: p.MessageId, Timestamp: p.Timestamp,
+		Type: p.Type, UserId: p.UserId, AppId: p.AppId,
+	}
+}
+
+// appendProperties encodes the properties.
+func (m *Message) appendProperties(b []byte) []byte {
+	p := wire.Properties{
+		Headers: toWire(m.Headers), ContentType: m.ContentType, ContentEncoding: m.ContentEncoding,
+		DeliveryMode: m.DeliveryMode, Priority: m.Priority, CorrelationId: m.CorrelationId,
+		ReplyTo: m.ReplyTo, Expiration: m.Expiration, MessageId: m.MessageId, Timestamp: m.Timestamp,
+		Type: m.Type, UserId: m.UserId, AppId: m.AppId,
+	}
+	return p.Append(b)
+}
+
+// fromWire turns the codec's tables, at all levels, into ours.
+func fromWire(t wire.Table) Table {
+	if t == nil {
+		return nil
+	}
+	out := make(Table, len(t))
+	for k, v := range t {
+		out[k] = valueFromWire(v)
+	}
+	return out
+}
+
+func valueFromWire(v any) any {
+	switch v := v.(type) {
+	case wire.Table:
+		return fromWire(v)
+	case wire.Decimal:
+		return Decimal(v)
+	case []any:
+		for i := range v {
+			v[i] = valueFromWire(v[i])
+		}
+		return v
+	}
+	return v
+}
+
+// toWire is the way back. It leaves t as it is: others share it.
+func toWire(t Table) wire.Table {
+	if t == nil {
+		return nil
+	}
+	out := make(wire.Table, len(t))
+	for k, v := range t {
+		out[k] = valueToWire(v)
+	}
+	return out
+}
+
+func valueToWire(v any) any {
+	switch v := v.(type) {
+	case Table:
+		return toWire(v)
+	case Decimal:
+		return wire.Decimal(v)
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = valueToWire(v[i])
+		}
+		return out
+	}
+	return v
+}

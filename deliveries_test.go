@@ -1,0 +1,450 @@
+package warren_test
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/warrenmq/warren"
+)
+
+// rpDrain reads all that is ready, in order, and whether any was redelivered.
+func rpDrain(t *testing.T, ch *warren.Channel, queue string) (bodies []string, redelivered bool) {
+	t.Helper()
+	for {
+		d, ok, err := ch.Get(queue, true)
+		require.NoError(t, err)
+		if !ok {
+			return bodies, redelivered
+		}
+		bodies = append(bodies, string(d.Body))
+		redelivered = redelivered || d.Redelivered
+	}
+}
+
+// rpFromTo are the numbers from from to to-1.
+func rpFromTo(from, to int) (list []string) {
+	for i := from; i < to; i++ {
+		list = append(list, strconv.Itoa(i))
+	}
+	return list
+}
+
+var rpConsumeOptions = []struct {
+	name string
+	o    warren.ConsumeOptions
+}{
+	{"ack", warren.ConsumeOptions{}},
+	{"ack, prefetch 1", warren.ConsumeOptions{Prefetch: 1}},
+	{"ack, prefetch 7", warren.ConsumeOptions{Prefetch: 7}},
+	{"no ack", warren.ConsumeOptions{NoAck: true}},
+}
+
+// Messages that a loop has not seen are back in the queue as if they had never
+// left it, however the loop was left.
+func TestLeavingALoopGivesBackWhatItHasNotSeen(t *testing.T) {
+	const all, seen = 500, 70 // more than one batch
+	for _, test := range rpConsumeOptions {
+		for _, way := range []string{"break", "panic", "goexit", "context", "cancel", "close"} {
+			t.Run(test.name+", "+way, func(t *testing.T) {
+				rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+					other, ch := rpChannel(t, b), rpChannel(t, b)
+					rpQueue(t, other, "q")
+					rpNumbers(t, other, "q", all)
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					var got []string
+					var last error
+					var wg sync.WaitGroup
+					wg.Go(func() {
+						defer func() { recover() }()
+						for d, err := range ch.Deliveries(ctx, "q", test.o) {
+							if err != nil {
+								last = err
+								continue
+							}
+							got = append(got, string(d.Body))
+							if !test.o.NoAck {
+								d.Ack(false)
+							}
+							if len(got) < seen {
+								continue
+							}
+							switch way {
+							case "break":
+								return
+							case "panic":
+								panic("left")
+							case "goexit":
+								runtime.Goexit()
+							case "context":
+								cancel()
+							case "cancel":
+								ch.Cancel(d.ConsumerTag)
+							case "close":
+								ch.Close()
+							}
+						}
+					})
+					wg.Wait()
+					require.Equal(t, rpFromTo(0, seen), got)
+					switch way {
+					case "context":
+						require.ErrorIs(t, last, context.Canceled)
+					case "cancel", "close":
+						require.ErrorIs(t, last, warren.ErrClosed)
+					default:
+						require.NoError(t, last)
+					}
+					s := b.Stats()
+					require.Zero(t, s.Consumers)
+					require.Zero(t, s.Unacked)
+					require.EqualValues(t, seen, s.Delivered)
+					bodies, redelivered := rpDrain(t, other, "q")
+					require.Equal(t, rpFromTo(seen, all), bodies)
+					require.False(t, redelivered)
+					rpClean(t, b)
+				})
+			})
+		}
+	}
+}
+
+func TestSeenAndUnsettledComesBackAsRedelivered(t *testing.T) {
+	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		other, ch := rpChannel(t, b), rpChannel(t, b)
+		rpQueue(t, other, "q")
+		rpNumbers(t, other, "q", 10)
+		n := 0
+		for _, err := range ch.Deliveries(t.Context(), "q", warren.ConsumeOptions{}) {
+			require.NoError(t, err)
+			if n++; n == 3 {
+				break
+			}
+		}
+		require.Equal(t, 3, b.Stats().Unacked, "they stay with the channel")
+		require.Equal(t, 7, b.Stats().Ready)
+		require.NoError(t, ch.Close())
+		for i := range 10 {
+			d, ok, err := other.Get("q", true)
+			require.NoError(t, err)
+			require.True(t, ok)
+			require.Equal(t, strconv.Itoa(i), string(d.Body), "in the old order")
+			require.Equal(t, i < 3, d.Redelivered)
+		}
+	})
+}
+
+func TestConsumersOwnLoopDoesNotCancelIt(t *testing.T) {
+	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		ch := rpChannel(t, b)
+		rpQueue(t, ch, "q")
+		rpNumbers(t, ch, "q", 200)
+		c, err := ch.Consume("q", warren.ConsumeOptions{})
+		require.NoError(t, err)
+		var got []string
+		for len(got) < 200 {
+			for d, err := range c.Deliveries(t.Context()) {
+				require.NoError(t, err)
+				got = append(got, string(d.Body))
+				if len(got)%7 == 0 || len(got) == 200 {
+					break
+				}
+			}
+		}
+		require.Equal(t, rpFromTo(0, 200), got)
+		require.Equal(t, 1, b.Stats().Consumers)
+	})
+}
+
+func TestErrorIsTheLastPair(t *testing.T) {
+	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		ch := rpChannel(t, b)
+		collect := func(ctx context.Context, queue string) (bodies []string, errs []error) {
+			for d, err := range ch.Deliveries(ctx, queue, warren.ConsumeOptions{NoAck: true}) {
+				if err != nil {
+					require.Equal(t, warren.Delivery{}, d)
+					errs = append(errs, err)
+				} else {
+					require.Empty(t, errs)
+					bodies = append(bodies, string(d.Body))
+				}
+			}
+			return bodies, errs
+		}
+		_, errs := collect(t.Context(), "missing")
+		require.Len(t, errs, 1)
+		require.ErrorIs(t, errs[0], warren.ErrNotFound)
+
+		rpQueue(t, ch, "q")
+		rpNumbers(t, ch, "q", 100)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
+		defer cancel()
+		start := time.Now()
+		bodies, errs := collect(ctx, "q")
+		require.Equal(t, rpFromTo(0, 100), bodies)
+		require.Len(t, errs, 1)
+		require.ErrorIs(t, errs[0], context.DeadlineExceeded)
+		require.Equal(t, 3*time.Hour, time.Since(start))
+		require.Zero(t, b.Stats().Consumers)
+
+		rpNumbers(t, ch, "q", 100)
+		time.AfterFunc(time.Hour, func() { ch.QueueDelete("q", warren.QueueDeleteOptions{}) })
+		bodies, errs = collect(t.Context(), "q")
+		require.Equal(t, rpFromTo(0, 100), bodies)
+		require.Len(t, errs, 1)
+		require.ErrorIs(t, errs[0], warren.ErrConsumerCancelled)
+	})
+}
+
+// A context that ends stops a loop even when there is always one more message.
+func TestEndOfContextStopsABusyLoop(t *testing.T) {
+	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		ch := rpChannel(t, b)
+		rpQueue(t, ch, "q")
+		rpNumbers(t, ch, "q", 10)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		n := 0
+		for d, err := range ch.Deliveries(ctx, "q", warren.ConsumeOptions{Prefetch: 1}) {
+			if err != nil {
+				require.ErrorIs(t, err, context.Canceled)
+				break
+			}
+			n++
+			require.NoError(t, d.Ack(false))
+			if n == 3 {
+				cancel()
+			}
+		}
+		require.Equal(t, 3, n)
+		require.Equal(t, 7, b.Stats().Ready)
+	})
+}
+
+func TestManyReadersOfOneConsumerGetEachMessageOnce(t *testing.T) {
+	for _, test := range rpConsumeOptions {
+		t.Run(test.name, func(t *testing.T) {
+			rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+				ch := rpChannel(t, b)
+				rpQueue(t, ch, "q")
+				c, err := ch.Consume("q", test.o)
+				require.NoError(t, err)
+				var mu sync.Mutex
+				var got []string
+				var wg sync.WaitGroup
+				for i := range 8 {
+					wg.Go(func() {
+						for {
+							ctx, cancel := context.WithCancel(context.Background())
+							if i%2 == 0 { // half of them give up now and then
+								time.AfterFunc(time.Duration(i+1)*time.Millisecond, cancel)
+							}
+							d, err := c.Next(ctx)
+							ended := ctx.Err() != nil
+							cancel()
+							if err != nil {
+								if ended {
+									continue
+								}
+								return
+							}
+							mu.Lock()
+							got = append(got, string(d.Body))
+							mu.Unlock()
+							if !test.o.NoAck {
+								d.Ack(false)
+							}
+						}
+					})
+				}
+				for i := range 300 {
+					rpPublish(t, ch, "q", strconv.Itoa(i))
+					if i%10 == 0 {
+						time.Sleep(time.Millisecond)
+					}
+				}
+				time.Sleep(time.Second)
+				require.NoError(t, c.Cancel())
+				require.NoError(t, c.Cancel())
+				wg.Wait()
+				require.Len(t, got, 300)
+				want := rpFromTo(0, 300)
+				slices.Sort(want)
+				slices.Sort(got)
+				require.Equal(t, want, got)
+				rpClean(t, b)
+			})
+		})
+	}
+}
+
+func TestMailboxIsBoundedAndTheRestStaysInTheQueue(t *testing.T) {
+	for _, noAck := range []bool{false, true} {
+		rpBubble(t, &warren.Options{Mailbox: 5}, func(t *testing.T, b *warren.Broker) {
+			ch := rpChannel(t, b)
+			rpQueue(t, ch, "q")
+			rpNumbers(t, ch, "q", 20)
+			c, err := ch.Consume("q", warren.ConsumeOptions{NoAck: noAck})
+			require.NoError(t, err)
+			require.Equal(t, 15, b.Stats().Ready)
+			for i := range 8 { // unsettled ones are no unread ones
+				d, err := c.Next(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, strconv.Itoa(i), string(d.Body))
+				require.Equal(t, 14-i, b.Stats().Ready)
+			}
+			require.NoError(t, c.Cancel())
+			require.Equal(t, 12, b.Stats().Ready)
+		})
+	}
+}
+
+func TestMailboxIs256ByDefault(t *testing.T) {
+	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		ch := rpChannel(t, b)
+		rpQueue(t, ch, "q")
+		rpNumbers(t, ch, "q", 300)
+		_, err := ch.Consume("q", warren.ConsumeOptions{})
+		require.NoError(t, err)
+		require.Equal(t, 300-256, b.Stats().Ready)
+	})
+}
+
+func TestPrefetchBoundsWhatIsUnsettled(t *testing.T) {
+	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		ch := rpChannel(t, b)
+		rpQueue(t, ch, "q")
+		rpNumbers(t, ch, "q", 10)
+		var open []warren.Delivery
+		most := 0
+		c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{Prefetch: 3}, func(d warren.Delivery) {
+			open = append(open, d)
+			most = max(most, len(open))
+		})
+		require.NoError(t, err)
+		for settled := 0; settled < 10; {
+			synctest.Wait()
+			require.Len(t, open, min(3, 10-settled))
+			batch := open
+			open = nil
+			for _, d := range batch {
+				require.NoError(t, d.Ack(false))
+				settled++
+			}
+		}
+		require.NoError(t, c.Cancel())
+		<-c.Done()
+		require.Equal(t, 3, most)
+		rpClean(t, b)
+	})
+}
+
+func TestConsumeFuncCallsOneAfterAnotherUntilTheEnd(t *testing.T) {
+	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		ch := rpChannel(t, b)
+		rpQueue(t, ch, "q")
+		rpNumbers(t, ch, "q", 5)
+		var got []string
+		running := 0
+		c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{NoAck: true}, func(d warren.Delivery) {
+			running++
+			time.Sleep(time.Hour)
+			got = append(got, string(d.Body)+"/"+strconv.Itoa(running))
+			running--
+		})
+		require.NoError(t, err)
+		time.Sleep(150 * time.Minute) // in the third call
+		require.NoError(t, c.Cancel())
+		select {
+		case <-c.Done():
+			t.Fatal("done before the last call has returned")
+		default:
+		}
+		<-c.Done()
+		require.Equal(t, []string{"0/1", "1/1", "2/1"}, got)
+		bodies, redelivered := rpDrain(t, ch, "q")
+		require.Equal(t, []string{"3", "4"}, bodies)
+		require.False(t, redelivered)
+
+		c, err = ch.ConsumeFunc("missing", warren.ConsumeOptions{}, func(warren.Delivery) {})
+		require.ErrorIs(t, err, warren.ErrNotFound)
+		require.Nil(t, c)
+	})
+}
+
+func TestConsumeFuncThatLeavesByGoexitEndsItsConsumer(t *testing.T) {
+	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		ch := rpChannel(t, b)
+		rpQueue(t, ch, "q")
+		rpNumbers(t, ch, "q", 5)
+		c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{NoAck: true}, func(warren.Delivery) { runtime.Goexit() })
+		require.NoError(t, err)
+		<-c.Done()
+		synctest.Wait()
+		require.Zero(t, b.Stats().Consumers)
+		bodies, _ := rpDrain(t, ch, "q")
+		require.Equal(t, rpFromTo(1, 5), bodies)
+	})
+}
+
+func TestConsumersThatComeAndGoLoseNothing(t *testing.T) {
+	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		ch := rpChannel(t, b)
+		rpQueue(t, ch, "q")
+		const all = 2000
+		var mu sync.Mutex
+		got := make(map[string]int)
+		var wg sync.WaitGroup
+		for i := range 4 {
+			wg.Go(func() {
+				for {
+					mu.Lock()
+					finished := len(got) == all
+					mu.Unlock()
+					if finished {
+						return
+					}
+					mine := rpMustChannel(b)
+					n := 0
+					ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+					for d, err := range mine.Deliveries(ctx, "q", warren.ConsumeOptions{Prefetch: 10 * i}) {
+						if err != nil {
+							break
+						}
+						if n++; n > 20+i {
+							break // this one is not settled
+						}
+						mu.Lock()
+						got[string(d.Body)]++
+						mu.Unlock()
+						d.Ack(n%3 == 0)
+					}
+					cancel()
+					mine.Close()
+				}
+			})
+		}
+		rpNumbers(t, ch, "q", all)
+		wg.Wait()
+		require.Len(t, got, all)
+		for body, n := range got {
+			require.Equal(t, 1, n, body)
+		}
+		rpClean(t, b)
+	})
+}
+
+func rpMustChannel(b *warren.Broker) *warren.Channel {
+	ch, err := b.Channel()
+	if err != nil {
+		panic(err)
+	}
+	return ch
+}

@@ -1,0 +1,36 @@
+package warren
+
+import "errors"
+
+// FailStores makes the queues that are declared from now on refuse the
+// messages that refuse names; nil ends that.
+func FailStores(b *Broker, refuse func(body []byte) bool) {
+	b.openJournal = nil
+	if refuse != nil {
+		b.openJournal = func(string) journal { return fullJournal{refuse} }
+	}
+}
+
+// fullJournal cannot keep some messages.
+type fullJournal struct{ refuse func(body []byte) bool }
+
+func (j fullJournal) add(_ uint64, e entry) error {
+	if j.refuse(e.body) {
+		return errors.New("the journal is full")
+	}
+	return nil
+}
+
+func (fullJournal) remove(uint64) {}
+
+// TopicSteps matches key in a topic exchange that has the patterns, and counts
+// the places behind a # that the match went on from.
+func TopicSteps(key string, patterns ...string) int {
+	m := newMatcher(Topic)
+	for _, p := range patterns {
+		m.add(&binding{bindingKey: bindingKey{queue: &queue{}, key: p}})
+	}
+	r := &routing{}
+	m.match(r, key, nil)
+	return len(r.entered)
+}

@@ -1,0 +1,256 @@
+package warren
+
+import (
+	"bytes"
+	"context"
+	"math"
+
+	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// Link is how package amqp uses the channel for a connection: messages stay
+// encoded, deliveries go straight to the connection. Its type is internal to
+// this module; programs use the other methods.
+func (ch *Channel) Link() link.Channel { return (*linked)(ch) }
+
+// linked is a channel as a connection uses it.
+type linked Channel
+
+func (l *linked) channel() *Channel { return (*Channel)(l) }
+
+// Link is how package amqp learns that the broker has closed the session, as
+// [Channel.Link] is for channels.
+func (s *Session) Link() link.Session { return (*linkedSession)(s) }
+
+type linkedSession Session
+
+// Ended has f called when the session is closed, or at once if it is.
+func (l *linkedSession) Ended(f func()) {
+	l.mu.Lock()
+	closed := l.closed
+	l.ended = f
+	l.mu.Unlock()
+	if closed {
+		f()
+	}
+}
+
+// Publish follows Channel.Publish, with properties that stay as they are.
+func (l *linked) Publish(ctx context.Context, m *link.Publish) (number uint64, nacked bool, err error) {
+	ch := l.channel()
+	p := publishing{options: PublishOptions{Mandatory: m.Mandatory, Immediate: m.Immediate}}
+	if err := l.prepare(ctx, &p, m); err != nil {
+		return 0, false, err
+	}
+	switch ch.mode.Load() {
+	case modeTx:
+		return 0, false, ch.holdPublish(p)
+	case modeConfirm:
+		number = ch.published.Add(1)
+	}
+	nacked, err = ch.send(&p)
+	return number, nacked, err
+}
+
+// prepare makes the checks of basic.publish, in the order of Channel.prepare.
+func (l *linked) prepare(ctx context.Context, p *publishing, m *link.Publish) error {
+	ch := l.channel()
+	v := ch.vhost
+	if ch.closed.Load() {
+		return ErrClosed
+	}
+	if err := v.checkSize(len(m.Body)); err != nil {
+		return err
+	}
+	x := v.fallback
+	if len(m.Exchange) > 0 {
+		var err error
+		if x, err = l.exchangeFor(m.Exchange); err != nil {
+			return err
+		}
+	}
+	p.body, p.exchange = m.Body, x
+	p.key = l.routingKey(x, m.RoutingKey)
+	if m.Properties != nil {
+		if err := l.setProperties(p, m); err != nil {
+			return err
+		}
+	}
+	return v.admit(ctx, x, p.key, &ch.closed)
+}
+
+// exchangeFor makes a string of the name only if the exchange was not the one
+// published to before.
+func (l *linked) exchangeFor(name []byte) (*exchange, error) {
+	if x := l.recentExchange.Load(); x != nil && x.name == string(name) && !x.deleted.Load() {
+		return x, nil
+	}
+	return l.channel().exchangeFor(string(name))
+}
+
+// routingKey makes a string of the key, if there is none yet that says the
+// same.
+func (l *linked) routingKey(x *exchange, key []byte) string {
+	if x == l.vhost.fallback {
+		if q := l.recentQueue.Load(); q != nil && q.name == string(key) {
+			return q.name
+		}
+	}
+	if k := l.recentKey.Load(); k != nil && *k == string(key) {
+		return *k
+	}
+	k := string(key)
+	l.recentKey.Store(&k)
+	return k
+}
+
+// setProperties checks what the broker looks at: reply_to, expiration, user_id,
+// and the headers CC and BCC.
+func (l *linked) setProperties(p *publishing, from *link.Publish) error {
+	raw := from.Properties
+	if name, ok := raw.Get(wire.ReplyTo); ok && len(name) <= len(rabbitReplyTo) && isReplyName(string(name)) {
+		r := l.reply.Load()
+		if r == nil {
+			return errNoReplyConsumer(string(name))
+		}
+		raw = raw.AppendWith(nil, wire.ReplyTo, []byte(r.address))
+	}
+	if ms, ok := raw.Get(wire.Expiration); ok {
+		m := Message{Expiration: string(ms)}
+		if err := m.checkExpiration(); err != nil {
+			return err
+		}
+	}
+	if user, ok := raw.Get(wire.UserId); ok && string(user) != from.User {
+		return basicPublish.fail(PreconditionFailed, "user_id property set to '%s' but authenticated user was '%s'", user, from.User)
+	}
+	e := &encoded{raw: raw}
+	p.content = e
+	// Few messages have these headers; a look at the bytes saves decoding the
+	// others.
+	if headers, ok := raw.Get(wire.Headers); ok && bytes.Contains(headers, []byte("CC")) {
+		return l.senderSelected(p, e)
+	}
+	return nil
+}
+
+func (l *linked) senderSelected(p *publishing, e *encoded) error {
+	headers, err := p.takeKeys(e.headers())
+	if err != nil || len(headers) == len(e.headers()) {
+		return err
+	}
+	m := e.message() // without BCC it is another message
+	m.Headers = headers
+	p.content = (*properties)(&m)
+	return nil
+}
+
+// Consume follows Channel.Consume.
+func (l *linked) Consume(c *link.Consume, sink link.Sink) error {
+	o := ConsumeOptions{Tag: c.Tag, NoAck: c.NoAck, Exclusive: c.Exclusive, Args: fromWire(c.Arguments)}
+	_, err := l.channel().consume(c.Queue, o, sink)
+	return err
+}
+
+// Get follows Channel.Get.
+func (l *linked) Get(name string, noAck bool, sink link.Sink) (ok bool, err error) {
+	ch := l.channel()
+	if err := ch.check(); err != nil {
+		return false, err
+	}
+	q, err := ch.findQueue(basicGet, name)
+	if err != nil {
+		return false, err
+	}
+	it, left, ok := q.get(noAck)
+	if !ok {
+		return false, nil
+	}
+	if !ch.pass(nil, q, &it, noAck, sink, left) {
+		q.requeue(nil, []item{it}, false)
+		return false, ErrClosed
+	}
+	return true, nil
+}
+
+func (l *linked) Stall(stalled bool) {
+	l.stalled.Store(stalled)
+	if !stalled {
+		l.shared.missed.Store(true)
+		l.channel().revive()
+	}
+}
+
+func (l *linked) Blocked() bool {
+	m := &l.vhost.broker.memory
+	return m.policy != FailPublishers && m.full()
+}
+
+func (l *linked) MaxMessageSize() int {
+	if limit := l.vhost.broker.options.MaxMessageSize; limit > 0 {
+		return limit
+	}
+	return math.MaxInt
+}
+
+func (l *linked) Table(t wire.Table) map[string]any { return fromWire(t) }
+
+func (l *linked) Encode(message any) wire.RawProperties {
+	if m, ok := message.(*Message); ok && !m.plain() {
+		return m.appendProperties(nil)
+	}
+	return nil
+}
+
+// pass gives a message its delivery tag and passes it to the connection under
+// the channel's lock, so that tags leave in their order. It reports false if
+// the channel is closed. A nil consumer is Get, with what is left in the queue.
+func (ch *Channel) pass(c *Consumer, q *queue, it *item, noAck bool, sink link.Sink, left int) bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.closed.Load() {
+		return false
+	}
+	d := link.Delivery{
+		Tag: ch.lastTag.Add(1), Redelivered: it.redelivered,
+		Exchange: it.exchange.name, RoutingKey: it.key, Body: it.body,
+	}
+	if it.content != nil {
+		d.Properties = it.content
+	}
+	var core *consumer
+	if c != nil {
+		d.ConsumerTag, core, d.Reply = c.tag, c.c, c.c == nil
+	}
+	if !noAck {
+		ch.unacked.add(d.Tag, delivered{*it, q, core})
+	}
+	if c == nil {
+		sink.Got(d, left)
+	} else {
+		sink.Deliver(d)
+	}
+	return true
+}
+
+// send passes a message of the consumer to its connection. What comes after
+// the channel was closed lies in the mailbox until the consumer ends.
+func (c *Consumer) send(it *item) {
+	noAck, q := true, (*queue)(nil)
+	if c.c != nil {
+		noAck, q = c.c.noAck, c.c.queue
+	}
+	if !c.ch.pass(c, q, it, noAck, c.out, 0) {
+		c.box.put(it)
+	}
+}
+
+// toConnection makes c one that sends: its messages go past the mailbox, and
+// without a prefetch it is the connection's buffer that bounds them.
+func (c *consumer) toConnection() {
+	c.box = nil
+	if c.untilRead {
+		c.limit = math.MaxInt
+	}
+}

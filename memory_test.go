@@ -1,0 +1,301 @@
+package warren_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/warrenmq/warren"
+)
+
+// rpFull fills queue "q" with messages up to a limit of 1000 bytes: ten of 0
+// to 9, with the bookkeeping of about 100 bytes that the limit counts.
+func rpFull(t *testing.T, o *warren.Options, f func(t *testing.T, b *warren.Broker, ch *warren.Channel)) {
+	t.Helper()
+	o.MemoryLimit = 1000
+	rpBubble(t, o, func(t *testing.T, b *warren.Broker) {
+		ch := rpChannel(t, b)
+		rpQueue(t, ch, "q")
+		rpNumbers(t, ch, "q", 10)
+		require.GreaterOrEqual(t, b.Stats().Bytes, int64(1000))
+		f(t, b, ch)
+	})
+}
+
+// rpBlocked publishes in a goroutine and requires that it waits.
+func rpBlocked(t *testing.T, ctx context.Context, ch *warren.Channel, queue, body string) <-chan error {
+	t.Helper()
+	result := make(chan error, 1)
+	go func() {
+		result <- ch.Publish(ctx, "", queue, warren.Message{Body: []byte(body)}, warren.PublishOptions{})
+	}()
+	synctest.Wait()
+	require.Empty(t, result, "the publisher did not wait")
+	return result
+}
+
+func TestWhateverFreesMemoryWakesPublishers(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		free func(t *testing.T, ch *warren.Channel) error
+	}{
+		{"ack", func(t *testing.T, ch *warren.Channel) error {
+			for range 2 {
+				ch.Get("q", false)
+			}
+			return errors.Join(ch.Ack(1, false), ch.Ack(2, false))
+		}},
+		{"get without ack", func(t *testing.T, ch *warren.Channel) error {
+			_, _, err := ch.Get("q", true)
+			_, _, err2 := ch.Get("q", true)
+			return errors.Join(err, err2)
+		}},
+		{"consume without ack", func(t *testing.T, ch *warren.Channel) error {
+			c, err := ch.Consume("q", warren.ConsumeOptions{NoAck: true})
+			for range 10 {
+				_, err2 := c.Next(t.Context())
+				err = errors.Join(err, err2)
+			}
+			return err
+		}},
+		{"reject", func(t *testing.T, ch *warren.Channel) error {
+			for range 2 {
+				ch.Get("q", false)
+			}
+			return errors.Join(ch.Reject(1, false), ch.Reject(2, false))
+		}},
+		{"nack of many", func(t *testing.T, ch *warren.Channel) error {
+			var d warren.Delivery
+			for range 5 {
+				d, _, _ = ch.Get("q", false)
+			}
+			return d.Nack(true, false)
+		}},
+		{"purge", func(t *testing.T, ch *warren.Channel) error {
+			n, err := ch.QueuePurge("q")
+			require.Equal(t, 10, n)
+			return err
+		}},
+		{"delete", func(t *testing.T, ch *warren.Channel) error {
+			_, err := ch.QueueDelete("q", warren.QueueDeleteOptions{})
+			return err
+		}},
+		{"delete with messages that are out", func(t *testing.T, ch *warren.Channel) error {
+			for range 10 {
+				ch.Get("q", false)
+			}
+			_, err := ch.QueueDelete("q", warren.QueueDeleteOptions{})
+			return err
+		}},
+		{"commit", func(t *testing.T, ch *warren.Channel) error {
+			if err := ch.Tx(); err != nil {
+				return err
+			}
+			for range 2 {
+				ch.Get("q", false)
+			}
+			return errors.Join(ch.Ack(0, true), ch.TxCommit())
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			rpFull(t, &warren.Options{}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+				publisher := rpChannel(t, b)
+				rpQueue(t, publisher, "other")
+				result := rpBlocked(t, t.Context(), publisher, "other", "x")
+				require.NoError(t, test.free(t, ch))
+				require.NoError(t, <-result)
+				d, ok, err := publisher.Get("other", true)
+				require.NoError(t, err)
+				require.True(t, ok)
+				require.Equal(t, "x", string(d.Body))
+			})
+		})
+	}
+}
+
+func TestRequeueingFreesNoMemory(t *testing.T) {
+	rpFull(t, &warren.Options{}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		result := rpBlocked(t, t.Context(), rpChannel(t, b), "q", "x")
+		d, _, err := ch.Get("q", false)
+		require.NoError(t, err)
+		require.NoError(t, d.Nack(false, true))
+		synctest.Wait()
+		require.Empty(t, result)
+		require.NoError(t, b.Close())
+		require.ErrorIs(t, <-result, warren.ErrClosed)
+	})
+}
+
+func TestPublisherWaitsForMemoryUntilItsContextEnds(t *testing.T) {
+	rpFull(t, &warren.Options{}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
+		defer cancel()
+		start := time.Now()
+		err := ch.Publish(ctx, "", "q", warren.Message{}, warren.PublishOptions{})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, 3*time.Hour, time.Since(start))
+
+		call, cancelCall := context.WithCancel(t.Context())
+		result := rpGo(call, b, "q", "x")
+		synctest.Wait()
+		require.Empty(t, result)
+		cancelCall()
+		require.ErrorIs(t, (<-result).err, context.Canceled)
+		require.Equal(t, 10, b.Stats().Ready, "nothing of this came in")
+		require.Zero(t, b.Stats().Requesters)
+	})
+}
+
+func TestPublisherFailsAtTheLimitIfSoChosen(t *testing.T) {
+	rpFull(t, &warren.Options{MemoryPolicy: warren.FailPublishers}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		err := ch.Publish(t.Context(), "", "q", warren.Message{}, warren.PublishOptions{})
+		require.ErrorIs(t, err, warren.ErrMemoryLimit)
+		_, err = b.Call(t.Context(), "q", warren.Message{})
+		require.ErrorIs(t, err, warren.ErrMemoryLimit)
+		require.Equal(t, 10, b.Stats().Ready)
+		_, err = ch.QueuePurge("q")
+		require.NoError(t, err)
+		rpPublish(t, ch, "q", "x")
+	})
+}
+
+// Replies free memory in the end, so they pass.
+func TestRepliesPassTheMemoryLimit(t *testing.T) {
+	for _, policy := range []warren.MemoryPolicy{warren.BlockPublishers, warren.FailPublishers} {
+		rpBubble(t, &warren.Options{MemoryLimit: 1000, MemoryPolicy: policy}, func(t *testing.T, b *warren.Broker) {
+			ch := rpChannel(t, b)
+			rpQueue(t, ch, "full")
+			rpQueue(t, ch, "manual")
+			gate := rpNewGate()
+			rpHandle(t, b, "handled", gate.serve)
+			first, second := rpGo(t.Context(), b, "handled", "1"), rpGo(t.Context(), b, "manual", "2")
+			synctest.Wait()
+			rpNumbers(t, ch, "full", 8)
+			require.GreaterOrEqual(t, b.Stats().Bytes, int64(1000))
+
+			close(gate.release)
+			require.NoError(t, (<-first).err)
+			rpPublish(t, ch, "full", "8")
+			d, ok, err := ch.Get("manual", false)
+			require.NoError(t, err)
+			require.True(t, ok)
+			require.GreaterOrEqual(t, b.Stats().Bytes, int64(1000))
+			require.NoError(t, ch.Publish(t.Context(), "", d.ReplyTo, warren.Message{Body: []byte("ok")}, warren.PublishOptions{}))
+			require.Equal(t, "ok", string((<-second).reply.Body))
+			require.NoError(t, d.Ack(false))
+			_, err = ch.QueuePurge("full")
+			require.NoError(t, err)
+			rpClean(t, b)
+		})
+	}
+}
+
+// Many publishers, a limit of a message or two: all get through, the limit is
+// exceeded by a message each at most, and nothing is left at the end.
+func TestManyPublishersGetThroughATinyLimit(t *testing.T) {
+	for _, limit := range []int64{1, 150, 1000} {
+		t.Run(strconv.FormatInt(limit, 10), func(t *testing.T) {
+			rpBubble(t, &warren.Options{MemoryLimit: limit}, func(t *testing.T, b *warren.Broker) {
+				const publishers, each, cost = 10, 20, 110
+				ch := rpChannel(t, b)
+				rpQueue(t, ch, "a")
+				rpQueue(t, ch, "b")
+				var received atomic.Int32
+				var most int64
+				for _, queue := range []string{"a", "b"} {
+					_, err := rpChannel(t, b).ConsumeFunc(queue, warren.ConsumeOptions{Prefetch: 2}, func(d warren.Delivery) {
+						if queue == "a" {
+							most = max(most, b.Stats().Bytes)
+						}
+						time.Sleep(time.Millisecond)
+						received.Add(1)
+						d.Ack(false)
+					})
+					require.NoError(t, err)
+				}
+				var wg sync.WaitGroup
+				for i := range publishers {
+					wg.Go(func() {
+						for range each {
+							queue := []string{"a", "b"}[i%2]
+							if err := ch.Publish(t.Context(), "", queue, warren.Message{Body: make([]byte, 10)}, warren.PublishOptions{Mandatory: true}); err != nil {
+								t.Error(err)
+							}
+						}
+					})
+				}
+				wg.Wait()
+				time.Sleep(time.Minute)
+				rpClean(t, b)
+				require.EqualValues(t, publishers*each, received.Load())
+				require.LessOrEqual(t, most, limit+(publishers+1)*cost)
+			})
+		})
+	}
+}
+
+func TestNegativeMemoryLimitIsNone(t *testing.T) {
+	rpBubble(t, &warren.Options{MemoryLimit: -1}, func(t *testing.T, b *warren.Broker) {
+		ch := rpChannel(t, b)
+		rpQueue(t, ch, "q")
+		rpNumbers(t, ch, "q", 100)
+		require.GreaterOrEqual(t, b.Stats().Bytes, int64(100*100))
+	})
+}
+
+func TestBytesAreZeroWhenAllIsSettled(t *testing.T) {
+	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		ch := rpChannel(t, b)
+		rpQueue(t, ch, "q")
+		for _, end := range []func() error{
+			func() error { return ch.Ack(0, true) },
+			func() error { return ch.Nack(0, true, false) },
+			func() error { _, err := ch.QueuePurge("q"); return err },
+			func() error { _, err := ch.QueueDelete("q", warren.QueueDeleteOptions{}); return err },
+		} {
+			rpQueue(t, ch, "q")
+			for i := range 50 {
+				rpPublish(t, ch, "q", string(make([]byte, 100*i)))
+			}
+			for range 20 {
+				_, _, err := ch.Get("q", false)
+				require.NoError(t, err)
+			}
+			require.GreaterOrEqual(t, b.Stats().Bytes, int64(100*49*50/2+50*100))
+			require.NoError(t, end())
+			for {
+				d, ok, err := ch.Get("q", false)
+				if !ok || err != nil {
+					break
+				}
+				require.NoError(t, d.Ack(false))
+			}
+			ch.Ack(0, true)
+			require.Zero(t, b.Stats().Bytes)
+		}
+	})
+}
+
+// A publisher on a channel that is closed has nothing to wait for.
+func TestClosingAChannelFreesItsWaitingPublisher(t *testing.T) {
+	rpFull(t, &warren.Options{}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		publisher := rpChannel(t, b)
+		result := rpBlocked(t, t.Context(), publisher, "q", "x")
+		require.NoError(t, publisher.Close())
+		synctest.Wait()
+		select {
+		case err := <-result:
+			require.ErrorIs(t, err, warren.ErrClosed)
+		default:
+			t.Error("still waiting")
+			require.NoError(t, b.Close())
+			<-result
+		}
+	})
+}

@@ -1,0 +1,232 @@
+package warren
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// DeliveryMode of a [Message].
+const (
+	Transient  uint8 = 1 // may be lost when the broker stops; the same as zero
+	Persistent uint8 = 2 // is kept by a durable queue of a durable broker
+)
+
+// Message is a body with the properties of AMQP's basic class. The zero value
+// of a property means that it is not set.
+//
+// A message is immutable from the moment it is published: queues and consumers
+// share Body and Headers, so do not change either afterwards.
+type Message struct {
+	Headers         Table     // application headers
+	ContentType     string    // MIME type of the body
+	ContentEncoding string    // MIME encoding of the body
+	DeliveryMode    uint8     // Transient (or zero) or Persistent
+	Priority        uint8     // 0 to 9 by convention
+	CorrelationId   string    // of a request, repeated in its reply
+	ReplyTo         string    // where to send the reply; see [DirectReplyTo]
+	Expiration      string    // milliseconds to live, as decimal digits; checked, but nothing expires yet
+	MessageId       string    // application's identifier
+	Timestamp       time.Time // seconds, on the wire
+	Type            string    // application's message type
+	UserId          string    // user who published
+	AppId           string    // application that published
+	Body            []byte
+}
+
+// plain reports whether no property is set.
+func (m *Message) plain() bool {
+	return m.Headers == nil && m.DeliveryMode == 0 && m.Priority == 0 &&
+		len(m.ContentType)|len(m.ContentEncoding)|len(m.CorrelationId)|len(m.ReplyTo)|
+			len(m.Expiration)|len(m.MessageId)|len(m.Type)|len(m.UserId)|len(m.AppId) == 0 &&
+		m.Timestamp.IsZero()
+}
+
+// maxExpiration is RabbitMQ's bound: ten years of 366 days, in milliseconds.
+const maxExpiration = 10 * 366 * 24 * 3600 * 1000
+
+// check refuses properties that AMQP cannot carry.
+func (m *Message) check() error {
+	for _, p := range [...]struct{ name, value string }{
+		{"content_type", m.ContentType}, {"content_encoding", m.ContentEncoding},
+		{"correlation_id", m.CorrelationId}, {"reply_to", m.ReplyTo},
+		{"expiration", m.Expiration}, {"message_id", m.MessageId},
+		{"type", m.Type}, {"user_id", m.UserId}, {"app_id", m.AppId},
+	} {
+		if len(p.value) > maxShortString {
+			return basicPublish.fail(SyntaxError, "property %s of %d bytes exceeds %d", p.name, len(p.value), maxShortString)
+		}
+	}
+	if err := m.checkExpiration(); err != nil {
+		return err
+	}
+	return m.Headers.check(basicPublish)
+}
+
+func (m *Message) checkExpiration() error {
+	if m.Expiration == "" {
+		return nil
+	}
+	problem := expirationProblem(m.Expiration)
+	if problem == "" {
+		return nil
+	}
+	return basicPublish.fail(PreconditionFailed, "invalid expiration '%s': %s", m.Expiration, problem).
+		hint("it is a number of milliseconds, written as decimal digits")
+}
+
+// expirationProblem is RabbitMQ's word for what is wrong with an expiration.
+func expirationProblem(s string) string {
+	sign := 0
+	if s[0] == '-' || s[0] == '+' {
+		sign = 1
+	}
+	rest := strings.TrimLeft(s[sign:], "0123456789")
+	digits := len(s) - sign - len(rest)
+	if digits == 0 {
+		return "no_integer"
+	}
+	if rest != "" {
+		return fmt.Sprintf("{leftover_string,%q}", rest)
+	}
+	n, _ := strconv.ParseInt(s, 10, 64) // the nearest value, if it is out of range
+	switch {
+	case n < 0:
+		return "{value_negative," + s + "}"
+	case n > maxExpiration:
+		return "{value_too_large," + strings.TrimPrefix(s, "+") + "}"
+	}
+	return ""
+}
+
+// Delivery is a message that a consumer or Get received.
+type Delivery struct {
+	Message
+	Exchange     string // it was published to
+	RoutingKey   string // it was published with
+	ConsumerTag  string // of the consumer; empty from Get
+	DeliveryTag  uint64 // counts the channel's deliveries from 1
+	Redelivered  bool   // somebody has seen it before and did not settle it
+	MessageCount int    // messages left ready in the queue; set by Get only
+
+	ch *Channel
+}
+
+// fill makes d show it.
+func (d *Delivery) fill(ch *Channel, it *item) {
+	if it.content == nil {
+		d.Message = Message{Body: it.body}
+	} else {
+		d.Message = it.message()
+	}
+	d.Exchange = it.exchange.name
+	d.RoutingKey = it.key
+	d.Redelivered = it.redelivered
+	d.ch = ch
+}
+
+// Ack settles the delivery, and with multiple every earlier one of its channel
+// (basic.ack). See [Channel.Ack].
+func (d *Delivery) Ack(multiple bool) error {
+	if d.ch == nil {
+		return errUnknownTag(basicAck, d.DeliveryTag)
+	}
+	return d.ch.Ack(d.DeliveryTag, multiple)
+}
+
+// Nack gives the delivery back, and with multiple every earlier one of its
+// channel: to its old place in the queue with requeue, else it is dropped
+// (basic.nack). See [Channel.Nack].
+func (d *Delivery) Nack(multiple, requeue bool) error {
+	if d.ch == nil {
+		return errUnknownTag(basicNack, d.DeliveryTag)
+	}
+	return d.ch.Nack(d.DeliveryTag, multiple, requeue)
+}
+
+// Reject gives one delivery back, as Nack does (basic.reject).
+func (d *Delivery) Reject(requeue bool) error {
+	if d.ch == nil {
+		return errUnknownTag(basicReject, d.DeliveryTag)
+	}
+	return d.ch.Reject(d.DeliveryTag, requeue)
+}
+
+// Return is a message that could not be routed although it had to be
+// (basic.return). It is the error of the Publish that sent the message, or of
+// the TxCommit that released it.
+type Return struct {
+	Message
+	Code       uint16 // NoRoute or NoConsumers
+	Text       string // "NO_ROUTE" or "NO_CONSUMERS"
+	Exchange   string
+	RoutingKey string
+}
+
+// Error says what was returned and why.
+func (r *Return) Error() string {
+	return "warren: message returned: " + strconv.Itoa(int(r.Code)) + " " + r.Text +
+		" (exchange '" + r.Exchange + "', routing key '" + r.RoutingKey + "')"
+}
+
+// Is matches [ErrNoRoute] and [ErrNoConsumers] by code.
+func (r *Return) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Code == r.Code && t.Class == 0
+}
+
+// entry is a message as queues keep it: 64 bytes, copied by value. What few
+// messages have stands behind the interface.
+type entry struct {
+	body     []byte
+	key      string
+	exchange *exchange // it was published to; only its name is used
+	content  content   // nil when no property is set
+}
+
+// item is an entry that a queue has given a position, and its fate so far.
+type item struct {
+	entry
+	pos         uint64
+	redelivered bool
+}
+
+// overhead is what an entry costs beyond its body, for the memory limit.
+const overhead = 100
+
+func (e *entry) cost() int64 { return int64(len(e.body)) + overhead }
+
+// message puts the entry back into the form that users know.
+func (e *entry) message() Message {
+	if e.content == nil {
+		return Message{Body: e.body}
+	}
+	m := e.content.message()
+	m.Body = e.body
+	return m
+}
+
+// request is that of a Call, or nil.
+func (e *entry) request() *Request {
+	r, _ := e.content.(*Request)
+	return r
+}
+
+// drop tells the call that waits for an answer to e that there will be none.
+func (e *entry) drop(err error) {
+	if r := e.request(); r != nil {
+		r.dropped(1, err)
+	}
+}
+
+// remaining is the time left until ctx's deadline, in milliseconds and never
+// negative; ok is false when there is none.
+func remaining(ctx context.Context) (ms int64, ok bool) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return 0, false
+	}
+	return max(0, time.Until(deadline).Milliseconds()), true
+}

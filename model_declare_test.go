@@ -1,0 +1,133 @@
+package warren_test
+
+import (
+	"strings"
+
+	"github.com/warrenmq/warren"
+)
+
+func (ch *mbModelChannel) QueueDeclare(name string, o warren.QueueOptions) (warren.Queue, error) {
+	const method = "queue.declare"
+	m, q := ch.model, ch.model.queues[name]
+	o.Durable = o.Durable && !o.Exclusive // it ends with the session anyway
+	inequivalent := func(arg, received, current string) (warren.Queue, error) {
+		return warren.Queue{}, mbFail(method, 406, "inequivalent arg '%s' for queue '%s' in vhost '/': received %s but current is %s", arg, name, received, current)
+	}
+	switch {
+	case ch.closed:
+		return warren.Queue{}, warren.ErrClosed
+	case mbIsReplyName(name) || mbIsReplyAddress(name):
+		return ch.inspectReply(name)
+	case strings.HasPrefix(name, "amq."):
+		return warren.Queue{}, mbFail(method, 403, "queue name '%s' contains reserved prefix 'amq.*'", name)
+	case q == nil:
+		if name == "" {
+			name = m.choose("amq.gen-")
+		}
+		q = &mbQueue{model: m, name: name, options: o}
+		if o.Exclusive {
+			q.owner = ch.session
+		}
+		m.queues[name] = q
+	case q.options.Exclusive != o.Exclusive || q.owner != nil && q.owner != ch.session:
+		return warren.Queue{}, mbLocked(method, name)
+	case q.options.Durable != o.Durable:
+		return inequivalent("durable", mbBool(o.Durable), mbBool(q.options.Durable))
+	case q.options.AutoDelete != o.AutoDelete:
+		return inequivalent("auto_delete", mbBool(o.AutoDelete), mbBool(q.options.AutoDelete))
+	}
+	ch.lastQueue = name
+	return q.state(), nil
+}
+
+// inspectReply: the pseudo-queue is always there, an address only as long as
+// its requester.
+func (ch *mbModelChannel) inspectReply(name string) (warren.Queue, error) {
+	switch {
+	case mbIsReplyName(name) && ch.reply == nil:
+		return warren.Queue{Name: name}, nil
+	case mbIsReplyAddress(name) && ch.model.requester[name] == nil:
+		return warren.Queue{}, mbNoQueue("queue.declare", name)
+	}
+	return warren.Queue{Name: name, Consumers: 1}, nil
+}
+
+func (ch *mbModelChannel) QueueDeclarePassive(name string) (warren.Queue, error) {
+	if !ch.closed && (mbIsReplyName(name) || mbIsReplyAddress(name)) {
+		return ch.inspectReply(name)
+	}
+	q, err := ch.findQueue("queue.declare", name)
+	if err != nil {
+		return warren.Queue{}, err
+	}
+	ch.lastQueue = q.name
+	return q.state(), nil
+}
+
+func (ch *mbModelChannel) QueuePurge(name string) (int, error) {
+	if !ch.closed && mbIsReplyAddress(name) {
+		return 0, nil
+	}
+	q, err := ch.findQueue("queue.purge", name)
+	if err != nil {
+		return 0, err
+	}
+	n := len(q.ready)
+	q.ready = nil
+	return n, nil
+}
+
+func (ch *mbModelChannel) QueueDelete(name string, o warren.QueueDeleteOptions) (int, error) {
+	const method = "queue.delete"
+	if ch.closed {
+		return 0, warren.ErrClosed
+	}
+	name, err := ch.queueName(method, name)
+	if err != nil {
+		return 0, err
+	}
+	q := ch.model.queues[name]
+	switch {
+	case q == nil:
+		return 0, nil
+	case q.owner != nil && q.owner != ch.session:
+		return 0, mbLocked(method, name)
+	case o.IfUnused && len(q.consumers) > 0:
+		return 0, mbFail(method, 406, "queue '%s' in vhost '/' in use", name)
+	case o.IfEmpty && len(q.ready) > 0:
+		return 0, mbFail(method, 406, "queue '%s' in vhost '/' not empty", name)
+	}
+	n := len(q.ready)
+	ch.model.deleteQueue(q)
+	return n, nil
+}
+
+// queueName: an empty name stands for the queue declared last.
+func (ch *mbModelChannel) queueName(method, name string) (string, error) {
+	if name != "" {
+		return name, nil
+	}
+	if ch.lastQueue == "" {
+		return "", mbFail(method, 404, "no previously declared queue")
+	}
+	return ch.lastQueue, nil
+}
+
+// findQueue finds a queue that the channel may use.
+func (ch *mbModelChannel) findQueue(method, name string) (*mbQueue, error) {
+	if ch.closed {
+		return nil, warren.ErrClosed
+	}
+	name, err := ch.queueName(method, name)
+	if err != nil {
+		return nil, err
+	}
+	q := ch.model.queues[name]
+	switch {
+	case q == nil:
+		return nil, mbNoQueue(method, name)
+	case q.owner != nil && q.owner != ch.session:
+		return nil, mbLocked(method, name)
+	}
+	return q, nil
+}

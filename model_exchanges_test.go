@@ -1,0 +1,313 @@
+package warren_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/warrenmq/warren"
+)
+
+type mbExchange struct {
+	name    string
+	kind    warren.ExchangeType
+	options warren.ExchangeOptions
+}
+
+// mbBinding leads from an exchange to a queue or to an exchange.
+type mbBinding struct {
+	source   *mbExchange
+	queue    *mbQueue
+	exchange *mbExchange
+	key      string
+	args     warren.Table
+}
+
+// route is where a message goes: each queue and address once, by way of each
+// exchange once.
+func (m *mbModel) route(x *mbExchange, keys []string, headers warren.Table) (queues []*mbQueue, addresses []string) {
+	visit := []*mbExchange{x}
+	for i := 0; i < len(visit); i++ {
+		x, matched := visit[i], false
+		for _, key := range keys {
+			if x.name == "" {
+				if q := m.queues[key]; q != nil {
+					queues = mbWith(queues, q)
+				} else if mbIsReplyAddress(key) {
+					addresses = mbWith(addresses, key)
+				}
+			}
+			for _, b := range m.bindings {
+				if b.source != x || !mbMatches(b, key, headers) {
+					continue
+				}
+				matched = true
+				if b.queue != nil {
+					queues = mbWith(queues, b.queue)
+				} else {
+					visit = mbWith(visit, b.exchange)
+				}
+			}
+		}
+		if alternate := m.exchanges[x.options.Alternate]; !matched && x.options.Alternate != "" && alternate != nil {
+			visit = mbWith(visit, alternate)
+		}
+	}
+	return queues, addresses
+}
+
+func mbWith[T comparable](list []T, t T) []T {
+	if slices.Contains(list, t) {
+		return list
+	}
+	return append(list, t)
+}
+
+func mbMatches(b *mbBinding, key string, headers warren.Table) bool {
+	switch b.source.kind {
+	case warren.Direct:
+		return b.key == key
+	case warren.Topic:
+		return mbMatchesTopic(mbWords(b.key), mbWords(key))
+	case warren.Headers:
+		return mbMatchesHeaders(b.args, headers)
+	}
+	return true // fanout
+}
+
+func mbWords(key string) []string {
+	if key == "" {
+		return nil
+	}
+	return strings.Split(key, ".")
+}
+
+func mbMatchesTopic(pattern, words []string) bool {
+	switch {
+	case len(pattern) == 0:
+		return len(words) == 0
+	case pattern[0] == "#":
+		return mbMatchesTopic(pattern[1:], words) || len(words) > 0 && mbMatchesTopic(pattern, words[1:])
+	case len(words) == 0:
+		return false
+	}
+	return (pattern[0] == "*" || pattern[0] == words[0]) && mbMatchesTopic(pattern[1:], words[1:])
+}
+
+// mbMatchesHeaders: all arguments must be among the headers, or with x-match
+// "any" at least one.
+func mbMatchesHeaders(args, headers warren.Table) bool {
+	wanted, found := 0, 0
+	for k, v := range args {
+		if strings.HasPrefix(k, "x-") {
+			continue
+		}
+		wanted++
+		if have, ok := headers[k]; ok && (v == nil || have == v) {
+			found++
+		}
+	}
+	if args["x-match"] == "any" {
+		return found > 0
+	}
+	return found == wanted
+}
+
+func (ch *mbModelChannel) ExchangeDeclare(name string, kind warren.ExchangeType, o warren.ExchangeOptions) error {
+	const method = "exchange.declare"
+	m, x := ch.model, ch.model.exchanges[name]
+	inequivalent := func(arg, received, current string) error {
+		return mbFail(method, 406, "inequivalent arg '%s' for exchange '%s' in vhost '/': received %s but current is %s", arg, name, received, current)
+	}
+	switch {
+	case ch.closed:
+		return warren.ErrClosed
+	case !slices.Contains([]warren.ExchangeType{"direct", "fanout", "topic", "headers"}, kind):
+		return mbFail(method, 406, "unknown exchange type '%s'", kind)
+	case name == "":
+		return mbFail(method, 403, "operation not permitted on the default exchange")
+	case x == nil && strings.HasPrefix(name, "amq."):
+		return mbFail(method, 403, "exchange name '%s' contains reserved prefix 'amq.*'", name)
+	case x == nil:
+		m.exchanges[name] = &mbExchange{name: name, kind: kind, options: o}
+		return nil
+	case x.kind != kind:
+		return inequivalent("type", "'"+string(kind)+"'", "'"+string(x.kind)+"'")
+	case x.options.Durable != o.Durable:
+		return inequivalent("durable", mbBool(o.Durable), mbBool(x.options.Durable))
+	case x.options.AutoDelete != o.AutoDelete:
+		return inequivalent("auto_delete", mbBool(o.AutoDelete), mbBool(x.options.AutoDelete))
+	case x.options.Internal != o.Internal:
+		return inequivalent("internal", mbBool(o.Internal), mbBool(x.options.Internal))
+	case x.options.Alternate != o.Alternate:
+		return inequivalent("alternate-exchange", mbString(o.Alternate), mbString(x.options.Alternate))
+	}
+	return nil
+}
+
+func mbBool(b bool) string {
+	if b {
+		return "'true'"
+	}
+	return "'false'"
+}
+
+func mbString(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return "the value '" + s + "' of type 'longstr'"
+}
+
+func (ch *mbModelChannel) ExchangeDeclarePassive(name string) error {
+	switch {
+	case ch.closed:
+		return warren.ErrClosed
+	case name == "":
+		return mbFail("exchange.declare", 403, "operation not permitted on the default exchange")
+	case ch.model.exchanges[name] == nil:
+		return mbNoExchange("exchange.declare", name)
+	}
+	return nil
+}
+
+func (ch *mbModelChannel) ExchangeDelete(name string, o warren.ExchangeDeleteOptions) error {
+	const method = "exchange.delete"
+	m, x := ch.model, ch.model.exchanges[name]
+	switch {
+	case ch.closed:
+		return warren.ErrClosed
+	case name == "":
+		return mbFail(method, 403, "operation not permitted on the default exchange")
+	case strings.HasPrefix(name, "amq."):
+		return mbFail(method, 403, "deletion of system exchange '%s' in vhost '/' not allowed", name)
+	case x == nil:
+		return nil
+	case o.IfUnused && m.isSource(x):
+		return mbFail(method, 406, "exchange '%s' in vhost '/' in use", name)
+	}
+	m.deleteExchange(x)
+	return nil
+}
+
+func (m *mbModel) isSource(x *mbExchange) bool {
+	return slices.ContainsFunc(m.bindings, func(b *mbBinding) bool { return b.source == x })
+}
+
+func (m *mbModel) deleteExchange(x *mbExchange) {
+	delete(m.exchanges, x.name)
+	m.unbindAll(func(b *mbBinding) bool { return b.source == x || b.exchange == x })
+}
+
+// unbindAll removes bindings, and with the last one of an auto-delete exchange
+// the exchange.
+func (m *mbModel) unbindAll(which func(b *mbBinding) bool) {
+	var lost []*mbExchange
+	m.bindings = slices.DeleteFunc(m.bindings, func(b *mbBinding) bool {
+		if which(b) {
+			lost = append(lost, b.source)
+		}
+		return which(b)
+	})
+	for _, x := range lost {
+		if x.options.AutoDelete && m.exchanges[x.name] == x && !m.isSource(x) {
+			m.deleteExchange(x)
+		}
+	}
+}
+
+func (ch *mbModelChannel) ExchangeBind(destination, key, source string, args warren.Table) error {
+	return ch.bindExchange("exchange.bind", destination, key, source, args)
+}
+
+func (ch *mbModelChannel) ExchangeUnbind(destination, key, source string, args warren.Table) error {
+	return ch.bindExchange("exchange.unbind", destination, key, source, args)
+}
+
+func (ch *mbModelChannel) bindExchange(method, destination, key, source string, args warren.Table) error {
+	to, from := ch.model.exchanges[destination], ch.model.exchanges[source]
+	bind := method == "exchange.bind"
+	switch {
+	case ch.closed:
+		return warren.ErrClosed
+	case destination == "" || source == "":
+		return mbFail(method, 403, "operation not permitted on the default exchange")
+	case !bind && (to == nil || from == nil):
+		return nil
+	case to == nil:
+		return mbNoExchange(method, destination)
+	case from == nil:
+		return mbNoExchange(method, source)
+	}
+	return ch.model.bind(method, bind, &mbBinding{source: from, exchange: to, key: key, args: args})
+}
+
+func (ch *mbModelChannel) QueueBind(name, key, exchange string, args warren.Table) error {
+	return ch.bindQueue("queue.bind", name, key, exchange, args)
+}
+
+func (ch *mbModelChannel) QueueUnbind(name, key, exchange string, args warren.Table) error {
+	return ch.bindQueue("queue.unbind", name, key, exchange, args)
+}
+
+func (ch *mbModelChannel) bindQueue(method, name, key, source string, args warren.Table) error {
+	if ch.closed {
+		return warren.ErrClosed
+	}
+	full, err := ch.queueName(method, name)
+	if err != nil {
+		return err
+	}
+	if name == "" && key == "" {
+		key = full
+	}
+	q, from := ch.model.queues[full], ch.model.exchanges[source]
+	bind := method == "queue.bind"
+	switch {
+	case mbIsReplyAddress(full):
+		return mbFail(method, 403, "cannot bind or unbind to a volatile (direct reply-to) queue")
+	case source == "":
+		return mbFail(method, 403, "operation not permitted on the default exchange")
+	case q == nil && !bind:
+		return nil
+	case q == nil:
+		return mbNoQueue(method, full)
+	case q.owner != nil && q.owner != ch.session:
+		return mbLocked(method, full)
+	case from == nil && !bind:
+		return nil
+	case from == nil:
+		return mbNoExchange(method, source)
+	}
+	return ch.model.bind(method, bind, &mbBinding{source: from, queue: q, key: key, args: args})
+}
+
+// bind makes or removes the binding that has all of b's properties.
+func (m *mbModel) bind(method string, bind bool, b *mbBinding) error {
+	same := func(x *mbBinding) bool {
+		return x.source == b.source && x.queue == b.queue && x.exchange == b.exchange && x.key == b.key && maps.Equal(x.args, b.args)
+	}
+	if !bind {
+		m.unbindAll(same)
+		return nil
+	}
+	if how, ok := b.args["x-match"]; ok && b.source.kind == warren.Headers && how != "all" && how != "any" {
+		return mbFail(method, 406, "Invalid x-match field value <<\"%s\">>; expected all, any, all-with-x, or any-with-x", how)
+	}
+	if !slices.ContainsFunc(m.bindings, same) {
+		m.bindings = append(m.bindings, b)
+	}
+	return nil
+}
+
+func mbNoExchange(method, name string) error {
+	return mbFail(method, 404, "no exchange '%s' in vhost '/'", name)
+}
+
+func mbNoQueue(method, name string) error {
+	return mbFail(method, 404, "no queue '%s' in vhost '/'", name)
+}
+
+func mbLocked(method, name string) error {
+	return mbFail(method, 405, "cannot obtain exclusive access to locked queue '%s' in vhost '/'. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration.", name)
+}

@@ -1,0 +1,468 @@
+package warren_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/warrenmq/warren"
+)
+
+// mbGen makes operations at random. It looks at the model, to make more of
+// those that do something.
+type mbGen struct {
+	*rand.Rand
+	world *mbWorld // the model's
+	model *mbModel
+	sent  int
+}
+
+func (g *mbGen) next() mbOp {
+	unread, unsettled, held, requesters := g.busy()
+	kinds := []struct {
+		weight int
+		make   func() mbOp
+	}{
+		{6 + 30/(1+len(g.model.queues)), g.queueDeclare},
+		{4, g.exchangeDeclare},
+		{6, g.bind},
+		{3, g.exchangeBind},
+		{35, g.publish},
+		{14, g.get},
+		{10, g.consume},
+		{2 + 12*unread, g.read},
+		{3 + 9*unsettled, g.settle},
+		{3 + 6*requesters, g.reply},
+		{4, g.consumeReplies},
+		{4, g.inspect},
+		{2, g.cancel},
+		{5, g.qos},
+		{2 + unsettled, g.recover},
+		{2, g.flow},
+		{1 + 5*held, g.mode},
+		{2, g.remove},
+		{2, g.close},
+		{8 * g.closed(), g.reopen},
+	}
+	total := 0
+	for _, k := range kinds {
+		total += k.weight
+	}
+	n := g.IntN(total)
+	for _, k := range kinds {
+		if n -= k.weight; n < 0 {
+			return k.make()
+		}
+	}
+	panic("unreachable")
+}
+
+func (g *mbGen) one(percent int) bool { return g.IntN(100) < percent }
+
+func mbPick[T any](g *mbGen, list ...T) T { return list[g.IntN(len(list))] }
+
+// busy counts consumers that can be read, and channels with something to
+// settle, to commit or to get replies.
+func (g *mbGen) busy() (unread, unsettled, held, requesters int) {
+	for _, c := range g.world.consumers {
+		if c != nil && len(c.(*mbModelConsumer).unread) > 0 {
+			unread++
+		}
+	}
+	for _, c := range g.world.channels {
+		ch := c.(*mbModelChannel)
+		unsettled += min(1, len(ch.unacked))
+		held += min(1, len(ch.held)+len(ch.publishes))
+		if ch.reply != nil {
+			requesters++
+		}
+	}
+	return unread, unsettled, held, requesters
+}
+
+func (g *mbGen) closed() (n int) {
+	for _, ch := range g.world.channels {
+		if ch.(*mbModelChannel).closed {
+			n++
+		}
+	}
+	return n
+}
+
+// channel picks one, mostly one for which like is true.
+func (g *mbGen) channel(like func(ch *mbModelChannel) bool) int {
+	var liked []int
+	for i, ch := range g.world.channels {
+		if ch := ch.(*mbModelChannel); !ch.closed && like(ch) {
+			liked = append(liked, i)
+		}
+	}
+	if len(liked) > 0 && g.one(92) {
+		return mbPick(g, liked...)
+	}
+	return g.IntN(mbChannels)
+}
+
+func (g *mbGen) open() int { return g.channel(func(*mbModelChannel) bool { return true }) }
+
+// openFor picks a channel, mostly one that may use the queue.
+func (g *mbGen) openFor(queue string) int {
+	q := g.model.queues[queue]
+	return g.channel(func(ch *mbModelChannel) bool { return q == nil || q.owner == nil || q.owner == ch.session })
+}
+
+// queue names one, mostly one that is there.
+func (g *mbGen) queue() string {
+	if there := slices.Sorted(maps.Keys(g.model.queues)); len(there) > 0 && g.one(85) {
+		return mbPick(g, there...)
+	}
+	return mbPick(g, append(mbQueueNames[:], "", "amq.gen-1", mbOddQueue)...)
+}
+
+func (g *mbGen) exchange() string {
+	if there := slices.Sorted(maps.Keys(g.model.exchanges)); g.one(60) {
+		return mbPick(g, there[len(there)-min(4, len(there)-1):]...)
+	}
+	if g.one(70) {
+		return mbPick(g, "x0", "x1", "x2", "x3")
+	}
+	return mbPick(g, "amq.direct", "amq.fanout", "amq.topic", "amq.headers", "")
+}
+
+func (g *mbGen) key() string {
+	return mbPick(g, "a", "a.b", "a.b.a", "", mbPick(g, mbQueueNames[:]...))
+}
+
+func (g *mbGen) pattern() string {
+	return mbPick(g, g.key(), "#", "a.*", "*.b", "#.a", "a.#.a", "*")
+}
+
+// address is a reply address that somebody has seen, or one that is wrong.
+func (g *mbGen) address() string {
+	var seen []string
+	for n := range g.world.names {
+		if mbIsReplyAddress(n) {
+			seen = append(seen, n)
+		}
+	}
+	slices.Sort(seen)
+	slices.SortStableFunc(seen, func(a, b string) int { return g.waits(b) - g.waits(a) }) // the living first
+	if len(seen) > 0 && g.one(90) {
+		return seen[min(g.IntN(len(seen)), g.IntN(len(seen)))]
+	}
+	return mbPick(g, "amq.direct.reply-to.1", "amq.rabbitmq.reply-to.garbage", "amq.lavinmq.reply-to.AAAAAAAAAAAAAAAAAAAAAA0")
+}
+
+// waits is 1 if somebody waits for replies at the address.
+func (g *mbGen) waits(address string) int {
+	if g.model.requester[address] == nil {
+		return 0
+	}
+	return 1
+}
+
+func (g *mbGen) replyName() string {
+	return mbPick(g, "amq.direct.reply-to", "amq.rabbitmq.reply-to", "amq.lavinmq.reply-to")
+}
+
+func (g *mbGen) publish() mbOp {
+	x, key := "", g.queue()
+	if g.one(45) {
+		x, key = g.exchange(), g.key()
+		if bs := g.model.bindings; len(bs) > 0 && g.one(80) {
+			b := mbPick(g, bs...)
+			x, key = b.source.name, mbPick(g, b.key, key)
+		}
+	}
+	return g.publishTo(g.open(), x, key, "")
+}
+
+// reply publishes to a reply address, or sends a request.
+func (g *mbGen) reply() mbOp {
+	if a := g.address(); g.one(10) || g.waits(a) == 1 && g.one(60) {
+		return g.publishTo(g.open(), mbPick(g, "", "", "", "", "", "", g.exchange()), a, "")
+	}
+	c := g.channel(func(ch *mbModelChannel) bool { return ch.reply != nil })
+	return g.publishTo(c, "", g.queue(), mbPick(g, g.replyName(), g.replyName(), g.address()))
+}
+
+func (g *mbGen) publishTo(c int, x, key, replyTo string) mbOp {
+	g.sent++
+	body := fmt.Sprintf("m%d", g.sent)
+	o := warren.PublishOptions{Mandatory: g.one(30), Immediate: g.one(6)}
+	headers := map[string]any{}
+	for _, k := range []string{"h", "i"} {
+		if g.one(25) {
+			headers[k] = mbPick[any](g, "1", "2", int32(1))
+		}
+	}
+	for _, k := range []string{"CC", "BCC"} {
+		switch {
+		case g.one(5):
+			headers[k] = []any{mbPick(g, g.queue(), g.key(), g.address()), g.queue()}
+		case g.one(1):
+			headers[k] = g.queue()
+		}
+	}
+	id := ""
+	if replyTo != "" {
+		id = body
+	}
+	message := func(w *mbWorld) warren.Message {
+		m := warren.Message{Body: []byte(body), ReplyTo: w.name(replyTo), CorrelationId: id}
+		for k, v := range headers {
+			if m.Headers == nil {
+				m.Headers = warren.Table{}
+			}
+			if list, ok := v.([]any); ok {
+				m.Headers[k] = []any{w.name(list[0].(string)), w.name(list[1].(string))}
+			} else {
+				m.Headers[k] = v
+			}
+		}
+		return m
+	}
+	confirm, method := g.one(30), "Publish"
+	if confirm = confirm && g.world.channels[c].(*mbModelChannel).confirm; confirm || g.one(1) {
+		confirm, method = true, "PublishConfirm"
+	}
+	op := mbOn(c, func(w *mbWorld, ch mbChannel) mbAnswer {
+		if !confirm {
+			return mbAnswer{}.err(ch.Publish(x, w.name(key), message(w), o))
+		}
+		tag, acked, err := ch.PublishConfirm(x, w.name(key), message(w), o)
+		return mbAnswer{}.add("number %d, acked %v, ", tag, acked).err(err)
+	}, "%s(%q, %q, %s%s%s)", method, x, key, body, mbFlags("reply to", replyTo, "mandatory", o.Mandatory, "immediate", o.Immediate), mbTable(headers))
+	op.unclear = func(w *mbWorld) bool {
+		p, err := w.channels[c].(*mbModelChannel).prepare(x, w.name(key), message(w), o)
+		return err == nil && p.orderMatters()
+	}
+	return op
+}
+
+// orderMatters: AMQP does not say in which order queues get a message, but
+// consumers that share a limit of their channel would show it.
+func (p *mbPublishing) orderMatters() bool {
+	seen := map[*mbModelChannel]*mbQueue{}
+	for _, q := range p.queues {
+		for _, c := range q.consumers {
+			if other := seen[c.ch]; other != nil && other != q && c.ch.shared > 0 {
+				return true
+			}
+			seen[c.ch] = q
+		}
+	}
+	return false
+}
+
+func (g *mbGen) get() mbOp {
+	q, autoAck := g.queue(), g.one(25)
+	if g.one(2) {
+		q = mbPick(g, g.address(), g.replyName())
+	}
+	for _, name := range mbQueueNames { // one with something in it is worth more
+		if x := g.model.queues[name]; x != nil && len(x.ready) > 0 && g.one(30) {
+			q = name
+		}
+	}
+	return mbOn(g.openFor(q), func(w *mbWorld, ch mbChannel) mbAnswer {
+		d, ok, err := ch.Get(w.name(q), autoAck)
+		if !ok && err == nil {
+			return mbAnswer{text: "empty"}
+		}
+		return mbAnswer{}.delivery(d, err)
+	}, "Get(%q%s)", q, mbFlags("auto-ack", autoAck))
+}
+
+// place is one for a new consumer, mostly one that is free.
+func (g *mbGen) place() int {
+	for k, c := range g.world.consumers {
+		if c == nil || c.(*mbModelConsumer).ended || c.(*mbModelConsumer).ch.closed {
+			return k
+		}
+	}
+	return g.IntN(mbConsumers)
+}
+
+func (g *mbGen) consume() mbOp {
+	o := warren.ConsumeOptions{
+		Tag: mbPick(g, "", "", "t0", "t1"), NoAck: g.one(30), Exclusive: g.one(6),
+		Prefetch: mbPick(g, 0, 0, 1, 2, -1), Priority: mbPick(g, 0, 0, 0, 1),
+	}
+	q := g.queue()
+	if g.one(3) {
+		q = g.address()
+	}
+	return g.consumeFrom(g.openFor(q), q, o)
+}
+
+func (g *mbGen) consumeReplies() mbOp {
+	o := warren.ConsumeOptions{Tag: mbPick(g, "", "", "t0", "t1"), NoAck: g.one(90)}
+	return g.consumeFrom(g.channel(func(ch *mbModelChannel) bool { return ch.reply == nil }), g.replyName(), o)
+}
+
+func (g *mbGen) consumeFrom(c int, q string, o warren.ConsumeOptions) mbOp {
+	k := g.place()
+	op := mbOn(c, func(w *mbWorld, ch mbChannel) mbAnswer {
+		consumer, err := ch.Consume(w.name(q), o)
+		if err != nil {
+			return mbAnswer{}.err(err)
+		}
+		w.consumers[k] = consumer
+		if s, ok := consumer.(interface{ Tag() string }); ok {
+			return mbAnswer{}.name(s.Tag())
+		}
+		return mbAnswer{}.name(consumer.(*mbModelConsumer).tag)
+	}, "Consume(%q%s)", q, mbFlags("tag", o.Tag, "no-ack", o.NoAck, "exclusive", o.Exclusive, "prefetch", o.Prefetch, "priority", o.Priority))
+	op.text = fmt.Sprintf("k%d = %s", k, op.text)
+	return op
+}
+
+// read takes from a consumer, mostly from one that has something.
+func (g *mbGen) read() mbOp {
+	k := g.IntN(mbConsumers)
+	var full []int
+	for i, c := range g.world.consumers {
+		if c != nil && len(c.(*mbModelConsumer).unread) > 0 {
+			full = append(full, i)
+		}
+	}
+	if len(full) > 0 && g.one(90) {
+		k = mbPick(g, full...)
+	}
+	return mbOp{
+		text: fmt.Sprintf("k%d.Next()", k),
+		do:   func(w *mbWorld, _ uint64) mbAnswer { return w.next(k) },
+	}
+}
+
+func (g *mbGen) settle() mbOp {
+	c := g.channel(func(ch *mbModelChannel) bool { return len(ch.unacked) > 0 })
+	nth := 1 + g.IntN(1+len(g.world.channels[c].(*mbModelChannel).unacked))
+	multiple, requeue := g.one(35), g.one(75)
+	if g.one(4) {
+		nth = 0
+	}
+	op := mbOp{channel: c, nth: nth}
+	on := func(do func(ch mbChannel, tag uint64) error, format string, args ...any) mbOp {
+		op.text = fmt.Sprintf("c%d.%s", c, fmt.Sprintf(format, args...))
+		op.do = func(w *mbWorld, tag uint64) mbAnswer { return mbAnswer{}.err(do(w.channels[c], tag)) }
+		return op
+	}
+	switch g.IntN(5) {
+	case 0, 1:
+		return on(func(ch mbChannel, tag uint64) error { return ch.Ack(tag, multiple) }, "Ack(TAG%s)", mbFlags("multiple", multiple))
+	case 2:
+		return on(func(ch mbChannel, tag uint64) error { return ch.Reject(tag, requeue) }, "Reject(TAG%s)", mbFlags("requeue", requeue))
+	}
+	return on(func(ch mbChannel, tag uint64) error { return ch.Nack(tag, multiple, requeue) }, "Nack(TAG%s)", mbFlags("multiple", multiple, "requeue", requeue))
+}
+
+func (g *mbGen) cancel() mbOp {
+	if g.one(50) {
+		k := g.IntN(mbConsumers)
+		return mbOp{text: fmt.Sprintf("k%d.Cancel()", k), do: func(w *mbWorld, _ uint64) mbAnswer {
+			if w.consumers[k] == nil {
+				return mbAnswer{text: "no consumer"}
+			}
+			return mbAnswer{}.err(w.consumers[k].Cancel())
+		}}
+	}
+	c := g.channel(func(ch *mbModelChannel) bool { return len(ch.consumers) > 0 })
+	tag := "t0"
+	if cs := g.world.channels[c].(*mbModelChannel).consumers; len(cs) > 0 {
+		tag = mbPick(g, cs...).tag
+	}
+	return mbOn(c, func(w *mbWorld, ch mbChannel) mbAnswer {
+		return mbAnswer{}.err(ch.Cancel(w.name(tag)))
+	}, "Cancel(%q)", tag)
+}
+
+func (g *mbGen) qos() mbOp {
+	n, global := g.IntN(4), g.one(50)
+	return mbOn(g.open(), func(w *mbWorld, ch mbChannel) mbAnswer {
+		return mbAnswer{}.err(ch.Qos(n, warren.QosOptions{Global: global}))
+	}, "Qos(%d%s)", n, mbFlags("global", global))
+}
+
+func (g *mbGen) recover() mbOp {
+	requeue := g.one(50)
+	return mbOn(g.channel(func(ch *mbModelChannel) bool { return len(ch.unacked) > 0 }), func(w *mbWorld, ch mbChannel) mbAnswer {
+		return mbAnswer{}.err(ch.Recover(requeue))
+	}, "Recover(%v)", requeue)
+}
+
+func (g *mbGen) flow() mbOp {
+	c, active := g.open(), g.one(30)
+	if paused := g.channel(func(ch *mbModelChannel) bool { return ch.paused }); g.one(75) {
+		c, active = paused, true
+	}
+	return mbOn(c, func(w *mbWorld, ch mbChannel) mbAnswer {
+		return mbAnswer{}.err(ch.Flow(active))
+	}, "Flow(%v)", active)
+}
+
+func (g *mbGen) mode() mbOp {
+	c := g.channel(func(ch *mbModelChannel) bool { return len(ch.held)+len(ch.publishes) > 0 })
+	if g.one(30) {
+		c = g.open()
+	}
+	on := func(name string, do func(ch mbChannel) error) mbOp {
+		return mbOn(c, func(w *mbWorld, ch mbChannel) mbAnswer { return mbAnswer{}.err(do(ch)) }, name+"()")
+	}
+	n := g.IntN(10)
+	if !g.world.channels[c].(*mbModelChannel).tx && g.one(80) {
+		n = g.IntN(4)
+	}
+	switch {
+	case n == 0:
+		return on("Confirm", mbChannel.Confirm)
+	case n <= 3:
+		return on("Tx", mbChannel.Tx)
+	case n <= 5:
+		return on("TxRollback", mbChannel.TxRollback)
+	}
+	op := on("TxCommit", mbChannel.TxCommit)
+	op.unclear = func(w *mbWorld) bool {
+		return slices.ContainsFunc(w.channels[c].(*mbModelChannel).publishes, (*mbPublishing).orderMatters)
+	}
+	return op
+}
+
+func (g *mbGen) close() mbOp {
+	if g.one(25) {
+		s := g.IntN(mbSessions)
+		return mbOp{text: fmt.Sprintf("s%d.Close()", s), do: func(w *mbWorld, _ uint64) mbAnswer {
+			return mbAnswer{}.err(w.sessions[s].Close())
+		}}
+	}
+	return mbOn(g.open(), func(w *mbWorld, ch mbChannel) mbAnswer { return mbAnswer{}.err(ch.Close()) }, "Close()")
+}
+
+// reopen opens a channel, or a session with its channels, in the place of
+// what is then closed.
+func (g *mbGen) reopen() mbOp {
+	c := g.channel(func(ch *mbModelChannel) bool { return false })
+	for i, ch := range g.world.channels {
+		if ch.(*mbModelChannel).closed {
+			c = i
+		}
+	}
+	s := c / 2
+	if g.one(10) || g.world.sessions[s].(*mbModelSession).closed && g.one(80) {
+		return mbOp{text: fmt.Sprintf("s%d.Close(); s%d = Session(), with its channels", s, s), do: func(w *mbWorld, _ uint64) mbAnswer {
+			err := w.sessions[s].Close()
+			w.openSession(s)
+			return mbAnswer{}.err(err)
+		}}
+	}
+	return mbOp{text: fmt.Sprintf("c%d.Close(); c%d = s%d.Channel()", c, c, s), do: func(w *mbWorld, _ uint64) mbAnswer {
+		w.channels[c].Close()
+		ch, err := w.sessions[s].Channel()
+		if err == nil {
+			w.channels[c] = ch
+		}
+		return mbAnswer{}.err(err)
+	}}
+}

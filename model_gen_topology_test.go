@@ -1,0 +1,158 @@
+package warren_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/warrenmq/warren"
+)
+
+func (g *mbGen) queueDeclare() mbOp {
+	name := mbPick(g, append(mbQueueNames[:], "")...)
+	o := warren.QueueOptions{Durable: name == "q1", AutoDelete: name == "q2" || name == "" && g.one(30), Exclusive: name == "q3" || name == "" && g.one(30)}
+	if g.one(10) {
+		o = warren.QueueOptions{Durable: g.one(50), AutoDelete: g.one(50), Exclusive: g.one(50)}
+	}
+	return mbOn(g.open(), func(w *mbWorld, ch mbChannel) mbAnswer {
+		return mbAnswer{}.queue(ch.QueueDeclare(w.name(name), o))
+	}, "QueueDeclare(%q%s)", name, mbFlags("durable", o.Durable, "auto-delete", o.AutoDelete, "exclusive", o.Exclusive))
+}
+
+// mbFlags shows those that are set.
+func mbFlags(pairs ...any) (s string) {
+	for i := 0; i < len(pairs); i += 2 {
+		switch v := pairs[i+1]; v {
+		case false, "", 0:
+		case true:
+			s += fmt.Sprintf(", %s", pairs[i])
+		default:
+			s += fmt.Sprintf(", %s %v", pairs[i], v)
+		}
+	}
+	return s
+}
+
+func (g *mbGen) exchangeDeclare() mbOp {
+	name := mbPick(g, "x0", "x1", "x2", "x3", g.exchange())
+	kinds := map[string]warren.ExchangeType{"x0": warren.Direct, "x1": warren.Fanout, "x2": warren.Topic, "x3": warren.Headers}
+	kind := kinds[name]
+	o := warren.ExchangeOptions{AutoDelete: name == "x2"}
+	if g.one(25) {
+		kind = mbPick(g, warren.Direct, warren.Fanout, warren.Topic, warren.Headers, "strange")
+		o = warren.ExchangeOptions{Durable: g.one(30), AutoDelete: g.one(50), Internal: g.one(30)}
+	}
+	if g.one(25) {
+		o.Alternate = g.exchange()
+	}
+	return mbOn(g.open(), func(w *mbWorld, ch mbChannel) mbAnswer {
+		return mbAnswer{}.err(ch.ExchangeDeclare(name, kind, o))
+	}, "ExchangeDeclare(%q, %s%s)", name, kind, mbFlags("durable", o.Durable, "auto-delete", o.AutoDelete, "internal", o.Internal, "alternate", o.Alternate))
+}
+
+func (g *mbGen) args() warren.Table {
+	if g.one(50) {
+		return nil
+	}
+	t := warren.Table{}
+	for _, k := range []string{"h", "i"} {
+		if g.one(60) {
+			t[k] = mbPick[any](g, "1", "2", int32(1), nil)
+		}
+	}
+	if g.one(60) {
+		t["x-match"] = mbPick(g, "any", "any", "all", "some")
+	}
+	return t
+}
+
+func (g *mbGen) bind() mbOp {
+	q, x, key, args, unbind := g.queue(), g.exchange(), g.pattern(), g.args(), g.one(25)
+	if bs := g.model.bindings; unbind && len(bs) > 0 && g.one(80) {
+		if b := mbPick(g, bs...); b.queue != nil {
+			q, x, key, args = b.queue.name, b.source.name, b.key, b.args
+		}
+	}
+	switch n := g.IntN(100); {
+	case n < 3:
+		q = g.address()
+	case n < 15:
+		q, key = "", "" // which stand for the queue declared last
+	}
+	return mbOn(g.openFor(q), func(w *mbWorld, ch mbChannel) mbAnswer {
+		if unbind {
+			return mbAnswer{}.err(ch.QueueUnbind(w.name(q), w.name(key), x, args))
+		}
+		return mbAnswer{}.err(ch.QueueBind(w.name(q), w.name(key), x, args))
+	}, "Queue%s(%q, %q, %q%s)", mbUn(unbind), q, key, x, mbTable(args))
+}
+
+func mbUn(unbind bool) string {
+	if unbind {
+		return "Unbind"
+	}
+	return "Bind"
+}
+
+func mbTable(t warren.Table) (s string) {
+	for _, k := range slices.Sorted(maps.Keys(t)) {
+		s += fmt.Sprintf(", %s=%v", k, t[k])
+	}
+	return s
+}
+
+func (g *mbGen) exchangeBind() mbOp {
+	to, x, key, args, unbind := g.exchange(), g.exchange(), g.pattern(), g.args(), g.one(25)
+	if bs := g.model.bindings; unbind && len(bs) > 0 && g.one(80) {
+		if b := mbPick(g, bs...); b.exchange != nil {
+			to, x, key, args = b.exchange.name, b.source.name, b.key, b.args
+		}
+	}
+	return mbOn(g.open(), func(w *mbWorld, ch mbChannel) mbAnswer {
+		if unbind {
+			return mbAnswer{}.err(ch.ExchangeUnbind(to, w.name(key), x, args))
+		}
+		return mbAnswer{}.err(ch.ExchangeBind(to, w.name(key), x, args))
+	}, "Exchange%s(%q, %q, %q%s)", mbUn(unbind), to, key, x, mbTable(args))
+}
+
+func (g *mbGen) inspect() mbOp {
+	q := mbPick(g, g.queue(), g.address(), g.address(), g.replyName())
+	switch g.IntN(5) {
+	case 0:
+		x := g.exchange()
+		return mbOn(g.open(), func(w *mbWorld, ch mbChannel) mbAnswer {
+			return mbAnswer{}.err(ch.ExchangeDeclarePassive(x))
+		}, "ExchangeDeclarePassive(%q)", x)
+	case 1:
+		return mbOn(g.openFor(q), func(w *mbWorld, ch mbChannel) mbAnswer {
+			return mbAnswer{}.queue(ch.QueueDeclare(w.name(q), warren.QueueOptions{}))
+		}, "QueueDeclare(%q)", q)
+	}
+	return mbOn(g.openFor(q), func(w *mbWorld, ch mbChannel) mbAnswer {
+		return mbAnswer{}.queue(ch.QueueDeclarePassive(w.name(q)))
+	}, "QueueDeclarePassive(%q)", q)
+}
+
+// remove purges and deletes.
+func (g *mbGen) remove() mbOp {
+	q, x := g.queue(), g.exchange()
+	if g.one(5) {
+		q = mbPick(g, g.address(), g.replyName())
+	}
+	o := warren.QueueDeleteOptions{IfUnused: g.one(30), IfEmpty: g.one(30)}
+	switch g.IntN(3) {
+	case 0:
+		return mbOn(g.openFor(q), func(w *mbWorld, ch mbChannel) mbAnswer {
+			return mbAnswer{}.count(ch.QueuePurge(w.name(q)))
+		}, "QueuePurge(%q)", q)
+	case 1:
+		unused := g.one(30)
+		return mbOn(g.open(), func(w *mbWorld, ch mbChannel) mbAnswer {
+			return mbAnswer{}.err(ch.ExchangeDelete(x, warren.ExchangeDeleteOptions{IfUnused: unused}))
+		}, "ExchangeDelete(%q%s)", x, mbFlags("if-unused", unused))
+	}
+	return mbOn(g.openFor(q), func(w *mbWorld, ch mbChannel) mbAnswer {
+		return mbAnswer{}.count(ch.QueueDelete(w.name(q), o))
+	}, "QueueDelete(%q%s)", q, mbFlags("if-unused", o.IfUnused, "if-empty", o.IfEmpty))
+}

@@ -1,0 +1,169 @@
+package warren_test
+
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/warrenmq/warren"
+)
+
+func (ch *mbModelChannel) Confirm() error {
+	switch {
+	case ch.closed:
+		return warren.ErrClosed
+	case ch.tx:
+		return mbFail("confirm.select", 406, "cannot switch from tx to confirm mode")
+	}
+	ch.confirm = true
+	return nil
+}
+
+func (ch *mbModelChannel) Tx() error {
+	switch {
+	case ch.closed:
+		return warren.ErrClosed
+	case ch.confirm:
+		return mbFail("tx.select", 406, "cannot switch from confirm to tx mode")
+	}
+	ch.tx = true
+	return nil
+}
+
+// TxCommit hands over the publishes, then settles.
+func (ch *mbModelChannel) TxCommit() error {
+	switch {
+	case ch.closed:
+		return warren.ErrClosed
+	case !ch.tx:
+		return mbFail("tx.commit", 406, "channel is not transactional")
+	}
+	var returns []error
+	for _, p := range ch.publishes {
+		returns = append(returns, ch.model.send(p))
+	}
+	ch.publishes = nil
+	for held := slices.Clone(ch.held); len(held) > 0; {
+		n := 1
+		for n < len(held) && held[n].fate == held[0].fate {
+			n++
+		}
+		ch.settle(held[:n], held[0].fate)
+		held = held[n:]
+	}
+	return errors.Join(returns...)
+}
+
+// TxRollback: what was settled waits again, with the tag it had.
+func (ch *mbModelChannel) TxRollback() error {
+	switch {
+	case ch.closed:
+		return warren.ErrClosed
+	case !ch.tx:
+		return mbFail("tx.rollback", 406, "channel is not transactional")
+	}
+	ch.publishes = nil
+	ch.unhold()
+	return nil
+}
+
+// mbPublishing is a message on its way, with where it goes.
+type mbPublishing struct {
+	mbMessage
+	options   warren.PublishOptions
+	queues    []*mbQueue
+	addresses []string
+}
+
+// prepare makes the checks and the routing of basic.publish.
+func (ch *mbModelChannel) prepare(exchange, key string, msg warren.Message, o warren.PublishOptions) (*mbPublishing, error) {
+	const method = "basic.publish"
+	x := ch.model.exchanges[exchange]
+	switch {
+	case ch.closed:
+		return nil, warren.ErrClosed
+	case x == nil:
+		return nil, mbNoExchange(method, exchange)
+	case x.options.Internal:
+		return nil, mbFail(method, 403, "cannot publish to internal exchange '%s' in vhost '/'", exchange)
+	case mbIsReplyName(msg.ReplyTo) && ch.reply == nil:
+		return nil, mbFail(method, 406, "fast reply consumer does not exist")
+	case mbIsReplyName(msg.ReplyTo):
+		msg.ReplyTo = ch.reply.address
+	}
+	keys := []string{key}
+	headers := maps.Clone(msg.Headers)
+	for _, name := range []string{"CC", "BCC"} {
+		switch v := headers[name].(type) {
+		case nil:
+		case []any:
+			for _, k := range v {
+				keys = append(keys, k.(string))
+			}
+		default:
+			return nil, mbFail(method, 406, "invalid message: {unacceptable_type_in_header,%q,longstr}", name)
+		}
+	}
+	delete(headers, "BCC")
+	msg.Headers = headers
+	p := &mbPublishing{mbMessage: mbMessage{Message: msg, exchange: exchange, key: key}, options: o}
+	p.queues, p.addresses = ch.model.route(x, keys, headers)
+	return p, nil
+}
+
+// send puts the message into its queues. One that nobody took is returned if
+// the publisher asked for it.
+func (m *mbModel) send(p *mbPublishing) error {
+	taken := false
+	for _, q := range p.queues {
+		if !q.deleted && (!p.options.Immediate || q.takesAtOnce()) {
+			q.push(p.mbMessage)
+			taken = true
+		}
+	}
+	for _, address := range p.addresses {
+		taken = m.reply(address, p.mbMessage) || taken
+	}
+	r := &warren.Return{Message: p.Message, Exchange: p.exchange, RoutingKey: p.key}
+	switch {
+	case taken:
+		return nil
+	case p.options.Immediate:
+		r.Code, r.Text = warren.NoConsumers, "NO_CONSUMERS"
+	case p.options.Mandatory:
+		r.Code, r.Text = warren.NoRoute, "NO_ROUTE"
+	default:
+		if p.exchange != "" || !mbIsReplyAddress(p.key) {
+			m.counts.Unroutable++
+		}
+		return nil
+	}
+	m.counts.Returned++
+	return r
+}
+
+func (ch *mbModelChannel) Publish(exchange, key string, msg warren.Message, o warren.PublishOptions) error {
+	p, err := ch.prepare(exchange, key, msg, o)
+	switch {
+	case err != nil:
+		return err
+	case ch.tx:
+		ch.publishes = append(ch.publishes, p)
+		return nil
+	case ch.confirm:
+		ch.published++
+	}
+	return ch.model.send(p)
+}
+
+func (ch *mbModelChannel) PublishConfirm(exchange, key string, msg warren.Message, o warren.PublishOptions) (tag uint64, acked bool, err error) {
+	if !ch.closed && !ch.confirm {
+		return 0, false, mbFail("basic.publish", 406, "channel is not in confirm mode")
+	}
+	p, err := ch.prepare(exchange, key, msg, o)
+	if err != nil {
+		return 0, false, err
+	}
+	ch.published++
+	return ch.published, true, ch.model.send(p)
+}

@@ -1,0 +1,359 @@
+package warren_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/warrenmq/warren"
+)
+
+// The model is AMQP written down as plainly as possible: slices, scans and no
+// cleverness. It has the methods of the broker's own types, so that one
+// operation runs on both. Exchanges are in model_exchanges_test.go.
+//
+// Names that a server chooses are numbered here: amq.gen-1, amq.ctag-1 and
+// amq.direct.reply-to.1.
+
+const (
+	mbMailbox     = 3 // unread messages of a consumer without prefetch
+	mbReplyBuffer = 2 // unread replies of a reply consumer
+)
+
+type mbModel struct {
+	exchanges map[string]*mbExchange
+	bindings  []*mbBinding
+	queues    map[string]*mbQueue
+	sessions  []*mbModelSession
+	requester map[string]*mbModelConsumer // by reply address
+	names     map[string]int              // how many were chosen, by prefix
+	counts    warren.Stats                // only what is counted, not what is there
+
+	requeueToTail bool // a fault, to see that it is found
+}
+
+func newMBModel() *mbModel {
+	m := &mbModel{
+		exchanges: map[string]*mbExchange{}, queues: map[string]*mbQueue{},
+		requester: map[string]*mbModelConsumer{}, names: map[string]int{},
+	}
+	for name, kind := range map[string]warren.ExchangeType{
+		"": warren.Direct, "amq.direct": warren.Direct, "amq.fanout": warren.Fanout,
+		"amq.topic": warren.Topic, "amq.headers": warren.Headers, "amq.match": warren.Headers,
+	} {
+		m.exchanges[name] = &mbExchange{name: name, kind: kind, options: warren.ExchangeOptions{Durable: true}}
+	}
+	return m
+}
+
+func (m *mbModel) choose(prefix string) string {
+	m.names[prefix]++
+	return fmt.Sprint(prefix, m.names[prefix])
+}
+
+// mbMessage is a message in one queue.
+type mbMessage struct {
+	warren.Message
+	exchange, key string
+	place         int // in the queue: counts what came in
+	redelivered   bool
+}
+
+// mbQueue has its ready messages in the order of their places. The consumers
+// that have room stand in line: the highest priority first, and within a
+// priority the one that has waited longest.
+type mbQueue struct {
+	model     *mbModel
+	name      string
+	options   warren.QueueOptions
+	owner     *mbModelSession // if exclusive
+	ready     []mbMessage
+	came      int
+	consumers []*mbModelConsumer
+	line      []*mbModelConsumer
+	deleted   bool
+}
+
+func (q *mbQueue) push(msg mbMessage) {
+	q.came++
+	msg.place, msg.redelivered = q.came, false
+	q.ready = append(q.ready, msg)
+	q.handOut()
+}
+
+// putBack gives a message its old place again.
+func (q *mbQueue) putBack(msg mbMessage) {
+	if q.deleted {
+		return
+	}
+	if q.model.requeueToTail {
+		q.came++
+		msg.place = q.came
+	}
+	q.ready = append(q.ready, msg)
+	slices.SortFunc(q.ready, func(a, b mbMessage) int { return a.place - b.place })
+}
+
+// handOut gives ready messages to those in line. Whoever gets one goes to the
+// end of the line, if there is room left. A consumer whose channel lets it
+// have nothing leaves the line until the channel does.
+func (q *mbQueue) handOut() {
+	for len(q.ready) > 0 && len(q.line) > 0 {
+		c := q.line[0]
+		q.leave(c)
+		if !c.ch.lets(c) {
+			c.ch.passedOver = c.ch.passedOver || !c.ch.paused
+			continue
+		}
+		c.unread = append(c.unread, q.ready[0])
+		q.ready = q.ready[1:]
+		q.join(c)
+	}
+}
+
+func (q *mbQueue) join(c *mbModelConsumer) {
+	if c.gone || !c.hasRoom() || slices.Contains(q.line, c) {
+		return
+	}
+	i := 0
+	for i < len(q.line) && q.line[i].options.Priority >= c.options.Priority {
+		i++
+	}
+	q.line = slices.Insert(q.line, i, c)
+}
+
+func (q *mbQueue) leave(c *mbModelConsumer) {
+	q.line = slices.DeleteFunc(q.line, func(x *mbModelConsumer) bool { return x == c })
+}
+
+// takesAtOnce is what immediate asks for.
+func (q *mbQueue) takesAtOnce() bool {
+	return slices.ContainsFunc(q.line, func(c *mbModelConsumer) bool { return c.ch.lets(c) })
+}
+
+func (q *mbQueue) state() warren.Queue {
+	return warren.Queue{Name: q.name, Messages: len(q.ready), Consumers: len(q.consumers)}
+}
+
+// deleteQueue: consumers keep what they have not read yet, and their channels
+// can still settle what they have.
+func (m *mbModel) deleteQueue(q *mbQueue) {
+	delete(m.queues, q.name)
+	q.deleted = true
+	for _, c := range q.consumers {
+		c.gone, c.reason = true, warren.ErrConsumerCancelled
+		c.ch.forget(c)
+	}
+	q.consumers, q.line, q.ready = nil, nil, nil
+	m.unbindAll(func(b *mbBinding) bool { return b.queue == q })
+}
+
+// mbModelConsumer of a queue, or with an address a reply consumer.
+type mbModelConsumer struct {
+	ch      *mbModelChannel
+	queue   *mbQueue
+	address string
+	tag     string
+	options warren.ConsumeOptions
+	limit   int         // unsettled messages; zero or less: none
+	unread  []mbMessage // handed out by the queue
+	counted bool        // against the limit that the channel's consumers share
+	gone    bool        // nothing more will come,
+	reason  error       // for this reason
+	ended   bool        // by the client
+}
+
+// untilRead: a consumer without a limit has room for a few unread messages.
+func (c *mbModelConsumer) untilRead() bool { return c.options.NoAck || c.limit <= 0 }
+
+func (c *mbModelConsumer) hasRoom() bool {
+	if c.untilRead() {
+		return len(c.unread) < mbMailbox
+	}
+	return c.unsettled() < c.limit
+}
+
+func (c *mbModelConsumer) unsettled() int {
+	n := len(c.unread)
+	for _, d := range c.ch.out() {
+		if d.consumer == c {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *mbModelConsumer) Next(context.Context) (warren.Delivery, error) {
+	if c.queue != nil && (c.ended || c.ch.closed) {
+		return warren.Delivery{}, warren.ErrClosed
+	}
+	if len(c.unread) == 0 && c.gone {
+		return warren.Delivery{}, c.reason
+	}
+	if len(c.unread) == 0 {
+		return warren.Delivery{}, context.Canceled
+	}
+	msg := c.unread[0]
+	c.unread = c.unread[1:]
+	d := c.ch.deliver(msg, c.queue, c, c.options.NoAck)
+	if c.queue != nil && c.untilRead() {
+		c.queue.join(c)
+		c.queue.handOut()
+	}
+	return d, nil
+}
+
+// Cancel: what nobody has read returns to the queue as if it had never left.
+func (c *mbModelConsumer) Cancel() error {
+	c.ch.forget(c)
+	c.ended = true
+	if c.queue == nil {
+		if !c.gone { // else it was too slow, and can read what it has
+			c.unread = nil
+		}
+		c.ch.model.endRequester(c, warren.ErrClosed)
+		return nil
+	}
+	unread := c.unread
+	c.unread = nil
+	if !c.gone {
+		c.gone = true
+		q := c.queue
+		q.leave(c)
+		q.consumers = slices.DeleteFunc(q.consumers, func(x *mbModelConsumer) bool { return x == c })
+		for _, msg := range unread {
+			q.putBack(msg)
+		}
+		q.handOut()
+		if q.options.AutoDelete && len(q.consumers) == 0 {
+			c.ch.model.deleteQueue(q)
+		}
+	}
+	c.ch.resume()
+	return nil
+}
+
+func (m *mbModel) endRequester(c *mbModelConsumer, reason error) {
+	if c.gone {
+		return
+	}
+	c.gone, c.reason = true, reason
+	delete(m.requester, c.address)
+	c.ch.reply = nil
+}
+
+// reply hands a message to the requester of an address. One who does not read
+// loses the address.
+func (m *mbModel) reply(address string, msg mbMessage) (taken bool) {
+	c := m.requester[address]
+	switch {
+	case c == nil:
+		m.counts.RepliesTooLate++
+		return false
+	case len(c.unread) == mbReplyBuffer:
+		m.counts.RepliesTooFast++
+		c.ch.forget(c)
+		m.endRequester(c, warren.ErrSlowConsumer)
+		return false
+	}
+	m.counts.Replies++
+	msg.redelivered = false
+	c.unread = append(c.unread, msg)
+	return true
+}
+
+type mbModelSession struct {
+	model    *mbModel
+	channels []*mbModelChannel
+	closed   bool
+}
+
+func (m *mbModel) Session() (mbSession, error) {
+	s := &mbModelSession{model: m}
+	m.sessions = append(m.sessions, s)
+	return s, nil
+}
+
+func (s *mbModelSession) Channel() (mbChannel, error) {
+	if s.closed {
+		return nil, warren.ErrClosed
+	}
+	ch := &mbModelChannel{model: s.model, session: s}
+	s.channels = append(s.channels, ch)
+	return ch, nil
+}
+
+// Close ends the channels, the oldest first, and with them the exclusive
+// queues.
+func (s *mbModelSession) Close() error {
+	s.closed = true
+	for _, ch := range slices.Clone(s.channels) {
+		ch.Close()
+	}
+	for _, q := range s.model.queues {
+		if q.owner == s {
+			s.model.deleteQueue(q)
+		}
+	}
+	s.model.sessions = slices.DeleteFunc(s.model.sessions, func(x *mbModelSession) bool { return x == s })
+	return nil
+}
+
+func (m *mbModel) Stats() warren.Stats {
+	s := m.counts
+	s.VirtualHosts, s.Sessions, s.Exchanges, s.Queues = 1, len(m.sessions), len(m.exchanges), len(m.queues)
+	s.Requesters = len(m.requester)
+	for _, q := range m.queues {
+		s.Consumers += len(q.consumers)
+		s.Ready += len(q.ready)
+		held := slices.Clone(q.ready)
+		for _, c := range q.consumers {
+			if !c.options.NoAck {
+				held = append(held, c.unread...)
+			}
+		}
+		for _, session := range m.sessions {
+			for _, ch := range session.channels {
+				for _, d := range ch.out() {
+					if d.queue == q {
+						held = append(held, d.mbMessage)
+					}
+				}
+			}
+		}
+		s.Unacked += len(held) - len(q.ready)
+		for _, msg := range held {
+			s.Bytes += int64(len(msg.Body)) + 100
+		}
+	}
+	return s
+}
+
+func (m *mbModel) Close() error { return nil }
+
+// mbMethods are the methods that errors name.
+var mbMethods = map[string][2]uint16{
+	"exchange.declare": {40, 10}, "exchange.delete": {40, 20}, "exchange.bind": {40, 30}, "exchange.unbind": {40, 40},
+	"queue.declare": {50, 10}, "queue.bind": {50, 20}, "queue.purge": {50, 30}, "queue.delete": {50, 40}, "queue.unbind": {50, 50},
+	"basic.consume": {60, 20}, "basic.publish": {60, 40}, "basic.get": {60, 70},
+	"basic.ack": {60, 80}, "basic.reject": {60, 90}, "basic.nack": {60, 120},
+	"confirm.select": {85, 10}, "tx.select": {90, 10}, "tx.commit": {90, 20}, "tx.rollback": {90, 30},
+}
+
+func mbFail(method string, code uint16, format string, args ...any) error {
+	name := map[uint16]string{
+		403: "ACCESS_REFUSED", 404: "NOT_FOUND", 405: "RESOURCE_LOCKED", 406: "PRECONDITION_FAILED", 530: "NOT_ALLOWED",
+	}[code]
+	ids := mbMethods[method]
+	return &warren.Error{Code: code, Class: ids[0], Method: ids[1], Text: name + " - " + fmt.Sprintf(format, args...)}
+}
+
+func mbIsReplyName(name string) bool {
+	return slices.Contains([]string{"amq.direct.reply-to", "amq.rabbitmq.reply-to", "amq.lavinmq.reply-to"}, name)
+}
+
+func mbIsReplyAddress(name string) bool {
+	i := strings.LastIndex(name, ".")
+	return i >= 0 && mbIsReplyName(name[:i])
+}

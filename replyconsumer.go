@@ -1,0 +1,145 @@
+package warren
+
+import (
+	"context"
+	"sync"
+
+	"github.com/warrenmq/warren/internal/link"
+)
+
+// replyConsumer is a channel's consumer of the direct reply-to pseudo-queue.
+type replyConsumer struct {
+	*Consumer
+	slot    *replySlot
+	turn    uint64
+	address string
+	limit   int // of unread replies
+
+	mu sync.Mutex // the mailbox's too
+	// Guarded by mu.
+	gone   bool
+	alive  context.Context // made when a handler asks; ends with the consumer
+	cancel context.CancelFunc
+}
+
+// consumeReplies is Consume on the pseudo-queue. Of the options only Tag and
+// NoAck count.
+func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, out link.Sink) (*Consumer, error) {
+	if err := ch.checkTag(o.Tag); err != nil {
+		return nil, err
+	}
+	if !o.NoAck {
+		return nil, basicConsume.fail(PreconditionFailed, "reply consumer cannot acknowledge").
+			hint("set NoAck to consume from " + name)
+	}
+	v := ch.vhost
+	r := &replyConsumer{limit: v.broker.options.ReplyBuffer}
+	c := &Consumer{ch: ch, queue: name, box: newMailbox(&r.mu), stop: r.end, out: out}
+	r.Consumer = c
+	var err error
+	if r.slot, r.turn, r.address, err = v.replies.open(name, r, nil); err != nil {
+		return nil, err
+	}
+	ch.mu.Lock()
+	if ch.reply.Load() != nil {
+		err = basicConsume.fail(PreconditionFailed, "reply consumer already set").
+			hint("one reply consumer serves all requests of a channel")
+	} else if err = ch.addTag(c, o.Tag); err == nil {
+		ch.reply.Store(r)
+	}
+	ch.mu.Unlock()
+	if err != nil {
+		r.slot.claim(r.turn)
+		v.replies.release(r.slot)
+		return nil, err
+	}
+	if out != nil {
+		out.Consuming(c.tag)
+	}
+	return c, nil
+}
+
+// deliver puts a reply into the mailbox. A full one ends the consumer.
+func (r *replyConsumer) deliver(e *entry) bool {
+	t := &r.ch.vhost.replies
+	r.mu.Lock()
+	if r.gone {
+		r.mu.Unlock()
+		t.droppedGone.Add(1)
+		return false
+	}
+	if r.out != nil {
+		r.send(&item{entry: *e})
+		r.mu.Unlock()
+		t.delivered.Add(1)
+		return true
+	}
+	if r.box.len() >= r.limit {
+		r.mu.Unlock()
+		t.droppedSlow.Add(1)
+		r.ch.vhost.broker.log.Warn("reply consumer cancelled: too slow", "vhost", r.ch.vhost.name, "session", r.ch.session.id, "consumer", r.tag)
+		r.ch.removeTag(r.Consumer)
+		r.end(ErrSlowConsumer, false)
+		return false
+	}
+	wake := r.box.put(&item{entry: *e})
+	r.mu.Unlock()
+	if wake {
+		r.box.signal()
+	}
+	t.delivered.Add(1)
+	return true
+}
+
+// end withdraws the address. Replies that have come can still be read, unless
+// the requester has cancelled the consumer and wants no more.
+func (r *replyConsumer) end(reason error, cancelled bool) {
+	if !r.slot.claim(r.turn) {
+		return
+	}
+	r.ch.vhost.replies.release(r.slot)
+	r.ch.reply.CompareAndSwap(r, nil)
+	r.mu.Lock()
+	r.gone = true
+	r.box.abandon()
+	if cancelled {
+		r.box.drain()
+	}
+	wake := r.box.close(reason)
+	if r.cancel != nil {
+		r.cancel()
+	}
+	r.mu.Unlock()
+	if wake {
+		r.box.signal()
+	}
+}
+
+// context ends when the requester goes away.
+func (r *replyConsumer) context() context.Context {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.alive == nil {
+		r.alive, r.cancel = context.WithCancel(context.Background())
+		if r.gone {
+			r.cancel()
+		}
+	}
+	return r.alive
+}
+
+// inspectReply answers a declaration of the pseudo-queue or of a reply
+// address: it tells whether the requester is there.
+func (ch *Channel) inspectReply(name string) (Queue, error) {
+	if isReplyName(name) {
+		q := Queue{Name: name}
+		if ch.reply.Load() != nil {
+			q.Consumers = 1
+		}
+		return q, nil
+	}
+	if !ch.vhost.replies.alive(name) {
+		return Queue{}, ch.vhost.noQueue(queueDeclare, name)
+	}
+	return Queue{Name: name, Consumers: 1}, nil
+}

@@ -1,0 +1,252 @@
+package warren
+
+import (
+	"context"
+	crand "crypto/rand"
+	"encoding/base64"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// DirectReplyTo is the name of the direct reply-to pseudo-queue: consume from
+// it with NoAck, then publish requests on the same channel with it as ReplyTo.
+// The server sees a reply address in its place and publishes the reply to the
+// default exchange with that address as routing key; no queue is involved.
+//
+// "amq.rabbitmq.reply-to" and "amq.lavinmq.reply-to" mean the same. [Broker.Call]
+// needs none of them.
+const DirectReplyTo = "amq.direct.reply-to"
+
+const (
+	rabbitReplyTo = "amq.rabbitmq.reply-to"
+	lavinReplyTo  = "amq.lavinmq.reply-to"
+)
+
+// isReplyName reports whether name is one of the pseudo-queue's.
+func isReplyName(name string) bool {
+	return name == DirectReplyTo || name == rabbitReplyTo || name == lavinReplyTo
+}
+
+// isReplyAddress reports whether name has the form of a reply address, of a
+// requester that may be there or not.
+func isReplyAddress(name string) bool {
+	if !strings.HasPrefix(name, reservedPrefix) {
+		return false
+	}
+	for _, base := range [...]string{DirectReplyTo, rabbitReplyTo, lavinReplyTo} {
+		if len(name) > len(base) && name[len(base)] == '.' && name[:len(base)] == base {
+			return true
+		}
+	}
+	return false
+}
+
+// A reply address is "<pseudo-queue>.<secret><slot>": 128 random bits in
+// base64url, then the number of the requester's slot in the table, in base 36.
+// The number only finds the slot; what counts is that the whole address is the
+// one that the slot has now.
+//
+// The bits come from ChaCha8, a cryptographically strong generator, with a key
+// of 256 bits from crypto/rand that is replaced now and then: crypto/rand
+// itself would be a tenth of what a call costs.
+const (
+	secretSize = 16
+	secretLen  = 22 // of secretSize bytes in base64url
+	numberLen  = 6
+)
+
+// replyTable finds the requester of a reply address. Each vhost has one.
+type replyTable struct {
+	vhost *VirtualHost
+
+	delivered   atomic.Uint64
+	droppedGone atomic.Uint64
+	droppedSlow atomic.Uint64
+
+	mu sync.Mutex
+	// Guarded by mu.
+	slots  []*replySlot
+	free   []*replySlot // unused ones, to be used again
+	closed bool
+	random *rand.ChaCha8
+	rekey  int // addresses to make before random gets another key
+}
+
+// replySlot is a requester's place: of a Call, or of a channel's reply
+// consumer. Requesters come and go; each has a turn of its own.
+type replySlot struct {
+	number int
+	signal chan struct{} // one slot: the call's answer is complete
+
+	// turn is odd while a requester waits. Whoever makes it even, by turning
+	// it once, may answer the call or give it up; nobody else can.
+	turn atomic.Uint64
+
+	// Guarded by replyTable.mu.
+	address  string
+	consumer *replyConsumer  // nil for a Call
+	caller   context.Context // of a Call
+	unused   string          // addresses made in advance, of the same length
+
+	// Owned by who turned the slot, then, after the signal, by the caller.
+	reply   Message
+	err     error
+	request *Request // of an earlier call, to be used again
+	queue   *queue   // that an earlier call went to
+}
+
+// open gives a requester a slot and an address that begins with base. The
+// requester is the reply consumer c, or a Call with the context caller.
+func (t *replyTable) open(base string, c *replyConsumer, caller context.Context) (s *replySlot, turn uint64, address string, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil, 0, "", ErrClosed
+	}
+	if n := len(t.free); n > 0 {
+		s = t.free[n-1]
+		t.free = t.free[:n-1]
+	} else {
+		s = &replySlot{number: len(t.slots), signal: make(chan struct{}, 1)}
+		t.slots = append(t.slots, s)
+	}
+	if c != nil {
+		s.address = t.newAddresses(s.number, base, 1)
+	} else {
+		if s.unused == "" {
+			s.unused = t.newAddresses(s.number, base, addressesAhead)
+		}
+		n := len(base) + 1 + secretLen + numberLen
+		s.address, s.unused = s.unused[:n], s.unused[n:]
+	}
+	s.consumer, s.caller = c, caller
+	return s, s.turn.Add(1), s.address, nil
+}
+
+const (
+	addressesAhead = 8 // a Call's slot gets so many addresses with one allocation
+	rekeyAfter     = 4096
+)
+
+// newAddresses makes addresses of a slot that nobody can guess, n in a row.
+func (t *replyTable) newAddresses(slot int, base string, n int) string {
+	if t.rekey -= n; t.rekey < 0 {
+		var key [32]byte
+		crand.Read(key[:]) // never fails
+		t.random = rand.NewChaCha8(key)
+		t.rekey = rekeyAfter
+	}
+	var secrets [addressesAhead * secretSize]byte
+	t.random.Read(secrets[:n*secretSize]) // never fails
+	// All differ in the secret only.
+	var room [64]byte
+	address := append(append(room[:0], base...), '.')
+	at := len(address)
+	number := strconv.FormatInt(int64(slot), 36)
+	address = append(address[:at+secretLen], "000000"[:numberLen-len(number)]...)
+	address = append(address, number...)
+	var b strings.Builder
+	b.Grow(n * len(address))
+	for i := range n {
+		base64.RawURLEncoding.Encode(address[at:], secrets[i*secretSize:][:secretSize])
+		b.Write(address)
+	}
+	return b.String()
+}
+
+// release takes the slot back from a requester whose turn is over.
+func (t *replyTable) release(s *replySlot) {
+	t.mu.Lock()
+	s.address, s.consumer, s.caller = "", nil, nil
+	t.free = append(t.free, s)
+	t.mu.Unlock()
+}
+
+// requester is who has an address.
+type requester struct {
+	slot     *replySlot // nil: nobody
+	turn     uint64
+	consumer *replyConsumer  // nil for a Call
+	caller   context.Context // of a Call
+}
+
+// find gives the requester who has the address.
+func (t *replyTable) find(address string) requester {
+	_, token, _ := strings.Cut(address, ".reply-to.")
+	if len(token) != secretLen+numberLen {
+		return requester{}
+	}
+	number, err := strconv.ParseUint(token[secretLen:], 36, 31)
+	if err != nil {
+		return requester{}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if number >= uint64(len(t.slots)) {
+		return requester{}
+	}
+	s := t.slots[number]
+	turn := s.turn.Load()
+	if s.address != address || turn%2 == 0 {
+		return requester{}
+	}
+	return requester{s, turn, s.consumer, s.caller}
+}
+
+// alive reports whether the requester of an address is there.
+func (t *replyTable) alive(address string) bool {
+	return t.find(address).slot != nil
+}
+
+// deliver hands a reply to the requester of an address, and reports false if
+// there is none.
+func (t *replyTable) deliver(address string, e *entry) bool {
+	r := t.find(address)
+	if r.consumer != nil {
+		return r.consumer.deliver(e)
+	}
+	s := r.slot
+	if s == nil || !s.claim(r.turn) {
+		t.droppedGone.Add(1)
+		return false
+	}
+	s.reply = e.message()
+	s.err = remoteError(&s.reply)
+	s.signal <- struct{}{}
+	t.delivered.Add(1)
+	return true
+}
+
+// claim ends a requester's turn. True makes the claimer responsible for the
+// answer and the signal, or for the release of the slot.
+func (s *replySlot) claim(turn uint64) bool { return s.turn.CompareAndSwap(turn, turn+1) }
+
+// fail ends a call with err, if it still waits.
+func (s *replySlot) fail(turn uint64, err error) {
+	if s.claim(turn) {
+		s.err = err
+		s.signal <- struct{}{}
+	}
+}
+
+// close fails all calls. Reply consumers are closed by their channels.
+func (t *replyTable) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	for _, s := range t.slots {
+		if turn := s.turn.Load(); turn%2 == 1 && s.consumer == nil {
+			s.fail(turn, ErrClosed)
+		}
+	}
+}
+
+// pending counts the requesters that wait for replies.
+func (t *replyTable) pending() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.slots) - len(t.free)
+}

@@ -1,0 +1,104 @@
+package warren
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// requestContext is the context of a handler: that of the caller, which ends
+// as well with the requester, the broker and the handler. A handler that does
+// not look at it costs nothing but this; the first look makes a liveContext.
+type requestContext struct {
+	caller  context.Context // of an in-process Call; else nil
+	replyTo string          // where another requester is
+	handler *Handler
+	live    atomic.Pointer[liveContext]
+}
+
+type liveContext struct {
+	context.Context
+	cancel context.CancelFunc
+	stop   func() bool
+}
+
+// handlerKey finds the Handler in a context.
+type handlerKey struct{}
+
+// fromHandler reports whether ctx came from a handler, whose work is finished
+// even when the broker takes no more.
+func fromHandler(ctx context.Context) bool { return ctx.Value(handlerKey{}) != nil }
+
+func (c *requestContext) parent() context.Context {
+	if c.caller != nil {
+		return c.caller
+	}
+	r := c.handler.vhost.replies.find(c.replyTo)
+	switch {
+	case r.consumer != nil:
+		return r.consumer.context()
+	case r.caller != nil: // somebody has passed the request on
+		return r.caller
+	case isReplyAddress(c.replyTo): // the requester has gone
+		return &c.handler.vhost.broker.finished
+	}
+	return context.Background()
+}
+
+// watch makes the live context.
+func (c *requestContext) watch() *liveContext {
+	if l := c.live.Load(); l != nil {
+		return l
+	}
+	ctx, cancel := context.WithCancel(c.parent())
+	l := &liveContext{ctx, cancel, context.AfterFunc(c.handler.vhost.broker.ending, cancel)}
+	if !c.live.CompareAndSwap(nil, l) {
+		l.end()
+		return c.live.Load()
+	}
+	return l
+}
+
+func (l *liveContext) end() {
+	l.stop()
+	l.cancel()
+}
+
+// finish ends the context after the handler has returned. Who has not looked
+// until then finds one that has ended.
+func (c *requestContext) finish() {
+	if !c.live.CompareAndSwap(nil, &c.handler.vhost.broker.finished) {
+		c.live.Load().end()
+	}
+}
+
+// Deadline is the caller's.
+func (c *requestContext) Deadline() (time.Time, bool) {
+	if c.caller == nil {
+		return time.Time{}, false
+	}
+	return c.caller.Deadline()
+}
+
+// Done is closed when the handler's work is not wanted any more.
+func (c *requestContext) Done() <-chan struct{} { return c.watch().Done() }
+
+// Err tells why.
+func (c *requestContext) Err() error { return c.watch().Err() }
+
+// Value finds what the caller's context has.
+func (c *requestContext) Value(key any) any {
+	if key == (handlerKey{}) {
+		return c.handler
+	}
+	if l := c.live.Load(); l != nil {
+		return l.Value(key)
+	}
+	if c.caller != nil {
+		return c.caller.Value(key)
+	}
+	return nil
+}
+
+// String tells what the context is, for those who print it.
+func (c *requestContext) String() string { return "warren.Handler(" + c.handler.queue.name + ")" }

@@ -1,0 +1,183 @@
+package warren_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/warrenmq/warren"
+)
+
+type rpQuote struct {
+	Item  string
+	Count int
+}
+
+type rpPrice struct {
+	Item  string
+	Total float64
+}
+
+func rpPriceOf(_ context.Context, q rpQuote) (rpPrice, error) {
+	switch {
+	case q.Count == 0:
+		return rpPrice{}, errors.New("count is zero")
+	case q.Count < 0:
+		return rpPrice{}, fmt.Errorf("pricing: %w", &warren.RemoteError{Code: "negative", Text: "count below zero"})
+	}
+	return rpPrice{q.Item, 1.5 * float64(q.Count)}, nil
+}
+
+func TestTypedCallTravelsAsJSON(t *testing.T) {
+	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		_, err := warren.HandleFunc(b, "price", rpPriceOf)
+		require.NoError(t, err)
+		price, err := warren.CallFor[rpPrice](t.Context(), b, "price", rpQuote{"carrot", 4})
+		require.NoError(t, err)
+		require.Equal(t, rpPrice{"carrot", 6}, price)
+
+		reply, err := b.Call(t.Context(), "price", warren.Message{Body: []byte(`{"Item":"beet","Count":2}`)})
+		require.NoError(t, err)
+		require.Equal(t, "application/json", reply.ContentType)
+		require.JSONEq(t, `{"Item":"beet","Total":3}`, string(reply.Body))
+
+		var sent warren.Message
+		rpHandle(t, b, "raw", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+			sent = req.Message
+			return warren.Message{Body: []byte(`{"Item":"leek","Total":1}`)}, nil
+		})
+		price, err = warren.CallFor[rpPrice](t.Context(), b, "raw", rpQuote{"leek", 1})
+		require.NoError(t, err)
+		require.Equal(t, rpPrice{"leek", 1}, price)
+		require.Equal(t, "application/json", sent.ContentType)
+		require.JSONEq(t, `{"Item":"leek","Count":1}`, string(sent.Body))
+	})
+}
+
+func TestTypedCallsOfManyGoroutinesAreNeverCrossed(t *testing.T) {
+	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		_, err := warren.HandleFunc(b, "price", rpPriceOf, warren.Concurrency(4))
+		require.NoError(t, err)
+		var wg sync.WaitGroup
+		var wrong atomic.Int32
+		for i := range 30 {
+			wg.Go(func() {
+				item := fmt.Sprint("item", i)
+				for count := 1; count <= 10; count++ {
+					p, err := warren.CallFor[rpPrice](t.Context(), b, "price", rpQuote{item, count})
+					if err != nil || p != (rpPrice{item, 1.5 * float64(count)}) {
+						wrong.Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		require.Zero(t, wrong.Load())
+	})
+}
+
+func TestFailuresOfTypedHandlersReachTheCaller(t *testing.T) {
+	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		_, err := warren.HandleFunc(b, "price", rpPriceOf)
+		require.NoError(t, err)
+		_, err = warren.HandleFunc(b, "unencodable", func(context.Context, int) (func(), error) { return func() {}, nil })
+		require.NoError(t, err)
+		_, err = warren.HandleFunc(b, "panic", func(context.Context, int) (int, error) { panic("out of carrots") })
+		require.NoError(t, err)
+
+		for _, test := range []struct {
+			name, queue string
+			request     any
+			code, text  string
+		}{
+			{"error", "price", rpQuote{"x", 0}, warren.CodeError, "count is zero"},
+			{"own code in a wrapped error", "price", rpQuote{"x", -1}, "negative", "count below zero"},
+			{"request of another type", "price", "a string", warren.CodeCodec, "decode the request: json: cannot unmarshal"},
+			{"reply that has no JSON", "unencodable", 1, warren.CodeCodec, "encode the reply: json: unsupported type"},
+			{"panic", "panic", 1, warren.CodePanic, "out of carrots"},
+		} {
+			_, err := warren.CallFor[int](t.Context(), b, test.queue, test.request)
+			var remote *warren.RemoteError
+			require.ErrorAs(t, err, &remote, test.name)
+			require.Equal(t, test.code, remote.Code, test.name)
+			require.True(t, strings.HasPrefix(remote.Text, test.text), "%s: %s", test.name, remote.Text)
+			require.ErrorIs(t, err, &warren.RemoteError{Code: test.code}, test.name)
+			require.NotErrorIs(t, err, &warren.RemoteError{Code: "another"}, test.name)
+		}
+		rpClean(t, b)
+	})
+}
+
+func TestCallersOwnCodecFailuresAreNoRemoteErrors(t *testing.T) {
+	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		var served atomic.Int32
+		rpHandle(t, b, "q", func(context.Context, *warren.Request) (warren.Message, error) {
+			served.Add(1)
+			return warren.Message{Body: []byte("not JSON")}, nil
+		})
+		var remote *warren.RemoteError
+		_, err := warren.CallFor[int](t.Context(), b, "q", make(chan int))
+		var unsupported *json.UnsupportedTypeError
+		require.ErrorAs(t, err, &unsupported)
+		require.False(t, errors.As(err, &remote))
+		require.Zero(t, served.Load(), "nothing was sent")
+
+		_, err = warren.CallFor[int](t.Context(), b, "q", 1)
+		var syntax *json.SyntaxError
+		require.ErrorAs(t, err, &syntax)
+		require.False(t, errors.As(err, &remote))
+		require.EqualValues(t, 1, served.Load())
+
+		_, err = warren.CallFor[int](t.Context(), b, "nobody", 1)
+		require.ErrorIs(t, err, warren.ErrNoRoute)
+	})
+}
+
+// rpShout is a codec of strings only.
+type rpShout struct{}
+
+func (rpShout) ContentType() string { return "text/shout" }
+
+func (rpShout) Marshal(v any) ([]byte, error) {
+	s, ok := v.(string)
+	if !ok {
+		return nil, fmt.Errorf("shout: %T is no string", v)
+	}
+	return []byte(strings.ToUpper(s) + "!"), nil
+}
+
+func (rpShout) Unmarshal(body []byte, v any) error {
+	s, ok := strings.CutSuffix(string(body), "!")
+	if !ok {
+		return errors.New("shout: too quiet")
+	}
+	*v.(*string) = s
+	return nil
+}
+
+func TestCustomCodec(t *testing.T) {
+	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		_, err := warren.HandleFunc(b, "q", func(_ context.Context, s string) (string, error) {
+			return s + " heard", nil
+		}, warren.HandleCodec(rpShout{}))
+		require.NoError(t, err)
+		got, err := warren.CallFor[string](t.Context(), b, "q", "hello", warren.CallCodec(rpShout{}))
+		require.NoError(t, err)
+		require.Equal(t, "HELLO HEARD", got)
+
+		reply, err := b.Call(t.Context(), "q", warren.Message{Body: []byte("a!")})
+		require.NoError(t, err)
+		require.Equal(t, "text/shout", reply.ContentType)
+		require.Equal(t, "A HEARD!", string(reply.Body))
+
+		_, err = warren.CallFor[string](t.Context(), b, "q", "quiet") // JSON
+		require.ErrorIs(t, err, &warren.RemoteError{Code: warren.CodeCodec})
+		require.ErrorContains(t, err, "shout: too quiet")
+	})
+}

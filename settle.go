@@ -1,0 +1,183 @@
+package warren
+
+// fate is what becomes of a delivery that is settled.
+type fate int
+
+const (
+	acked fate = iota
+	requeued
+	dropped
+)
+
+// Ack settles the delivery with the tag, and with multiple every earlier one
+// of the channel (basic.ack); tag 0 with multiple settles all. It fails with
+// 406 if no delivery with the tag waits to be settled; then nothing is.
+func (ch *Channel) Ack(tag uint64, multiple bool) error {
+	return ch.settle(basicAck, tag, multiple, acked)
+}
+
+// Nack gives the delivery with the tag back, and with multiple every earlier
+// one of the channel (basic.nack); tag 0 with multiple gives all back. With
+// requeue a message returns to its old place in the queue, else it is dropped.
+func (ch *Channel) Nack(tag uint64, multiple, requeue bool) error {
+	return ch.settle(basicNack, tag, multiple, refused(requeue))
+}
+
+// Reject gives one delivery back, as Nack does (basic.reject).
+func (ch *Channel) Reject(tag uint64, requeue bool) error {
+	return ch.settle(basicReject, tag, false, refused(requeue))
+}
+
+func refused(requeue bool) fate {
+	if requeue {
+		return requeued
+	}
+	return dropped
+}
+
+func errUnknownTag(m method, tag uint64) error {
+	return m.fail(PreconditionFailed, "unknown delivery tag %d", tag).
+		hint("each delivery is settled once, on the channel that received it, and only if its consumer acknowledges")
+}
+
+// track notes a delivery that must be settled and gives it its tag.
+func (ch *Channel) track(c *consumer, q *queue, it item) (uint64, error) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.closed.Load() {
+		return 0, ErrClosed
+	}
+	tag := ch.lastTag.Add(1)
+	ch.unacked.add(tag, delivered{it, q, c})
+	return tag, nil
+}
+
+func (ch *Channel) settle(m method, tag uint64, multiple bool, f fate) error {
+	ch.mu.Lock()
+	if ch.closed.Load() {
+		ch.mu.Unlock()
+		return ErrClosed
+	}
+	if !multiple {
+		d, ok := ch.unacked.remove(tag)
+		if ok && ch.mode.Load() == modeTx {
+			ch.tx.settle(f, settling{tag, d})
+			ch.mu.Unlock()
+			return nil
+		}
+		ch.mu.Unlock()
+		if !ok {
+			return errUnknownTag(m, tag)
+		}
+		one := [1]item{d.item}
+		ch.applyRun(d.queue, d.consumer, one[:], f)
+		ch.revive()
+		return nil
+	}
+	if tag == 0 {
+		tag = ^uint64(0)
+	} else if !ch.unacked.has(tag) {
+		ch.mu.Unlock()
+		return errUnknownTag(m, tag)
+	}
+	list := ch.unacked.removeTo(tag)
+	if ch.mode.Load() == modeTx {
+		ch.tx.settle(f, list...)
+		list = nil
+	}
+	ch.mu.Unlock()
+	ch.apply(list, f)
+	return nil
+}
+
+// apply tells the queues what became of their messages, a run of one consumer
+// at a time.
+func (ch *Channel) apply(list []settling, f fate) {
+	var run []item
+	for i, s := range list {
+		run = append(run, s.item)
+		if i+1 < len(list) && list[i+1].queue == s.queue && list[i+1].consumer == s.consumer {
+			continue
+		}
+		ch.applyRun(s.queue, s.consumer, run, f)
+		run = run[:0]
+	}
+	if len(list) > 0 {
+		ch.revive()
+	}
+}
+
+func (ch *Channel) applyRun(q *queue, c *consumer, run []item, f fate) {
+	if f == requeued {
+		q.requeue(c, run, true)
+	} else {
+		q.settle(c, run, f == acked)
+	}
+}
+
+// Recover gives back all unsettled deliveries of the channel (basic.recover):
+// with requeue to their queues, for anybody; else to the consumers that had
+// them, as LavinMQ does, with new delivery tags. Deliveries of Get and of
+// cancelled consumers return to their queues in any case.
+func (ch *Channel) Recover(requeue bool) error {
+	ch.mu.Lock()
+	if ch.closed.Load() {
+		ch.mu.Unlock()
+		return ErrClosed
+	}
+	list := ch.unacked.removeTo(^uint64(0))
+	ch.mu.Unlock()
+	if requeue {
+		ch.apply(list, requeued)
+		return nil
+	}
+	for len(list) > 0 {
+		// All of one consumer at once, so that they keep their order.
+		q, c := list[0].queue, list[0].consumer
+		var run []item
+		rest := list[:0]
+		for _, s := range list {
+			if s.queue == q && s.consumer == c {
+				s.redelivered = true
+				run = append(run, s.item)
+			} else {
+				rest = append(rest, s)
+			}
+		}
+		list = rest
+		if c == nil || !q.redeliver(c, run) {
+			q.requeue(c, run, true)
+		}
+	}
+	ch.revive()
+	return nil
+}
+
+// redeliver hands messages that c had once more to c, before all others. It
+// reports false if c is no more.
+func (q *queue) redeliver(c *consumer, items []item) bool {
+	box, ok := c.sink.(*Consumer)
+	q.mu.Lock()
+	defer q.unlock()
+	if !ok || c.gone {
+		return false
+	}
+	if c.untilRead {
+		c.out += len(items)
+		if c.out >= c.limit {
+			q.unlist(c)
+		}
+	}
+	q.counts.Delivered += uint64(len(items))
+	q.counts.Redelivered += uint64(len(items))
+	if box.out != nil {
+		for i := range items {
+			box.send(&items[i])
+		}
+		return true
+	}
+	if box.box.putFront(items) {
+		q.wakeLater(box.box)
+	}
+	return true
+}

@@ -1,0 +1,139 @@
+package warren
+
+import "errors"
+
+// transaction is what a channel in tx mode holds back: publishes that are
+// routed, and deliveries that are settled but can still come back.
+type transaction struct {
+	publishes []heldPublish
+	settled   []heldSettle
+}
+
+type heldPublish struct {
+	publishing
+	queues  []*queue
+	replies []string
+}
+
+type heldSettle struct {
+	settling
+	fate fate
+}
+
+// settle holds deliveries back; the channel's lock is held.
+func (t *transaction) settle(f fate, list ...settling) {
+	for _, s := range list {
+		t.settled = append(t.settled, heldSettle{s, f})
+	}
+}
+
+// acked are the deliveries that the transaction holds back.
+func (t *transaction) acked() []settling {
+	var list []settling
+	for _, s := range t.settled {
+		list = append(list, s.settling)
+	}
+	return list
+}
+
+// Tx puts the channel into transaction mode (tx.select): publishes, acks,
+// nacks and rejects wait for TxCommit. It fails with 406 in confirm mode. A
+// second call does nothing.
+func (ch *Channel) Tx() error {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.closed.Load() {
+		return ErrClosed
+	}
+	if ch.mode.Load() == modeConfirm {
+		return txSelect.fail(PreconditionFailed, "cannot switch from confirm to tx mode")
+	}
+	ch.mode.Store(modeTx)
+	return nil
+}
+
+// TxCommit hands the transaction's messages over and settles its deliveries,
+// in this order (tx.commit); the next transaction begins. It fails with 406
+// without Tx. An error made of *[Return] values tells of mandatory messages
+// that nobody took, one of [ErrNacked] of messages that a queue could not
+// keep: the rest of the transaction is carried out in both cases.
+func (ch *Channel) TxCommit() error {
+	t, err := ch.endTx(txCommit)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for i := range t.publishes {
+		p := &t.publishes[i]
+		nacked, err := ch.vhost.deliver(&p.publishing, p.queues, p.replies)
+		if nacked {
+			err = ErrNacked
+		}
+		errs = append(errs, err)
+	}
+	for i := 0; i < len(t.settled); {
+		run := []settling{t.settled[i].settling}
+		f := t.settled[i].fate
+		for i++; i < len(t.settled) && t.settled[i].fate == f; i++ {
+			run = append(run, t.settled[i].settling)
+		}
+		ch.apply(run, f)
+	}
+	return errors.Join(errs...)
+}
+
+// TxRollback forgets the transaction's messages; its deliveries wait to be
+// settled again, and are not redelivered (tx.rollback). It fails with 406
+// without Tx.
+func (ch *Channel) TxRollback() error {
+	t, err := ch.endTx(txRollback)
+	if err != nil {
+		return err
+	}
+	ch.mu.Lock()
+	if !ch.closed.Load() {
+		for _, s := range t.settled {
+			ch.unacked.add(s.tag, s.delivered)
+		}
+		t.settled = nil
+	}
+	ch.mu.Unlock()
+	ch.apply(t.acked(), requeued) // the channel was closed meanwhile
+	return nil
+}
+
+// endTx takes the transaction and begins the next.
+func (ch *Channel) endTx(m method) (transaction, error) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.closed.Load() {
+		return transaction{}, ErrClosed
+	}
+	if ch.mode.Load() != modeTx {
+		return transaction{}, m.fail(PreconditionFailed, "channel is not transactional")
+	}
+	t := ch.tx
+	ch.tx = transaction{}
+	return t, nil
+}
+
+// holdPublish routes a message now and keeps it for TxCommit, as RabbitMQ
+// does.
+func (ch *Channel) holdPublish(p publishing) error {
+	v := ch.vhost
+	h := heldPublish{publishing: p}
+	r := v.startRouting()
+	v.mu.RLock()
+	r.route(&p)
+	v.mu.RUnlock()
+	h.queues = append(h.queues, r.queues...)
+	h.replies = append(h.replies, r.replies...)
+	v.endRouting(r)
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.closed.Load() {
+		return ErrClosed
+	}
+	ch.tx.publishes = append(ch.tx.publishes, h)
+	return nil
+}

@@ -1,0 +1,246 @@
+package warren_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/warrenmq/warren"
+)
+
+func amTx(t testing.TB, b *warren.Broker) *warren.Channel {
+	t.Helper()
+	ch := amOpen(t, b)
+	require.NoError(t, ch.Tx())
+	return ch
+}
+
+func TestTxNeedsTxSelect(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amOpen(t, b)
+		amFails(t, ch.TxCommit(), 406, 90, 20, "PRECONDITION_FAILED - channel is not transactional")
+		amFails(t, ch.TxRollback(), 406, 90, 30, "PRECONDITION_FAILED - channel is not transactional")
+		require.NoError(t, ch.Tx())
+		require.NoError(t, ch.Tx(), "may be repeated")
+		require.NoError(t, ch.TxCommit(), "of nothing")
+		require.NoError(t, ch.TxRollback())
+	})
+}
+
+func TestTxCommitPublishesInOrder(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := amTx(t, b), amOpen(t, b)
+		amQueues(t, other, "q")
+		amPut(t, ch, "", "q", "1", "2", "3")
+		require.Zero(t, amReady(t, other, "q"))
+		require.NoError(t, ch.TxCommit())
+		require.Equal(t, []string{"1", "2", "3"}, amDrain(t, other, "q"))
+		require.NoError(t, ch.TxCommit())
+		require.Zero(t, amReady(t, other, "q"), "once")
+		amPut(t, ch, "", "q", "4")
+		require.Zero(t, amReady(t, other, "q"), "the next transaction has begun")
+		require.NoError(t, ch.TxCommit())
+		require.Equal(t, []string{"4"}, amDrain(t, other, "q"))
+	})
+}
+
+func TestTxRollbackForgetsPublishes(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amTx(t, b)
+		amQueues(t, ch, "q")
+		amPut(t, ch, "", "q", "1")
+		require.NoError(t, ch.TxRollback())
+		require.NoError(t, ch.TxCommit())
+		require.Zero(t, amReady(t, ch, "q"))
+	})
+}
+
+func TestTxRoutesWhenPublished(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := amTx(t, b), amOpen(t, b)
+		amQueues(t, ch, "old", "new")
+		require.NoError(t, ch.QueueBind("old", "k", "amq.direct", nil))
+		amPut(t, ch, "amq.direct", "k", "m")
+		require.NoError(t, other.QueueUnbind("old", "k", "amq.direct", nil))
+		require.NoError(t, other.QueueBind("new", "k", "amq.direct", nil))
+		require.NoError(t, ch.TxCommit())
+		require.Equal(t, []string{"m"}, amDrain(t, other, "old"))
+		require.Empty(t, amDrain(t, other, "new"))
+	})
+}
+
+func TestTxPublishIsCheckedAtOnce(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amTx(t, b)
+		amQueues(t, ch, "q")
+		amPut(t, ch, "", "q", "1")
+		amFails(t, amSend(ch, "missing", "k", warren.Message{}, warren.PublishOptions{}), 404, 60, 40, "NOT_FOUND - no exchange 'missing' in vhost '/'")
+		require.NoError(t, ch.TxCommit())
+		require.Equal(t, 1, amReady(t, ch, "q"))
+	})
+}
+
+func TestTxReturnsAtCommit(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amTx(t, b)
+		amQueues(t, ch, "q", "goes")
+		publish := func(key, body string, o warren.PublishOptions) {
+			require.NoError(t, amSend(ch, "", key, warren.Message{Body: []byte(body)}, o))
+		}
+		publish("nobody", "1", warren.PublishOptions{Mandatory: true})
+		publish("q", "2", warren.PublishOptions{Mandatory: true})
+		publish("q", "3", warren.PublishOptions{Immediate: true})
+		publish("goes", "4", warren.PublishOptions{Mandatory: true})
+		_, err := ch.QueueDelete("goes", warren.QueueDeleteOptions{})
+		require.NoError(t, err)
+		err = ch.TxCommit()
+		joined, ok := err.(interface{ Unwrap() []error })
+		require.True(t, ok, "%v", err)
+		list := joined.Unwrap()
+		require.Len(t, list, 3)
+		for i, want := range []struct {
+			code       uint16
+			text, body string
+		}{{312, "NO_ROUTE", "1"}, {313, "NO_CONSUMERS", "3"}, {312, "NO_ROUTE", "4"}} {
+			require.Equal(t, want.body, string(amReturned(t, list[i], want.code, want.text).Body))
+		}
+		require.Equal(t, 1, amReady(t, ch, "q"), "the rest is carried out")
+
+		publish("nobody", "5", warren.PublishOptions{Mandatory: true})
+		require.NoError(t, ch.TxRollback(), "no return for what was never sent")
+		require.EqualValues(t, 3, b.Stats().Returned)
+	})
+}
+
+func TestTxCommitTellsOfNacks(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amTx(t, b)
+		warren.FailStores(b, amRefuseBad)
+		amQueues(t, ch, "q")
+		amPut(t, ch, "", "q", "1", "bad", "2")
+		require.ErrorIs(t, ch.TxCommit(), warren.ErrNacked)
+		require.Equal(t, 2, amReady(t, ch, "q"))
+		require.NoError(t, ch.TxCommit())
+	})
+}
+
+func TestTxHoldsSettlementsBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		settle func(d warren.Delivery) error
+		ready  []string // after commit
+	}{
+		"ack":      {func(d warren.Delivery) error { return d.Ack(false) }, []string{"2"}},
+		"nack":     {func(d warren.Delivery) error { return d.Nack(false, false) }, []string{"2"}},
+		"requeue":  {func(d warren.Delivery) error { return d.Nack(false, true) }, []string{"1", "2"}},
+		"reject":   {func(d warren.Delivery) error { return d.Reject(true) }, []string{"1", "2"}},
+		"multiple": {func(d warren.Delivery) error { return d.Ack(true) }, []string{"2"}},
+	} {
+		t.Run(name+"/commit", func(t *testing.T) {
+			amTest(t, func(t *testing.T, b *warren.Broker) {
+				ch := amTx(t, b)
+				other := amOpen(t, b)
+				amQueues(t, other, "q")
+				amPut(t, other, "", "q", "1", "2")
+				d := amTake(t, ch, "q")
+				require.NoError(t, c.settle(d))
+				require.Equal(t, 1, b.Stats().Unacked, "not yet")
+				require.Equal(t, 1, b.Stats().Ready)
+				amFails(t, ch.Ack(d.DeliveryTag, false), 406, 60, 80, "PRECONDITION_FAILED - unknown delivery tag 1")
+				require.NoError(t, ch.TxCommit())
+				require.Zero(t, b.Stats().Unacked)
+				require.Equal(t, c.ready, amDrain(t, other, "q"))
+			})
+		})
+		t.Run(name+"/rollback", func(t *testing.T) {
+			amTest(t, func(t *testing.T, b *warren.Broker) {
+				ch := amTx(t, b)
+				other := amOpen(t, b)
+				amQueues(t, other, "q")
+				amPut(t, other, "", "q", "1", "2")
+				d := amTake(t, ch, "q")
+				require.NoError(t, c.settle(d))
+				require.NoError(t, ch.TxRollback())
+				require.Equal(t, 1, b.Stats().Unacked)
+				require.Equal(t, 1, b.Stats().Ready, "nothing is redelivered")
+				require.NoError(t, c.settle(d), "it waits to be settled again")
+				require.NoError(t, ch.TxCommit())
+				require.Equal(t, c.ready, amDrain(t, other, "q"))
+			})
+		})
+	}
+}
+
+func TestTxChecksTagsAtOnce(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amTx(t, b)
+		amFails(t, ch.Ack(1, false), 406, 60, 80, "PRECONDITION_FAILED - unknown delivery tag 1")
+		amFails(t, ch.Nack(1, true, true), 406, 60, 120, "PRECONDITION_FAILED - unknown delivery tag 1")
+		require.NoError(t, ch.TxCommit())
+	})
+}
+
+func TestTxCommitPublishesBeforeItSettles(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := amTx(t, b), amOpen(t, b)
+		amQueues(t, other, "q")
+		amPut(t, other, "", "q", "old")
+		d := amTake(t, ch, "q")
+		waiting := amConsume(t, other, "q", warren.ConsumeOptions{})
+		require.NoError(t, d.Nack(false, true))
+		amPut(t, ch, "", "q", "new")
+		require.Empty(t, amRead(t, waiting))
+		require.NoError(t, ch.TxCommit())
+		require.Equal(t, []string{"new", "old"}, amBodies(amRead(t, waiting)))
+	})
+}
+
+func TestTxSettlementsFreeThePrefetchAtCommit(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amTx(t, b)
+		other := amOpen(t, b)
+		amQueues(t, other, "q")
+		amPut(t, other, "", "q", "1", "2", "3")
+		c := amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
+		d := amNext(t, c)
+		require.NoError(t, d.Ack(false))
+		require.Empty(t, amRead(t, c))
+		require.NoError(t, ch.TxRollback())
+		require.Empty(t, amRead(t, c))
+		require.NoError(t, d.Ack(false))
+		require.NoError(t, ch.TxCommit())
+		require.Equal(t, []string{"2"}, amBodies(amRead(t, c)))
+	})
+}
+
+func TestTxEndsWithItsChannel(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := amTx(t, b), amOpen(t, b)
+		amQueues(t, other, "q")
+		amPut(t, other, "", "q", "1")
+		d := amTake(t, ch, "q")
+		require.NoError(t, d.Ack(false))
+		amPut(t, ch, "", "q", "2")
+		require.NoError(t, ch.Close())
+		require.Equal(t, []string{"1"}, amDrain(t, other, "q"), "neither the ack nor the publish has happened")
+	})
+}
+
+func TestTxLeavesOtherMethodsAlone(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amTx(t, b)
+		amQueues(t, ch, "q")
+		require.NoError(t, ch.QueueBind("q", "k", "amq.direct", nil))
+		require.NoError(t, ch.TxRollback())
+		require.NoError(t, amSend(ch, "amq.direct", "k", warren.Message{}, warren.PublishOptions{Mandatory: true}))
+		require.NoError(t, ch.TxCommit())
+		require.Equal(t, 1, amReady(t, ch, "q"), "declare and bind are not part of a transaction")
+		amTake(t, ch, "q")
+		require.NoError(t, ch.Recover(true))
+		require.Equal(t, 1, amReady(t, ch, "q"), "nor is recover")
+		_, err := ch.QueuePurge("q")
+		require.NoError(t, err)
+		require.False(t, errors.Is(ch.TxRollback(), warren.ErrPreconditionFailed))
+		require.Zero(t, amReady(t, ch, "q"))
+	})
+}

@@ -1,0 +1,84 @@
+package warren
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+)
+
+// Codec turns values into bodies and back, for [CallFor] and [HandleFunc].
+type Codec interface {
+	// ContentType is set on the messages that Marshal makes.
+	ContentType() string
+	Marshal(v any) ([]byte, error)
+	Unmarshal(body []byte, v any) error
+}
+
+// JSON is the codec that is used when no other is given.
+type JSON struct{}
+
+// ContentType is "application/json".
+func (JSON) ContentType() string { return "application/json" }
+
+// Marshal is [json.Marshal].
+func (JSON) Marshal(v any) ([]byte, error) { return json.Marshal(v) }
+
+// Unmarshal is [json.Unmarshal].
+func (JSON) Unmarshal(body []byte, v any) error { return json.Unmarshal(body, v) }
+
+// CallCodec makes [CallFor] use a codec.
+func CallCodec(c Codec) CallOption { return func(o *CallOptions) { o.Codec = c } }
+
+// HandleCodec makes [HandleFunc] use a codec.
+func HandleCodec(c Codec) HandleOption { return func(o *HandleOptions) { o.Codec = c } }
+
+// CallFor is Call with values in place of bodies: it encodes request, and
+// decodes the reply into an R.
+func CallFor[R any](ctx context.Context, c Caller, queue string, request any, opts ...CallOption) (R, error) {
+	var result R
+	codec := codecOr(callOptions(opts).Codec)
+	body, err := codec.Marshal(request)
+	if err != nil {
+		return result, fmt.Errorf("warren: encode the request to '%s': %w", queue, err)
+	}
+	reply, err := c.Call(ctx, queue, Message{ContentType: codec.ContentType(), Body: body}, opts...)
+	if err != nil {
+		return result, err
+	}
+	if err := codec.Unmarshal(reply.Body, &result); err != nil {
+		return result, fmt.Errorf("warren: decode the reply from '%s': %w", queue, err)
+	}
+	return result, nil
+}
+
+// HandleFunc is Handle with values in place of bodies: it decodes each request
+// into a Q and encodes the R that f returns. What cannot be decoded or encoded
+// is the caller's [*RemoteError] with [CodeCodec].
+func HandleFunc[Q, R any](s Server, queue string, f func(context.Context, Q) (R, error), opts ...HandleOption) (*Handler, error) {
+	if f == nil {
+		return s.Handle(queue, nil, opts...)
+	}
+	codec := codecOr(handleOptions(opts).Codec)
+	return s.Handle(queue, func(ctx context.Context, req *Request) (Message, error) {
+		var q Q
+		if err := codec.Unmarshal(req.Body, &q); err != nil {
+			return Message{}, &RemoteError{Code: CodeCodec, Text: fmt.Sprintf("decode the request: %v", err)}
+		}
+		r, err := f(ctx, q)
+		if err != nil {
+			return Message{}, err
+		}
+		body, err := codec.Marshal(r)
+		if err != nil {
+			return Message{}, &RemoteError{Code: CodeCodec, Text: fmt.Sprintf("encode the reply: %v", err)}
+		}
+		return Message{ContentType: codec.ContentType(), Body: body}, nil
+	}, opts...)
+}
+
+func codecOr(c Codec) Codec {
+	if c == nil {
+		return JSON{}
+	}
+	return c
+}

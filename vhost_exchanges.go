@@ -1,0 +1,240 @@
+package warren
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+const alternateArg = "alternate-exchange"
+
+// alternateArgs are the names of this argument in LavinMQ and RabbitMQ. With
+// both, the last one counts.
+var alternateArgs = [...]string{"x-alternate-exchange", alternateArg}
+
+// declareExchange follows exchange.declare in RabbitMQ's order of checks.
+func (v *VirtualHost) declareExchange(name string, kind ExchangeType, o ExchangeOptions) error {
+	const m = exchangeDeclare
+	if err := checkName(m, "exchange name", name); err != nil {
+		return err
+	}
+	if err := o.Args.check(m); err != nil {
+		return err
+	}
+	if newMatcher(kind) == nil {
+		return m.fail(PreconditionFailed, "unknown exchange type '%s'", kind)
+	}
+	name = cleanName(name)
+	if name == "" {
+		return m.fail(AccessRefused, "operation not permitted on the default exchange")
+	}
+	x, err := v.newExchange(name, kind, o)
+	if err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.unlock()
+	if v.closed {
+		return ErrClosed
+	}
+	if old := v.exchanges[name]; old != nil {
+		return v.equivalentExchange(old, x)
+	}
+	if strings.HasPrefix(name, reservedPrefix) {
+		return m.fail(AccessRefused, "exchange name '%s' contains reserved prefix 'amq.*'", name)
+	}
+	v.exchanges[name] = x
+	v.note("exchange declared", "exchange", name)
+	return nil
+}
+
+func (v *VirtualHost) newExchange(name string, kind ExchangeType, o ExchangeOptions) (*exchange, error) {
+	x := &exchange{
+		name: name, kind: kind, durable: o.Durable, autoDelete: o.AutoDelete, internal: o.Internal,
+		alternate: o.Alternate, args: o.Args.clone(), matcher: newMatcher(kind),
+	}
+	for _, arg := range alternateArgs {
+		a, ok := o.Args[arg]
+		if !ok {
+			continue
+		}
+		s, ok := a.(string)
+		if !ok {
+			return nil, exchangeDeclare.fail(PreconditionFailed, "invalid type '%s' for arg '%s' in exchange '%s' in vhost '%s'", typeName(a), arg, name, v.name)
+		}
+		x.alternate = s
+	}
+	return x, checkName(exchangeDeclare, "alternate exchange name", x.alternate)
+}
+
+// equivalentExchange compares a declaration with the exchange that exists: of
+// the arguments only the alternate exchange counts.
+func (v *VirtualHost) equivalentExchange(old, x *exchange) error {
+	differ := func(arg, received, current string) error {
+		return exchangeDeclare.fail(PreconditionFailed, "inequivalent arg '%s' for exchange '%s' in vhost '%s': received %s but current is %s", arg, old.name, v.name, received, current)
+	}
+	switch {
+	case old.kind != x.kind:
+		return differ("type", "'"+string(x.kind)+"'", "'"+string(old.kind)+"'")
+	case old.durable != x.durable:
+		return differ("durable", quoteBool(x.durable), quoteBool(old.durable))
+	case old.autoDelete != x.autoDelete:
+		return differ("auto_delete", quoteBool(x.autoDelete), quoteBool(old.autoDelete))
+	case old.internal != x.internal:
+		return differ("internal", quoteBool(x.internal), quoteBool(old.internal))
+	case old.alternate != x.alternate:
+		return differ(alternateArg, quoteName(x.alternate), quoteName(old.alternate))
+	}
+	return nil
+}
+
+func quoteBool(b bool) string { return "'" + strconv.FormatBool(b) + "'" }
+
+// quoteName is RabbitMQ's way to show a string argument, which may be missing.
+func quoteName(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return quoteValue(s)
+}
+
+func quoteValue(v any) string {
+	return fmt.Sprintf("the value '%v' of type '%s'", v, typeName(v))
+}
+
+// findExchange is exchange.declare with passive set.
+func (v *VirtualHost) findExchange(name string) error {
+	if err := checkName(exchangeDeclare, "exchange name", name); err != nil {
+		return err
+	}
+	name = cleanName(name)
+	if name == "" {
+		return exchangeDeclare.fail(AccessRefused, "operation not permitted on the default exchange")
+	}
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if v.exchanges[name] == nil {
+		return v.noExchange(exchangeDeclare, name)
+	}
+	return nil
+}
+
+// deleteExchange follows exchange.delete: what is not there is fine.
+func (v *VirtualHost) deleteExchange(name string, ifUnused bool) error {
+	const m = exchangeDelete
+	if err := checkName(m, "exchange name", name); err != nil {
+		return err
+	}
+	name = cleanName(name)
+	if name == "" {
+		return m.fail(AccessRefused, "operation not permitted on the default exchange")
+	}
+	if strings.HasPrefix(name, reservedPrefix) {
+		return m.fail(AccessRefused, "deletion of system exchange '%s' in vhost '%s' not allowed", name, v.name)
+	}
+	v.mu.Lock()
+	defer v.unlock()
+	x := v.exchanges[name]
+	if x == nil {
+		return nil
+	}
+	if ifUnused && len(x.bindings) > 0 {
+		return m.fail(PreconditionFailed, "exchange '%s' in vhost '%s' in use", name, v.name)
+	}
+	v.removeExchange(x)
+	return nil
+}
+
+// removeExchange takes x and its bindings out. The caller holds mu.
+func (v *VirtualHost) removeExchange(x *exchange) {
+	delete(v.exchanges, x.name)
+	x.deleted.Store(true)
+	for _, b := range x.bindings {
+		v.unlink(b)
+	}
+	for b := range x.inbound {
+		v.removeBinding(b)
+	}
+	v.note("exchange deleted", "exchange", x.name)
+}
+
+// bind makes or removes a binding. The destination is found by find, under mu.
+func (v *VirtualHost) bind(m method, source, key string, args Table, find func() (*queue, *exchange, error)) error {
+	if err := checkName(m, "exchange name", source); err != nil {
+		return err
+	}
+	if err := checkName(m, "routing key", key); err != nil {
+		return err
+	}
+	if err := args.check(m); err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.unlock()
+	unbind := m == queueUnbind || m == exchangeUnbind
+	q, x, err := find()
+	from := v.exchanges[source]
+	switch {
+	case source == "":
+		return m.fail(AccessRefused, "operation not permitted on the default exchange")
+	case unbind && isNotFound(err):
+		return nil // what is not bound need not be unbound
+	case err != nil:
+		return err
+	case from == nil && unbind:
+		return nil
+	case from == nil:
+		return v.noExchange(m, source)
+	}
+	if from.kind == Headers && !unbind {
+		if err := checkHeadersBinding(m, args); err != nil {
+			return err
+		}
+	}
+	id := bindingKey{queue: q, exchange: x, key: key, args: args.canonical()}
+	old := from.bindings[id]
+	if unbind {
+		if old != nil {
+			v.removeBinding(old)
+		}
+	} else if old == nil {
+		v.addBinding(&binding{bindingKey: id, source: from, args: args.clone()})
+	}
+	return nil
+}
+
+func isNotFound(err error) bool {
+	e, ok := err.(*Error)
+	return ok && e.Code == NotFound
+}
+
+func (v *VirtualHost) addBinding(b *binding) {
+	x := b.source
+	if x.bindings == nil {
+		x.bindings = make(map[bindingKey]*binding)
+	}
+	x.bindings[b.bindingKey] = b
+	x.matcher.add(b)
+	in := b.inbound()
+	if *in == nil {
+		*in = make(map[*binding]struct{})
+	}
+	(*in)[b] = struct{}{}
+}
+
+// removeBinding takes b out on both sides, and with the last one of an
+// auto-delete exchange the exchange.
+func (v *VirtualHost) removeBinding(b *binding) {
+	x := b.source
+	delete(x.bindings, b.bindingKey)
+	x.matcher.remove(b)
+	v.unlink(b)
+	if x.autoDelete && len(x.bindings) == 0 && !x.deleted.Load() {
+		v.removeExchange(x)
+	}
+}
+
+// unlink takes b out at its destination.
+func (v *VirtualHost) unlink(b *binding) {
+	delete(*b.inbound(), b)
+}

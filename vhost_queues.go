@@ -1,0 +1,259 @@
+package warren
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// QueueOptions are the properties of a queue (queue.declare). The zero value
+// gives a transient queue that everybody may use and that stays until it is
+// deleted.
+type QueueOptions struct {
+	Durable    bool  // survives a restart of a durable broker
+	Exclusive  bool  // belongs to the session that declares it and ends with it
+	AutoDelete bool  // deleted when its last consumer goes
+	Args       Table // arguments
+}
+
+// Queue is what a declaration tells of a queue.
+type Queue struct {
+	Name      string
+	Messages  int // ready
+	Consumers int
+}
+
+// declareQueue follows queue.declare. s owns the queue if it is exclusive; nil
+// is the broker itself.
+func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Queue, error) {
+	const m = queueDeclare
+	if err := checkName(m, "queue name", name); err != nil {
+		return Queue{}, err
+	}
+	name = cleanName(name)
+	if name == "" {
+		name = generateName("amq.gen-")
+	} else if strings.HasPrefix(name, reservedPrefix) {
+		return Queue{}, m.fail(AccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", name)
+	}
+	if err := v.checkQueueArgs(name, o.Args); err != nil {
+		return Queue{}, err
+	}
+	if o.Exclusive {
+		o.Durable = false // it ends with its session
+	}
+	q, fresh, err := v.ensureQueue(s, name, o)
+	if err != nil {
+		return Queue{}, err
+	}
+	if fresh {
+		return Queue{Name: name}, nil
+	}
+	return q.state(), nil
+}
+
+// ensureQueue finds the queue or makes it.
+func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *queue, fresh bool, err error) {
+	v.mu.Lock()
+	defer v.unlock()
+	if v.closed {
+		return nil, false, ErrClosed
+	}
+	if q := v.queues[name]; q != nil {
+		return q, false, v.equivalentQueue(s, q, &o)
+	}
+	if limit := v.broker.options.MaxQueues; limit > 0 && len(v.queues) >= limit {
+		return nil, false, queueDeclare.fail(PreconditionFailed, "cannot declare queue '%s': queue limit in vhost '%s' (%d) is reached", name, v.name, limit)
+	}
+	q = &queue{vhost: v, name: name, durable: o.Durable, exclusive: o.Exclusive, autoDelete: o.AutoDelete, args: o.Args.clone()}
+	q.store.pool = &v.broker.chunks
+	if open := v.broker.openJournal; open != nil {
+		q.journal = open(q.name)
+	}
+	if o.Exclusive {
+		if !s.own(q) {
+			return nil, false, ErrClosed
+		}
+		q.owner = s
+	}
+	v.queues[name] = q
+	v.note("queue declared", "queue", name)
+	return q, true, nil
+}
+
+// equivalentQueue compares a declaration with the queue that exists: of the
+// arguments only those count that mean something to a queue.
+func (v *VirtualHost) equivalentQueue(s *Session, q *queue, o *QueueOptions) error {
+	differ := func(arg, received, current string) error {
+		return queueDeclare.fail(PreconditionFailed, "inequivalent arg '%s' for queue '%s' in vhost '%s': received %s but current is %s", arg, q.name, v.name, received, current)
+	}
+	if q.exclusive != o.Exclusive || q.exclusive && q.owner != s {
+		return v.locked(queueDeclare, q.name)
+	}
+	if q.durable != o.Durable {
+		return differ("durable", quoteBool(o.Durable), quoteBool(q.durable))
+	}
+	if q.autoDelete != o.AutoDelete {
+		return differ("auto_delete", quoteBool(o.AutoDelete), quoteBool(q.autoDelete))
+	}
+	for _, arg := range queueArgs {
+		was, had := q.args[arg.name]
+		is, has := o.Args[arg.name]
+		if had == has && (!had || equalValues(was, is)) {
+			continue
+		}
+		if arg.name == "x-queue-type" && (!had && is == "classic" || !has && was == "classic") {
+			continue
+		}
+		received, current := "none", "none"
+		if has {
+			received = quoteValue(is)
+		}
+		if had {
+			current = quoteValue(was)
+		}
+		return differ(arg.name, received, current)
+	}
+	return nil
+}
+
+// queueArg is an argument of queue.declare that this version knows.
+type queueArg struct {
+	name  string
+	check func(v any) (problem string)
+}
+
+// queueArgs are those that classic queues of RabbitMQ know and that ask for
+// nothing which queues do not do here. Whoever asks for more is told so.
+var queueArgs = [...]queueArg{
+	{"x-queue-type", func(v any) string {
+		if v == "classic" {
+			return ""
+		}
+		return fmt.Sprintf("unsupported queue type '%v'", v)
+	}},
+	{"x-queue-mode", isString},
+	{"x-queue-version", func(v any) string {
+		if n, ok := integer(v); ok && (n == 1 || n == 2) {
+			return ""
+		}
+		return fmt.Sprintf("unsupported queue version '%v'", v)
+	}},
+	{"x-queue-master-locator", isString},
+	{"x-queue-leader-locator", isString},
+}
+
+// unsupportedQueueArgs promise what is not there yet. To take them and do
+// nothing would lose messages that somebody counts on.
+var unsupportedQueueArgs = [...]string{
+	"x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes", "x-overflow",
+	"x-dead-letter-exchange", "x-dead-letter-routing-key", "x-max-priority",
+	"x-single-active-consumer", "x-delivery-limit", "x-consumer-timeout", "x-message-deduplication",
+}
+
+// foreignQueueArgs belong to other types of queues.
+var foreignQueueArgs = [...]string{
+	"x-max-age", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes", "x-initial-cluster-size",
+	"x-quorum-initial-group-size", "x-dead-letter-strategy",
+}
+
+func isString(v any) string {
+	if _, ok := v.(string); ok {
+		return ""
+	}
+	return "expected longstr, got " + typeName(v)
+}
+
+func (v *VirtualHost) checkQueueArgs(name string, args Table) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if err := args.check(queueDeclare); err != nil {
+		return err
+	}
+	for _, arg := range queueArgs {
+		value, ok := args[arg.name]
+		if !ok {
+			continue
+		}
+		if problem := arg.check(value); problem != "" {
+			return queueDeclare.fail(PreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s': %s", arg.name, name, v.name, problem)
+		}
+	}
+	for arg := range args {
+		switch {
+		case slices.Contains(unsupportedQueueArgs[:], arg):
+			return queueDeclare.fail(PreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s': not supported by this broker", arg, name, v.name)
+		case slices.Contains(foreignQueueArgs[:], arg):
+			return queueDeclare.fail(PreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s' of queue type rabbit_classic_queue", arg, name, v.name)
+		}
+	}
+	return nil
+}
+
+// deleteQueue follows queue.delete and reports how many messages were ready.
+func (v *VirtualHost) deleteQueue(s *Session, name string, ifUnused, ifEmpty bool) (int, error) {
+	const m = queueDelete
+	if err := checkName(m, "queue name", name); err != nil {
+		return 0, err
+	}
+	q := v.queue(name)
+	if q == nil {
+		return 0, nil
+	}
+	if err := q.checkOwner(m, s); err != nil {
+		return 0, err
+	}
+	return v.removeQueue(q, func() error {
+		if ifUnused && len(q.consumers) > 0 {
+			return m.fail(PreconditionFailed, "queue '%s' in vhost '%s' in use", name, v.name)
+		}
+		if ifEmpty && q.store.len() > 0 {
+			return m.fail(PreconditionFailed, "queue '%s' in vhost '%s' not empty", name, v.name)
+		}
+		return nil
+	})
+}
+
+// removeQueue deletes q unless unless says otherwise, which is asked under the
+// queue's lock.
+func (v *VirtualHost) removeQueue(q *queue, unless func() error) (ready int, err error) {
+	v.mu.Lock()
+	defer v.unlock()
+	if v.queues[q.name] != q {
+		return 0, nil // somebody else was faster
+	}
+	if ready, err = q.close(ErrConsumerCancelled, unless); err != nil {
+		return 0, err
+	}
+	delete(v.queues, q.name)
+	for b := range q.inbound {
+		v.removeBinding(b)
+	}
+	if q.owner != nil {
+		q.owner.disown(q)
+	}
+	q.mu.Lock() // its last deliveries may be settled at the same time
+	v.counts.add(&q.counts)
+	q.mu.Unlock()
+	v.note("queue deleted", "queue", q.name)
+	return ready, nil
+}
+
+// removeIfUnused deletes an auto-delete queue whose last consumer has gone.
+func (v *VirtualHost) removeIfUnused(q *queue) {
+	v.removeQueue(q, func() error {
+		if len(q.consumers) > 0 {
+			return ErrResourceLocked
+		}
+		return nil
+	})
+}
+
+func (c *QueueCounts) add(o *QueueCounts) {
+	c.Published += o.Published
+	c.Delivered += o.Delivered
+	c.Redelivered += o.Redelivered
+	c.Acked += o.Acked
+	c.Dropped += o.Dropped
+}
