@@ -1,0 +1,120 @@
+package amqp
+
+import (
+	"math"
+
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// basicMethod is one of class basic, but for basic.publish.
+func (ch *channel) basicMethod(m wire.Method) error {
+	switch m := m.(type) {
+	case *wire.BasicAck:
+		return ch.core.Ack(m.DeliveryTag, m.Multiple)
+	case *wire.BasicNack:
+		return ch.core.Nack(m.DeliveryTag, m.Multiple, m.Requeue)
+	case *wire.BasicReject:
+		return ch.core.Reject(m.DeliveryTag, m.Requeue)
+	case *wire.BasicConsume:
+		return ch.consume(m)
+	case *wire.BasicCancel:
+		tag := string(m.ConsumerTag)
+		return ch.answerUnless(m.NoWait, ch.core.Cancel(tag), &wire.BasicCancelOk{ConsumerTag: []byte(tag)})
+	case *wire.BasicCancelOk:
+		return nil // the client has seen that the server cancelled
+	case *wire.BasicGet:
+		ok, err := ch.link.Get(string(m.Queue), m.NoAck, ch)
+		if err != nil || ok {
+			return err
+		}
+		ch.send(&wire.BasicGetEmpty{})
+		return nil
+	case *wire.BasicQos:
+		if m.PrefetchSize != 0 {
+			return failure(warren.NotImplemented, "prefetch_size!=0 (%d)", m.PrefetchSize)
+		}
+		err := ch.core.Qos(int(m.PrefetchCount), warren.QosOptions{Global: m.Global})
+		return ch.answer(err, &wire.BasicQosOk{})
+	case *wire.BasicRecover:
+		return ch.answer(ch.core.Recover(m.Requeue), &wire.BasicRecoverOk{})
+	case *wire.BasicRecoverAsync:
+		return ch.core.Recover(m.Requeue)
+	}
+	return errUnexpected
+}
+
+func (ch *channel) consume(m *wire.BasicConsume) error {
+	ch.noWait = m.NoWait
+	return ch.link.Consume(&link.Consume{
+		Queue: string(m.Queue), Tag: string(m.ConsumerTag), NoAck: m.NoAck, Exclusive: m.Exclusive, Arguments: m.Arguments,
+	}, ch)
+}
+
+// The channel is the link.Sink of its consumers. Its methods run with locks of
+// the broker held, in any goroutine.
+
+// Consuming answers basic.consume, before the first delivery.
+func (ch *channel) Consuming(tag string) {
+	if !ch.noWait {
+		ch.send(&wire.BasicConsumeOk{ConsumerTag: []byte(tag)})
+	}
+}
+
+// Deliver writes basic.deliver. A buffer that is full keeps what comes next
+// back, as far as it can be.
+func (ch *channel) Deliver(d link.Delivery) {
+	m := wire.BasicDeliver{
+		ConsumerTag: view(d.ConsumerTag), DeliveryTag: d.Tag, Redelivered: d.Redelivered,
+		Exchange: view(d.Exchange), RoutingKey: view(d.RoutingKey),
+	}
+	o := &ch.conn.out
+	o.mu.Lock()
+	if !o.closed && !o.last {
+		before := len(o.buf)
+		o.buf = wire.AppendDeliver(o.buf, ch.number, &m, o.encode(d.Properties), d.Body, ch.conn.frameMax)
+		if len(o.buf) > o.limit {
+			o.stalled = true
+			ch.link.Stall(true)
+		}
+		if d.Reply {
+			o.replies += len(o.buf) - before
+			if o.replies > repliesLimit*o.limit+len(d.Body) {
+				go ch.conn.cut() // nobody reads them; cut must not run under the broker's locks
+			}
+		}
+	}
+	o.unlock()
+}
+
+// Got answers basic.get.
+func (ch *channel) Got(d link.Delivery, left int) {
+	m := wire.BasicGetOk{
+		DeliveryTag: d.Tag, Redelivered: d.Redelivered, Exchange: view(d.Exchange), RoutingKey: view(d.RoutingKey),
+		MessageCount: uint32(min(left, math.MaxUint32)),
+	}
+	o := &ch.conn.out
+	o.mu.Lock()
+	if !o.closed && !o.last {
+		o.buf = wire.AppendGetOk(o.buf, ch.number, &m, o.encode(d.Properties), d.Body, ch.conn.frameMax)
+		o.watch()
+	}
+	o.unlock()
+}
+
+// Cancelled tells a client that wants to know that its consumer has ended.
+func (ch *channel) Cancelled(tag string) {
+	if ch.conn.can("consumer_cancel_notify") {
+		ch.send(&wire.BasicCancel{ConsumerTag: []byte(tag), NoWait: true})
+	}
+}
+
+// encode gives the properties as they travel, until the next call; mu is held.
+func (o *output) encode(p link.Properties) wire.RawProperties {
+	if p == nil {
+		return nil
+	}
+	o.props = p.AppendTo(o.props[:0])
+	return o.props
+}

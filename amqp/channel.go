@@ -1,0 +1,203 @@
+package amqp
+
+import (
+	"errors"
+	"unsafe"
+
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// channel is a client's channel. The reader does what comes in on it; the
+// broker hands it deliveries from any goroutine.
+type channel struct {
+	conn   *conn
+	number uint16
+	core   *warren.Channel
+	link   link.Channel
+
+	// Owned by the connection's reader.
+	closing bool // channel.close is sent: only its answer counts
+	content content
+	message link.Publish // room for the one that is being published
+	acked   uint64       // publishes up to this one are to be acked
+	pending int          // how many of them there are
+
+	// Set by the reader before the core calls back.
+	noWait bool // no consume-ok is wanted
+}
+
+func newChannel(c *conn, number uint16, core *warren.Channel) *channel {
+	return &channel{conn: c, number: number, core: core, link: core.Link()}
+}
+
+// frame does what a frame on the channel says.
+func (ch *channel) frame(f wire.Frame) {
+	if f.Type != wire.FrameMethod {
+		if !ch.closing {
+			ch.contentFrame(f)
+		}
+		return
+	}
+	m, err := ch.conn.decoder.Parse(f.Payload)
+	if ch.closing {
+		ch.closingMethod(m)
+		return
+	}
+	if err != nil {
+		ch.conn.fail(malformed(err))
+		return
+	}
+	if e := ch.content.interrupted(); e != nil {
+		ch.conn.fail(blame(e, wire.BasicPublishID))
+		return
+	}
+	if p, ok := m.(*wire.BasicPublish); ok {
+		ch.content.begin(p)
+		return
+	}
+	ch.flushConfirms() // an answer must not overtake the confirms before it
+	if err := ch.method(m); err != nil {
+		ch.fail(blame(err, m.ID()))
+	}
+}
+
+// closingMethod is one that comes after the server's channel.close.
+func (ch *channel) closingMethod(m wire.Method) {
+	switch m.(type) {
+	case *wire.ChannelCloseOk:
+		ch.conn.removeChannel(ch)
+	case *wire.ChannelClose: // both closed at the same time
+		ch.conn.send(ch.number, &wire.ChannelCloseOk{})
+		ch.conn.removeChannel(ch)
+	}
+}
+
+// method does what a method other than basic.publish says.
+func (ch *channel) method(m wire.Method) error {
+	switch m.ID().Class() {
+	case wire.ClassChannel:
+		return ch.channelMethod(m)
+	case wire.ClassExchange:
+		return ch.exchangeMethod(m)
+	case wire.ClassQueue:
+		return ch.queueMethod(m)
+	case wire.ClassBasic:
+		return ch.basicMethod(m)
+	case wire.ClassConfirm, wire.ClassTx:
+		return ch.modeMethod(m)
+	case wire.ClassAccess:
+		if _, ok := m.(*wire.AccessRequest); ok {
+			ch.send(&wire.AccessRequestOk{Ticket: 1})
+			return nil
+		}
+	}
+	return errUnexpected
+}
+
+// errUnexpected is a method that a client does not send, or not on a channel.
+var errUnexpected = failure(warren.CommandInvalid, "unimplemented method")
+
+func (ch *channel) channelMethod(m wire.Method) error {
+	switch m := m.(type) {
+	case *wire.ChannelOpen:
+		return failure(warren.ChannelError, "second 'channel.open' seen")
+	case *wire.ChannelClose:
+		ch.core.Close()
+		ch.conn.removeChannel(ch)
+		ch.send(&wire.ChannelCloseOk{})
+		return nil
+	case *wire.ChannelCloseOk, *wire.ChannelFlowOk:
+		return nil
+	case *wire.ChannelFlow:
+		if err := ch.core.Flow(m.Active); err != nil {
+			return err
+		}
+		ch.send(&wire.ChannelFlowOk{Active: m.Active})
+		return nil
+	}
+	return errUnexpected
+}
+
+// modeMethod is confirm.select or one of class tx.
+func (ch *channel) modeMethod(m wire.Method) error {
+	switch m := m.(type) {
+	case *wire.ConfirmSelect:
+		if err := ch.core.Confirm(); err != nil {
+			return err
+		}
+		if !m.NoWait {
+			ch.send(&wire.ConfirmSelectOk{})
+		}
+		return nil
+	case *wire.TxSelect:
+		return ch.answer(ch.core.Tx(), &wire.TxSelectOk{})
+	case *wire.TxCommit:
+		return ch.commit()
+	case *wire.TxRollback:
+		return ch.answer(ch.core.TxRollback(), &wire.TxRollbackOk{})
+	}
+	return errUnexpected
+}
+
+// commit sends what the broker returns of the transaction, then commit-ok.
+func (ch *channel) commit() error {
+	err := ch.core.TxCommit()
+	var several interface{ Unwrap() []error }
+	if errors.As(err, &several) {
+		for _, err := range several.Unwrap() {
+			var r *warren.Return
+			if !errors.As(err, &r) {
+				return partialTx(err)
+			}
+			ch.sendReturn(r)
+		}
+		err = nil
+	}
+	return ch.answer(err, &wire.TxCommitOk{})
+}
+
+func partialTx(err error) error {
+	if errors.Is(err, warren.ErrNacked) {
+		return failure(warren.PreconditionFailed, "partial tx completion")
+	}
+	return err
+}
+
+// send writes a method.
+func (ch *channel) send(m wire.Method) { ch.conn.send(ch.number, m) }
+
+// answer writes m unless there is an error.
+func (ch *channel) answer(err error, m wire.Method) error {
+	if err == nil {
+		ch.send(m)
+	}
+	return err
+}
+
+// answerUnless is answer to a method that may want none.
+func (ch *channel) answerUnless(noWait bool, err error, m wire.Method) error {
+	if noWait {
+		return err
+	}
+	return ch.answer(err, m)
+}
+
+// fail closes the channel because of an error, or the connection, as RabbitMQ
+// does.
+func (ch *channel) fail(err error) {
+	e := asError(err)
+	if e.ClosesConnection() {
+		ch.conn.fail(e)
+		return
+	}
+	ch.flushConfirms()
+	ch.closing = true
+	ch.content = content{}
+	ch.core.Close() // first: no delivery may follow channel.close
+	ch.send(&wire.ChannelClose{ReplyCode: e.Code, ReplyText: short(e.Text), Cause: cause(e)})
+}
+
+// view shows a string as bytes that must not be written to.
+func view(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

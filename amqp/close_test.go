@@ -1,0 +1,285 @@
+package amqp_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+const lcShutdown = "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'"
+
+// declare makes a queue and reads the answer.
+func (r *lcRaw) declare(q wire.QueueDeclare) {
+	r.t.Helper()
+	r.send(1, &q)
+	lcNext[*wire.QueueDeclareOk](r)
+}
+
+// lcQueue looks at a queue from outside.
+func lcQueue(t *testing.T, b *warren.Broker, name string) (warren.Queue, error) {
+	ch, err := b.Channel()
+	require.NoError(t, err)
+	defer ch.Close()
+	return ch.QueueDeclarePassive(name)
+}
+
+func TestWhatTheConnectionHeldIsFreeBeforeCloseOk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, srv := lcServer(t, nil)
+		r := lcChannel(t, srv)
+		r.declare(wire.QueueDeclare{Queue: "own", Exclusive: true})
+		r.declare(wire.QueueDeclare{Queue: "shared"})
+		r.publish(1, "shared", "x")
+		r.send(1, &wire.BasicGet{Queue: []byte("shared")})
+		lcNext[*wire.BasicGetOk](r)
+		r.nextFrame()
+		r.nextFrame()
+		q, err := lcQueue(t, b, "shared")
+		require.NoError(t, err)
+		require.Zero(t, q.Messages)
+
+		r.send(0, &wire.ConnectionClose{ReplyCode: 200})
+		lcNext[*wire.ConnectionCloseOk](r)
+		_, err = lcQueue(t, b, "own")
+		require.ErrorIs(t, err, warren.ErrNotFound)
+		q, err = lcQueue(t, b, "shared")
+		require.NoError(t, err)
+		require.Equal(t, 1, q.Messages)
+		r.over()
+	})
+}
+
+func TestConfirmsOfWhatWasPublishedComeBeforeTheEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		last []byte
+		end  wire.Method
+	}{
+		"client closes": {wire.AppendMethod(nil, 0, &wire.ConnectionClose{ReplyCode: 200}), &wire.ConnectionCloseOk{}},
+		"error":         {wire.AppendMethod(nil, 0, &wire.ChannelOpen{}), &wire.ConnectionClose{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, srv := lcServer(t, nil)
+				r := lcChannel(t, srv)
+				r.send(1, &wire.ConfirmSelect{})
+				lcNext[*wire.ConfirmSelectOk](r)
+				b := wire.AppendPublish(nil, 1, lcPublishing, nil, []byte("x"), 4096)
+				b = wire.AppendPublish(b, 1, lcPublishing, nil, []byte("y"), 4096)
+				r.write(append(b, c.last...)) // at once
+				ack := lcNext[*wire.BasicAck](r)
+				require.Equal(t, wire.BasicAck{DeliveryTag: 2, Multiple: true}, *ack)
+				m, _ := r.next()
+				require.IsType(t, c.end, m)
+				r.conn.Write(wire.AppendMethod(nil, 0, &wire.ConnectionCloseOk{}))
+				r.over()
+			})
+		})
+	}
+}
+
+func TestWhatComesAfterTheServersCloseIsDiscarded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, srv := lcServer(t, nil)
+		r := lcChannel(t, srv)
+		r.send(0, &wire.ChannelOpen{})
+		lcNext[*wire.ConnectionClose](r)
+		r.send(1, &wire.QueueDeclare{Queue: "late"})
+		r.send(2, &wire.ChannelOpen{})
+		r.send(0, &wire.ConnectionUpdateSecret{})
+		r.frame(wire.FrameMethod, 1, "\xff\xff\xff\xff")
+		r.frame(wire.FrameBody, 0, "x")
+		r.frame(wire.FrameHeartbeat, 7, "")
+		r.quiet(time.Second)
+		_, err := lcQueue(t, b, "late")
+		require.ErrorIs(t, err, warren.ErrNotFound)
+		r.send(0, &wire.ConnectionCloseOk{})
+		r.over()
+	})
+}
+
+func TestBothMayCloseAtTheSameTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, srv := lcServer(t, nil)
+		r := lcChannel(t, srv)
+		r.send(0, &wire.ChannelOpen{}, &wire.ConnectionClose{ReplyCode: 200})
+		lcNext[*wire.ConnectionClose](r)
+		lcNext[*wire.ConnectionCloseOk](r)
+		r.over()
+	})
+}
+
+func TestACloseThatIsNotAnsweredEndsWithATimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, srv := lcServer(t, nil)
+		r := lcChannel(t, srv)
+		start := time.Now()
+		r.send(0, &wire.ChannelOpen{})
+		lcNext[*wire.ConnectionClose](r)
+		r.over()
+		require.Equal(t, 10*time.Second, time.Since(start))
+	})
+}
+
+func TestChannelsAreFreeAsSoonAsTheServerCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, srv := lcServer(t, nil)
+		r := lcChannel(t, srv)
+		r.declare(wire.QueueDeclare{Queue: "own", Exclusive: true})
+		r.send(0, &wire.ChannelOpen{})
+		lcNext[*wire.ConnectionClose](r)
+		_, err := lcQueue(t, b, "own")
+		require.ErrorIs(t, err, warren.ErrNotFound)
+	})
+}
+
+func TestShutdownAsksEveryClientAndWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, srv := lcServer(t, nil)
+		clients := []*lcRaw{lcOpen(t, srv), lcChannel(t, srv), lcOpen(t, srv)}
+		ended := make(chan error, 1)
+		go func() { ended <- srv.Shutdown(context.Background()) }()
+		for _, r := range clients {
+			require.Equal(t, lcShutdown, lcNext[*wire.ConnectionClose](r).ReplyText)
+			_, err := srv.Dial("", "")
+			require.ErrorIs(t, err, amqp.ErrServerClosed)
+			synctest.Wait()
+			require.Empty(t, ended)
+			r.send(0, &wire.ConnectionCloseOk{})
+			r.over()
+		}
+		require.NoError(t, <-ended)
+		require.NoError(t, srv.Shutdown(context.Background()), "again")
+	})
+}
+
+func TestShutdownCutsWhoDoesNotGoInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, srv := lcServer(t, nil)
+		r := lcOpen(t, srv)
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, srv.Shutdown(ctx), context.DeadlineExceeded)
+		require.Equal(t, time.Second, time.Since(start))
+		require.Equal(t, uint16(320), lcNext[*wire.ConnectionClose](r).ReplyCode)
+		r.over()
+	})
+}
+
+func TestShutdownEndsByItselfWhateverClientsDo(t *testing.T) {
+	for name, arrive := range map[string]func(t *testing.T, srv *amqp.Server) *lcRaw{
+		"says nothing": lcDial,
+		"logs in":      func(t *testing.T, srv *amqp.Server) *lcRaw { r := lcDial(t, srv); r.login(); return r },
+		"is refused": func(t *testing.T, srv *amqp.Server) *lcRaw {
+			return lcLogin(t, srv, "PLAIN", "\x00guest\x00no", "authentication_failure_close")
+		},
+		"does not answer": func(t *testing.T, srv *amqp.Server) *lcRaw { return lcOpen(t, srv) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, srv := lcServer(t, nil)
+				arrive(t, srv)
+				synctest.Wait()
+				start := time.Now()
+				require.NoError(t, srv.Shutdown(context.Background()))
+				require.LessOrEqual(t, time.Since(start), 10*time.Second)
+			})
+		})
+	}
+}
+
+func TestCloseCutsAllConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, srv := lcServer(t, nil)
+		r := lcChannel(t, srv)
+		r.declare(wire.QueueDeclare{Queue: "own", Exclusive: true})
+		silent := lcDial(t, srv)
+		start := time.Now()
+		require.NoError(t, srv.Close())
+		require.Zero(t, time.Since(start))
+		_, err := lcQueue(t, b, "own")
+		require.ErrorIs(t, err, warren.ErrNotFound, "Close waits for the end of connections")
+		r.over()
+		silent.over()
+		require.NoError(t, srv.Close(), "again")
+	})
+}
+
+func TestAnEndOfTheBrokerReachesIdleClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, srv := lcServer(t, nil)
+		idle, busy := lcOpen(t, srv), lcChannel(t, srv)
+		require.NoError(t, b.Close())
+		idle.closed(320, lcShutdown)
+		busy.closed(320, lcShutdown)
+		late := lcDial(t, srv)
+		late.login()
+		late.send(0, (*wire.ConnectionTuneOk)(lcNext[*wire.ConnectionTune](late)), &wire.ConnectionOpen{VirtualHost: "/"})
+		late.closed(320, lcShutdown)
+	})
+}
+
+func TestADeletedVirtualHostHasNoClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, srv := lcServer(t, nil)
+		_, err := b.VirtualHostDeclare("other")
+		require.NoError(t, err)
+		r := lcDial(t, srv)
+		r.login()
+		r.send(0, (*wire.ConnectionTuneOk)(lcNext[*wire.ConnectionTune](r)), &wire.ConnectionOpen{VirtualHost: "other"})
+		lcNext[*wire.ConnectionOpenOk](r)
+		elsewhere := lcOpen(t, srv)
+		require.NoError(t, b.VirtualHostDelete("other"))
+		r.closed(320, "CONNECTION_FORCED - vhost 'other' is deleted")
+		elsewhere.hangUp()
+	})
+}
+
+func TestSeveralServersShareABroker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, one := lcServer(t, nil)
+		two := amqp.NewServer(b, &amqp.Options{ChannelMax: 9})
+		r := lcChannel(t, one)
+		r.declare(wire.QueueDeclare{Queue: "q"})
+		s := lcChannel(t, two)
+		s.send(1, &wire.QueueDeclare{Queue: "q", Passive: true})
+		lcNext[*wire.QueueDeclareOk](s)
+		require.NoError(t, two.Close())
+		s.over()
+		r.hangUp()
+	})
+}
+
+// TestLastWordsAreWaitedFor: TCP would lose them if the server closed while
+// the client still talks.
+func TestLastWordsAreWaitedFor(t *testing.T) {
+	for name, c := range map[string]struct{ say, more string }{
+		"frame error":     {"\x04\x00\x01\x00\x00\x00\x00\xce", "x"},
+		"protocol header": {"GET / HT", "TP/1.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, srv := lcServer(t, nil)
+				r := lcDial(t, srv)
+				if name == "frame error" {
+					r.open(0)
+				}
+				r.write([]byte(c.say))
+				time.Sleep(3*time.Second - time.Millisecond)
+				r.write(make([]byte, 1<<20))
+				time.Sleep(time.Millisecond)
+				synctest.Wait()
+				_, err := r.conn.Write([]byte(c.more))
+				require.Error(t, err, "but not for ever")
+				_, err = r.conn.Read(make([]byte, 8))
+				require.NoError(t, err)
+			})
+		})
+	}
+}

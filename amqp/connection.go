@@ -1,0 +1,53 @@
+package amqp
+
+import (
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// connectionFrame is a frame on channel 0, or one that comes after the
+// server's connection.close.
+func (c *conn) connectionFrame(f wire.Frame) error {
+	if f.Type != wire.FrameMethod {
+		if !c.closing {
+			c.fail(unexpectedFrame("%s", f.Shown()))
+		}
+		return nil
+	}
+	m, err := c.decoder.Parse(f.Payload)
+	if c.closing {
+		return c.closingMethod(f.Channel, m)
+	}
+	if err != nil {
+		c.fail(malformed(err))
+		return nil
+	}
+	switch m.(type) {
+	case *wire.ConnectionClose:
+		c.flush()
+		c.endChannels()
+		c.send(0, &wire.ConnectionCloseOk{})
+		c.leaving = true
+		return errOver
+	case *wire.ConnectionUpdateSecret:
+		c.send(0, &wire.ConnectionUpdateSecretOk{})
+		return nil
+	}
+	c.fail(failure(warren.ChannelError, "unexpected method in connection state running"))
+	return nil
+}
+
+// closingMethod is a method that comes after the server's connection.close.
+func (c *conn) closingMethod(channel uint16, m wire.Method) error {
+	if channel != 0 {
+		return nil
+	}
+	switch m.(type) {
+	case *wire.ConnectionCloseOk:
+		return errOver
+	case *wire.ConnectionClose: // both closed at the same time
+		c.send(0, &wire.ConnectionCloseOk{})
+		return errOver
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package amqp
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// version is what clients are told.
+const version = "0.1.0"
+
+// readBuffer is how much is read at once, when there is so much.
+const readBuffer = 8 << 10
+
+// handshake goes from the protocol header to connection.open-ok.
+func (c *conn) handshake() error {
+	deadline := time.AfterFunc(c.server.options.HandshakeTimeout, func() {
+		c.cut()
+		c.server.log(slog.LevelWarn, "handshake timed out", "peer", c.net.RemoteAddr().String())
+	})
+	defer deadline.Stop()
+	var header [8]byte
+	if _, err := io.ReadFull(c.net, header[:]); err != nil {
+		return err
+	}
+	if !wire.AcceptProtocol(header[:]) {
+		c.out.append(func(b []byte) []byte { return append(b, wire.ProtocolHeader...) })
+		c.lingers = true
+		return errOver
+	}
+	c.frames = wire.NewFrameReader(c.net, make([]byte, readBuffer))
+	for _, step := range [...]func() error{c.start, c.tune, c.open} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expect reads the next method of the handshake into m.
+func (c *conn) expect(m wire.Method, state string) error {
+	for {
+		f, err := c.frames.Next()
+		if err != nil {
+			var bad *wire.FrameError
+			if errors.As(err, &bad) {
+				return c.refuse(failure(warren.FrameError, "%s", bad.Text()))
+			}
+			return err
+		}
+		if f.Type == wire.FrameHeartbeat && f.Channel == 0 {
+			continue
+		}
+		if f.Type != wire.FrameMethod || f.Channel != 0 {
+			return c.refuse(unexpectedFrame("%s", f.Shown()))
+		}
+		got, err := c.decoder.Parse(f.Payload)
+		if err != nil {
+			return c.refuse(malformed(err))
+		}
+		if _, ok := got.(*wire.ConnectionClose); ok {
+			c.send(0, &wire.ConnectionCloseOk{})
+			return errOver
+		}
+		if got.ID() != m.ID() {
+			return c.refuse(failure(warren.ChannelError, "unexpected method in connection state %s", state))
+		}
+		return m.Parse(f.Payload[4:])
+	}
+}
+
+// refuse ends the handshake with connection.close.
+func (c *conn) refuse(e *warren.Error) error {
+	c.server.log(slog.LevelWarn, "handshake failed", "peer", c.net.RemoteAddr().String(), "text", e.Text)
+	c.send(0, &wire.ConnectionClose{ReplyCode: e.Code, ReplyText: short(e.Text), Cause: cause(e)})
+	c.lingers = true
+	return errOver
+}
+
+func (c *conn) start() error {
+	capabilities := wire.Table{}
+	for _, name := range [...]string{
+		"publisher_confirms", "exchange_exchange_bindings", "basic.nack", "consumer_cancel_notify", "connection.blocked",
+		"consumer_priorities", "authentication_failure_close", "per_consumer_qos", "direct_reply_to",
+	} {
+		capabilities[name] = true
+	}
+	mechanisms := "PLAIN AMQPLAIN"
+	if c.tls() != nil {
+		mechanisms += " EXTERNAL"
+	}
+	c.send(0, &wire.ConnectionStart{
+		VersionMajor: 0, VersionMinor: 9,
+		ServerProperties: wire.Table{
+			"product": "Warren", "version": version, "platform": "Go", "capabilities": capabilities,
+			"copyright": "The Warren authors", "information": "Licensed under the Apache License 2.0", "cluster_name": "warren",
+		},
+		Mechanisms: mechanisms, Locales: "en_US",
+	})
+	var ok wire.ConnectionStartOk
+	if err := c.expect(&ok, "starting"); err != nil {
+		return err
+	}
+	c.capabilities, _ = ok.ClientProperties["capabilities"].(wire.Table)
+	return c.login(&ok)
+}
+
+// can reports whether the client has declared a capability.
+func (c *conn) can(capability string) bool {
+	v, _ := c.capabilities[capability].(bool)
+	return v
+}
+
+func (c *conn) tune() error {
+	o := &c.server.options
+	seconds := max(0, int(o.Heartbeat/time.Second))
+	c.send(0, &wire.ConnectionTune{ChannelMax: o.ChannelMax, FrameMax: o.FrameMax, Heartbeat: uint16(min(seconds, 65535))})
+	var ok wire.ConnectionTuneOk
+	if err := c.expect(&ok, "tuning"); err != nil {
+		return err
+	}
+	negotiated := func(what string, value, least, most uint32) *warren.Error {
+		switch {
+		case value != 0 && value < least:
+			return failure(warren.NotAllowed, "negotiated %s = %d is lower than the minimum allowed value (%d)", what, value, least)
+		case value == 0 || value > most: // zero asks for no limit
+			return failure(warren.NotAllowed, "negotiated %s = %d is higher than the maximum allowed value (%d)", what, value, most)
+		}
+		return nil
+	}
+	if e := negotiated("frame_max", ok.FrameMax, wire.FrameMinMax, o.FrameMax); e != nil {
+		return c.refuse(e)
+	}
+	if e := negotiated("channel_max", uint32(ok.ChannelMax), 1, uint32(o.ChannelMax)); e != nil {
+		return c.refuse(e)
+	}
+	c.frameMax, c.channelMax = ok.FrameMax, ok.ChannelMax
+	c.heartbeat = time.Duration(ok.Heartbeat) * time.Second
+	c.frames.SetFrameMax(c.frameMax)
+	return nil
+}
+
+func (c *conn) open() error {
+	var m wire.ConnectionOpen
+	if err := c.expect(&m, "opening"); err != nil {
+		return err
+	}
+	v, err := c.server.broker.VirtualHost(m.VirtualHost)
+	if err != nil {
+		return c.refuse(asError(err))
+	}
+	if c.session, err = v.Session(); err != nil {
+		return c.refuse(asError(err))
+	}
+	c.session.Link().Ended(c.sessionEnded)
+	c.send(0, &wire.ConnectionOpenOk{})
+	return nil
+}

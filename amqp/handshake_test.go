@@ -1,0 +1,274 @@
+package amqp_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+func TestProtocolHeaderOf091And09StartsAConnection(t *testing.T) {
+	for _, header := range []string{"AMQP\x00\x00\x09\x01", "AMQP\x01\x01\x00\x09"} {
+		synctest.Test(t, func(t *testing.T) {
+			_, srv := lcServer(t, nil)
+			r := lcDial(t, srv)
+			r.write([]byte(header))
+			lcNext[*wire.ConnectionStart](r)
+		})
+	}
+}
+
+func TestAnyOtherProtocolHeaderIsAnsweredWithOurs(t *testing.T) {
+	for _, header := range []string{"AMQP\x00\x01\x00\x00", "AMQP\x03\x01\x00\x00", "AMQP\x01\x01\x08\x00", "GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01"} {
+		synctest.Test(t, func(t *testing.T) {
+			_, srv := lcServer(t, nil)
+			r := lcDial(t, srv)
+			r.write([]byte(header))
+			b := make([]byte, 100)
+			n, err := r.conn.Read(b)
+			require.NoError(t, err)
+			require.Equal(t, wire.ProtocolHeader, string(b[:n]))
+			r.over()
+		})
+	}
+}
+
+func TestStartOffersTheNineCapabilities(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, srv := lcServer(t, nil)
+		r := lcDial(t, srv)
+		r.write([]byte(wire.ProtocolHeader))
+		start := lcNext[*wire.ConnectionStart](r)
+		require.Equal(t, uint8(0), start.VersionMajor)
+		require.Equal(t, uint8(9), start.VersionMinor)
+		require.Equal(t, "PLAIN AMQPLAIN", start.Mechanisms)
+		require.Equal(t, "en_US", start.Locales)
+		require.Equal(t, wire.Table{
+			"publisher_confirms": true, "exchange_exchange_bindings": true, "basic.nack": true,
+			"consumer_cancel_notify": true, "connection.blocked": true, "consumer_priorities": true,
+			"authentication_failure_close": true, "per_consumer_qos": true, "direct_reply_to": true,
+		}, start.ServerProperties["capabilities"])
+		for _, property := range []string{"product", "version", "platform", "cluster_name", "copyright", "information"} {
+			require.NotEmpty(t, start.ServerProperties[property], property)
+			require.IsType(t, "", start.ServerProperties[property])
+		}
+	})
+}
+
+func TestTuneOffersWhatTheOptionsSay(t *testing.T) {
+	for name, c := range map[string]struct {
+		options *amqp.Options
+		want    wire.ConnectionTune
+	}{
+		"RabbitMQ's values":   {nil, wire.ConnectionTune{ChannelMax: 2047, FrameMax: 131072, Heartbeat: 60}},
+		"others":              {&amqp.Options{ChannelMax: 5, FrameMax: 8192, Heartbeat: 7 * time.Second}, wire.ConnectionTune{ChannelMax: 5, FrameMax: 8192, Heartbeat: 7}},
+		"no heartbeat":        {&amqp.Options{Heartbeat: -1}, wire.ConnectionTune{ChannelMax: 2047, FrameMax: 131072}},
+		"too small a frame":   {&amqp.Options{FrameMax: 1}, wire.ConnectionTune{ChannelMax: 2047, FrameMax: 4096, Heartbeat: 60}},
+		"too long a silence":  {&amqp.Options{Heartbeat: 100 * time.Hour}, wire.ConnectionTune{ChannelMax: 2047, FrameMax: 131072, Heartbeat: 65535}},
+		"all channels at all": {&amqp.Options{ChannelMax: 65535}, wire.ConnectionTune{ChannelMax: 65535, FrameMax: 131072, Heartbeat: 60}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, srv := lcServer(t, c.options)
+				r := lcDial(t, srv)
+				r.login()
+				require.Equal(t, c.want, *lcNext[*wire.ConnectionTune](r))
+			})
+		})
+	}
+}
+
+func TestTuneOkMustKeepToTheOffer(t *testing.T) {
+	for name, c := range map[string]struct {
+		ok   wire.ConnectionTuneOk
+		text string // empty: accepted
+	}{
+		"as offered":           {wire.ConnectionTuneOk{ChannelMax: 2047, FrameMax: 131072, Heartbeat: 60}, ""},
+		"the least":            {wire.ConnectionTuneOk{ChannelMax: 1, FrameMax: 4096}, ""},
+		"any heartbeat":        {wire.ConnectionTuneOk{ChannelMax: 10, FrameMax: 8192, Heartbeat: 65535}, ""},
+		"frame_max too low":    {wire.ConnectionTuneOk{ChannelMax: 10, FrameMax: 4095}, "NOT_ALLOWED - negotiated frame_max = 4095 is lower than the minimum allowed value (4096)"},
+		"frame_max too high":   {wire.ConnectionTuneOk{ChannelMax: 10, FrameMax: 131073}, "NOT_ALLOWED - negotiated frame_max = 131073 is higher than the maximum allowed value (131072)"},
+		"frame_max no limit":   {wire.ConnectionTuneOk{ChannelMax: 10}, "NOT_ALLOWED - negotiated frame_max = 0 is higher than the maximum allowed value (131072)"},
+		"channel_max too high": {wire.ConnectionTuneOk{ChannelMax: 2048, FrameMax: 4096}, "NOT_ALLOWED - negotiated channel_max = 2048 is higher than the maximum allowed value (2047)"},
+		"channel_max no limit": {wire.ConnectionTuneOk{FrameMax: 4096}, "NOT_ALLOWED - negotiated channel_max = 0 is higher than the maximum allowed value (2047)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, srv := lcServer(t, nil)
+				r := lcDial(t, srv)
+				r.login()
+				lcNext[*wire.ConnectionTune](r)
+				r.send(0, &c.ok)
+				if c.text != "" {
+					r.closed(warren.NotAllowed, c.text)
+					return
+				}
+				r.send(0, &wire.ConnectionOpen{VirtualHost: "/"})
+				lcNext[*wire.ConnectionOpenOk](r)
+			})
+		})
+	}
+}
+
+func TestOpenFindsTheVirtualHost(t *testing.T) {
+	for name, text := range map[string]string{
+		"/": "", "": "", "other": "",
+		"nope":                   "NOT_ALLOWED - vhost nope not found",
+		strings.Repeat("x", 255): ("NOT_ALLOWED - vhost " + strings.Repeat("x", 255))[:255],
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b, srv := lcServer(t, nil)
+			_, err := b.VirtualHostDeclare("other")
+			require.NoError(t, err)
+			r := lcDial(t, srv)
+			r.login()
+			tune := lcNext[*wire.ConnectionTune](r)
+			r.send(0, (*wire.ConnectionTuneOk)(tune), &wire.ConnectionOpen{VirtualHost: name})
+			if text == "" {
+				lcNext[*wire.ConnectionOpenOk](r)
+				r.hangUp()
+				return
+			}
+			c := r.closed(warren.NotAllowed, text)
+			require.Equal(t, wire.ConnectionOpenID, c.Cause)
+		})
+	}
+}
+
+// lcStates brings a client to each state of the handshake.
+var lcStates = map[string]func(r *lcRaw){
+	"starting": func(r *lcRaw) {
+		r.write([]byte(wire.ProtocolHeader))
+		lcNext[*wire.ConnectionStart](r)
+	},
+	"tuning": func(r *lcRaw) {
+		r.login()
+		lcNext[*wire.ConnectionTune](r)
+	},
+	"opening": func(r *lcRaw) {
+		r.login()
+		tune := lcNext[*wire.ConnectionTune](r)
+		r.send(0, (*wire.ConnectionTuneOk)(tune))
+	},
+}
+
+func TestHandshakeTakesNothingElse(t *testing.T) {
+	frameMax := map[string]int{"starting": 8192, "tuning": 8192, "opening": 131072}
+	for state, arrive := range lcStates {
+		for name, c := range map[string]struct {
+			send func(r *lcRaw)
+			code uint16
+			text string
+		}{
+			"another method": {func(r *lcRaw) { r.send(0, &wire.ConnectionUpdateSecret{}) }, 504, "CHANNEL_ERROR - unexpected method in connection state " + state},
+			"an unknown one": {func(r *lcRaw) { r.frame(wire.FrameMethod, 0, "\x00\x0a\x00\xff") }, 503, "COMMAND_INVALID - unimplemented method"},
+			"a channel's":    {func(r *lcRaw) { r.send(1, &wire.ChannelOpen{}) }, 505, `UNEXPECTED_FRAME - type 1, all octets = <<0,20,0,10,0>>`},
+			"content":        {func(r *lcRaw) { r.frame(wire.FrameBody, 0, "hello") }, 505, `UNEXPECTED_FRAME - type 3, all octets = <<"hello">>`},
+			"an octet astray": {func(r *lcRaw) { r.write([]byte("\x08\x00\x00\x00\x00\x00\x00\x00")) }, 501,
+				"FRAME_ERROR - type 8, all octets = <<>>: {invalid_frame_end_marker,0}"},
+			"too large a frame": {func(r *lcRaw) { r.write([]byte("\x01\x00\x00\x00\x02\x00\x01")) }, 501,
+				fmt.Sprintf("FRAME_ERROR - type 1, all octets = <<>>: {frame_too_large,131073,%d}", frameMax[state]-8)},
+		} {
+			t.Run(state+"/"+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					_, srv := lcServer(t, nil)
+					r := lcDial(t, srv)
+					arrive(r)
+					c.send(r)
+					r.closed(c.code, c.text)
+				})
+			})
+		}
+	}
+}
+
+func TestHandshakeTakesHeartbeatsAndClose(t *testing.T) {
+	for state, arrive := range lcStates {
+		t.Run(state, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, srv := lcServer(t, nil)
+				r := lcDial(t, srv)
+				arrive(r)
+				r.write(wire.AppendHeartbeat(nil))
+				r.hangUp()
+			})
+		})
+	}
+}
+
+func TestHandshakeHasADeadline(t *testing.T) {
+	say := map[string]func(r *lcRaw){
+		"nothing": func(*lcRaw) {},
+		"one octet a second": func(r *lcRaw) {
+			for _, octet := range []byte(wire.ProtocolHeader + "\x01\x00\x00\x00\x00\x00\x00") {
+				time.Sleep(time.Second)
+				if _, err := r.conn.Write([]byte{octet}); err != nil {
+					return
+				}
+			}
+		},
+		"heartbeats": func(r *lcRaw) {
+			lcStates["starting"](r)
+			for range 20 {
+				time.Sleep(time.Second)
+				if _, err := r.conn.Write(wire.AppendHeartbeat(nil)); err != nil {
+					return
+				}
+			}
+		},
+	}
+	for state, arrive := range lcStates {
+		say["nothing when "+state] = arrive
+	}
+	for name, say := range say {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, srv := lcServer(t, nil)
+				r := lcDial(t, srv)
+				start := time.Now()
+				var said sync.WaitGroup
+				said.Go(func() { say(r) })
+				time.Sleep(10*time.Second - time.Millisecond)
+				_, err := r.conn.Write(nil)
+				require.NoError(t, err, "not before its time")
+				for err == nil {
+					_, err = r.frames.Next()
+				}
+				require.Equal(t, 10*time.Second, time.Since(start))
+				said.Wait()
+			})
+		})
+	}
+}
+
+func TestAFinishedHandshakeHasNoDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, srv := lcServer(t, &amqp.Options{HandshakeTimeout: time.Second})
+		r := lcOpen(t, srv)
+		r.quiet(time.Hour)
+		r.hangUp()
+	})
+}
+
+func TestClientsThatVanishInTheHandshakeLeaveNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, srv := lcServer(t, nil)
+		for range 1000 / len(lcStates) {
+			for _, arrive := range lcStates {
+				r := lcDial(t, srv)
+				arrive(r)
+				r.conn.Close()
+			}
+		}
+		start := time.Now()
+		require.NoError(t, srv.Shutdown(t.Context()), "nobody is there")
+		require.Zero(t, time.Since(start))
+	})
+}

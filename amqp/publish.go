@@ -1,0 +1,217 @@
+package amqp
+
+import (
+	"context"
+	"errors"
+
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// content puts a published message together from its frames.
+type content struct {
+	state                contentState
+	exchange, key        []byte // room that is used again
+	mandatory, immediate bool
+
+	data  []byte // properties, then what has come of the body
+	props int    // size of the properties
+	size  uint64 // of the body
+}
+
+type contentState int
+
+const (
+	contentNone   contentState = iota
+	contentMethod              // basic.publish came: the header is next
+	contentBody                // the header came: the body is next
+)
+
+// begin notes a basic.publish.
+func (c *content) begin(m *wire.BasicPublish) {
+	c.state = contentMethod
+	c.exchange = append(c.exchange[:0], m.Exchange...)
+	c.key = append(c.key[:0], m.RoutingKey...)
+	c.mandatory, c.immediate = m.Mandatory, m.Immediate
+}
+
+// interrupted is the error if a method comes where content belongs.
+func (c *content) interrupted() *warren.Error {
+	switch c.state {
+	case contentMethod:
+		return unexpectedFrame("expected content header for class 60, got non content header frame instead")
+	case contentBody:
+		return unexpectedFrame("expected content body, got non content body frame instead")
+	}
+	return nil
+}
+
+// contentFrame is a header or body frame.
+func (ch *channel) contentFrame(f wire.Frame) {
+	c := &ch.content
+	var err *warren.Error
+	if c.state == contentNone {
+		ch.fail(unexpectedFrame("expected method frame, got non method frame instead"))
+		return
+	}
+	switch {
+	case c.state == contentMethod && f.Type == wire.FrameHeader:
+		err = ch.contentHeader(f.Payload)
+	case c.state == contentBody && f.Type == wire.FrameBody:
+		err = c.contentBody(f.Payload)
+	default:
+		err = c.interrupted()
+	}
+	if err != nil {
+		ch.fail(blame(err, wire.BasicPublishID))
+		return
+	}
+	if c.state == contentBody && uint64(len(c.data)-c.props) == c.size {
+		c.state = contentNone
+		ch.publish()
+	}
+}
+
+// lazyBody is how much room a body gets before its bytes are there.
+const lazyBody = 64 << 10
+
+func (ch *channel) contentHeader(payload []byte) *warren.Error {
+	c := &ch.content
+	h, err := wire.ParseContentHeader(payload)
+	if err != nil {
+		return badHeader(err)
+	}
+	if limit := ch.link.MaxMessageSize(); h.BodySize > uint64(limit) {
+		return failure(warren.PreconditionFailed, "message size %d is larger than configured max size %d", h.BodySize, limit)
+	}
+	c.state, c.size, c.props = contentBody, h.BodySize, len(h.Properties)
+	if len(h.Properties) == 2 {
+		c.props = 0 // flags of nothing
+	}
+	c.data = make([]byte, 0, uint64(c.props)+min(c.size, lazyBody))
+	c.data = append(c.data, h.Properties[:c.props]...)
+	return nil
+}
+
+func badHeader(err error) *warren.Error {
+	var class wire.ClassError
+	if errors.As(err, &class) {
+		return unexpectedFrame("expected content header for class 60, got one for class %d instead", int(class))
+	}
+	return failure(warren.FrameError, "%v", err)
+}
+
+func (c *content) contentBody(part []byte) *warren.Error {
+	have := len(c.data) - c.props
+	if uint64(have+len(part)) > c.size {
+		return failure(warren.FrameError, "content body frame exceeds remaining content size")
+	}
+	if need := len(c.data) + len(part); need > cap(c.data) {
+		// Twice what is there, but never more than was announced.
+		grown := make([]byte, len(c.data), min(max(2*cap(c.data), need), c.props+int(c.size)))
+		copy(grown, c.data)
+		c.data = grown
+	}
+	c.data = append(c.data, part...)
+	return nil
+}
+
+// publish gives a complete message to the broker.
+func (ch *channel) publish() {
+	c := &ch.content
+	p := &ch.message
+	*p = link.Publish{
+		Exchange: c.exchange, RoutingKey: c.key, Mandatory: c.mandatory, Immediate: c.immediate,
+		User: ch.conn.user, Body: c.data[c.props:],
+	}
+	if c.props > 0 {
+		p.Properties = wire.RawProperties(c.data[:c.props:c.props])
+	}
+	c.data = nil // the message's from now on
+	resume := ch.conn.block(ch)
+	number, nacked, err := ch.link.Publish(ch.conn.ctx, p)
+	resume()
+	if err != nil && !ch.returned(err, p) {
+		if errors.Is(err, context.Canceled) {
+			return // the connection ended while the message waited for memory
+		}
+		ch.fail(blame(err, wire.BasicPublishID))
+		return
+	}
+	*p = link.Publish{}
+	if number > 0 {
+		ch.confirmed(number, nacked)
+	}
+}
+
+// block tells the client that its publishes wait for memory, if they do.
+func (c *conn) block(ch *channel) (resume func()) {
+	if !ch.link.Blocked() {
+		return nothing
+	}
+	c.flush()
+	c.busy.Store(true)
+	if c.can("connection.blocked") {
+		c.send(0, &wire.ConnectionBlocked{Reason: "low on memory"})
+	}
+	return func() {
+		c.busy.Store(false)
+		if c.can("connection.blocked") {
+			c.send(0, &wire.ConnectionUnblocked{})
+		}
+	}
+}
+
+func nothing() {}
+
+// returned sends a message back as it came, if that is what the error says.
+func (ch *channel) returned(err error, p *link.Publish) bool {
+	var r *warren.Return
+	if !errors.As(err, &r) {
+		return false
+	}
+	m := wire.BasicReturn{ReplyCode: r.Code, ReplyText: view(r.Text), Exchange: p.Exchange, RoutingKey: p.RoutingKey}
+	ch.conn.out.append(func(b []byte) []byte {
+		return wire.AppendReturn(b, ch.number, &m, p.Properties, p.Body, ch.conn.frameMax)
+	})
+	return true
+}
+
+// sendReturn sends a message back that a transaction held.
+func (ch *channel) sendReturn(r *warren.Return) {
+	m := wire.BasicReturn{ReplyCode: r.Code, ReplyText: view(r.Text), Exchange: view(r.Exchange), RoutingKey: view(r.RoutingKey)}
+	props := ch.link.Encode(&r.Message)
+	ch.conn.out.append(func(b []byte) []byte {
+		return wire.AppendReturn(b, ch.number, &m, props, r.Body, ch.conn.frameMax)
+	})
+}
+
+// manyConfirms is how many acks wait for each other at most.
+const manyConfirms = 256
+
+// confirmed notes the broker's answer to a publish. Acks that follow each other
+// go out as one, when there is nothing more to read; a nack goes alone, after
+// them.
+func (ch *channel) confirmed(number uint64, nacked bool) {
+	if nacked {
+		ch.flushConfirms()
+		ch.send(&wire.BasicNack{DeliveryTag: number})
+		return
+	}
+	ch.acked = number
+	if ch.pending++; ch.pending == 1 {
+		ch.conn.unflushed = append(ch.conn.unflushed, ch)
+	} else if ch.pending == manyConfirms {
+		ch.flushConfirms()
+	}
+}
+
+func (ch *channel) flushConfirms() {
+	if ch.pending == 0 {
+		return
+	}
+	m := wire.BasicAck{DeliveryTag: ch.acked, Multiple: ch.pending > 1}
+	ch.pending = 0
+	ch.send(&m)
+}

@@ -1,0 +1,399 @@
+package amqp_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+const lhReplyTo = "amq.rabbitmq.reply-to"
+
+// serve answers the requests of a queue by f until the connection ends.
+func (t *lhEnv) serve(queue string, f func(ch *amqp091.Channel, d amqp091.Delivery)) {
+	t.Helper()
+	ch := t.open()
+	t.queue(ch, queue)
+	requests := t.consume(ch, queue, "", false)
+	go func() {
+		for d := range requests {
+			f(ch, d)
+			d.Ack(false)
+		}
+	}()
+}
+
+func lhEcho(ch *amqp091.Channel, d amqp091.Delivery) {
+	ch.Publish("", d.ReplyTo, false, false, amqp091.Publishing{CorrelationId: d.CorrelationId, Body: append([]byte("re:"), d.Body...)})
+}
+
+func (t *lhEnv) handle(queue string, f warren.HandlerFunc) {
+	t.Helper()
+	h, err := t.broker.Handle(queue, f)
+	require.NoError(t, err)
+	t.Cleanup(func() { h.Close() })
+}
+
+// address is that of the requester whose reply consumer is on ch.
+func (t *lhEnv) address(ch *amqp091.Channel, name string) string {
+	t.Helper()
+	other := t.open()
+	q := t.queue(other, "")
+	t.publish(ch, "", q, false, false, amqp091.Publishing{ReplyTo: name})
+	t.ready(q)
+	d, ok, err := other.Get(q, true)
+	require.NoError(t, err)
+	require.True(t, ok)
+	_, err = other.QueueDelete(q, false, false, false)
+	require.NoError(t, err)
+	return d.ReplyTo
+}
+
+func TestClientCallsHandler(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		t.handle("rpc", func(ctx context.Context, r *warren.Request) (warren.Message, error) {
+			return warren.Message{Body: append([]byte("re:"), r.Body...)}, nil
+		})
+		ch := t.open()
+		replies := t.consume(ch, lhReplyTo, "mine", true)
+		const n = 1000
+		for i := range n {
+			t.publish(ch, "", "rpc", true, false, amqp091.Publishing{ReplyTo: lhReplyTo, CorrelationId: fmt.Sprint(i), Body: []byte(fmt.Sprint(i))})
+		}
+		seen := map[string]bool{}
+		for i := range n {
+			d := t.next(replies)
+			require.Equal(t, "re:"+d.CorrelationId, string(d.Body))
+			require.Equal(t, []any{"mine", "", uint64(i + 1), false}, []any{d.ConsumerTag, d.Exchange, d.DeliveryTag, d.Redelivered})
+			require.True(t, strings.HasPrefix(d.RoutingKey, lhReplyTo+"."))
+			seen[d.CorrelationId] = true
+		}
+		require.Len(t, seen, n)
+		t.none(replies)
+	})
+}
+
+func TestCallIsServedByClient(t *testing.T) {
+	for name, withID := range map[string]bool{"with correlation id": true, "without correlation id": false} {
+		t.Run(name, func(t *testing.T) {
+			lhTest(t, func(t *lhEnv) {
+				t.serve("rpc", func(ch *amqp091.Channel, d amqp091.Delivery) {
+					if !withID {
+						d.CorrelationId = ""
+					}
+					lhEcho(ch, d)
+				})
+				for i := range 1000 {
+					reply, err := t.broker.Call(t.Context(), "rpc", warren.Message{Body: []byte(fmt.Sprint(i))})
+					require.NoError(t, err)
+					require.Equal(t, fmt.Sprint("re:", i), string(reply.Body))
+				}
+			})
+		})
+	}
+}
+
+func TestCallTellsClientItsDeadline(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		requests := make(chan amqp091.Delivery, 1)
+		t.serve("rpc", func(ch *amqp091.Channel, d amqp091.Delivery) {
+			requests <- d
+			lhEcho(ch, d)
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		_, err := t.broker.Call(ctx, "rpc", warren.Message{Headers: warren.Table{"h": "v"}, AppId: "app"})
+		require.NoError(t, err)
+		d := <-requests
+		require.Equal(t, "1500", d.Expiration)
+		require.Equal(t, amqp091.Table{"h": "v"}, d.Headers)
+		require.Equal(t, "app", d.AppId)
+		require.True(t, strings.HasPrefix(d.ReplyTo, "amq."), d.ReplyTo)
+	})
+}
+
+func TestClientCallsClient(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		t.serve("rpc", lhEcho)
+		ch := t.open()
+		replies := t.consume(ch, lhReplyTo, "", true)
+		for _, body := range []string{"", "x", strings.Repeat("0123456789", 100_000)} {
+			t.publish(ch, "", "rpc", false, false, amqp091.Publishing{ReplyTo: lhReplyTo, Body: []byte(body)})
+			d := t.next(replies)
+			require.True(t, bytes.Equal([]byte("re:"+body), d.Body))
+			require.Empty(t, d.CorrelationId, "the reply comes as it was sent")
+		}
+	})
+}
+
+func TestForwardedRequestIsAnsweredByAThirdParty(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		t.serve("front", func(ch *amqp091.Channel, d amqp091.Delivery) {
+			ch.Publish("", "back", false, false, amqp091.Publishing{ReplyTo: d.ReplyTo, CorrelationId: d.CorrelationId, Body: d.Body})
+		})
+		t.serve("back", lhEcho)
+		ch := t.open()
+		replies := t.consume(ch, lhReplyTo, "", true)
+		t.publish(ch, "", "front", false, false, amqp091.Publishing{ReplyTo: lhReplyTo, CorrelationId: "7", Body: []byte("x")})
+		d := t.next(replies)
+		require.Equal(t, []string{"re:x", "7"}, []string{string(d.Body), d.CorrelationId})
+		reply, err := t.broker.Call(t.Context(), "front", warren.Message{Body: []byte("native")})
+		require.NoError(t, err)
+		require.Equal(t, "re:native", string(reply.Body))
+	})
+}
+
+func TestHandlersErrorTravelsInHeaders(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		t.handle("rpc", func(ctx context.Context, r *warren.Request) (warren.Message, error) {
+			if string(r.Body) == "plain" {
+				return warren.Message{}, errors.New("it broke")
+			}
+			return warren.Message{}, &warren.RemoteError{Code: "mine", Text: "it broke"}
+		})
+		ch := t.open()
+		replies := t.consume(ch, lhReplyTo, "", true)
+		for body, code := range map[string]string{"plain": "error", "coded": "mine"} {
+			t.publish(ch, "", "rpc", false, false, amqp091.Publishing{ReplyTo: lhReplyTo, CorrelationId: body, Body: []byte(body)})
+			d := t.next(replies)
+			require.Equal(t, amqp091.Table{"x-warren-error": code, "x-warren-error-text": "it broke"}, d.Headers)
+			require.Equal(t, body, d.CorrelationId)
+			require.Empty(t, d.Body)
+		}
+		t.serve("remote", func(ch *amqp091.Channel, d amqp091.Delivery) {
+			ch.Publish("", d.ReplyTo, false, false, amqp091.Publishing{Headers: amqp091.Table{"x-warren-error": "far", "x-warren-error-text": "away"}})
+		})
+		_, err := t.broker.Call(t.Context(), "remote", warren.Message{})
+		require.Equal(t, &warren.RemoteError{Code: "far", Text: "away"}, err)
+	})
+}
+
+func TestReplyConsumerRules(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		t.channelFails(406, "PRECONDITION_FAILED - reply consumer cannot acknowledge", func(ch *amqp091.Channel) error {
+			_, err := ch.Consume(lhReplyTo, "", false, false, false, false, nil)
+			return err
+		})
+		t.channelFails(406, "PRECONDITION_FAILED - reply consumer already set", func(ch *amqp091.Channel) error {
+			t.consume(ch, lhReplyTo, "", true)
+			_, err := ch.Consume("amq.direct.reply-to", "", true, false, false, false, nil)
+			return err
+		})
+		t.connectionFails(530, "NOT_ALLOWED - attempt to reuse consumer tag 'c'", func(ch *amqp091.Channel) error {
+			t.consume(ch, t.queue(ch, "q"), "c", true)
+			_, err := ch.Consume(lhReplyTo, "c", true, false, false, false, nil)
+			return err
+		})
+		t.channelFails(406, "PRECONDITION_FAILED - fast reply consumer does not exist", func(ch *amqp091.Channel) error {
+			t.consume(ch, lhReplyTo, "c", true)
+			require.NoError(t, ch.Cancel("c", false))
+			return ch.PublishWithContext(t.Context(), "", "q", false, false, amqp091.Publishing{ReplyTo: lhReplyTo})
+		})
+	})
+}
+
+func TestAddressBeginsWithTheNameThatTheConsumerUsed(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		names := []string{"amq.direct.reply-to", "amq.rabbitmq.reply-to", "amq.lavinmq.reply-to"}
+		for _, consumed := range names {
+			ch := t.open()
+			t.consume(ch, consumed, strings.Repeat("t", 255), true)
+			first := t.address(ch, consumed)
+			require.Regexp(t, "^"+consumed+`\.[A-Za-z0-9_-]{22,}$`, first)
+			for _, name := range names {
+				require.Equal(t, first, t.address(ch, name), "one address for all of its requests")
+			}
+		}
+	})
+}
+
+func TestLivenessDeclare(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		conn := t.dial()
+		ch := t.channel(conn)
+		t.consume(ch, lhReplyTo, "c", true)
+		address := t.address(ch, lhReplyTo)
+		for _, passive := range []bool{false, true} {
+			probe := t.open()
+			declare := probe.QueueDeclare
+			if passive {
+				declare = probe.QueueDeclarePassive
+			}
+			q, err := declare(address, false, false, false, false, nil)
+			require.NoError(t, err)
+			require.Equal(t, amqp091.Queue{Name: address, Consumers: 1}, q)
+			_, err = declare(lhReplyTo, false, false, false, false, nil)
+			require.NoError(t, err)
+		}
+		require.NoError(t, ch.Cancel("c", false))
+		for _, name := range []string{address, lhReplyTo + ".garbage"} {
+			t.channelFails(404, "NOT_FOUND - no queue '"+name+"' in vhost '/'", func(ch *amqp091.Channel) error {
+				_, err := ch.QueueDeclare(name, false, false, false, false, nil)
+				return err
+			})
+		}
+	})
+}
+
+func TestAddressIsNoQueue(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		ch := t.open()
+		replies := t.consume(ch, lhReplyTo, "", true)
+		address := t.address(ch, lhReplyTo)
+		n, err := ch.QueueDelete(address, false, false, false)
+		require.NoError(t, err)
+		require.Zero(t, n)
+		n, err = ch.QueuePurge(address, false)
+		require.NoError(t, err)
+		require.Zero(t, n)
+		t.channelFails(403, "ACCESS_REFUSED - cannot bind or unbind to a volatile (direct reply-to) queue", func(ch *amqp091.Channel) error {
+			return ch.QueueBind(address, "", "amq.fanout", false, nil)
+		})
+		missing := "NOT_FOUND - no queue '" + address + "' in vhost '/'"
+		t.channelFails(404, missing, func(ch *amqp091.Channel) error { _, _, err := ch.Get(address, true); return err })
+		t.channelFails(404, missing, func(ch *amqp091.Channel) error {
+			_, err := ch.Consume(address, "", true, false, false, false, nil)
+			return err
+		})
+		t.put(t.open(), "", address, "still there")
+		require.Equal(t, []string{"still there"}, t.bodies(replies, 1))
+	})
+}
+
+func TestReplyToADeadRequester(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		conn := t.dial()
+		client := t.channel(conn)
+		replies := t.consume(client, lhReplyTo, "", true)
+		address := t.address(client, lhReplyTo)
+		server := t.open()
+		require.NoError(t, server.Confirm(false))
+		returns := server.NotifyReturn(make(chan amqp091.Return, 1))
+		reply := func(mandatory, immediate bool) {
+			t.Helper()
+			dc, err := server.PublishWithDeferredConfirmWithContext(t.Context(), "", address, mandatory, immediate, amqp091.Publishing{Body: []byte("x")})
+			require.NoError(t, err)
+			require.True(t, dc.Wait(), "acked in all cases")
+		}
+		reply(true, true)
+		require.Equal(t, []string{"x"}, t.bodies(replies, 1))
+		require.Empty(t, returns)
+		require.NoError(t, conn.Close())
+		reply(false, false)
+		require.Empty(t, returns)
+		reply(true, false)
+		require.Equal(t, amqp091.Return{ReplyCode: 312, ReplyText: "NO_ROUTE", RoutingKey: address, Body: []byte("x")}, <-returns)
+		reply(true, true)
+		require.EqualValues(t, 313, (<-returns).ReplyCode)
+	})
+}
+
+func TestEqualTagsDoNotSeeEachOthersReplies(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		t.serve("rpc", lhEcho)
+		a, b := t.open(), t.open()
+		ra, rb := t.consume(a, lhReplyTo, "same", true), t.consume(b, lhReplyTo, "same", true)
+		t.publish(a, "", "rpc", false, false, amqp091.Publishing{ReplyTo: lhReplyTo, Body: []byte("a")})
+		t.publish(b, "", "rpc", false, false, amqp091.Publishing{ReplyTo: lhReplyTo, Body: []byte("b")})
+		require.Equal(t, []string{"re:a"}, t.bodies(ra, 1))
+		require.Equal(t, []string{"re:b"}, t.bodies(rb, 1))
+		require.NoError(t, a.Cancel("same", false))
+		t.publish(b, "", "rpc", false, false, amqp091.Publishing{ReplyTo: lhReplyTo, Body: []byte("b")})
+		require.Equal(t, []string{"re:b"}, t.bodies(rb, 1))
+	})
+}
+
+func TestChannelThatClosesWhileRepliesArrive(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		r := t.raw()
+		other := t.open()
+		q := t.queue(other, "q")
+		for range 20 {
+			r.send(1, &wire.BasicConsume{Queue: []byte(lhReplyTo), ConsumerTag: []byte("c"), NoAck: true})
+			lhRead[*wire.BasicConsumeOk](r)
+			m := wire.BasicPublish{RoutingKey: []byte(q)}
+			r.write(wire.AppendPublish(nil, 1, &m, (&wire.Properties{ReplyTo: lhReplyTo}).Append(nil), nil, 131072))
+			t.ready(q)
+			d, ok, err := other.Get(q, true)
+			require.NoError(t, err)
+			require.True(t, ok)
+			done := make(chan error, 1)
+			go func() {
+				for range 50 {
+					if err := other.Publish("", d.ReplyTo, false, false, amqp091.Publishing{Body: []byte("x")}); err != nil {
+						done <- err
+						return
+					}
+				}
+				done <- nil
+			}()
+			r.send(1, &wire.ChannelClose{})
+			for {
+				f := r.frame()
+				if f.Type != wire.FrameMethod {
+					continue
+				}
+				m, err := r.decoder.Parse(f.Payload)
+				require.NoError(t, err)
+				if _, ok := m.(*wire.ChannelCloseOk); ok {
+					break
+				}
+				require.IsType(t, &wire.BasicDeliver{}, m)
+			}
+			require.NoError(t, <-done)
+			synctest.Wait()
+			r.send(1, &wire.ChannelOpen{})
+			lhRead[*wire.ChannelOpenOk](r) // nothing came after close-ok
+			t.queue(other, q)              // the replier is unharmed
+		}
+	})
+}
+
+func TestFlowDoesNotStopReplies(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		t.serve("rpc", lhEcho)
+		ch := t.open()
+		replies := t.consume(ch, lhReplyTo, "", true)
+		require.NoError(t, ch.Qos(1, 0, true))
+		require.NoError(t, ch.Flow(false))
+		for range 3 {
+			t.publish(ch, "", "rpc", false, false, amqp091.Publishing{ReplyTo: lhReplyTo})
+		}
+		require.Len(t, t.bodies(replies, 3), 3)
+	})
+}
+
+func TestRequesterWhoDoesNotReadIsDisconnected(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		r := t.raw()
+		other := t.open()
+		q := t.queue(other, "")
+		r.send(1, &wire.BasicConsume{Queue: []byte(lhReplyTo), ConsumerTag: []byte("c"), NoAck: true})
+		lhRead[*wire.BasicConsumeOk](r)
+		m := wire.BasicPublish{RoutingKey: []byte(q)}
+		r.write(wire.AppendPublish(nil, 1, &m, (&wire.Properties{ReplyTo: lhReplyTo}).Append(nil), nil, 131072))
+		t.ready(q)
+		d, ok, err := other.Get(q, true)
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.NoError(t, other.Confirm(false))
+		returns := other.NotifyReturn(make(chan amqp091.Return, 100))
+		for range 10 { // 10 MiB, but 16 times 256 KiB may wait
+			dc, err := other.PublishWithDeferredConfirmWithContext(t.Context(), "", d.ReplyTo, true, false, amqp091.Publishing{Body: make([]byte, 1<<20)})
+			require.NoError(t, err)
+			require.True(t, dc.Wait(), "the replier does not wait")
+			synctest.Wait()
+		}
+		require.NotEmpty(t, returns, "the requester is gone")
+	})
+}

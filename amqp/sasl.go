@@ -1,0 +1,77 @@
+package amqp
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// login checks what the client presents, by the mechanism that it chose.
+func (c *conn) login(ok *wire.ConnectionStartOk) error {
+	l := Login{Mechanism: ok.Mechanism, RemoteAddr: c.net.RemoteAddr(), TLS: c.tls()}
+	valid := false
+	switch {
+	case ok.Mechanism == "PLAIN":
+		// the authorisation identity, which must be empty, a NUL, the user, a
+		// NUL, the password
+		parts := strings.Split(ok.Response, "\x00")
+		if valid = len(parts) == 3 && parts[0] == ""; valid {
+			l.User, l.Password = parts[1], parts[2]
+		}
+	case ok.Mechanism == "AMQPLAIN":
+		if t, err := wire.ParseTable([]byte(ok.Response)); err == nil {
+			var hasUser, hasPassword bool
+			l.User, hasUser = t["LOGIN"].(string)
+			l.Password, hasPassword = t["PASSWORD"].(string)
+			valid = hasUser && hasPassword
+		}
+	case ok.Mechanism == "EXTERNAL" && l.TLS != nil:
+		if valid = len(l.TLS.PeerCertificates) > 0; valid {
+			l.User = l.TLS.PeerCertificates[0].Subject.CommonName
+		}
+	default:
+		return c.refuse(failure(warren.CommandInvalid, "unknown authentication mechanism '%s'", ok.Mechanism))
+	}
+	if !valid {
+		return c.refuse(failure(warren.SyntaxError, "response to authentication mechanism %s invalid", ok.Mechanism))
+	}
+	if c.server.options.Authenticate(l) {
+		c.user = l.User
+		return nil
+	}
+	c.server.log(slog.LevelWarn, "login refused", "peer", l.RemoteAddr.String(), "user", l.User, "mechanism", l.Mechanism)
+	c.pause(failedLoginDelay) // guessing is slow
+	if !c.can("authentication_failure_close") {
+		return errOver
+	}
+	e := failure(warren.AccessRefused, "Login was refused using authentication mechanism %s. For details see the broker logfile.", ok.Mechanism)
+	return c.refuse(e)
+}
+
+// failedLoginDelay is how long a refused client waits to hear of it.
+const failedLoginDelay = time.Second
+
+// pause waits, unless the connection ends.
+func (c *conn) pause(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.ctx.Done():
+	}
+}
+
+// tls is the state of a TLS connection, nil of others.
+func (c *conn) tls() *tls.ConnectionState {
+	if t, ok := c.net.(*tls.Conn); ok {
+		if err := t.HandshakeContext(c.ctx); err == nil {
+			s := t.ConnectionState()
+			return &s
+		}
+	}
+	return nil
+}

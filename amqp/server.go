@@ -1,0 +1,247 @@
+package amqp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/memconn"
+)
+
+// Server serves AMQP 0-9-1 clients from a broker, in the way of
+// [net/http.Server]. A broker may have several servers, and a server several
+// listeners. Its methods are safe for many goroutines.
+type Server struct {
+	broker  *warren.Broker
+	options Options
+
+	mu sync.Mutex
+	// Guarded by mu.
+	listeners map[net.Listener]struct{}
+	conns     map[*conn]struct{}
+	addr      net.Addr // of the listener that was served first
+	scheme    string   // of its URL
+	closing   bool     // Shutdown or Close has begun
+	idle      chan struct{}
+}
+
+// ErrServerClosed is what Serve and its kin return after Shutdown or Close.
+var ErrServerClosed = errors.New("amqp: server closed")
+
+// NewServer makes a server of b's. Nil options are the zero [Options]. It
+// listens nowhere until one of its methods says so.
+func NewServer(b *warren.Broker, options *Options) *Server {
+	var o Options
+	if options != nil {
+		o = *options
+	}
+	return &Server{
+		broker: b, options: o.withDefaults(),
+		listeners: make(map[net.Listener]struct{}), conns: make(map[*conn]struct{}),
+	}
+}
+
+// ListenAndServe listens on a TCP address, such as "127.0.0.1:5672", and
+// serves until Shutdown or Close; then it returns [ErrServerClosed].
+func (s *Server) ListenAndServe(addr string) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	return s.Serve(l)
+}
+
+// ListenAndServeTLS is ListenAndServe with TLS, by [Options].TLS.
+func (s *Server) ListenAndServeTLS(addr string) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	return s.ServeTLS(l)
+}
+
+// ServeTLS is Serve with TLS, by [Options].TLS.
+func (s *Server) ServeTLS(l net.Listener) error {
+	if s.options.TLS == nil {
+		l.Close()
+		return errors.New("amqp: ServeTLS needs Options.TLS")
+	}
+	return s.serve(tls.NewListener(l, s.options.TLS), "amqps")
+}
+
+// Serve accepts connections from l, of any network, and serves each. It closes
+// l when it returns, which it does with [ErrServerClosed] after Shutdown or
+// Close, or with l's error.
+func (s *Server) Serve(l net.Listener) error { return s.serve(l, "amqp") }
+
+func (s *Server) serve(l net.Listener, scheme string) error {
+	defer l.Close()
+	if !s.addListener(l, scheme) {
+		return ErrServerClosed
+	}
+	defer s.removeListener(l)
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			if s.isClosing() {
+				return ErrServerClosed
+			}
+			if !passes(err) {
+				return err
+			}
+			s.log(slog.LevelWarn, "accept failed, trying again", "error", err.Error())
+			time.Sleep(acceptPause)
+			continue
+		}
+		go s.ServeConn(c)
+	}
+}
+
+// acceptPause is how long to wait when the host has no room for a connection.
+const acceptPause = 100 * time.Millisecond
+
+// passes reports whether an error of Accept is one that will pass, such as too
+// many open files.
+func passes(err error) bool {
+	var e interface{ Temporary() bool }
+	return errors.As(err, &e) && e.Temporary()
+}
+
+// ServeConn serves one connection, and returns when it is over.
+func (s *Server) ServeConn(nc net.Conn) {
+	c := newConn(s, nc)
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		nc.Close()
+		return
+	}
+	s.conns[c] = struct{}{}
+	s.mu.Unlock()
+	c.serve()
+	s.mu.Lock()
+	delete(s.conns, c)
+	if len(s.conns) == 0 && s.idle != nil {
+		close(s.idle)
+		s.idle = nil
+	}
+	s.mu.Unlock()
+}
+
+// Dial connects a client of this process without a socket. Its arguments are
+// not used: they make it fit amqp091.Config.Dial.
+func (s *Server) Dial(network, addr string) (net.Conn, error) {
+	if s.isClosing() {
+		return nil, ErrServerClosed
+	}
+	client, server := memconn.Pipe(s.options.Buffer)
+	go s.ServeConn(server)
+	return client, nil
+}
+
+// Addr is the address of the first listener, nil before Serve.
+func (s *Server) Addr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addr
+}
+
+// URL is the amqp or amqps URL of the first listener for the user guest. It is
+// empty before Serve, and of a listener that is not TCP's.
+func (s *Server) URL() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.addr.(*net.TCPAddr); !ok {
+		return ""
+	}
+	return s.scheme + "://guest:guest@" + s.addr.String() + "/"
+}
+
+// Shutdown stops listening, asks every client to go (connection.close 320) and
+// waits for them. When ctx ends, the rest is cut off and ctx's error returned.
+func (s *Server) Shutdown(ctx context.Context) error {
+	idle := s.stop()
+	var err error
+	select {
+	case <-idle:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.Close()
+	return err
+}
+
+// stop refuses what comes, and asks who is there to go.
+func (s *Server) stop() (idle <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing = true
+	for l := range s.listeners {
+		l.Close()
+	}
+	if len(s.conns) == 0 {
+		done := make(chan struct{})
+		close(done)
+		return done
+	}
+	for c := range s.conns {
+		c.ask("broker forced connection closure with reason 'shutdown'")
+	}
+	if s.idle == nil {
+		s.idle = make(chan struct{})
+	}
+	return s.idle
+}
+
+// Close stops listening, cuts all connections off and waits for their end.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closing = true
+	for l := range s.listeners {
+		l.Close()
+	}
+	for c := range s.conns {
+		c.cut()
+	}
+	if len(s.conns) == 0 {
+		s.mu.Unlock()
+		return nil
+	}
+	if s.idle == nil {
+		s.idle = make(chan struct{})
+	}
+	idle := s.idle
+	s.mu.Unlock()
+	<-idle
+	return nil
+}
+
+func (s *Server) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+func (s *Server) addListener(l net.Listener, scheme string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.listeners[l] = struct{}{}
+	if s.addr == nil {
+		s.addr, s.scheme = l.Addr(), scheme
+	}
+	return true
+}
+
+func (s *Server) removeListener(l net.Listener) {
+	s.mu.Lock()
+	delete(s.listeners, l)
+	s.mu.Unlock()
+}

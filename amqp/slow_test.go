@@ -1,0 +1,300 @@
+package amqp_test
+
+import (
+	"context"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// lcFull is a broker whose memory is full, with the queue "q", and a client
+// that has just published one message too many.
+func lcFull(t *testing.T, capabilities ...string) (*warren.Broker, *warren.Channel, *amqp.Server, *lcRaw) {
+	b := warren.New(&warren.Options{MemoryLimit: 2000})
+	srv := amqp.NewServer(b, nil)
+	t.Cleanup(func() {
+		require.NoError(t, srv.Close())
+		require.NoError(t, b.Close())
+	})
+	ch, err := b.Channel()
+	require.NoError(t, err)
+	_, err = ch.QueueDeclare("q", warren.QueueOptions{})
+	require.NoError(t, err)
+	require.NoError(t, ch.Publish(t.Context(), "", "q", warren.Message{Body: make([]byte, 3000)}, warren.PublishOptions{}))
+	r := lcDial(t, srv)
+	r.open(10, capabilities...)
+	r.send(1, &wire.ChannelOpen{})
+	lcNext[*wire.ChannelOpenOk](r)
+	r.publish(1, "q", "x")
+	return b, ch, srv, r
+}
+
+func TestAPublisherIsToldThatItWaitsForMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, ch, _, r := lcFull(t, "connection.blocked")
+		require.Equal(t, "low on memory", lcNext[*wire.ConnectionBlocked](r).Reason)
+		for range 20 { // its silence is not its own
+			time.Sleep(10 * time.Second)
+			require.Equal(t, 1, lcReady(t, ch))
+		}
+		_, err := ch.QueuePurge("q")
+		require.NoError(t, err)
+		lcNext[*wire.ConnectionUnblocked](r)
+		synctest.Wait()
+		require.Equal(t, 1, lcReady(t, ch), "the message that waited")
+		r.hangUp()
+	})
+}
+
+func lcReady(t *testing.T, ch *warren.Channel) int {
+	q, err := ch.QueueDeclarePassive("q")
+	require.NoError(t, err)
+	return q.Messages
+}
+
+func TestAPublisherWithoutTheCapabilityIsNotTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, ch, _, r := lcFull(t)
+		time.Sleep(time.Minute)
+		_, err := ch.QueuePurge("q")
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Equal(t, 1, lcReady(t, ch))
+		r.hangUp()
+	})
+}
+
+func TestAPublisherThatWaitsForMemoryCanBeEnded(t *testing.T) {
+	t.Run("Close", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			_, ch, srv, _ := lcFull(t)
+			synctest.Wait()
+			start := time.Now()
+			require.NoError(t, srv.Close())
+			require.Zero(t, time.Since(start))
+			require.Equal(t, 1, lcReady(t, ch))
+		})
+	})
+	t.Run("Shutdown", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			_, ch, srv, r := lcFull(t)
+			synctest.Wait()
+			ended := make(chan error, 1)
+			go func() { ended <- srv.Shutdown(context.Background()) }()
+			r.closed(320, lcShutdown)
+			require.NoError(t, <-ended)
+			require.Equal(t, 1, lcReady(t, ch))
+		})
+	})
+	t.Run("client vanishes", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			_, ch, srv, r := lcFull(t)
+			synctest.Wait()
+			r.conn.Close()
+			time.Sleep(time.Minute) // a heartbeat finds out
+			start := time.Now()
+			require.NoError(t, srv.Shutdown(context.Background()))
+			require.Zero(t, time.Since(start), "nobody was left")
+			require.Equal(t, 1, lcReady(t, ch))
+		})
+	})
+	t.Run("broker closes", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b, _, _, r := lcFull(t)
+			synctest.Wait()
+			require.NoError(t, b.Close())
+			r.closed(320, lcShutdown)
+		})
+	})
+}
+
+// lcConsumer consumes without acknowledgement.
+func lcConsumer(t *testing.T, srv *amqp.Server, queue string) *lcRaw {
+	r := lcChannel(t, srv)
+	r.send(1, &wire.BasicConsume{Queue: []byte(queue), NoAck: true})
+	lcNext[*wire.BasicConsumeOk](r)
+	return r
+}
+
+func TestAConsumerThatDoesNotReadStallsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, srv := lcServer(t, &amqp.Options{Buffer: 16 << 10})
+		ch, err := b.Channel()
+		require.NoError(t, err)
+		defer ch.Close()
+		for _, name := range []string{"q", "other"} {
+			_, err := ch.QueueDeclare(name, warren.QueueOptions{})
+			require.NoError(t, err)
+		}
+		r := lcConsumer(t, srv, "q")
+		body := make([]byte, 1<<10)
+		for range 1000 {
+			require.NoError(t, ch.Publish(t.Context(), "", "q", warren.Message{Body: body}, warren.PublishOptions{}))
+		}
+		synctest.Wait()
+		left := lcReady(t, ch)
+		require.Greater(t, left, 1000-100, "the buffers hold some, the queue keeps the rest")
+
+		well := lcConsumer(t, srv, "other")
+		require.NoError(t, ch.Publish(t.Context(), "", "other", warren.Message{Body: []byte("x")}, warren.PublishOptions{}))
+		lcNext[*wire.BasicDeliver](well)
+
+		for range 1000 { // it reads again: nothing is lost
+			lcNext[*wire.BasicDeliver](r)
+			r.nextFrame()
+			r.nextFrame()
+		}
+		require.Zero(t, lcReady(t, ch))
+		r.hangUp()
+	})
+}
+
+func TestTwoLargeMessagesAreNoFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, srv := lcServer(t, &amqp.Options{Buffer: 4 << 10})
+		ch, err := b.Channel()
+		require.NoError(t, err)
+		defer ch.Close()
+		_, err = ch.QueueDeclare("q", warren.QueueOptions{})
+		require.NoError(t, err)
+		r := lcOpen(t, srv)
+		for number := range uint16(5) {
+			r.send(number+1, &wire.ChannelOpen{}, &wire.BasicConsume{Queue: []byte("q"), NoAck: true})
+			lcNext[*wire.ChannelOpenOk](r)
+			lcNext[*wire.BasicConsumeOk](r)
+		}
+		for range 5 {
+			require.NoError(t, ch.Publish(t.Context(), "", "q", warren.Message{Body: make([]byte, 100<<10)}, warren.PublishOptions{}))
+		}
+		synctest.Wait()
+		for range 5 {
+			for range 2 + 1 { // a body of 100 KiB is one frame
+				r.nextFrame()
+			}
+		}
+		r.hangUp()
+	})
+}
+
+func TestAFloodOfRepliesCutsWhoDoesNotReadThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, srv := lcServer(t, &amqp.Options{Buffer: 4 << 10})
+		addresses := make(chan string, 1)
+		h, err := b.Handle("ask", func(_ context.Context, q *warren.Request) (warren.Message, error) {
+			addresses <- q.ReplyTo
+			return warren.Message{}, nil
+		})
+		require.NoError(t, err)
+		r := lcConsumer(t, srv, "amq.rabbitmq.reply-to")
+		props := (&wire.Properties{ReplyTo: "amq.rabbitmq.reply-to"}).Append(nil)
+		r.write(wire.AppendPublish(nil, 1, &wire.BasicPublish{RoutingKey: []byte("ask")}, props, nil, 4096))
+		address := <-addresses
+		ch, err := b.Channel()
+		require.NoError(t, err)
+		defer ch.Close()
+		sent := 0
+		for err == nil && sent < 1000 {
+			sent++
+			err = ch.Publish(t.Context(), "", address, warren.Message{Body: make([]byte, 1<<10)}, warren.PublishOptions{Mandatory: true})
+			synctest.Wait()
+		}
+		require.ErrorIs(t, err, warren.ErrNoRoute, "the requester has gone")
+		require.Greater(t, sent, 50)
+		require.Less(t, sent, 200)
+		require.NoError(t, h.Close())
+	})
+}
+
+// TestAnswersToWhoDoesNotReadAreBounded has a client that asks for ever and
+// never reads: the server stops listening to it.
+func TestAnswersToWhoDoesNotReadAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, srv := lcServer(t, &amqp.Options{Buffer: 16 << 10})
+		ch, err := b.Channel()
+		require.NoError(t, err)
+		defer ch.Close()
+		_, err = ch.QueueDeclare("q", warren.QueueOptions{})
+		require.NoError(t, err)
+		r := lcDial(t, srv)
+		r.open(10)
+		r.send(1, &wire.ChannelOpen{})
+		lcNext[*wire.ChannelOpenOk](r)
+		ask := wire.AppendPublish(nil, 1, &wire.BasicPublish{RoutingKey: []byte("nowhere"), Mandatory: true}, nil, []byte(strings.Repeat("x", 1000)), 4096)
+		ask = wire.AppendMethod(ask, 1, &wire.QueueDeclare{Queue: "q", Passive: true})
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start, asked := time.Now(), 0
+		for {
+			if _, err := r.conn.Write(ask); err != nil {
+				break // the heartbeat has found out
+			}
+			asked++
+			require.Less(t, asked, 10000)
+		}
+		runtime.ReadMemStats(&after)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20))
+		require.LessOrEqual(t, time.Since(start), 30*time.Second)
+	})
+}
+
+func TestAClientThatReadsSlowlyGetsAllItsAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, srv := lcServer(t, &amqp.Options{Buffer: 4 << 10})
+		r := lcDial(t, srv)
+		r.open(10)
+		r.send(1, &wire.ChannelOpen{})
+		lcNext[*wire.ChannelOpenOk](r)
+		const asked = 2000
+		asking := make(chan error, 1)
+		go func() {
+			var err error
+			for range asked {
+				if _, err = r.conn.Write(wire.AppendMethod(nil, 1, &wire.BasicQos{})); err != nil {
+					break
+				}
+				if _, err = r.conn.Write(wire.AppendPublish(nil, 1, &wire.BasicPublish{RoutingKey: []byte("nowhere"), Mandatory: true}, nil, make([]byte, 100), 4096)); err != nil {
+					break
+				}
+			}
+			asking <- err
+		}()
+		for range asked {
+			time.Sleep(50 * time.Millisecond)
+			lcNext[*wire.BasicQosOk](r)
+			lcNext[*wire.BasicReturn](r)
+			r.nextFrame()
+			r.nextFrame()
+		}
+		require.NoError(t, <-asking)
+		r.hangUp()
+	})
+}
+
+func TestShutdownCutsAClientThatDoesNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, srv := lcServer(t, &amqp.Options{Buffer: 4 << 10})
+		r := lcChannel(t, srv)
+		asking := make(chan error, 1)
+		go func() {
+			for {
+				if _, err := r.conn.Write(wire.AppendMethod(nil, 1, &wire.QueueDeclare{Queue: "q"})); err != nil {
+					asking <- err
+					return
+				}
+			}
+		}()
+		time.Sleep(time.Hour)
+		require.Empty(t, asking, "without heartbeats it may wait")
+		start := time.Now()
+		require.NoError(t, srv.Shutdown(context.Background()))
+		require.Equal(t, 10*time.Second, time.Since(start))
+		require.Error(t, <-asking)
+	})
+}
