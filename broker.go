@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // DefaultVirtualHost is the virtual host that every broker has.
@@ -16,6 +17,7 @@ const DefaultVirtualHost = "/"
 type Broker struct {
 	options Options
 	log     *slog.Logger
+	made    time.Time
 	root    *VirtualHost
 	memory  memory
 	chunks  sync.Pool          // of queues' stores
@@ -53,7 +55,7 @@ func New(options *Options) *Broker {
 	}
 	o = o.withDefaults()
 	b := &Broker{
-		options: o, log: o.Logger,
+		options: o, log: o.Logger, made: time.Now(),
 		vhosts:   make(map[string]*VirtualHost),
 		sessions: make(map[*Session]struct{}),
 	}

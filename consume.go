@@ -138,13 +138,33 @@ func (q *queue) addConsumer(c *consumer) error {
 	if len(q.consumers) > 0 && (c.exclusive || q.consumers[0].exclusive) {
 		return basicConsume.fail(AccessRefused, "queue '%s' in vhost '%s' in exclusive use", q.name, q.vhost.name)
 	}
+	if c.exclusive && q.single {
+		return basicConsume.fail(AccessRefused, "queue '%s' in vhost '%s' in exclusive use", q.name, q.vhost.name)
+	}
 	q.consumers = append(q.consumers, c)
+	q.activate()
 	if c, ok := c.sink.(*Consumer); ok && c.out != nil {
 		c.out.Consuming(c.tag)
 	}
 	q.list(c)
 	q.dispatch()
 	return nil
+}
+
+// activate makes a consumer the active one of a queue that has one at a time:
+// the first that came of those with the highest priority.
+func (q *queue) activate() {
+	if !q.single || q.active != nil {
+		return
+	}
+	for _, c := range q.consumers {
+		if q.active == nil || c.priority > q.active.priority {
+			q.active = c
+		}
+	}
+	if q.active != nil && q.active.out < q.active.limit {
+		q.list(q.active)
+	}
 }
 
 // removeConsumer takes c out, and what is in its mailbox back. It reports
@@ -173,6 +193,13 @@ func (q *queue) remove(c *consumer) (autoDelete bool) {
 			q.consumers = append(q.consumers[:i], q.consumers[i+1:]...)
 			break
 		}
+	}
+	if c == q.active {
+		q.active = nil
+		q.activate()
+	}
+	if len(q.consumers) == 0 {
+		q.used()
 	}
 	return q.autoDelete && len(q.consumers) == 0
 }

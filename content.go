@@ -13,6 +13,8 @@ type content interface {
 	message() Message
 	// headers gives the headers alone.
 	headers() Table
+	// priority gives the priority alone.
+	priority() uint8
 	// AppendTo appends the properties as they travel.
 	AppendTo(b []byte) []byte
 }
@@ -22,6 +24,7 @@ type properties Message
 
 func (p *properties) message() Message         { return Message(*p) }
 func (p *properties) headers() Table           { return p.Headers }
+func (p *properties) priority() uint8          { return p.Priority }
 func (p *properties) AppendTo(b []byte) []byte { return (*Message)(p).appendProperties(b) }
 
 // The request of a Call is content, too: that of its message, with the time
@@ -32,7 +35,8 @@ func (r *Request) message() Message {
 	return m
 }
 
-func (r *Request) headers() Table { return r.Headers }
+func (r *Request) headers() Table  { return r.Headers }
+func (r *Request) priority() uint8 { return r.Priority }
 
 func (r *Request) AppendTo(b []byte) []byte {
 	m := r.message()
@@ -61,6 +65,7 @@ func (e *encoded) look() *Message {
 
 func (e *encoded) message() Message         { return *e.look() }
 func (e *encoded) headers() Table           { return e.look().Headers }
+func (e *encoded) priority() uint8          { return e.look().Priority }
 func (e *encoded) AppendTo(b []byte) []byte { return append(b, e.raw...) }
 
 // messageOf puts decoded properties into the form that users know.

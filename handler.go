@@ -135,6 +135,7 @@ func (h *Handler) Stop() {
 	q.mu.Lock()
 	autoDelete := q.remove(h.consumer)
 	h.close()
+	q.dispatch() // it may have been the active consumer
 	q.unlock()
 	if autoDelete {
 		q.vhost.removeIfUnused(q)

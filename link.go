@@ -117,8 +117,7 @@ func (l *linked) setProperties(p *publishing, from *link.Publish) error {
 		raw = raw.AppendWith(nil, wire.ReplyTo, []byte(r.address))
 	}
 	if ms, ok := raw.Get(wire.Expiration); ok {
-		m := Message{Expiration: string(ms)}
-		if err := m.checkExpiration(); err != nil {
+		if err := p.setExpiration(l.vhost.broker, string(ms)); err != nil {
 			return err
 		}
 	}
@@ -216,8 +215,8 @@ func (ch *Channel) pass(c *Consumer, q *queue, it *item, noAck bool, sink link.S
 		Tag: ch.lastTag.Add(1), Redelivered: it.redelivered,
 		Exchange: it.exchange.name, RoutingKey: it.key, Body: it.body,
 	}
-	if it.content != nil {
-		d.Properties = it.content
+	if c := it.shown(); c != nil {
+		d.Properties = c
 	}
 	var core *consumer
 	if c != nil {

@@ -3,6 +3,7 @@ package warren
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ type Message struct {
 	Priority        uint8     // 0 to 9 by convention
 	CorrelationId   string    // of a request, repeated in its reply
 	ReplyTo         string    // where to send the reply; see [DirectReplyTo]
-	Expiration      string    // milliseconds to live, as decimal digits; checked, but nothing expires yet
+	Expiration      string    // milliseconds to live in a queue, as decimal digits; see [Milliseconds]
 	MessageId       string    // application's identifier
 	Timestamp       time.Time // seconds, on the wire
 	Type            string    // application's message type
@@ -59,26 +60,21 @@ func (m *Message) check() error {
 			return basicPublish.fail(SyntaxError, "property %s of %d bytes exceeds %d", p.name, len(p.value), maxShortString)
 		}
 	}
-	if err := m.checkExpiration(); err != nil {
-		return err
-	}
 	return m.Headers.check(basicPublish)
 }
 
-func (m *Message) checkExpiration() error {
-	if m.Expiration == "" {
-		return nil
+// parseExpiration gives the milliseconds of an expiration.
+func parseExpiration(s string) (ms int64, err error) {
+	ms, problem := expirationProblem(s)
+	if problem != "" {
+		return 0, basicPublish.fail(PreconditionFailed, "invalid expiration '%s': %s", s, problem).
+			hint("it is a number of milliseconds, written as decimal digits")
 	}
-	problem := expirationProblem(m.Expiration)
-	if problem == "" {
-		return nil
-	}
-	return basicPublish.fail(PreconditionFailed, "invalid expiration '%s': %s", m.Expiration, problem).
-		hint("it is a number of milliseconds, written as decimal digits")
+	return ms, nil
 }
 
 // expirationProblem is RabbitMQ's word for what is wrong with an expiration.
-func expirationProblem(s string) string {
+func expirationProblem(s string) (ms int64, problem string) {
 	sign := 0
 	if s[0] == '-' || s[0] == '+' {
 		sign = 1
@@ -86,19 +82,19 @@ func expirationProblem(s string) string {
 	rest := strings.TrimLeft(s[sign:], "0123456789")
 	digits := len(s) - sign - len(rest)
 	if digits == 0 {
-		return "no_integer"
+		return 0, "no_integer"
 	}
 	if rest != "" {
-		return fmt.Sprintf("{leftover_string,%q}", rest)
+		return 0, fmt.Sprintf("{leftover_string,%q}", rest)
 	}
 	n, _ := strconv.ParseInt(s, 10, 64) // the nearest value, if it is out of range
 	switch {
 	case n < 0:
-		return "{value_negative," + s + "}"
+		return 0, "{value_negative," + s + "}"
 	case n > maxExpiration:
-		return "{value_too_large," + strings.TrimPrefix(s, "+") + "}"
+		return 0, "{value_too_large," + strings.TrimPrefix(s, "+") + "}"
 	}
-	return ""
+	return n, ""
 }
 
 // Delivery is a message that a consumer or Get received.
@@ -116,10 +112,11 @@ type Delivery struct {
 
 // fill makes d show it.
 func (d *Delivery) fill(ch *Channel, it *item) {
-	if it.content == nil {
+	if c := it.shown(); c == nil {
 		d.Message = Message{Body: it.body}
 	} else {
-		d.Message = it.message()
+		d.Message = c.message()
+		d.Body = it.body
 	}
 	d.Exchange = it.exchange.name
 	d.RoutingKey = it.key
@@ -190,7 +187,28 @@ type entry struct {
 type item struct {
 	entry
 	pos         uint64
+	deadline    int64  // when it expires, see Broker.clock; zero: never
+	returns     uint32 // times that it came back; counted where a limit is set
 	redelivered bool
+}
+
+// shown is the content that a consumer gets to see: with x-delivery-count, if
+// the queue has counted how often the message came back.
+func (it *item) shown() content {
+	if it.returns == 0 {
+		return it.content
+	}
+	return it.with("x-delivery-count", int64(it.returns))
+}
+
+// with is the entry's content with one more header.
+func (e *entry) with(header string, v any) content {
+	m := e.message()
+	h := make(Table, len(m.Headers)+1)
+	maps.Copy(h, m.Headers)
+	h[header] = v
+	m.Headers = h
+	return e.derive(&m)
 }
 
 // overhead is what an entry costs beyond its body, for the memory limit.
@@ -206,6 +224,16 @@ func (e *entry) message() Message {
 	m := e.content.message()
 	m.Body = e.body
 	return m
+}
+
+// derive makes the content of a message that goes on with other properties.
+func (e *entry) derive(m *Message) content {
+	if r := e.request(); r != nil {
+		return r.derive(m)
+	}
+	props := properties(*m)
+	props.Body = nil
+	return &props
 }
 
 // request is that of a Call, or nil.

@@ -3,6 +3,7 @@ package warren
 import (
 	"context"
 	"sync/atomic"
+	"time"
 )
 
 // PublishOptions are the flags of basic.publish.
@@ -50,8 +51,9 @@ func (ch *Channel) Publish(ctx context.Context, exchange, key string, msg Messag
 // publishing is a checked message on its way to the queues.
 type publishing struct {
 	entry
-	options PublishOptions
-	extra   []string // further routing keys, from the headers CC and BCC
+	options  PublishOptions
+	extra    []string // further routing keys, from the headers CC and BCC
+	deadline int64    // when it expires by its own expiration, see Broker.clock; zero: never
 }
 
 // prepare makes all checks of basic.publish, in RabbitMQ's order: size,
@@ -112,7 +114,7 @@ func (ch *Channel) prepareProperties(p *publishing, msg *Message) error {
 		}
 		address = r.address
 	}
-	headers, err := p.checkProperties(msg)
+	headers, err := p.checkProperties(ch.vhost.broker, msg)
 	if err != nil {
 		return err
 	}
@@ -132,11 +134,27 @@ func errNoReplyConsumer(name string) error {
 
 // checkProperties checks the properties of msg. It takes further routing keys
 // from the headers CC and BCC, and returns the headers without BCC.
-func (p *publishing) checkProperties(msg *Message) (Table, error) {
+func (p *publishing) checkProperties(b *Broker, msg *Message) (Table, error) {
 	if err := msg.check(); err != nil {
 		return nil, err
 	}
+	if err := p.setExpiration(b, msg.Expiration); err != nil {
+		return nil, err
+	}
 	return p.takeKeys(msg.Headers)
+}
+
+// setExpiration checks a message's expiration and counts it from now.
+func (p *publishing) setExpiration(b *Broker, expiration string) error {
+	if expiration == "" {
+		return nil
+	}
+	ms, err := parseExpiration(expiration)
+	if err != nil {
+		return err
+	}
+	p.deadline = earlier(p.deadline, b.clock()+ms*int64(time.Millisecond))
+	return nil
 }
 
 func (p *publishing) takeKeys(headers Table) (Table, error) {
@@ -197,7 +215,7 @@ func (ch *Channel) send(p *publishing) (nacked bool, err error) {
 		}
 		ch.recentQueue.Store(q)
 	}
-	taken, err := q.push(&p.entry, p.options.Immediate)
+	taken, err := q.push(p)
 	if !taken && err == nil {
 		ch.recentQueue.Store(nil) // it is gone, or has no consumer with room
 		return ch.vhost.route(p)
@@ -225,9 +243,20 @@ func (v *VirtualHost) route(p *publishing) (nacked bool, err error) {
 
 // deliver gives the message to the queues and requesters that routing found.
 func (v *VirtualHost) deliver(p *publishing, queues []*queue, replies []string) (nacked bool, err error) {
-	taken := 0
+	taken, nacked := v.give(p, queues, replies)
+	if taken == 0 && !nacked {
+		return false, v.unrouted(p)
+	}
+	if missed := len(queues) + len(replies) - taken; missed > 0 && taken > 0 && p.request() != nil {
+		p.request().dropped(missed, ErrRequestDropped)
+	}
+	return nacked, nil
+}
+
+// give offers the message to all of them and counts those who took it.
+func (v *VirtualHost) give(p *publishing, queues []*queue, replies []string) (taken int, nacked bool) {
 	for _, q := range queues {
-		ok, err := q.push(&p.entry, p.options.Immediate)
+		ok, err := q.push(p)
 		if err != nil {
 			nacked = true
 		} else if ok {
@@ -239,13 +268,7 @@ func (v *VirtualHost) deliver(p *publishing, queues []*queue, replies []string) 
 			taken++
 		}
 	}
-	if taken == 0 && !nacked {
-		return false, v.unrouted(p)
-	}
-	if missed := len(queues) + len(replies) - taken; missed > 0 && taken > 0 && p.request() != nil {
-		p.request().dropped(missed, ErrRequestDropped)
-	}
-	return nacked, nil
+	return taken, nacked
 }
 
 // unrouted counts a message that nobody took, and returns it if it had to be

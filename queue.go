@@ -2,6 +2,7 @@ package warren
 
 import (
 	"sync"
+	"time"
 )
 
 // queue keeps messages and hands them to its consumers. It has no goroutine:
@@ -21,6 +22,7 @@ type queue struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	store     store
+	rules     *rules      // nil: nothing is asked of the queue
 	journal   journal     // nil: the messages end with the broker
 	consumers []*consumer // in the order they came
 	roomFirst *consumer   // list of those with room: by priority, then by turn
@@ -31,25 +33,41 @@ type queue struct {
 	reported  int64 // part of bytes that the broker's memory count knows
 	deleted   bool
 	counts    QueueCounts
+
+	// Of what queues do that are asked for more; guarded by mu.
+	single   bool        // only the active consumer gets messages
+	active   *consumer   // with single
+	letters  []letter    // lost messages that bury is to send out
+	burying  bool        // a goroutine is about it
+	timer    *time.Timer // calls ring
+	alarm    int64       // when; zero: it is not set
+	lastUsed int64       // with rules.expires
 }
 
 // QueueCounts count what happened in a queue since it was declared.
 type QueueCounts struct {
-	Published   uint64 // messages that came in
-	Delivered   uint64 // messages handed to consumers and Get, redeliveries too
-	Redelivered uint64 // of these, those that came back before
-	Acked       uint64 // messages settled by an ack, or delivered without one
-	Dropped     uint64 // messages purged, rejected, or lost with the queue
+	Published    uint64 // messages that came in
+	Delivered    uint64 // messages handed to consumers and Get, redeliveries too
+	Redelivered  uint64 // of these, those that came back before
+	Acked        uint64 // messages settled by an ack, or delivered without one
+	Dropped      uint64 // messages purged, lost with the queue, or lost without a dead letter exchange
+	DeadLettered uint64 // messages that went to the dead letter exchange instead
 }
 
 // unlock gives up the lock and then wakes the reader that has got something
-// to read: one that woke earlier would only run into the lock.
+// to read: one that woke earlier would only run into the lock. It sends out
+// dead letters, too, so no other lock may be held if there can be any.
 func (q *queue) unlock() {
 	b := q.wake
 	q.wake = nil
+	bury := q.letters != nil && !q.burying
+	q.burying = q.burying || bury
 	q.mu.Unlock()
 	if b != nil {
 		b.signal()
+	}
+	if bury {
+		q.bury()
 	}
 }
 
@@ -65,36 +83,59 @@ func (q *queue) wakeLater(b *mailbox) {
 }
 
 // push adds a message. It reports false when the queue is gone, or with
-// immediate when no consumer has room, and fails when the store cannot keep it.
-func (q *queue) push(e *entry, immediate bool) (taken bool, err error) {
+// immediate when no consumer has room, and fails when the queue refuses the
+// message or the journal cannot keep it.
+func (q *queue) push(p *publishing) (taken bool, err error) {
+	e := &p.entry
 	q.mu.Lock()
-	if q.deleted || immediate && !q.hasRoom() {
+	if q.deleted || p.options.Immediate && !q.hasRoom() {
 		q.mu.Unlock()
 		return false, nil
 	}
+	if q.rules != nil && q.overflows(e) {
+		err = q.refuse(e)
+		q.unlock()
+		return false, err
+	}
+	priority := uint8(0)
+	if q.store.levels != nil && e.content != nil {
+		priority = e.content.priority()
+	}
 	if q.journal != nil {
-		if err := q.journal.add(q.store.next, *e); err != nil {
+		if err := q.journal.add(q.store.level(priority).next, *e); err != nil {
 			q.mu.Unlock()
 			return false, err
 		}
 	}
 	q.counts.Published++
+	deadline := q.deadline(p)
 	c := q.straight()
 	if c == nil || !c.noAck {
 		q.account(e.cost())
 	}
 	if c != nil {
-		q.hand(c, &item{entry: *e, pos: q.store.pass()})
+		q.hand(c, &item{entry: *e, pos: q.store.pass(priority), deadline: deadline})
 	} else {
-		q.store.push(e)
+		q.store.push(e, priority, deadline)
+		q.tidy()
 	}
 	q.unlock()
 	return true, nil
 }
 
+// tidy takes out what may not stay, after a message has come to the ready ones.
+func (q *queue) tidy() {
+	if q.store.timed > 0 {
+		q.dropExpired()
+	}
+	if q.rules != nil {
+		q.trim()
+	}
+}
+
 // dispatch hands ready messages to consumers with room, in turn.
 func (q *queue) dispatch() {
-	for q.store.len() > 0 {
+	for q.hasReady() {
 		c := q.turn()
 		if c == nil {
 			return
@@ -175,7 +216,7 @@ func (q *queue) hasRoom() bool {
 
 // list puts c behind all of its priority in the list of consumers with room.
 func (q *queue) list(c *consumer) {
-	if c.listed || c.gone {
+	if c.listed || c.gone || q.single && c != q.active {
 		return
 	}
 	after := q.roomLast
@@ -233,14 +274,13 @@ func (q *queue) settle(c *consumer, items []item, acked bool) {
 
 // end is the end of an unacked message.
 func (q *queue) end(it *item, acked bool) {
+	if !acked {
+		q.lose(it, diedRejected)
+		return
+	}
 	q.account(-it.cost())
 	q.forget(it)
-	if acked {
-		q.counts.Acked++
-	} else {
-		q.counts.Dropped++
-		it.drop(ErrRequestDropped)
-	}
+	q.counts.Acked++
 }
 
 // release gives c (nil: Get) its room back after n unacked messages have left.
@@ -266,11 +306,26 @@ func (q *queue) requeue(c *consumer, items []item, seen bool) {
 			continue
 		}
 		it.redelivered = it.redelivered || seen
+		if seen && q.wornOut(it) {
+			q.lose(it, diedDeliveryLimit)
+			continue
+		}
 		q.store.requeue(it)
 	}
+	q.tidy()
 	q.release(c, len(items))
 	q.dispatch()
 	q.unlock()
+}
+
+// wornOut counts that a message comes back to a queue that limits this, and
+// reports whether it was once too often.
+func (q *queue) wornOut(it *item) bool {
+	if q.rules == nil || q.rules.deliveryLimit < 0 {
+		return false
+	}
+	it.returns++
+	return int64(it.returns) > q.rules.deliveryLimit
 }
 
 // takeBack returns messages that c was given but whose reader has not seen
@@ -307,7 +362,8 @@ func (q *queue) takeBack(c *consumer, items []item) {
 func (q *queue) get(noAck bool) (it item, left int, ok bool) {
 	q.mu.Lock()
 	defer q.unlock()
-	if q.deleted || q.store.len() == 0 {
+	q.used()
+	if q.deleted || !q.hasReady() {
 		return item{}, 0, false
 	}
 	it = q.store.shift()
@@ -380,6 +436,9 @@ func (q *queue) close(err error, unless func() error) (ready int, objection erro
 	}
 	q.account(-q.bytes)
 	q.deleted = true
+	if q.timer != nil {
+		q.timer.Stop()
+	}
 	for _, c := range q.consumers {
 		c.gone = true
 		q.unlist(c)
@@ -389,9 +448,11 @@ func (q *queue) close(err error, unless func() error) (ready int, objection erro
 	return q.dropReady(), nil
 }
 
-// state is what declare-ok tells.
+// state is what declare-ok tells. To ask is to use the queue.
 func (q *queue) state() Queue {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
+	q.used()
+	q.hasReady()
 	return Queue{Name: q.name, Messages: q.store.len(), Consumers: len(q.consumers)}
 }

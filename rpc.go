@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"sync/atomic"
+	"time"
 )
 
 // Request is what a handler gets: a message with the way it came. It must not
@@ -20,6 +21,7 @@ type Request struct {
 	slot   *replySlot      // of an in-process Call; else nil
 	turn   uint64          // the call's, in its slot
 	copies atomic.Int32    // queues that still have the request of a Call
+	parent *Request        // the one that a queue lost when this became its dead letter
 	shared bool            // it went to more than one queue
 }
 
@@ -145,8 +147,9 @@ func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, queue stri
 		return nil, checkName(basicPublish, "routing key", queue)
 	}
 	p.entry = entry{body: msg.Body, key: queue, exchange: x}
+	p.deadline = v.broker.deadlineOf(ctx)
 	if !msg.plain() {
-		if headers, err = p.checkProperties(msg); err != nil {
+		if headers, err = p.checkProperties(v.broker, msg); err != nil {
 			return nil, err
 		}
 	}
@@ -162,7 +165,7 @@ func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, queue stri
 func (v *VirtualHost) sendCall(p *publishing, req *Request) error {
 	if q := v.calledQueue(p, req.slot); q != nil {
 		req.copies.Store(1)
-		taken, err := q.push(&p.entry, p.options.Immediate)
+		taken, err := q.push(p)
 		if err != nil {
 			return ErrNacked
 		}
@@ -223,17 +226,42 @@ func (v *VirtualHost) await(ctx context.Context, slot *replySlot, turn uint64, r
 	}
 	slot.reply.Headers, slot.reply.Body, slot.err = nil, nil, nil
 	v.replies.release(slot)
-	if err != nil && ctx.Err() != nil {
-		err = ctx.Err() // not what the handler made of the same cancellation
+	if err == nil {
+		return nil
+	}
+	// Not what the queue or the handler made of the same end, who may have
+	// been faster.
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
+		return context.DeadlineExceeded
 	}
 	return err
 }
 
 // dropped says that n of the queues have dropped the request.
 func (r *Request) dropped(n int, err error) {
-	if r.copies.Add(int32(-n)) == 0 {
+	switch {
+	case r.copies.Add(int32(-n)) > 0:
+	case r.parent != nil:
+		r.parent.dropped(1, err)
+	default:
 		r.slot.fail(r.turn, err)
 	}
+}
+
+// derive makes a request of the same call with other properties.
+func (r *Request) derive(m *Message) *Request {
+	return &Request{Message: *m, caller: r.caller, slot: r.slot, turn: r.turn, parent: r, shared: true}
+}
+
+// deadlineOf is ctx's deadline on the broker's clock; zero if it has none.
+func (b *Broker) deadlineOf(ctx context.Context) int64 {
+	if t, ok := ctx.Deadline(); ok {
+		return b.deadlineAt(t)
+	}
+	return 0
 }
 
 // stampExpiration gives a message the time that is left to its caller.

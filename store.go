@@ -1,23 +1,21 @@
 package warren
 
-import "sync"
+import (
+	"math/bits"
+	"sync"
+)
 
-// store is where a queue keeps its ready messages, in the order of their
-// positions: a list of chunks for those that come in order, and a heap for the
-// few that came back. It is guarded by the queue's lock. An empty store holds
-// one small chunk at most; the others come from a pool and go back there.
+// store is where a queue keeps its ready messages: on one shelf, or on one for
+// each priority. It is guarded by the queue's lock.
 //
-// A message enters at the tail by push and gets the next position. It leaves
-// from the head by shift and is then the consumer's, until requeue brings it
-// back to its old place.
+// A message enters at the tail by push and gets a position. It leaves from the
+// head by shift and is then the consumer's, until requeue brings it back to its
+// old place.
 type store struct {
-	head, tail *chunk
-	small      *chunk     // the first one, for a store that is seldom full
-	pool       *sync.Pool // of *chunk, the broker's
-	first      uint64     // position of the message at the head of the chunks
-	next       uint64     // position that the next message gets
-	ready      int        // messages in the chunks
-	returned   itemHeap
+	shelf          // of a queue without priorities
+	levels *levels // nil: the queue has no priorities
+	bytes  int64   // of the bodies
+	timed  int     // messages with a deadline
 }
 
 // journal is told what must outlive the broker: the place for durable storage.
@@ -30,144 +28,130 @@ type journal interface {
 	remove(pos uint64)
 }
 
-const (
-	smallChunk = 8
-	bigChunk   = 256
-)
-
-// chunk is a run of messages with successive positions.
-type chunk struct {
-	entries     []entry
-	read, write int
-	next        *chunk
+func (s *store) len() int {
+	if s.levels != nil {
+		return s.levels.len
+	}
+	return s.shelf.len()
 }
 
-func newChunk(size int) *chunk { return &chunk{entries: make([]entry, size)} }
-
-func (s *store) len() int { return s.ready + len(s.returned) }
+// level is the shelf for messages of a priority.
+func (s *store) level(priority uint8) *shelf {
+	if s.levels != nil {
+		return s.levels.at(priority)
+	}
+	return &s.shelf
+}
 
 // pass gives a position to a message that is handed over without being kept.
 // Nothing must be ready.
-func (s *store) pass() uint64 {
-	s.next++
-	return s.next - 1
+func (s *store) pass(priority uint8) uint64 {
+	l := s.level(priority)
+	l.next++
+	return l.next - 1
 }
 
-func (s *store) push(e *entry) {
-	t := s.tail
-	if t == nil || t.write == len(t.entries) {
-		t = s.grow()
-	}
-	if s.ready == 0 {
-		s.first = s.next
-	}
-	t.entries[t.write] = *e
-	t.write++
-	s.next++
-	s.ready++
-}
-
-// grow appends a chunk to the list.
-func (s *store) grow() *chunk {
-	var c *chunk
-	if s.tail == nil {
-		if s.small == nil {
-			s.small = newChunk(smallChunk)
-		}
-		c = s.small
-		s.head = c
+// push keeps a message. A deadline of zero is none.
+func (s *store) push(e *entry, priority uint8, deadline int64) {
+	if s.levels == nil {
+		s.shelf.push(e, deadline)
 	} else {
-		var ok bool
-		if c, ok = s.pool.Get().(*chunk); !ok {
-			c = newChunk(bigChunk)
-		}
-		s.tail.next = c
+		l := s.levels.at(priority)
+		l.push(e, deadline)
+		s.levels.added(l)
 	}
-	s.tail = c
-	return c
+	s.came(e, deadline)
 }
 
 // shift takes the first message. There must be one.
-func (s *store) shift() item {
-	// What came back was given out before anything that is still in the
-	// chunks, so its positions are the lower ones.
-	if len(s.returned) > 0 {
-		return s.returned.pop()
+func (s *store) shift() (it item) {
+	if s.levels == nil {
+		it = s.shelf.shift()
+	} else {
+		l := s.levels.top()
+		it = l.shift()
+		s.levels.removed(l)
 	}
-	c := s.head
-	e := &c.entries[c.read]
-	it := item{entry: *e, pos: s.first}
-	*e = entry{} // what is gone must not keep its body alive
-	c.read++
-	s.first++
-	s.ready--
-	if c.read == c.write && (c.next != nil || c != s.small) {
-		s.drop(c)
-	} else if c.read == c.write {
-		c.read, c.write = 0, 0
+	s.bytes -= int64(len(it.body))
+	if it.deadline != 0 {
+		s.timed--
 	}
 	return it
 }
 
-// drop takes the head chunk, whose messages are all gone, off the list.
-func (s *store) drop(c *chunk) {
-	s.head = c.next
-	if s.head == nil {
-		s.tail = nil
-	}
-	c.read, c.write, c.next = 0, 0, nil
-	if c != s.small {
-		s.pool.Put(c)
-	}
-}
-
-func (s *store) requeue(it *item) { s.returned.push(it) }
-
-// itemHeap is a binary heap with the lowest position on top.
-type itemHeap []item
-
-func (h *itemHeap) push(it *item) {
-	s := append(*h, *it)
-	i := len(s) - 1
-	for i > 0 {
-		parent := (i - 1) / 2
-		if s[parent].pos < it.pos {
-			break
-		}
-		s[i] = s[parent]
-		i = parent
-	}
-	s[i] = *it
-	*h = s
-}
-
-func (h *itemHeap) pop() item {
-	s := *h
-	top := s[0]
-	last := len(s) - 1
-	it := s[last]
-	s[last] = item{}
-	s = s[:last]
-	i := 0
-	for {
-		child := 2*i + 1
-		if child >= last {
-			break
-		}
-		if child+1 < last && s[child+1].pos < s[child].pos {
-			child++
-		}
-		if it.pos < s[child].pos {
-			break
-		}
-		s[i] = s[child]
-		i = child
-	}
-	if last > 0 {
-		s[i] = it
+// requeue brings a message back to its old place.
+func (s *store) requeue(it *item) {
+	if s.levels == nil {
+		s.returned.push(it)
 	} else {
-		s = nil
+		l := &s.levels.shelves[it.pos>>levelShift]
+		l.returned.push(it)
+		s.levels.added(l)
 	}
-	*h = s
-	return top
+	s.came(&it.entry, it.deadline)
+}
+
+func (s *store) came(e *entry, deadline int64) {
+	s.bytes += int64(len(e.body))
+	if deadline != 0 {
+		s.timed++
+	}
+}
+
+// deadline is that of the first message; zero if it has none. There must be a
+// message.
+func (s *store) deadline() int64 {
+	if s.levels != nil {
+		return s.levels.top().deadline()
+	}
+	return s.shelf.deadline()
+}
+
+// levels are the shelves of a priority queue. The level of a message is the
+// top of its position, so that positions are unique in the queue.
+type levels struct {
+	shelves []shelf
+	filled  [4]uint64 // bit set: the shelf has messages
+	len     int       // messages on all shelves
+}
+
+const levelShift = 56
+
+// newLevels makes shelves for the priorities from 0 to most.
+func newLevels(most uint8, pool *sync.Pool) *levels {
+	l := &levels{shelves: make([]shelf, int(most)+1)}
+	for i := range l.shelves {
+		l.shelves[i].pool = pool
+		l.shelves[i].next = uint64(i) << levelShift
+	}
+	return l
+}
+
+// at is the shelf of a priority: one that is too high counts as the highest.
+func (l *levels) at(priority uint8) *shelf {
+	return &l.shelves[min(int(priority), len(l.shelves)-1)]
+}
+
+// top is the shelf that is served first. There must be a message.
+func (l *levels) top() *shelf {
+	for i := len(l.filled) - 1; i >= 0; i-- {
+		if w := l.filled[i]; w != 0 {
+			return &l.shelves[i*64+bits.Len64(w)-1]
+		}
+	}
+	return &l.shelves[0]
+}
+
+func (l *levels) added(s *shelf) {
+	i := s.next >> levelShift
+	l.filled[i/64] |= 1 << (i % 64)
+	l.len++
+}
+
+func (l *levels) removed(s *shelf) {
+	if s.len() == 0 {
+		i := s.next >> levelShift
+		l.filled[i/64] &^= 1 << (i % 64)
+	}
+	l.len--
 }

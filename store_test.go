@@ -1,6 +1,7 @@
 package warren
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -9,52 +10,80 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestStoreKeepsOrder does random things with a store and with a sorted list
-// of positions: they must agree on what comes next.
+func newTestStore(most uint8) *store {
+	pool := &sync.Pool{}
+	s := &store{shelf: shelf{pool: pool}}
+	if most > 0 {
+		s.levels = newLevels(most, pool)
+	}
+	return s
+}
+
+// served is the order in which messages leave: the highest level first, and
+// within a level in the order of positions.
+func served(a, b item) int {
+	return cmp.Or(cmp.Compare(b.pos>>levelShift, a.pos>>levelShift), cmp.Compare(a.pos, b.pos))
+}
+
+// TestStoreKeepsOrder does random things with a store and with a sorted list:
+// they must agree on what comes next, on deadlines and on bytes.
 func TestStoreKeepsOrder(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 0))
-		s := store{pool: &sync.Pool{}}
-		var ready, out []uint64 // positions
-		items := map[uint64]item{}
-		next := uint64(0)
+		most := []uint8{0, 3, 255}[seed%3]
+		s := newTestStore(most)
+		var ready, out []item
+		next := make([]uint64, int(most)+1)
+		place := func(priority uint8) uint64 { // that the next message of a priority gets
+			level := min(priority, most)
+			next[level]++
+			return uint64(level)<<levelShift | (next[level] - 1)
+		}
+		insert := func(it item) {
+			at, _ := slices.BinarySearchFunc(ready, it, served)
+			ready = slices.Insert(ready, at, it)
+		}
 		for range 1000 {
 			switch n := rng.IntN(10); {
 			case n < 5: // often more come in than go out, so that chunks fill
 				for range rng.IntN(20) {
-					s.push(&entry{key: string(rune(next))})
-					ready = append(ready, next)
-					next++
+					priority := uint8(rng.IntN(5))
+					it := item{entry: entry{body: make([]byte, rng.IntN(9))}, deadline: int64(rng.IntN(3)), pos: place(priority)}
+					s.push(&it.entry, priority, it.deadline)
+					insert(it)
 				}
 			case n < 8:
 				for range min(rng.IntN(40), len(ready)) {
+					require.Equal(t, ready[0].deadline, s.deadline(), "seed %d", seed)
 					it := s.shift()
-					require.Equal(t, ready[0], it.pos, "seed %d", seed)
-					require.Equal(t, string(rune(it.pos)), it.key)
-					items[it.pos] = it
-					out = append(out, it.pos)
+					require.Equal(t, ready[0], it, "seed %d", seed)
+					out = append(out, it)
 					ready = ready[1:]
 				}
 			case len(out) > 0:
 				i := rng.IntN(len(out))
-				it := items[out[i]]
-				s.requeue(&it)
-				at, _ := slices.BinarySearch(ready, it.pos)
-				ready = slices.Insert(ready, at, it.pos)
+				s.requeue(&out[i])
+				insert(out[i])
 				out = slices.Delete(out, i, i+1)
 			case len(ready) == 0:
-				require.Equal(t, next, s.pass())
-				next++
+				require.Equal(t, place(1), s.pass(1))
 			}
-			require.Equal(t, len(ready), s.len())
+			bytes, timed := int64(0), 0
+			for _, it := range ready {
+				bytes += int64(len(it.body))
+				if it.deadline != 0 {
+					timed++
+				}
+			}
+			require.Equal(t, []any{len(ready), bytes, timed}, []any{s.len(), s.bytes, s.timed})
 		}
 	}
 }
 
 func TestEmptyStoreIsSmall(t *testing.T) {
-	s := store{pool: &sync.Pool{}}
+	s := newTestStore(0)
 	for range 10_000 {
-		s.push(&entry{body: []byte("x")})
+		s.push(&entry{body: []byte("x")}, 0, 1)
 	}
 	for range 10_000 {
 		s.shift()

@@ -1,20 +1,6 @@
 package warren
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
-
-// QueueOptions are the properties of a queue (queue.declare). The zero value
-// gives a transient queue that everybody may use and that stays until it is
-// deleted.
-type QueueOptions struct {
-	Durable    bool  // survives a restart of a durable broker
-	Exclusive  bool  // belongs to the session that declares it and ends with it
-	AutoDelete bool  // deleted when its last consumer goes
-	Args       Table // arguments
-}
+import "strings"
 
 // Queue is what a declaration tells of a queue.
 type Queue struct {
@@ -36,6 +22,7 @@ func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Que
 	} else if strings.HasPrefix(name, reservedPrefix) {
 		return Queue{}, m.fail(AccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", name)
 	}
+	o.Args = o.table()
 	if err := v.checkQueueArgs(name, o.Args); err != nil {
 		return Queue{}, err
 	}
@@ -65,8 +52,9 @@ func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *q
 	if limit := v.broker.options.MaxQueues; limit > 0 && len(v.queues) >= limit {
 		return nil, false, queueDeclare.fail(PreconditionFailed, "cannot declare queue '%s': queue limit in vhost '%s' (%d) is reached", name, v.name, limit)
 	}
-	q = &queue{vhost: v, name: name, durable: o.Durable, exclusive: o.Exclusive, autoDelete: o.AutoDelete, args: o.Args.clone()}
+	q = &queue{vhost: v, name: name, durable: o.Durable, exclusive: o.Exclusive, autoDelete: o.AutoDelete, args: o.Args}
 	q.store.pool = &v.broker.chunks
+	q.obey(q.args)
 	if open := v.broker.openJournal; open != nil {
 		q.journal = open(q.name)
 	}
@@ -113,80 +101,6 @@ func (v *VirtualHost) equivalentQueue(s *Session, q *queue, o *QueueOptions) err
 			current = quoteValue(was)
 		}
 		return differ(arg.name, received, current)
-	}
-	return nil
-}
-
-// queueArg is an argument of queue.declare that this version knows.
-type queueArg struct {
-	name  string
-	check func(v any) (problem string)
-}
-
-// queueArgs are those that classic queues of RabbitMQ know and that ask for
-// nothing which queues do not do here. Whoever asks for more is told so.
-var queueArgs = [...]queueArg{
-	{"x-queue-type", func(v any) string {
-		if v == "classic" {
-			return ""
-		}
-		return fmt.Sprintf("unsupported queue type '%v'", v)
-	}},
-	{"x-queue-mode", isString},
-	{"x-queue-version", func(v any) string {
-		if n, ok := integer(v); ok && (n == 1 || n == 2) {
-			return ""
-		}
-		return fmt.Sprintf("unsupported queue version '%v'", v)
-	}},
-	{"x-queue-master-locator", isString},
-	{"x-queue-leader-locator", isString},
-}
-
-// unsupportedQueueArgs promise what is not there yet. To take them and do
-// nothing would lose messages that somebody counts on.
-var unsupportedQueueArgs = [...]string{
-	"x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes", "x-overflow",
-	"x-dead-letter-exchange", "x-dead-letter-routing-key", "x-max-priority",
-	"x-single-active-consumer", "x-delivery-limit", "x-consumer-timeout", "x-message-deduplication",
-}
-
-// foreignQueueArgs belong to other types of queues.
-var foreignQueueArgs = [...]string{
-	"x-max-age", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes", "x-initial-cluster-size",
-	"x-quorum-initial-group-size", "x-dead-letter-strategy",
-}
-
-func isString(v any) string {
-	if _, ok := v.(string); ok {
-		return ""
-	}
-	return "expected longstr, got " + typeName(v)
-}
-
-func (v *VirtualHost) checkQueueArgs(name string, args Table) error {
-	if len(args) == 0 {
-		return nil
-	}
-	if err := args.check(queueDeclare); err != nil {
-		return err
-	}
-	for _, arg := range queueArgs {
-		value, ok := args[arg.name]
-		if !ok {
-			continue
-		}
-		if problem := arg.check(value); problem != "" {
-			return queueDeclare.fail(PreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s': %s", arg.name, name, v.name, problem)
-		}
-	}
-	for arg := range args {
-		switch {
-		case slices.Contains(unsupportedQueueArgs[:], arg):
-			return queueDeclare.fail(PreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s': not supported by this broker", arg, name, v.name)
-		case slices.Contains(foreignQueueArgs[:], arg):
-			return queueDeclare.fail(PreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s' of queue type rabbit_classic_queue", arg, name, v.name)
-		}
 	}
 	return nil
 }
@@ -256,4 +170,5 @@ func (c *QueueCounts) add(o *QueueCounts) {
 	c.Redelivered += o.Redelivered
 	c.Acked += o.Acked
 	c.Dropped += o.Dropped
+	c.DeadLettered += o.DeadLettered
 }

@@ -1,0 +1,267 @@
+package warren
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// QueueOptions are the properties of a queue (queue.declare). The zero value
+// gives a transient queue that everybody may use and that stays until it is
+// deleted. Fields that name an argument set it unless they are zero; what they
+// cannot say, such as a limit of zero, can be said in Args.
+type QueueOptions struct {
+	Durable    bool // survives a restart of a durable broker
+	Exclusive  bool // belongs to the session that declares it and ends with it
+	AutoDelete bool // deleted when its last consumer goes
+
+	// MessageTTL is how long a message may wait in the queue, in whole
+	// milliseconds (x-message-ttl). The smaller one of this and of the
+	// message's Expiration counts. Zero: for ever.
+	MessageTTL time.Duration
+	// Expires is how long the queue stays while it has no consumers and nobody
+	// declares it or gets from it, in whole milliseconds (x-expires). Zero: for
+	// ever.
+	Expires time.Duration
+	// MaxLength is how many messages may be ready (x-max-length), MaxLengthBytes
+	// how many bytes their bodies may have together (x-max-length-bytes). Zero:
+	// no limit.
+	MaxLength, MaxLengthBytes int64
+	// Overflow says what happens beyond that (x-overflow). Empty: [DropHead].
+	Overflow Overflow
+	// DeadLetter is where lost messages go (x-dead-letter-exchange and
+	// x-dead-letter-routing-key). Nil: nowhere.
+	DeadLetter *DeadLetter
+	// MaxPriority makes it a priority queue: messages with a higher Priority,
+	// up to this one, come first (x-max-priority). Zero: order of arrival only.
+	MaxPriority uint8
+	// SingleActiveConsumer has one consumer at a time get messages; when it
+	// goes, the next one does (x-single-active-consumer).
+	SingleActiveConsumer bool
+	// DeliveryLimit is how often a message may come back before it is lost
+	// (x-delivery-limit). Zero: without limit.
+	DeliveryLimit int64
+	// ConsumerTimeout is how long a consumer may take to settle a delivery, in
+	// whole milliseconds, before its channel is closed (x-consumer-timeout).
+	// Zero: as long as it likes.
+	ConsumerTimeout time.Duration
+
+	Args Table // further arguments
+}
+
+// table is Args with the arguments that the fields set.
+func (o *QueueOptions) table() Table {
+	var t Table
+	set := func(name string, v any, set bool) {
+		if !set {
+			return
+		}
+		if t == nil {
+			t = Table{}
+		}
+		t[name] = v
+	}
+	set("x-message-ttl", o.MessageTTL.Milliseconds(), o.MessageTTL != 0)
+	set("x-expires", o.Expires.Milliseconds(), o.Expires != 0)
+	set("x-max-length", o.MaxLength, o.MaxLength != 0)
+	set("x-max-length-bytes", o.MaxLengthBytes, o.MaxLengthBytes != 0)
+	set("x-overflow", string(o.Overflow), o.Overflow != "")
+	if d := o.DeadLetter; d != nil {
+		set("x-dead-letter-exchange", d.Exchange, true)
+		set("x-dead-letter-routing-key", d.RoutingKey, d.RoutingKey != "")
+	}
+	set("x-max-priority", o.MaxPriority, o.MaxPriority != 0)
+	set("x-single-active-consumer", true, o.SingleActiveConsumer)
+	set("x-delivery-limit", o.DeliveryLimit, o.DeliveryLimit != 0)
+	set("x-consumer-timeout", o.ConsumerTimeout.Milliseconds(), o.ConsumerTimeout != 0)
+	if t == nil {
+		return o.Args.clone()
+	}
+	maps.Copy(t, o.Args)
+	return t
+}
+
+// queueArg is an argument of queue.declare that means something to a queue.
+type queueArg struct {
+	name  string
+	check func(v any, args Table) (problem string) // in RabbitMQ's words
+	rule  func(r *rules, v any)                    // nil: it makes no rule
+}
+
+// queueArgs are in the order in which RabbitMQ reports what is wrong.
+var queueArgs = [...]queueArg{
+	{"x-expires", isPositiveTime, func(r *rules, v any) { r.expires = milliseconds(v) }},
+	{"x-message-ttl", isTime, func(r *rules, v any) { r.ttl = milliseconds(v) }},
+	{"x-dead-letter-exchange", isString, func(r *rules, v any) { r.letters().Exchange = v.(string) }},
+	{"x-dead-letter-routing-key", isDeadLetterKey, func(r *rules, v any) { r.letters().RoutingKey = v.(string) }},
+	{"x-max-length", isCount, func(r *rules, v any) { r.maxLength, _ = integer(v) }},
+	{"x-max-length-bytes", isCount, func(r *rules, v any) { r.maxBytes, _ = integer(v) }},
+	{"x-overflow", isOverflow, func(r *rules, v any) { r.overflow = Overflow(v.(string)) }},
+	{"x-delivery-limit", isCount, func(r *rules, v any) { r.deliveryLimit, _ = integer(v) }},
+	{"x-consumer-timeout", isTime, func(r *rules, v any) { r.consumerTimeout = milliseconds(v) }},
+	{"x-max-priority", isPriority, nil},
+	{"x-single-active-consumer", isBool, nil},
+	{"x-queue-type", isQueueType, nil},
+	{"x-queue-mode", isQueueMode, nil},
+	{"x-queue-version", isQueueVersion, nil},
+	{"x-queue-master-locator", isString, nil},
+	{"x-queue-leader-locator", isString, nil},
+}
+
+// foreignQueueArgs belong to other types of queues.
+var foreignQueueArgs = [...]string{
+	"x-max-age", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes", "x-initial-cluster-size",
+	"x-quorum-initial-group-size", "x-dead-letter-strategy",
+}
+
+// letters are the rules' own dead letter settings.
+func (r *rules) letters() *DeadLetter {
+	if r.deadLetter == nil {
+		r.deadLetter = &DeadLetter{}
+	}
+	return r.deadLetter
+}
+
+func milliseconds(v any) time.Duration {
+	n, _ := integer(v)
+	return time.Duration(n) * time.Millisecond
+}
+
+func unacceptable(v any) string { return "{unacceptable_type," + typeName(v) + "}" }
+
+func isString(v any, _ Table) string {
+	if _, ok := v.(string); ok {
+		return ""
+	}
+	return unacceptable(v)
+}
+
+func isBool(v any, _ Table) string {
+	if _, ok := v.(bool); ok {
+		return ""
+	}
+	return unacceptable(v)
+}
+
+func isCount(v any, _ Table) string {
+	n, ok := integer(v)
+	switch {
+	case !ok:
+		return unacceptable(v)
+	case n < 0:
+		return fmt.Sprintf("{value_negative,%d}", n)
+	}
+	return ""
+}
+
+func isTime(v any, args Table) string {
+	if problem := isCount(v, args); problem != "" {
+		return problem
+	}
+	if n, _ := integer(v); n > maxExpiration {
+		return fmt.Sprintf("{value_too_large,%d}", n)
+	}
+	return ""
+}
+
+func isPositiveTime(v any, args Table) string {
+	if n, ok := integer(v); ok && n == 0 {
+		return "{value_zero,0}"
+	}
+	return isTime(v, args)
+}
+
+func isPriority(v any, args Table) string {
+	if problem := isCount(v, args); problem != "" {
+		return problem
+	}
+	if n, _ := integer(v); n > 255 {
+		return fmt.Sprintf("{max_value_exceeded,%d}", n)
+	}
+	return ""
+}
+
+func isDeadLetterKey(v any, args Table) string {
+	if problem := isString(v, args); problem != "" {
+		return problem
+	}
+	if _, ok := args["x-dead-letter-exchange"]; !ok {
+		return "routing_key_but_no_dlx_defined"
+	}
+	return ""
+}
+
+// oneOf wants a string of a list; another one is the given problem.
+func oneOf(problem string, list ...string) func(any, Table) string {
+	return func(v any, args Table) string {
+		if problem := isString(v, args); problem != "" {
+			return problem
+		}
+		if !slices.Contains(list, v.(string)) {
+			return problem
+		}
+		return ""
+	}
+}
+
+func isOverflow(v any, args Table) string {
+	return oneOf("invalid_overflow", string(DropHead), string(RejectPublish), string(RejectPublishDLX))(v, args)
+}
+
+func isQueueMode(v any, args Table) string {
+	return oneOf("invalid_queue_mode", "default", "lazy")(v, args)
+}
+
+// isQueueType: a quorum queue is a classic one here, as in LavinMQ: it is kept
+// once, and nobody elects anything.
+func isQueueType(v any, args Table) string {
+	return oneOf(fmt.Sprintf("unsupported queue type '%v'", v), "classic", "quorum")(v, args)
+}
+
+func isQueueVersion(v any, _ Table) string {
+	if n, ok := integer(v); ok && (n == 1 || n == 2) {
+		return ""
+	}
+	return fmt.Sprintf("unsupported queue version '%v'", v)
+}
+
+// checkQueueArgs refuses arguments that no queue can obey.
+func (v *VirtualHost) checkQueueArgs(name string, args Table) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if err := args.check(queueDeclare); err != nil {
+		return err
+	}
+	for _, arg := range queueArgs {
+		value, ok := args[arg.name]
+		if !ok {
+			continue
+		}
+		if problem := arg.check(value, args); problem != "" {
+			return queueDeclare.fail(PreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s': %s", arg.name, name, v.name, problem)
+		}
+	}
+	for _, arg := range foreignQueueArgs {
+		if _, ok := args[arg]; ok {
+			return queueDeclare.fail(PreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s' of queue type rabbit_classic_queue", arg, name, v.name)
+		}
+	}
+	return nil
+}
+
+// obey makes a new queue what its arguments ask.
+func (q *queue) obey(args Table) {
+	if len(args) == 0 {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.rules = newRules(args)
+	if n, _ := integer(args["x-max-priority"]); n > 0 {
+		q.store.levels = newLevels(uint8(n), q.store.pool)
+	}
+	q.single, _ = args["x-single-active-consumer"].(bool)
+	q.used()
+}
