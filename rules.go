@@ -49,21 +49,3 @@ func newRules(args Table) *rules {
 	}
 	return &r
 }
-
-// setRules gives the queue other rules, which hold from now on; a message
-// keeps the deadline that it has.
-func (q *queue) setRules(r *rules) {
-	q.mu.Lock()
-	defer q.unlock()
-	if q.deleted {
-		return
-	}
-	q.rules = r
-	if r == nil {
-		return
-	}
-	q.trim()
-	if r.expires > 0 {
-		q.used()
-	}
-}
