@@ -2,6 +2,7 @@ package warren
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -27,7 +28,8 @@ type Broker struct {
 	cut     context.CancelFunc // ends it
 	state   atomic.Int32       // of brokerState
 
-	finished liveContext // of handlers that returned without a look at theirs
+	passwords verifier
+	finished  liveContext // of handlers that returned without a look at theirs
 
 	openJournal func(queue string) journal // nil: queues keep nothing beyond the broker
 
@@ -35,7 +37,8 @@ type Broker struct {
 	// Guarded by mu.
 	vhosts   map[string]*VirtualHost
 	sessions map[*Session]struct{}
-	ended    chan struct{} // closed when everything is cut off; made by Close
+	users    map[string]*account // nil: those of a new broker, see usersLocked
+	ended    chan struct{}       // closed when everything is cut off; made by Close
 }
 
 type brokerState = int32
@@ -112,6 +115,7 @@ func (b *Broker) VirtualHostDeclare(name string) (*VirtualHost, error) {
 	if fresh {
 		v = newVirtualHost(b, name)
 		b.vhosts[name] = v
+		b.welcomeGuest(v)
 	}
 	b.mu.Unlock()
 	if fresh {
@@ -133,16 +137,14 @@ func (b *Broker) VirtualHostDelete(name string) error {
 	}
 	b.mu.Lock()
 	delete(b.vhosts, name)
-	var sessions []*Session
-	for s := range b.sessions {
-		if s.vhost == v {
-			sessions = append(sessions, s)
-		}
+	sessions := b.sessionsOf(func(s *Session) bool { return s.vhost == v })
+	for _, u := range b.users {
+		delete(u.grants, v)
 	}
 	b.mu.Unlock()
 	v.close(ErrClosed)
 	for _, s := range sessions {
-		s.Close()
+		s.end(fmt.Sprintf("vhost '%s' is deleted", name))
 	}
 	b.log.Debug("vhost deleted", "vhost", name)
 	return nil
@@ -190,18 +192,52 @@ func (b *Broker) accepting() error {
 	return nil
 }
 
-func (b *Broker) addSession(s *Session) error {
+func (b *Broker) addSession(s *Session, user string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.state.Load() != stateOpen || b.vhosts[s.vhost.name] != s.vhost {
 		return ErrClosed
 	}
+	if user != "" {
+		if err := b.admitUser(s, user); err != nil {
+			return err
+		}
+	}
 	b.sessions[s] = struct{}{}
 	return nil
 }
 
+// admitUser makes s a session of the user; mu is held.
+func (b *Broker) admitUser(s *Session, user string) error {
+	v := s.vhost
+	if limit := v.Limits().MaxConnections; reached(v.clients, limit) {
+		return connectionOpen.fail(NotAllowed, "access to vhost '%s' refused for user '%s': connection limit (%d) is reached", v.name, user, max(0, limit))
+	}
+	u := b.usersLocked()[user]
+	if u == nil || u.grants[v] == nil {
+		return v.noAccess(user)
+	}
+	s.user = u
+	s.grant.Store(u.grants[v])
+	v.clients++
+	return nil
+}
+
+// sessionsOf are the sessions that f picks; mu is held.
+func (b *Broker) sessionsOf(f func(*Session) bool) (list []*Session) {
+	for s := range b.sessions {
+		if f(s) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
 func (b *Broker) removeSession(s *Session) {
 	b.mu.Lock()
+	if _, ok := b.sessions[s]; ok && s.user != nil {
+		s.vhost.clients--
+	}
 	delete(b.sessions, s)
 	b.mu.Unlock()
 }

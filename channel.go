@@ -27,6 +27,7 @@ type Channel struct {
 	recentExchange atomic.Pointer[exchange] // published to last
 	recentQueue    atomic.Pointer[queue]    // published to last through the default exchange
 	recentKey      atomic.Pointer[string]   // routing key that came over the wire last
+	writable       atomic.Pointer[writable] // published to last, if not everything may be
 	reply          atomic.Pointer[replyConsumer]
 
 	_ [64]byte // consumers write what follows: it has a cache line of its own

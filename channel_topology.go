@@ -8,7 +8,7 @@ func (ch *Channel) ExchangeDeclare(name string, kind ExchangeType, o ExchangeOpt
 	if err := ch.check(); err != nil {
 		return err
 	}
-	return ch.vhost.declareExchange(name, kind, o)
+	return ch.vhost.declareExchange(ch.session, name, kind, o)
 }
 
 // ExchangeDeclarePassive fails with 404 if there is no exchange of this name.
@@ -30,7 +30,7 @@ func (ch *Channel) ExchangeDelete(name string, o ExchangeDeleteOptions) error {
 	if err := ch.check(); err != nil {
 		return err
 	}
-	return ch.vhost.deleteExchange(name, o.IfUnused)
+	return ch.vhost.deleteExchange(ch.session, name, o.IfUnused)
 }
 
 // ExchangeBind lets destination have the messages of source that match key and
@@ -50,6 +50,9 @@ func (ch *Channel) bindExchange(m method, destination, key, source string, args 
 		return err
 	}
 	if err := checkName(m, "exchange name", destination); err != nil {
+		return err
+	}
+	if err := ch.session.mayBind(m, "exchange", destination, source); err != nil {
 		return err
 	}
 	v := ch.vhost
@@ -132,6 +135,9 @@ func (ch *Channel) bindQueue(m method, name, key, source string, args Table) err
 	if name == "" && key == "" {
 		key = queueName
 	}
+	if err := ch.session.mayBind(m, "queue", queueName, source); err != nil {
+		return err
+	}
 	v := ch.vhost
 	return v.bind(m, source, key, args, func() (*queue, *exchange, error) {
 		q := v.queues[queueName]
@@ -151,7 +157,7 @@ func (ch *Channel) QueuePurge(name string) (int, error) {
 	if isReplyAddress(name) {
 		return 0, nil // no message ever waits there
 	}
-	q, err := ch.findQueue(queuePurge, name)
+	q, err := ch.readQueue(queuePurge, name)
 	if err != nil {
 		return 0, err
 	}
@@ -196,6 +202,18 @@ func (ch *Channel) queueName(m method, name string) (string, error) {
 		return "", m.fail(NotFound, "no previously declared queue")
 	}
 	return ch.lastQueue, nil
+}
+
+// readQueue is findQueue for what needs the permission to read.
+func (ch *Channel) readQueue(m method, name string) (*queue, error) {
+	name, err := ch.queueName(m, name)
+	if err == nil {
+		err = ch.session.mayQueue(m, toRead, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ch.vhost.queueFor(m, ch.session, name)
 }
 
 // findQueue finds a queue that the channel's session may use.

@@ -45,7 +45,7 @@ func (ch *Channel) register(name string, o *ConsumeOptions, out link.Sink) (*Con
 	if err := ch.checkTag(o.Tag); err != nil {
 		return nil, err
 	}
-	q, err := ch.findQueue(basicConsume, name)
+	q, err := ch.readQueue(basicConsume, name)
 	if err != nil {
 		return nil, err
 	}
@@ -298,7 +298,7 @@ func (ch *Channel) Get(queue string, autoAck bool) (d Delivery, ok bool, err err
 	if err := ch.check(); err != nil {
 		return d, false, err
 	}
-	q, err := ch.findQueue(basicGet, queue)
+	q, err := ch.readQueue(basicGet, queue)
 	if err != nil {
 		return d, false, err
 	}

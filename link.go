@@ -26,13 +26,13 @@ func (s *Session) Link() link.Session { return (*linkedSession)(s) }
 type linkedSession Session
 
 // Ended has f called when the session is closed, or at once if it is.
-func (l *linkedSession) Ended(f func()) {
+func (l *linkedSession) Ended(f func(reason string)) {
 	l.mu.Lock()
 	closed := l.closed
 	l.ended = f
 	l.mu.Unlock()
 	if closed {
-		f()
+		f(shutdownReason)
 	}
 }
 
@@ -63,6 +63,12 @@ func (l *linked) prepare(ctx context.Context, p *publishing, m *link.Publish) er
 	if err := v.checkSize(len(m.Body)); err != nil {
 		return err
 	}
+	g := ch.session.grant.Load()
+	if g != nil && !g.write.all {
+		if err := ch.mayPublish(g, string(m.Exchange)); err != nil {
+			return err
+		}
+	}
 	x := v.fallback
 	if len(m.Exchange) > 0 {
 		var err error
@@ -73,7 +79,7 @@ func (l *linked) prepare(ctx context.Context, p *publishing, m *link.Publish) er
 	p.body, p.exchange = m.Body, x
 	p.key = l.routingKey(x, m.RoutingKey)
 	if m.Properties != nil {
-		if err := l.setProperties(p, m); err != nil {
+		if err := l.setProperties(p, m, g); err != nil {
 			return err
 		}
 	}
@@ -107,7 +113,7 @@ func (l *linked) routingKey(x *exchange, key []byte) string {
 
 // setProperties checks what the broker looks at: reply_to, expiration, user_id,
 // and the headers CC and BCC.
-func (l *linked) setProperties(p *publishing, from *link.Publish) error {
+func (l *linked) setProperties(p *publishing, from *link.Publish, g *grant) error {
 	raw := from.Properties
 	if name, ok := raw.Get(wire.ReplyTo); ok && len(name) <= len(rabbitReplyTo) && isReplyName(string(name)) {
 		r := l.reply.Load()
@@ -121,8 +127,10 @@ func (l *linked) setProperties(p *publishing, from *link.Publish) error {
 			return err
 		}
 	}
-	if user, ok := raw.Get(wire.UserId); ok && string(user) != from.User {
-		return basicPublish.fail(PreconditionFailed, "user_id property set to '%s' but authenticated user was '%s'", user, from.User)
+	if user, ok := raw.Get(wire.UserId); ok {
+		if err := g.checkUser(string(user), from.User); err != nil {
+			return err
+		}
 	}
 	e := &encoded{raw: raw}
 	p.content = e
@@ -158,7 +166,7 @@ func (l *linked) Get(name string, noAck bool, sink link.Sink) (ok bool, err erro
 	if err := ch.check(); err != nil {
 		return false, err
 	}
-	q, err := ch.findQueue(basicGet, name)
+	q, err := ch.readQueue(basicGet, name)
 	if err != nil {
 		return false, err
 	}

@@ -66,6 +66,11 @@ func (ch *Channel) prepare(ctx context.Context, p *publishing, exchange, key str
 	if err := v.checkSize(len(msg.Body)); err != nil {
 		return err
 	}
+	if g := ch.session.grant.Load(); g != nil && !g.write.all {
+		if err := ch.mayPublish(g, exchange); err != nil {
+			return err
+		}
+	}
 	x := v.fallback
 	if exchange != "" {
 		var err error
@@ -117,6 +122,11 @@ func (ch *Channel) prepareProperties(p *publishing, msg *Message) error {
 	headers, err := p.checkProperties(ch.vhost.broker, msg)
 	if err != nil {
 		return err
+	}
+	if g := ch.session.grant.Load(); g != nil && msg.UserId != "" {
+		if err := g.checkUser(msg.UserId, g.user); err != nil {
+			return err
+		}
 	}
 	props := properties(*msg)
 	props.Headers, props.Body = headers, nil

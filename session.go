@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 )
@@ -15,6 +16,8 @@ import (
 type Session struct {
 	vhost *VirtualHost
 	id    string
+	user  *account              // who is logged in; nil: this process
+	grant atomic.Pointer[grant] // what the user may do; nil: everything
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -22,15 +25,16 @@ type Session struct {
 	opened   uint64              // channels ever
 	queues   map[*queue]struct{} // exclusive ones
 	closed   bool
-	ended    func() // nil: nobody wants to know of the end
+	ended    func(reason string) // nil: nobody wants to know of the end
 }
 
-func newSession(v *VirtualHost) (*Session, error) {
+// newSession makes a session of a user; an empty name is this process.
+func newSession(v *VirtualHost, user string) (*Session, error) {
 	s := &Session{
 		vhost: v, id: uuid.NewString(),
 		channels: make(map[*Channel]struct{}), queues: make(map[*queue]struct{}),
 	}
-	if err := v.broker.addSession(s); err != nil {
+	if err := v.broker.addSession(s, user); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -38,6 +42,15 @@ func newSession(v *VirtualHost) (*Session, error) {
 
 // ID is the session's identifier, unique for ever.
 func (s *Session) ID() string { return s.id }
+
+// User is the name of the user who is logged in, empty for sessions of this
+// process.
+func (s *Session) User() string {
+	if s.user == nil {
+		return ""
+	}
+	return s.user.name
+}
 
 // VirtualHost is the virtual host that the session works in.
 func (s *Session) VirtualHost() *VirtualHost { return s.vhost }
@@ -66,10 +79,19 @@ func (s *Session) Channel() (*Channel, error) {
 // Close closes the session's channels and deletes its exclusive queues, as the
 // end of a connection does over AMQP. Closing twice does nothing.
 func (s *Session) Close() error {
+	s.end(shutdownReason)
+	return nil
+}
+
+// shutdownReason is what the clients of a broker that closes are told.
+const shutdownReason = "broker forced connection closure with reason 'shutdown'"
+
+// end is Close with a reason.
+func (s *Session) end(reason string) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return nil
+		return
 	}
 	s.closed = true
 	channels, queues, ended := s.channels, s.queues, s.ended
@@ -83,9 +105,8 @@ func (s *Session) Close() error {
 	}
 	s.vhost.broker.removeSession(s)
 	if ended != nil {
-		ended()
+		ended(reason)
 	}
-	return nil
 }
 
 // own notes an exclusive queue; false: the session has ended.

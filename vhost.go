@@ -15,6 +15,7 @@ type VirtualHost struct {
 	broker  *Broker
 	name    string
 	replies replyTable
+	clients int // sessions of users; guarded by the broker's lock
 
 	routings sync.Pool // of *routing
 
@@ -27,6 +28,7 @@ type VirtualHost struct {
 	queues    map[string]*queue
 	fallback  *exchange // the default exchange, also in exchanges
 	closed    bool
+	limits    VirtualHostLimits
 	counts    QueueCounts // of deleted queues
 	notes     []note      // for the log, once mu is free
 }
@@ -78,11 +80,26 @@ func (v *VirtualHost) Name() string { return v.name }
 
 // Session opens a session: what a connection is over AMQP. It owns the
 // exclusive queues that its channels declare.
-func (v *VirtualHost) Session() (*Session, error) { return newSession(v) }
+func (v *VirtualHost) Session() (*Session, error) { return newSession(v, "") }
+
+// SessionFor opens a session for a client that has logged in: it may do what
+// the user's permissions allow at any moment, see [VirtualHost.SetPermissions].
+// It fails with 530 if the user has none here, or if as many are connected as
+// [VirtualHostLimits] allow.
+func (v *VirtualHost) SessionFor(user string) (*Session, error) {
+	if user == "" {
+		return nil, v.noAccess(user)
+	}
+	return newSession(v, user)
+}
+
+func (v *VirtualHost) noAccess(user string) error {
+	return connectionOpen.fail(NotAllowed, "access to vhost '%s' refused for user '%s'", v.name, user)
+}
 
 // Channel opens a channel in a session of its own, which ends with it.
 func (v *VirtualHost) Channel() (*Channel, error) {
-	s, err := newSession(v)
+	s, err := newSession(v, "")
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ const alternateArg = "alternate-exchange"
 var alternateArgs = [...]string{"x-alternate-exchange", alternateArg}
 
 // declareExchange follows exchange.declare in RabbitMQ's order of checks.
-func (v *VirtualHost) declareExchange(name string, kind ExchangeType, o ExchangeOptions) error {
+func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType, o ExchangeOptions) error {
 	const m = exchangeDeclare
 	if err := checkName(m, "exchange name", name); err != nil {
 		return err
@@ -27,6 +27,9 @@ func (v *VirtualHost) declareExchange(name string, kind ExchangeType, o Exchange
 	name = cleanName(name)
 	if name == "" {
 		return m.fail(AccessRefused, "operation not permitted on the default exchange")
+	}
+	if err := s.mayExchange(m, toConfigure, name); err != nil {
+		return err
 	}
 	x, err := v.newExchange(name, kind, o)
 	if err != nil {
@@ -42,6 +45,11 @@ func (v *VirtualHost) declareExchange(name string, kind ExchangeType, o Exchange
 	}
 	if strings.HasPrefix(name, reservedPrefix) {
 		return m.fail(AccessRefused, "exchange name '%s' contains reserved prefix 'amq.*'", name)
+	}
+	if x.alternate != "" {
+		if err := s.mayForward(name, x.alternate); err != nil {
+			return err
+		}
 	}
 	v.exchanges[name] = x
 	v.note("exchange declared", "exchange", name)
@@ -120,7 +128,7 @@ func (v *VirtualHost) findExchange(name string) error {
 }
 
 // deleteExchange follows exchange.delete: what is not there is fine.
-func (v *VirtualHost) deleteExchange(name string, ifUnused bool) error {
+func (v *VirtualHost) deleteExchange(s *Session, name string, ifUnused bool) error {
 	const m = exchangeDelete
 	if err := checkName(m, "exchange name", name); err != nil {
 		return err
@@ -131,6 +139,9 @@ func (v *VirtualHost) deleteExchange(name string, ifUnused bool) error {
 	}
 	if strings.HasPrefix(name, reservedPrefix) {
 		return m.fail(AccessRefused, "deletion of system exchange '%s' in vhost '%s' not allowed", name, v.name)
+	}
+	if err := s.mayExchange(m, toConfigure, name); err != nil {
+		return err
 	}
 	v.mu.Lock()
 	defer v.unlock()

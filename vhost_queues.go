@@ -22,6 +22,9 @@ func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Que
 	} else if strings.HasPrefix(name, reservedPrefix) {
 		return Queue{}, m.fail(AccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", name)
 	}
+	if err := s.mayQueue(m, toConfigure, name); err != nil {
+		return Queue{}, err
+	}
 	o.Args = o.table()
 	if err := v.checkQueueArgs(name, o.Args); err != nil {
 		return Queue{}, err
@@ -49,8 +52,13 @@ func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *q
 	if q := v.queues[name]; q != nil {
 		return q, false, v.equivalentQueue(s, q, &o)
 	}
-	if limit := v.broker.options.MaxQueues; limit > 0 && len(v.queues) >= limit {
-		return nil, false, queueDeclare.fail(PreconditionFailed, "cannot declare queue '%s': queue limit in vhost '%s' (%d) is reached", name, v.name, limit)
+	if err := v.checkQueueCount(name); err != nil {
+		return nil, false, err
+	}
+	if x, ok := o.Args["x-dead-letter-exchange"].(string); ok {
+		if err := s.mayDeadLetter(name, x); err != nil {
+			return nil, false, err
+		}
 	}
 	q = &queue{vhost: v, name: name, durable: o.Durable, exclusive: o.Exclusive, autoDelete: o.AutoDelete, args: o.Args}
 	q.store.pool = &v.broker.chunks
@@ -109,6 +117,9 @@ func (v *VirtualHost) equivalentQueue(s *Session, q *queue, o *QueueOptions) err
 func (v *VirtualHost) deleteQueue(s *Session, name string, ifUnused, ifEmpty bool) (int, error) {
 	const m = queueDelete
 	if err := checkName(m, "queue name", name); err != nil {
+		return 0, err
+	}
+	if err := s.mayQueue(m, toConfigure, name); err != nil {
 		return 0, err
 	}
 	q := v.queue(name)

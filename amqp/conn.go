@@ -3,7 +3,6 @@ package amqp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -36,7 +35,7 @@ type conn struct {
 	channelMax   uint16
 	heartbeat    time.Duration
 	capabilities wire.Table // of the client
-	user         string     // who is logged in
+	login        Login      // of who is logged in
 	session      *warren.Session
 	recent       *channel   // that the frame before was on
 	unflushed    []*channel // with confirms to send
@@ -258,16 +257,10 @@ func (c *conn) endChannels() {
 }
 
 // sessionEnded is called when the broker has closed the session.
-func (c *conn) sessionEnded() {
-	if c.ending.Load() {
-		return
+func (c *conn) sessionEnded(reason string) {
+	if !c.ending.Load() {
+		c.ask(reason)
 	}
-	reason := "broker forced connection closure with reason 'shutdown'"
-	name := c.session.VirtualHost().Name()
-	if _, err := c.server.broker.VirtualHost(name); err != nil && !errors.Is(err, warren.ErrClosed) {
-		reason = fmt.Sprintf("vhost '%s' is deleted", name)
-	}
-	c.ask(reason)
 }
 
 // ask has the reader close the connection in good order. It may be called from

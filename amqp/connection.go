@@ -1,6 +1,8 @@
 package amqp
 
 import (
+	"log/slog"
+
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -22,7 +24,7 @@ func (c *conn) connectionFrame(f wire.Frame) error {
 		c.fail(malformed(err))
 		return nil
 	}
-	switch m.(type) {
+	switch m := m.(type) {
 	case *wire.ConnectionClose:
 		c.flush()
 		c.endChannels()
@@ -30,11 +32,24 @@ func (c *conn) connectionFrame(f wire.Frame) error {
 		c.leaving = true
 		return errOver
 	case *wire.ConnectionUpdateSecret:
-		c.send(0, &wire.ConnectionUpdateSecretOk{})
+		c.updateSecret(m)
 		return nil
 	}
 	c.fail(failure(warren.ChannelError, "unexpected method in connection state running"))
 	return nil
+}
+
+// updateSecret asks the host about a new secret, if it decides about logins. As
+// in RabbitMQ, a password of the broker's own users is not asked for again.
+func (c *conn) updateSecret(m *wire.ConnectionUpdateSecret) {
+	l := c.login
+	l.Password = m.NewSecret
+	if f := c.server.options.Authenticate; f != nil && !f(l) {
+		c.server.log(slog.LevelWarn, "new secret refused", "peer", l.RemoteAddr.String(), "user", l.User)
+		c.fail(blame(failure(warren.NotAllowed, "New secret was refused by one of the backends"), m.ID()))
+		return
+	}
+	c.send(0, &wire.ConnectionUpdateSecretOk{})
 }
 
 // closingMethod is a method that comes after the server's connection.close.

@@ -106,7 +106,7 @@ func (c *conn) start() error {
 		return err
 	}
 	c.capabilities, _ = ok.ClientProperties["capabilities"].(wire.Table)
-	return c.login(&ok)
+	return c.authenticate(&ok)
 }
 
 // can reports whether the client has declared a capability.
@@ -153,10 +153,19 @@ func (c *conn) open() error {
 	if err != nil {
 		return c.refuse(asError(err))
 	}
-	if c.session, err = v.Session(); err != nil {
+	if c.session, err = c.openSession(v); err != nil {
 		return c.refuse(asError(err))
 	}
 	c.session.Link().Ended(c.sessionEnded)
 	c.send(0, &wire.ConnectionOpenOk{})
 	return nil
+}
+
+// openSession opens the session of who is logged in. A user that the host let
+// in, and that the broker does not know, has no bounds.
+func (c *conn) openSession(v *warren.VirtualHost) (*warren.Session, error) {
+	if c.server.options.Authenticate != nil && !c.server.broker.HasUser(c.login.User) {
+		return v.Session()
+	}
+	return v.SessionFor(c.login.User)
 }

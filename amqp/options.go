@@ -1,20 +1,23 @@
 package amqp
 
 import (
-	"crypto/subtle"
 	"crypto/tls"
 	"log/slog"
 	"net"
-	"net/netip"
 	"time"
-
-	"github.com/warrenmq/warren/internal/memconn"
 )
 
 // Options configure a [Server]. The zero value is the right one for most.
 type Options struct {
-	// Authenticate decides about a login. Nil: user guest with password guest,
-	// from loopback addresses and connections in memory only, as in RabbitMQ.
+	// Authenticate decides about a login in place of the broker. Who is let in
+	// may do what the broker's user of this name may do, and everything if the
+	// broker has no such user: see [warren.Broker.UserDeclare]. It is called
+	// by many goroutines at once.
+	//
+	// Nil: the broker's users and their passwords. Its user guest, with the
+	// password guest, is let in from loopback addresses and connections in
+	// memory only, as in RabbitMQ. With EXTERNAL the common name of the client's
+	// certificate, which TLS has verified, is the user.
 	Authenticate func(Login) bool
 
 	// Logger gets a line for each connection that fails, without passwords. Nil:
@@ -58,9 +61,6 @@ type Login struct {
 
 // withDefaults is o with every zero replaced by what it stands for.
 func (o Options) withDefaults() Options {
-	if o.Authenticate == nil {
-		o.Authenticate = guest
-	}
 	if o.FrameMax == 0 {
 		o.FrameMax = 131072
 	}
@@ -78,27 +78,4 @@ func (o Options) withDefaults() Options {
 		o.Buffer = 256 << 10
 	}
 	return o
-}
-
-// guest lets in guest with the password guest, from this machine.
-func guest(l Login) bool {
-	known := subtle.ConstantTimeCompare([]byte(l.User+"\x00"+l.Password), []byte("guest\x00guest")) == 1
-	return known && local(l.RemoteAddr)
-}
-
-// local reports whether addr is of this machine. What cannot be told is not.
-func local(addr net.Addr) bool {
-	switch addr := addr.(type) {
-	case nil:
-		return false
-	case *net.TCPAddr:
-		return addr.IP.IsLoopback()
-	case *net.UnixAddr, memconn.Addr:
-		return true
-	}
-	if addr.Network() == "pipe" { // that of net.Pipe
-		return true
-	}
-	ip, err := netip.ParseAddrPort(addr.String())
-	return err == nil && ip.Addr().IsLoopback()
 }

@@ -123,7 +123,7 @@ func (ch *channel) publish() {
 	p := &ch.message
 	*p = link.Publish{
 		Exchange: c.exchange, RoutingKey: c.key, Mandatory: c.mandatory, Immediate: c.immediate,
-		User: ch.conn.user, Body: c.data[c.props:],
+		User: ch.conn.login.User, Body: c.data[c.props:],
 	}
 	if c.props > 0 {
 		p.Properties = wire.RawProperties(c.data[:c.props:c.props])

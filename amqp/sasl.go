@@ -3,15 +3,18 @@ package amqp
 import (
 	"crypto/tls"
 	"log/slog"
+	"net"
+	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/memconn"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// login checks what the client presents, by the mechanism that it chose.
-func (c *conn) login(ok *wire.ConnectionStartOk) error {
+// authenticate checks what the client presents, by the mechanism that it chose.
+func (c *conn) authenticate(ok *wire.ConnectionStartOk) error {
 	l := Login{Mechanism: ok.Mechanism, RemoteAddr: c.net.RemoteAddr(), TLS: c.tls()}
 	valid := false
 	switch {
@@ -39,8 +42,9 @@ func (c *conn) login(ok *wire.ConnectionStartOk) error {
 	if !valid {
 		return c.refuse(failure(warren.SyntaxError, "response to authentication mechanism %s invalid", ok.Mechanism))
 	}
-	if c.server.options.Authenticate(l) {
-		c.user = l.User
+	if c.server.admits(l) {
+		l.Password = "" // nobody needs it any more
+		c.login = l
 		return nil
 	}
 	c.server.log(slog.LevelWarn, "login refused", "peer", l.RemoteAddr.String(), "user", l.User, "mechanism", l.Mechanism)
@@ -50,6 +54,18 @@ func (c *conn) login(ok *wire.ConnectionStartOk) error {
 	}
 	e := failure(warren.AccessRefused, "Login was refused using authentication mechanism %s. For details see the broker logfile.", ok.Mechanism)
 	return c.refuse(e)
+}
+
+// admits decides about a login.
+func (s *Server) admits(l Login) bool {
+	if f := s.options.Authenticate; f != nil {
+		return f(l)
+	}
+	if l.Mechanism == "EXTERNAL" {
+		return len(l.TLS.VerifiedChains) > 0 && s.broker.HasUser(l.User)
+	}
+	known := s.broker.Authenticate(l.User, l.Password) == nil
+	return known && (l.User != warren.Guest || local(l.RemoteAddr))
 }
 
 // failedLoginDelay is how long a refused client waits to hear of it.
@@ -74,4 +90,21 @@ func (c *conn) tls() *tls.ConnectionState {
 		}
 	}
 	return nil
+}
+
+// local reports whether addr is of this machine. What cannot be told is not.
+func local(addr net.Addr) bool {
+	switch addr := addr.(type) {
+	case nil:
+		return false
+	case *net.TCPAddr:
+		return addr.IP.IsLoopback()
+	case *net.UnixAddr, memconn.Addr:
+		return true
+	}
+	if addr.Network() == "pipe" { // that of net.Pipe
+		return true
+	}
+	ip, err := netip.ParseAddrPort(addr.String())
+	return err == nil && ip.Addr().IsLoopback()
 }

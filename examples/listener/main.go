@@ -1,5 +1,8 @@
 // Listener lets AMQP clients of any language use a broker in this process. It
-// serves the queue price itself: a request is a number, its reply the double.
+// serves two queues itself. A request to price is a number, its reply the
+// double. A request to caller is the name of a queue that a client serves in
+// the same way, and how often to call it: in this way a call goes from here to
+// a client.
 //
 //	go run ./examples/listener -addr 127.0.0.1:5672
 //
@@ -27,7 +30,7 @@ import (
 
 var (
 	addr     = flag.String("addr", "127.0.0.1:5672", "where to listen; port 0 takes a free one")
-	user     = flag.String("user", "", "the user that may log in; without one guest/guest, from this machine only")
+	user     = flag.String("user", "", "the only user that may log in; without one guest/guest, from this machine only")
 	password = flag.String("password", "", "the password of -user")
 	tlsCert  = flag.String("tls-cert", "", "certificate file (PEM), for TLS")
 	tlsKey   = flag.String("tls-key", "", "key file (PEM), for TLS")
@@ -35,6 +38,9 @@ var (
 
 // grace is how long clients and handlers may take to end.
 const grace = 5 * time.Second
+
+// callTimeout is how long all the calls for one request may take.
+const callTimeout = 20 * time.Second
 
 func main() {
 	log.SetFlags(0)
@@ -54,7 +60,13 @@ func run(ctx context.Context) error {
 	}
 	b := warren.New(nil)
 	defer b.Close()
+	if err := declareUser(b); err != nil {
+		return err
+	}
 	if _, err := b.Handle("price", double); err != nil {
+		return err
+	}
+	if _, err := b.Handle("caller", caller(b)); err != nil {
 		return err
 	}
 
@@ -87,12 +99,27 @@ func run(ctx context.Context) error {
 	return b.Shutdown(last)
 }
 
+// declareUser replaces guest by the user of the flags.
+func declareUser(b *warren.Broker) error {
+	if *user == "" {
+		return nil
+	}
+	if err := b.UserDelete(warren.Guest); err != nil {
+		return err
+	}
+	if err := b.UserDeclare(*user, *password, warren.Administrator); err != nil {
+		return err
+	}
+	v, err := b.VirtualHost(warren.DefaultVirtualHost)
+	if err != nil {
+		return err
+	}
+	return v.SetPermissions(*user, warren.AllPermissions)
+}
+
 // serverOptions are what the flags say.
 func serverOptions() (*amqp.Options, error) {
 	options := &amqp.Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
-	if *user != "" {
-		options.Authenticate = func(l amqp.Login) bool { return l.User == *user && l.Password == *password }
-	}
 	if *tlsCert != "" || *tlsKey != "" {
 		cert, err := tls.LoadX509KeyPair(*tlsCert, *tlsKey)
 		if err != nil {
@@ -110,4 +137,28 @@ func double(_ context.Context, req *warren.Request) (warren.Message, error) {
 		return warren.Message{}, err
 	}
 	return warren.Message{ContentType: "text/plain", Body: []byte(strconv.Itoa(2 * n))}, nil
+}
+
+// caller is the handler of caller: it calls a queue with the numbers from 0,
+// and checks each reply.
+func caller(b *warren.Broker) warren.HandlerFunc {
+	return func(ctx context.Context, req *warren.Request) (warren.Message, error) {
+		var queue string
+		var times int
+		if _, err := fmt.Sscan(string(req.Body), &queue, &times); err != nil {
+			return warren.Message{}, fmt.Errorf("a queue and a number are wanted: %w", err)
+		}
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		for n := range times {
+			reply, err := b.Call(ctx, queue, warren.Message{Body: []byte(strconv.Itoa(n))})
+			if err != nil {
+				return warren.Message{}, fmt.Errorf("call %d of %s: %w", n, queue, err)
+			}
+			if got := string(reply.Body); got != strconv.Itoa(2*n) {
+				return warren.Message{}, fmt.Errorf("call %d of %s: the reply is %q", n, queue, got)
+			}
+		}
+		return warren.Message{Body: []byte("ok")}, nil
+	}
 }

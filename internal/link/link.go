@@ -36,8 +36,9 @@ type Channel interface {
 
 // Session is a session of the broker as a connection uses it.
 type Session interface {
-	// Ended has f called, with no lock held, when the session is closed.
-	Ended(f func())
+	// Ended has f called, with no lock held, when the session is closed, with
+	// the reason that a client is told.
+	Ended(f func(reason string))
 }
 
 // Publish is a message from a client.

@@ -48,7 +48,7 @@ async def messages(ch, queue):
     when = datetime.datetime(2024, 2, 29, 12, 30, tzinfo=datetime.timezone.utc)
     sent = aio_pika.Message(
         b"x", headers=headers, content_type="text/plain", content_encoding="utf-8", delivery_mode=2, priority=3,
-        correlation_id="c", reply_to="r", expiration=60, message_id="m", timestamp=when, type="t", user_id="guest",
+        correlation_id="c", reply_to="r", expiration=60, message_id="m", timestamp=when, type="t", user_id="clients",
         app_id="a")
     await ch.default_exchange.publish(sent, queue.name)
     (got,) = await take(queue)

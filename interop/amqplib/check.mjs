@@ -60,7 +60,7 @@ async function properties(ch, queue) {
   }
   const sent = {
     contentType: 'text/plain', contentEncoding: 'utf-8', headers, deliveryMode: 2, priority: 3, correlationId: 'c',
-    replyTo: 'r', expiration: '60000', messageId: 'm', timestamp: 1700000000, type: 't', userId: 'guest', appId: 'a',
+    replyTo: 'r', expiration: '60000', messageId: 'm', timestamp: 1700000000, type: 't', userId: 'clients', appId: 'a',
   }
   ch.sendToQueue(queue, Buffer.from('x'), sent)
   const [{ properties: got }] = await take(ch, queue)

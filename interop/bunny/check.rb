@@ -52,7 +52,7 @@ def properties(ch, queue)
   sent = {
     content_type: 'text/plain', content_encoding: 'utf-8', headers: headers, delivery_mode: 2, priority: 3,
     correlation_id: 'c', reply_to: 'r', expiration: '60000', message_id: 'm', timestamp: 1_700_000_000,
-    type: 't', user_id: 'guest', app_id: 'a'
+    type: 't', user_id: 'clients', app_id: 'a'
   }
   ch.default_exchange.publish('x', sent.merge(routing_key: queue.name))
   got = take(queue).first[1]

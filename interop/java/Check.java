@@ -89,7 +89,7 @@ public class Check {
         headers.put("list", List.of(1, 2L, List.of(true)));
         headers.put("table", Map.of("a", Map.of("b", 1)));
         var sent = new AMQP.BasicProperties("text/plain", "utf-8", headers, 2, 3, "c", "r", "60000", "m",
-            new Date(1_700_000_000_000L), "t", "guest", "a", null);
+            new Date(1_700_000_000_000L), "t", "clients", "a", null);
         ch.basicPublish("", queue, sent, "x".getBytes());
         var p = next(got).properties;
         for (var h : headers.entrySet()) {

@@ -72,7 +72,7 @@ function properties(AMQPChannel $ch, string $queue): void
         'list' => [1, 'two', [3]], 'table' => ['a' => ['b' => 1]]];
     $sent = ['content_type' => 'text/plain', 'content_encoding' => 'utf-8', 'delivery_mode' => 2, 'priority' => 3,
         'correlation_id' => 'c', 'reply_to' => 'r', 'expiration' => '60000', 'message_id' => 'm',
-        'timestamp' => 1700000000, 'type' => 't', 'user_id' => 'guest', 'app_id' => 'a'];
+        'timestamp' => 1700000000, 'type' => 't', 'user_id' => 'clients', 'app_id' => 'a'];
     $table = new AMQPTable($headers);
     $table->set('time', 1700000000, AMQPTable::T_TIMESTAMP);
     $ch->basic_publish(new AMQPMessage('x', $sent + ['application_headers' => $table]), '', $queue);

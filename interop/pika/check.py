@@ -80,7 +80,7 @@ def properties(ch, queue):
     sent = pika.BasicProperties(
         content_type="text/plain", content_encoding="utf-8", headers=headers, delivery_mode=2, priority=3,
         correlation_id="c", reply_to="r", expiration="60000", message_id="m", timestamp=1700000000,
-        type="t", user_id="guest", app_id="a")
+        type="t", user_id="clients", app_id="a")
     ch.basic_publish("", queue, b"x", sent)
     ((_, got, _),) = take(ch, queue)
     for name in ("content_type", "content_encoding", "headers", "delivery_mode", "priority", "correlation_id",

@@ -1,0 +1,135 @@
+package amqp_test
+
+import (
+	"testing"
+	"time"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// usDial logs the official client in.
+func (t *lhEnv) usDial(url string) (*amqp091.Connection, error) {
+	conn, err := amqp091.DialConfig(url, amqp091.Config{Dial: t.server.Dial})
+	if err == nil {
+		t.Cleanup(func() { conn.Close() })
+	}
+	return conn, err
+}
+
+func (t *lhEnv) usRefused(url, text string) {
+	t.Helper()
+	_, err := t.usDial(url)
+	var e *amqp091.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, text, e.Reason)
+}
+
+func TestUsersOfTheBrokerLogIn(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		require.NoError(t, t.broker.UserDeclare("ann", "secret"))
+		v, err := t.broker.VirtualHost("/")
+		require.NoError(t, err)
+		t.usRefused("amqp://ann:secret@localhost/", "NOT_ALLOWED - access to vhost '/' refused for user 'ann'")
+		require.NoError(t, v.SetPermissions("ann", warren.AllPermissions))
+		_, err = t.usDial("amqp://ann:wrong@localhost/")
+		require.ErrorIs(t, err, amqp091.ErrCredentials)
+		_, err = t.usDial("amqp://bob:secret@localhost/")
+		require.ErrorIs(t, err, amqp091.ErrCredentials)
+		conn, err := t.usDial("amqp://ann:secret@localhost/")
+		require.NoError(t, err)
+		ch := t.channel(conn)
+		q := t.queue(ch, "")
+		require.NoError(t, ch.PublishWithContext(t.Context(), "", q, false, false, amqp091.Publishing{UserId: "ann"}))
+		require.Equal(t, 1, t.ready(q))
+	})
+}
+
+func TestARefusedOperationClosesTheChannelAlone(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		v, err := t.broker.VirtualHost("/")
+		require.NoError(t, err)
+		require.NoError(t, v.SetPermissions("guest", warren.Permissions{Configure: "^amq.gen"}))
+		refused := func(what, kind, name string) string {
+			return "ACCESS_REFUSED - " + what + " access to " + kind + " '" + name + "' in vhost '/' refused for user 'guest'"
+		}
+		t.channelFails(403, refused("configure", "queue", "q"), func(ch *amqp091.Channel) error {
+			_, err := ch.QueueDeclare("q", false, false, false, false, nil)
+			return err
+		})
+		t.channelFails(403, refused("write", "exchange", "amq.default"), func(ch *amqp091.Channel) error {
+			return ch.PublishWithContext(t.Context(), "", "q", false, false, amqp091.Publishing{})
+		})
+		t.channelFails(403, refused("read", "queue", "q"), func(ch *amqp091.Channel) error {
+			_, _, err := ch.Get("q", true)
+			return err
+		})
+	})
+}
+
+func TestADeletedUserIsDisconnected(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		other := t.open()
+		require.NoError(t, t.broker.UserDeclare("ann", "secret"))
+		v, err := t.broker.VirtualHost("/")
+		require.NoError(t, err)
+		require.NoError(t, v.SetPermissions("ann", warren.AllPermissions))
+		conn, err := t.usDial("amqp://ann:secret@localhost/")
+		require.NoError(t, err)
+		closed := conn.NotifyClose(make(chan *amqp091.Error, 1))
+		require.NoError(t, t.broker.UserDelete("ann"))
+		t.isClose(closed, 320, "CONNECTION_FORCED - user 'ann' was deleted")
+		t.queue(other, "")
+		require.NoError(t, t.broker.UserDelete("guest"))
+		_, err = t.usDial("amqp://guest:guest@localhost/")
+		require.ErrorIs(t, err, amqp091.ErrCredentials)
+	})
+}
+
+func TestAVirtualHostBoundsItsClients(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		v, err := t.broker.VirtualHost("/")
+		require.NoError(t, err)
+		v.SetLimits(warren.VirtualHostLimits{MaxConnections: 1})
+		conn := t.dial()
+		const url = "amqp://guest:guest@localhost/"
+		t.usRefused(url, "NOT_ALLOWED - access to vhost '/' refused for user 'guest': connection limit (1) is reached")
+		require.NoError(t, conn.Close())
+		time.Sleep(time.Second) // in the bubble: the server has seen the end
+		_, err = t.usDial(url)
+		require.NoError(t, err)
+	})
+}
+
+func TestWhoTheHostLetsInIsBoundedIfTheBrokerKnowsHim(t *testing.T) {
+	all := &amqp.Options{Authenticate: func(l amqp.Login) bool { return l.Password == "token" }}
+	lhTestWith(t, nil, all, func(t *lhEnv) {
+		require.NoError(t, t.broker.UserDeclare("ann", ""))
+		t.usRefused("amqp://ann:token@localhost/", "NOT_ALLOWED - access to vhost '/' refused for user 'ann'")
+		conn, err := t.usDial("amqp://bob:token@localhost/")
+		require.NoError(t, err)
+		ch := t.channel(conn)
+		q := t.queue(ch, "")
+		require.NoError(t, ch.PublishWithContext(t.Context(), "", q, false, false, amqp091.Publishing{UserId: "bob"}))
+		require.Equal(t, 1, t.ready(q))
+		closed := ch.NotifyClose(make(chan *amqp091.Error, 1))
+		require.NoError(t, ch.PublishWithContext(t.Context(), "", q, false, false, amqp091.Publishing{UserId: "ann"}))
+		t.isClose(closed, 406, "PRECONDITION_FAILED - user_id property set to 'ann' but authenticated user was 'bob'")
+		require.NoError(t, conn.UpdateSecret("token", "in time"))
+		lost := conn.NotifyClose(make(chan *amqp091.Error, 1))
+		require.Error(t, conn.UpdateSecret("forged", "too late"))
+		t.isClose(lost, 530, "NOT_ALLOWED - New secret was refused by one of the backends")
+	})
+}
+
+func TestTheUsersPasswordIsNotAskedForAgain(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		r := t.raw()
+		r.send(0, &wire.ConnectionUpdateSecret{NewSecret: "anything", Reason: "it is time"})
+		lhRead[*wire.ConnectionUpdateSecretOk](r)
+	})
+}

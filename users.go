@@ -1,0 +1,159 @@
+package warren
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Tags of users that mean something to the broker.
+const (
+	// Administrator is for tools that manage the broker.
+	Administrator = "administrator"
+	// Impersonator lets a user publish messages whose UserId is another's.
+	Impersonator = "impersonator"
+)
+
+// Guest is the user that a broker begins with. Its password is guest, its tag
+// [Administrator], and it may do everything in every virtual host, also in
+// those that come later, as LavinMQ's default user. The listener lets it in
+// from this machine only.
+const Guest = "guest"
+
+// User is an account for clients of the listener. What runs in this process
+// needs none.
+type User struct {
+	Name string
+	Tags []string
+}
+
+// account is a user as the broker keeps it, under the broker's lock.
+type account struct {
+	name     string
+	tags     []string
+	password *storedPassword // nil: it cannot log in
+	grants   map[*VirtualHost]*grant
+}
+
+// ErrLoginRefused: there is no such user, or the password is another.
+var ErrLoginRefused = errors.New("warren: login refused: the user or the password is wrong")
+
+// usersLocked are the accounts by name; the broker's lock is held. They are
+// made when they are asked for first: most programs never do.
+func (b *Broker) usersLocked() map[string]*account {
+	if b.users == nil {
+		g := &account{name: Guest, tags: []string{Administrator}, grants: make(map[*VirtualHost]*grant)}
+		g.password = newPassword(Guest, 1) // everybody knows it
+		b.users = map[string]*account{Guest: g}
+		for _, v := range b.vhosts {
+			b.welcomeGuest(v)
+		}
+	}
+	return b.users
+}
+
+// welcomeGuest lets guest do everything in a new virtual host, if there is
+// still a guest; mu is held.
+func (b *Broker) welcomeGuest(v *VirtualHost) {
+	if g := b.users[Guest]; g != nil {
+		g.allow(v, &grant{Permissions: AllPermissions, configure: anyName, write: anyName, read: anyName})
+	}
+}
+
+// UserDeclare makes an account, or gives the one of this name another password
+// and other tags; its permissions stay. A new user may do nothing until
+// [VirtualHost.SetPermissions]. The password is kept as a hash (PBKDF2 with
+// SHA-256); an empty one makes an account that cannot log in by password.
+func (b *Broker) UserDeclare(name, password string, tags ...string) error {
+	if name == "" || len(name) > maxShortString {
+		return fmt.Errorf("warren: a user's name has 1 to %d bytes", maxShortString)
+	}
+	p := hashPassword(password)
+	b.mu.Lock()
+	users := b.usersLocked()
+	u := users[name]
+	if u == nil {
+		u = &account{name: name, grants: make(map[*VirtualHost]*grant)}
+		users[name] = u
+	}
+	old := u.password
+	u.password, u.tags = p, slices.Clone(tags)
+	for v, g := range u.grants {
+		u.allow(v, &grant{Permissions: g.Permissions, configure: g.configure, write: g.write, read: g.read})
+		b.renew(u, v)
+	}
+	b.mu.Unlock()
+	b.passwords.forget(old)
+	b.log.Info("user declared", "user", name)
+	return nil
+}
+
+func hashPassword(text string) *storedPassword {
+	if text == "" {
+		return nil
+	}
+	return newPassword(text, passwordRounds)
+}
+
+// UserDelete removes an account. Its clients are disconnected. It fails with
+// [ErrNotFound] if there is none of this name.
+func (b *Broker) UserDelete(name string) error {
+	b.mu.Lock()
+	users := b.usersLocked()
+	u := users[name]
+	if u == nil {
+		b.mu.Unlock()
+		return noUser(name)
+	}
+	delete(users, name)
+	sessions := b.sessionsOf(func(s *Session) bool { return s.user == u })
+	b.mu.Unlock()
+	b.passwords.forget(u.password)
+	for _, s := range sessions {
+		s.end(fmt.Sprintf("user '%s' was deleted", name))
+	}
+	b.log.Info("user deleted", "user", name)
+	return nil
+}
+
+// Users lists the accounts in the order of their names.
+func (b *Broker) Users() []User {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	users := b.usersLocked()
+	list := make([]User, 0, len(users))
+	for _, u := range slices.SortedFunc(maps.Values(users), func(x, y *account) int { return cmp.Compare(x.name, y.name) }) {
+		list = append(list, User{Name: u.name, Tags: slices.Clone(u.tags)})
+	}
+	return list
+}
+
+// Authenticate checks a user's password, and fails with [ErrLoginRefused]. The
+// first right answer takes a few hundredths of a second of work, and so does
+// every wrong one; the next right ones are fast.
+func (b *Broker) Authenticate(name, password string) error {
+	b.mu.Lock()
+	u := b.usersLocked()[name]
+	var p *storedPassword
+	if u != nil {
+		p = u.password
+	}
+	b.mu.Unlock()
+	if !b.passwords.verify(p, password) {
+		return ErrLoginRefused
+	}
+	return nil
+}
+
+// HasUser reports whether there is an account of this name.
+func (b *Broker) HasUser(name string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.usersLocked()[name] != nil
+}
+
+func noUser(name string) error {
+	return &Error{Code: NotFound, Text: fmt.Sprintf("NOT_FOUND - no user '%s'", name)}
+}

@@ -1,0 +1,38 @@
+package warren
+
+// VirtualHostLimits bound what a virtual host may hold. Zero: no limit.
+// Negative: none at all.
+type VirtualHostLimits struct {
+	// MaxConnections is of sessions of users, which clients of the listener
+	// have; one more gets 530. What runs in this process is not counted.
+	MaxConnections int
+	// MaxQueues comes beside [Options].MaxQueues; one more queue gets 406.
+	MaxQueues int
+}
+
+// SetLimits bounds the virtual host from now on; what is there stays.
+func (v *VirtualHost) SetLimits(l VirtualHostLimits) {
+	v.mu.Lock()
+	v.limits = l
+	v.mu.Unlock()
+}
+
+// Limits are those that SetLimits has set last.
+func (v *VirtualHost) Limits() VirtualHostLimits {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.limits
+}
+
+// reached reports whether n are as many as a limit allows.
+func reached(n, limit int) bool { return limit != 0 && n >= limit }
+
+// checkQueueCount refuses one more queue; mu is held.
+func (v *VirtualHost) checkQueueCount(name string) error {
+	for _, limit := range [...]int{v.limits.MaxQueues, v.broker.options.MaxQueues} {
+		if reached(len(v.queues), limit) {
+			return queueDeclare.fail(PreconditionFailed, "cannot declare queue '%s': queue limit in vhost '%s' (%d) is reached", name, v.name, max(0, limit))
+		}
+	}
+	return nil
+}
