@@ -16,17 +16,18 @@ const DefaultVirtualHost = "/"
 // end it with [Broker.Close]. Its methods are safe for many goroutines; it
 // starts a goroutine only for a handler or a callback that has work to do.
 type Broker struct {
-	options Options
-	log     *slog.Logger
-	made    time.Time
-	root    *VirtualHost
-	memory  memory
-	chunks  sync.Pool          // of queues' stores
-	tasks   tasks              // goroutines that the broker started
-	leaving leaving            // handlers that end
-	ending  context.Context    // ends when Close cuts handlers short
-	cut     context.CancelFunc // ends it
-	state   atomic.Int32       // of brokerState
+	options   Options
+	log       *slog.Logger
+	made      time.Time
+	root      *VirtualHost
+	memory    memory
+	chunks    sync.Pool // of queues' stores
+	settlings settlings
+	tasks     tasks              // goroutines that the broker started
+	leaving   leaving            // handlers that end
+	ending    context.Context    // ends when Close cuts handlers short
+	cut       context.CancelFunc // ends it
+	state     atomic.Int32       // of brokerState
 
 	passwords verifier
 	finished  liveContext // of handlers that returned without a look at theirs

@@ -84,7 +84,7 @@ func (ch *Channel) shut() {
 	for _, s := range ch.tx.settled {
 		ch.unacked.add(s.tag, s.delivered)
 	}
-	unacked := ch.unacked.removeTo(^uint64(0))
+	unacked := ch.unacked.removeTo(^uint64(0), nil)
 	ch.tx = transaction{}
 	ch.mu.Unlock()
 	ch.vhost.broker.memory.wake()

@@ -314,7 +314,7 @@ func (ch *Channel) Get(queue string, autoAck bool) (d Delivery, ok bool, err err
 	}
 	d.DeliveryTag, err = ch.track(nil, q, it)
 	if err != nil { // the channel was closed meanwhile
-		q.requeue(nil, []item{it}, false)
+		q.requeue(nil, []settling{unsettled(it)}, false)
 		return Delivery{}, false, err
 	}
 	return d, true, nil

@@ -268,7 +268,7 @@ func (c *Consumer) present(it *item, d *Delivery) error {
 	}
 	tag, err := c.ch.track(c.c, c.c.queue, *it)
 	if err != nil { // the channel was closed meanwhile
-		c.c.queue.requeue(c.c, []item{*it}, false)
+		c.c.queue.requeue(c.c, []settling{unsettled(*it)}, false)
 		return err
 	}
 	d.DeliveryTag = tag

@@ -50,6 +50,13 @@ type encoded struct {
 	decoded atomic.Pointer[Message]
 }
 
+// addressed are the properties of a request: there is room for those that came,
+// with the requester's address instead of the name of the pseudo-queue.
+type addressed struct {
+	encoded
+	room [160]byte
+}
+
 func (e *encoded) look() *Message {
 	if m := e.decoded.Load(); m != nil {
 		return m
@@ -65,7 +72,14 @@ func (e *encoded) look() *Message {
 
 func (e *encoded) message() Message         { return *e.look() }
 func (e *encoded) headers() Table           { return e.look().Headers }
-func (e *encoded) priority() uint8          { return e.look().Priority }
+
+func (e *encoded) priority() uint8 {
+	if p, ok := e.raw.Get(wire.Priority); ok && len(p) == 1 {
+		return p[0]
+	}
+	return 0
+}
+
 func (e *encoded) AppendTo(b []byte) []byte { return append(b, e.raw...) }
 
 // messageOf puts decoded properties into the form that users know.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"math"
+	"unsafe"
 
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/wire"
@@ -114,13 +115,14 @@ func (l *linked) routingKey(x *exchange, key []byte) string {
 // setProperties checks what the broker looks at: reply_to, expiration, user_id,
 // and the headers CC and BCC.
 func (l *linked) setProperties(p *publishing, from *link.Publish, g *grant) error {
-	raw := from.Properties
+	raw, e := from.Properties, (*encoded)(nil)
 	if name, ok := raw.Get(wire.ReplyTo); ok && len(name) <= len(rabbitReplyTo) && isReplyName(string(name)) {
 		r := l.reply.Load()
 		if r == nil {
 			return errNoReplyConsumer(string(name))
 		}
-		raw = raw.AppendWith(nil, wire.ReplyTo, []byte(r.address))
+		var a addressed
+		e, raw = &a.encoded, raw.AppendWith(a.room[:0], wire.ReplyTo, view(r.address))
 	}
 	if ms, ok := raw.Get(wire.Expiration); ok {
 		if err := p.setExpiration(l.vhost.broker, string(ms)); err != nil {
@@ -132,8 +134,10 @@ func (l *linked) setProperties(p *publishing, from *link.Publish, g *grant) erro
 			return err
 		}
 	}
-	e := &encoded{raw: raw}
-	p.content = e
+	if e == nil {
+		e = &encoded{}
+	}
+	e.raw, p.content = raw, e
 	// Few messages have these headers; a look at the bytes saves decoding the
 	// others.
 	if headers, ok := raw.Get(wire.Headers); ok && bytes.Contains(headers, []byte("CC")) {
@@ -175,7 +179,7 @@ func (l *linked) Get(name string, noAck bool, sink link.Sink) (ok bool, err erro
 		return false, nil
 	}
 	if !ch.pass(nil, q, &it, noAck, sink, left) {
-		q.requeue(nil, []item{it}, false)
+		q.requeue(nil, []settling{unsettled(it)}, false)
 		return false, ErrClosed
 	}
 	return true, nil
@@ -261,3 +265,6 @@ func (c *consumer) toConnection() {
 		c.limit = math.MaxInt
 	}
 }
+
+// view shows a string as bytes that must not be written to.
+func view(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

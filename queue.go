@@ -263,10 +263,10 @@ func (q *queue) credit(c *consumer, n int) {
 }
 
 // settle ends messages that c (nil: Get) had been given, acked or dropped.
-func (q *queue) settle(c *consumer, items []item, acked bool) {
+func (q *queue) settle(c *consumer, items []settling, acked bool) {
 	q.mu.Lock()
 	for i := range items {
-		q.end(&items[i], acked)
+		q.end(&items[i].item, acked)
 	}
 	q.release(c, len(items))
 	q.unlock()
@@ -297,10 +297,10 @@ func (q *queue) release(c *consumer, n int) {
 }
 
 // requeue brings back unacked messages of c (nil: Get) to their old places.
-func (q *queue) requeue(c *consumer, items []item, seen bool) {
+func (q *queue) requeue(c *consumer, items []settling, seen bool) {
 	q.mu.Lock()
 	for i := range items {
-		it := &items[i]
+		it := &items[i].item
 		if q.deleted {
 			q.end(it, false)
 			continue

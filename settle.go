@@ -1,5 +1,7 @@
 package warren
 
+import "sync"
+
 // fate is what becomes of a delivery that is settled.
 type fate int
 
@@ -69,8 +71,8 @@ func (ch *Channel) settle(m method, tag uint64, multiple bool, f fate) error {
 		if !ok {
 			return errUnknownTag(m, tag)
 		}
-		one := [1]item{d.item}
-		ch.applyRun(d.queue, d.consumer, one[:], f)
+		one := [1]settling{{tag, d}}
+		ch.applyRun(one[:], f)
 		ch.revive()
 		return nil
 	}
@@ -80,34 +82,62 @@ func (ch *Channel) settle(m method, tag uint64, multiple bool, f fate) error {
 		ch.mu.Unlock()
 		return errUnknownTag(m, tag)
 	}
-	list := ch.unacked.removeTo(tag)
-	if ch.mode.Load() == modeTx {
+	room := ch.vhost.broker.settlings.get()
+	list := ch.unacked.removeTo(tag, *room)
+	tx := ch.mode.Load() == modeTx
+	if tx {
 		ch.tx.settle(f, list...)
-		list = nil
 	}
 	ch.mu.Unlock()
-	ch.apply(list, f)
+	if !tx {
+		ch.apply(list, f)
+	}
+	ch.vhost.broker.settlings.put(room, list)
 	return nil
+}
+
+// settlings are lists that are used again: who settles many at once does so
+// again and again.
+type settlings struct{ pool sync.Pool }
+
+// keptSettlings is how long a list may be to be used again.
+const keptSettlings = 4096
+
+func (p *settlings) get() *[]settling {
+	if room, ok := p.pool.Get().(*[]settling); ok {
+		return room
+	}
+	return new([]settling)
+}
+
+// put takes back what get gave, with the list that has grown from it.
+func (p *settlings) put(room *[]settling, list []settling) {
+	if cap(list) > keptSettlings {
+		return
+	}
+	clear(list)
+	*room = list[:0]
+	p.pool.Put(room)
 }
 
 // apply tells the queues what became of their messages, a run of one consumer
 // at a time.
 func (ch *Channel) apply(list []settling, f fate) {
-	var run []item
-	for i, s := range list {
-		run = append(run, s.item)
-		if i+1 < len(list) && list[i+1].queue == s.queue && list[i+1].consumer == s.consumer {
-			continue
+	start := 0
+	for i := range list {
+		if i+1 == len(list) || list[i+1].queue != list[i].queue || list[i+1].consumer != list[i].consumer {
+			ch.applyRun(list[start:i+1], f)
+			start = i + 1
 		}
-		ch.applyRun(s.queue, s.consumer, run, f)
-		run = run[:0]
 	}
 	if len(list) > 0 {
 		ch.revive()
 	}
 }
 
-func (ch *Channel) applyRun(q *queue, c *consumer, run []item, f fate) {
+// applyRun is apply for a run.
+func (ch *Channel) applyRun(run []settling, f fate) {
+	q, c := run[0].queue, run[0].consumer
 	if f == requeued {
 		q.requeue(c, run, true)
 	} else {
@@ -125,7 +155,7 @@ func (ch *Channel) Recover(requeue bool) error {
 		ch.mu.Unlock()
 		return ErrClosed
 	}
-	list := ch.unacked.removeTo(^uint64(0))
+	list := ch.unacked.removeTo(^uint64(0), nil)
 	ch.mu.Unlock()
 	if requeue {
 		ch.apply(list, requeued)
@@ -134,12 +164,12 @@ func (ch *Channel) Recover(requeue bool) error {
 	for len(list) > 0 {
 		// All of one consumer at once, so that they keep their order.
 		q, c := list[0].queue, list[0].consumer
-		var run []item
+		var run []settling
 		rest := list[:0]
 		for _, s := range list {
 			if s.queue == q && s.consumer == c {
 				s.redelivered = true
-				run = append(run, s.item)
+				run = append(run, s)
 			} else {
 				rest = append(rest, s)
 			}
@@ -155,7 +185,7 @@ func (ch *Channel) Recover(requeue bool) error {
 
 // redeliver hands messages that c had once more to c, before all others. It
 // reports false if c is no more.
-func (q *queue) redeliver(c *consumer, items []item) bool {
+func (q *queue) redeliver(c *consumer, items []settling) bool {
 	box, ok := c.sink.(*Consumer)
 	q.mu.Lock()
 	defer q.unlock()
@@ -172,11 +202,15 @@ func (q *queue) redeliver(c *consumer, items []item) bool {
 	q.counts.Redelivered += uint64(len(items))
 	if box.out != nil {
 		for i := range items {
-			box.send(&items[i])
+			box.send(&items[i].item)
 		}
 		return true
 	}
-	if box.box.putFront(items) {
+	front := make([]item, len(items))
+	for i := range items {
+		front[i] = items[i].item
+	}
+	if box.box.putFront(front) {
 		q.wakeLater(box.box)
 	}
 	return true

@@ -1,5 +1,7 @@
 package warren
 
+import "math/bits"
+
 // delivered is a message that was given out and waits to be settled.
 type delivered struct {
 	item
@@ -14,9 +16,14 @@ type delivered struct {
 type unackedSet struct {
 	first, last *unackedBlock
 	blocks      map[uint64]*unackedBlock // by tag / unackedBlockSize
-	spare       *unackedBlock
+	spare       *unackedBlock            // the first of some that are free
+	spares      int
 	len         int
 }
+
+// maxSpares bounds the free blocks that are kept: a consumer with a prefetch of
+// a thousand settles half of them at once.
+const maxSpares = 16
 
 const unackedBlockSize = 32
 
@@ -45,9 +52,11 @@ func (s *unackedSet) add(tag uint64, d delivered) {
 // grow makes the block with the given number and puts it in its place.
 func (s *unackedSet) grow(number uint64) *unackedBlock {
 	b := s.spare
-	s.spare = nil
 	if b == nil {
 		b = &unackedBlock{}
+	} else {
+		s.spare = b.next
+		s.spares--
 	}
 	b.number = number
 	if s.blocks == nil {
@@ -115,23 +124,38 @@ func (s *unackedSet) unlink(b *unackedBlock) {
 	}
 	delete(s.blocks, b.number)
 	b.prev, b.next = nil, nil
-	s.spare = b
+	if s.spares < maxSpares {
+		b.next, s.spare = s.spare, b
+		s.spares++
+	}
 }
 
-// removeTo takes out all deliveries up to and including tag, oldest first.
-func (s *unackedSet) removeTo(tag uint64) []settling {
-	var out []settling
-	for b := s.first; b != nil && b.number <= tag/unackedBlockSize; {
-		next, base := b.next, b.number*unackedBlockSize
-		for i := uint64(0); i < unackedBlockSize && base+i <= tag; i++ {
-			if d, ok := s.remove(base + i); ok {
-				out = append(out, settling{base + i, d})
-			}
+// removeTo takes out all deliveries up to and including tag, oldest first, and
+// appends them to out.
+func (s *unackedSet) removeTo(tag uint64, out []settling) []settling {
+	last := tag / unackedBlockSize
+	for b := s.first; b != nil && b.number <= last; {
+		next, going := b.next, b.used
+		if b.number == last {
+			going &= 1<<(tag%unackedBlockSize+1) - 1
+		}
+		s.len -= bits.OnesCount32(going)
+		b.used &^= going
+		for ; going != 0; going &= going - 1 {
+			i := bits.TrailingZeros32(going)
+			out = append(out, settling{b.number*unackedBlockSize + uint64(i), b.slots[i]})
+			b.slots[i] = delivered{}
+		}
+		if b.used == 0 {
+			s.unlink(b)
 		}
 		b = next
 	}
 	return out
 }
+
+// unsettled is a message that goes back before it got a tag.
+func unsettled(it item) settling { return settling{delivered: delivered{item: it}} }
 
 // settling is a delivery on its way out, with the tag it had.
 type settling struct {

@@ -45,7 +45,7 @@ func TestUnackedSetAgreesWithAMap(t *testing.T) {
 					}
 				}
 				var got []uint64
-				for _, d := range s.removeTo(tag) {
+				for _, d := range s.removeTo(tag, nil) {
 					require.Equal(t, d.tag*7, d.pos)
 					got = append(got, d.tag)
 				}

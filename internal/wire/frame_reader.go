@@ -13,16 +13,20 @@ type FrameReader struct {
 	max uint32
 
 	own        []byte // the caller's
-	buf        []byte // own, or a larger one while there are frames that need it
+	buf        []byte // own, or a larger one while there is more to read at once
 	start, end int    // octets of buf that are read but not yet returned
-	small      int    // frames in a row that own would have held
+	small      int    // reads in a row that own would have held
+	filled     bool   // the last read found more than there was room for
 }
 
 const (
-	// smallFrames is how many frames must fit the caller's buffer before a
-	// larger one is given up, so that a message in parts of all sizes does not
-	// allocate with every part.
-	smallFrames = 64
+	// smallReads is how many reads must fit the caller's buffer before a larger
+	// one is given up, so that a message in parts of all sizes does not allocate
+	// with every part.
+	smallReads = 64
+	// busyBuffer is how large the buffer becomes when the source has more than
+	// it holds: fewer calls of Read are made.
+	busyBuffer = 64 << 10
 	// emptyReads is how often a reader may return nothing at all.
 	emptyReads = 100
 
@@ -67,9 +71,6 @@ func (r *FrameReader) Next() (Frame, error) {
 			continue
 		}
 		r.start += size
-		if r.small++; size > len(r.own) {
-			r.small = 0
-		}
 		return f, nil
 	}
 }
@@ -80,6 +81,10 @@ func (r *FrameReader) fill() error {
 	for range emptyReads {
 		n, err := r.src.Read(r.buf[r.end:])
 		r.end += n
+		r.filled = r.end == len(r.buf)
+		if r.small++; r.end > len(r.own) {
+			r.small = 0
+		}
 		switch {
 		case n > 0:
 			return nil // an error that came along will come again
@@ -103,7 +108,9 @@ func (r *FrameReader) makeRoom() {
 	switch {
 	case need > len(r.buf):
 		r.buf = make([]byte, need)
-	case len(rest) == 0 && r.small >= smallFrames:
+	case r.filled && len(r.buf) < busyBuffer:
+		r.buf = make([]byte, busyBuffer)
+	case need <= len(r.own) && len(rest) <= len(r.own) && r.small >= smallReads:
 		r.buf = r.own
 	}
 	r.start, r.end = 0, copy(r.buf, rest)

@@ -145,7 +145,7 @@ func TestReadySaysWhetherNextWillRead(t *testing.T) {
 	require.True(t, r.Ready(), "an error needs no reading either")
 }
 
-func TestFrameReaderKeepsItsCallersBuffer(t *testing.T) {
+func TestFrameReaderAllocatesNothingForAFrame(t *testing.T) {
 	own := make([]byte, 64)
 	var stream []byte
 	for i := range 1000 {
@@ -161,20 +161,24 @@ func TestFrameReaderKeepsItsCallersBuffer(t *testing.T) {
 	require.NotEqual(t, make([]byte, 64), own)
 }
 
-func TestALargerBufferIsGivenUpWhenFramesAreSmallAgain(t *testing.T) {
+func TestABusySourceHasALargerBufferUntilItIsSlowAgain(t *testing.T) {
 	large, small := wrFrames(wrBody(1, 1000)), wrFrames(wrBody(2, 1))
-	src := &wrCounting{Reader: io.MultiReader(
-		bytes.NewReader(large), bytes.NewReader(large), // one Read each
-		bytes.NewReader(bytes.Repeat(small, 64)), bytes.NewReader(small),
-	)}
+	readers := []io.Reader{bytes.NewReader(bytes.Repeat(large, 200))}
+	for range 70 {
+		readers = append(readers, bytes.NewReader(small)) // one Read each
+	}
+	readers = append(readers, bytes.NewReader(bytes.Repeat(large, 2)))
+	src := &wrCounting{Reader: io.MultiReader(readers...)}
 	r := wire.NewFrameReader(src, make([]byte, 64))
-	for range 2 + 64 + 1 {
+	for range 200 + 70 + 2 {
 		_, err := r.Next()
 		require.NoError(t, err)
 	}
-	require.Equal(t, 64, src.sizes[0])
-	sizes := src.sizes[len(src.sizes)-3:]
-	require.Equal(t, []int{len(large), len(large), 64}, sizes, "kept for the next large frame and for 64 small ones")
+	require.Equal(t, []int{64, len(large) - 64}, src.sizes[:2], "as much as the frame needs")
+	require.Equal(t, 64<<10, src.sizes[2], "there is more")
+	slow := src.sizes[len(src.sizes)-75:]
+	require.Contains(t, slow[:10], 64<<10, "kept for a while")
+	require.Equal(t, []int{64, 64, 64, 64, 64, len(large) - 64}, slow[len(slow)-7:len(slow)-1], "given up, and a frame is too large for what is left")
 }
 
 func TestFrameReaderAllocatesNoMoreThanTheLargestFrame(t *testing.T) {
