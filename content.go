@@ -70,8 +70,8 @@ func (e *encoded) look() *Message {
 	return e.decoded.Load()
 }
 
-func (e *encoded) message() Message         { return *e.look() }
-func (e *encoded) headers() Table           { return e.look().Headers }
+func (e *encoded) message() Message { return *e.look() }
+func (e *encoded) headers() Table   { return e.look().Headers }
 
 func (e *encoded) priority() uint8 {
 	if p, ok := e.raw.Get(wire.Priority); ok && len(p) == 1 {

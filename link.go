@@ -84,7 +84,7 @@ func (l *linked) prepare(ctx context.Context, p *publishing, m *link.Publish) er
 			return err
 		}
 	}
-	return v.admit(ctx, x, p.key, &ch.closed)
+	return v.admit(ctx, x, p.key, &ch.closed, m.Waits)
 }
 
 // exchangeFor makes a string of the name only if the exchange was not the one
@@ -191,11 +191,6 @@ func (l *linked) Stall(stalled bool) {
 		l.shared.missed.Store(true)
 		l.channel().revive()
 	}
-}
-
-func (l *linked) Blocked() bool {
-	m := &l.vhost.broker.memory
-	return m.policy != FailPublishers && m.full()
 }
 
 func (l *linked) MaxMessageSize() int {

@@ -64,13 +64,16 @@ func (m *memory) full() bool {
 }
 
 // admit lets a publisher in once there is memory. What it publishes on may be
-// closed meanwhile; then somebody calls wake.
-func (m *memory) admit(ctx context.Context, gone *atomic.Bool) error {
+// closed meanwhile; then somebody calls wake. Before it waits, it calls waits.
+func (m *memory) admit(ctx context.Context, gone *atomic.Bool, waits func()) error {
 	if !m.full() {
 		return nil
 	}
 	if m.policy == FailPublishers {
 		return ErrMemoryLimit
+	}
+	if waits != nil {
+		waits()
 	}
 	m.waiting.Add(1)
 	defer m.waiting.Add(-1)

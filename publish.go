@@ -87,7 +87,7 @@ func (ch *Channel) prepare(ctx context.Context, p *publishing, exchange, key str
 			return err
 		}
 	}
-	return v.admit(ctx, x, key, &ch.closed)
+	return v.admit(ctx, x, key, &ch.closed, nil)
 }
 
 // exchangeFor finds an exchange to publish to: mostly the one that the message
@@ -191,8 +191,9 @@ func (p *publishing) takeKeys(headers Table) (Table, error) {
 }
 
 // admit holds new messages back while memory is short, and refuses them once
-// the broker drains; replies go through in both cases.
-func (v *VirtualHost) admit(ctx context.Context, x *exchange, key string, gone *atomic.Bool) error {
+// the broker drains; replies go through in both cases. Before a wait it calls
+// waits, unless that is nil.
+func (v *VirtualHost) admit(ctx context.Context, x *exchange, key string, gone *atomic.Bool, waits func()) error {
 	b := v.broker
 	if b.state.Load() == stateOpen && !b.memory.full() {
 		return nil
@@ -206,7 +207,7 @@ func (v *VirtualHost) admit(ctx context.Context, x *exchange, key string, gone *
 	if b.state.Load() == stateDraining && !fromHandler(ctx) {
 		return ErrClosed
 	}
-	return b.memory.admit(ctx, gone)
+	return b.memory.admit(ctx, gone, waits)
 }
 
 // send gives the message to its queues. nacked is set when one of them could

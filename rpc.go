@@ -157,7 +157,7 @@ func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, queue stri
 		return nil, err
 	}
 	// A reply address as queue gets no privilege here: a request is no reply.
-	return headers, v.admit(ctx, x, "", nil)
+	return headers, v.admit(ctx, x, "", nil, nil)
 }
 
 // sendCall publishes the request. It counts the queues that may have it: when

@@ -24,7 +24,7 @@ type conn struct {
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
 
-	heard  atomic.Uint64 // frames read, for the heartbeat
+	heard  atomic.Uint64 // reads that brought something, for the heartbeat
 	busy   atomic.Bool   // the reader waits for memory, and cannot hear
 	ending atomic.Bool   // the session is closed by the connection itself
 
@@ -39,6 +39,7 @@ type conn struct {
 	session      *warren.Session
 	recent       *channel   // that the frame before was on
 	unflushed    []*channel // with confirms to send
+	blocks       func()     // block, made once
 	closing      bool       // connection.close is sent: only its answer counts
 	lingers      bool       // the last words were not asked for: see linger
 	leaving      bool       // the client has closed in good order
@@ -59,6 +60,7 @@ const (
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{server: s, net: nc, channels: make(map[uint16]*channel)}
+	c.blocks = c.block
 	c.out.init(nc, s.options.Buffer)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
@@ -147,7 +149,6 @@ func (c *conn) read() error {
 			}
 			return err
 		}
-		c.heard.Add(1)
 		if err := c.frame(f); err != nil {
 			return err
 		}
@@ -299,4 +300,16 @@ func (c *conn) flush() {
 	}
 	clear(c.unflushed)
 	c.unflushed = c.unflushed[:0]
+}
+
+// listening is the connection's network side for the frame reader: all that
+// comes shows that the client is alive, a part of a frame too.
+type listening struct{ c *conn }
+
+func (l listening) Read(b []byte) (int, error) {
+	n, err := l.c.net.Read(b)
+	if n > 0 {
+		l.c.heard.Add(1)
+	}
+	return n, err
 }

@@ -32,7 +32,7 @@ func (c *conn) handshake() error {
 		c.lingers = true
 		return errOver
 	}
-	c.frames = wire.NewFrameReader(c.net, make([]byte, readBuffer))
+	c.frames = wire.NewFrameReader(listening{c}, make([]byte, readBuffer))
 	for _, step := range [...]func() error{c.start, c.tune, c.open} {
 		if err := step(); err != nil {
 			return err

@@ -123,16 +123,17 @@ func (ch *channel) publish() {
 	p := &ch.message
 	*p = link.Publish{
 		Exchange: c.exchange, RoutingKey: c.key, Mandatory: c.mandatory, Immediate: c.immediate,
-		User: ch.conn.login.User, Body: c.data[c.props:],
+		User: ch.conn.login.User, Waits: ch.conn.blocks, Body: c.data[c.props:],
 	}
 	if c.props > 0 {
 		p.Properties = wire.RawProperties(c.data[:c.props:c.props])
 	}
 	c.data = nil // the message's from now on
-	resume := ch.conn.block(ch)
 	number, nacked, err := ch.link.Publish(ch.conn.ctx, p)
-	resume()
-	if err != nil && !ch.returned(err, p) {
+	if ch.conn.busy.Load() {
+		ch.conn.unblock()
+	}
+	if err != nil && !ch.returned(err) {
 		if errors.Is(err, context.Canceled) {
 			return // the connection ended while the message waited for memory
 		}
@@ -145,40 +146,34 @@ func (ch *channel) publish() {
 	}
 }
 
-// block tells the client that its publishes wait for memory, if they do.
-func (c *conn) block(ch *channel) (resume func()) {
-	if !ch.link.Blocked() {
-		return nothing
-	}
+// block tells the client that its publishes wait for memory.
+func (c *conn) block() {
 	c.flush()
 	c.busy.Store(true)
 	if c.can("connection.blocked") {
 		c.send(0, &wire.ConnectionBlocked{Reason: "low on memory"})
 	}
-	return func() {
-		c.busy.Store(false)
-		if c.can("connection.blocked") {
-			c.send(0, &wire.ConnectionUnblocked{})
-		}
+}
+
+// unblock tells it that they wait no longer.
+func (c *conn) unblock() {
+	c.busy.Store(false)
+	if c.can("connection.blocked") {
+		c.send(0, &wire.ConnectionUnblocked{})
 	}
 }
 
-func nothing() {}
-
-// returned sends a message back as it came, if that is what the error says.
-func (ch *channel) returned(err error, p *link.Publish) bool {
+// returned sends a message back, if that is what the error says.
+func (ch *channel) returned(err error) bool {
 	var r *warren.Return
 	if !errors.As(err, &r) {
 		return false
 	}
-	m := wire.BasicReturn{ReplyCode: r.Code, ReplyText: view(r.Text), Exchange: p.Exchange, RoutingKey: p.RoutingKey}
-	ch.conn.out.append(func(b []byte) []byte {
-		return wire.AppendReturn(b, ch.number, &m, p.Properties, p.Body, ch.conn.frameMax)
-	})
+	ch.sendReturn(r)
 	return true
 }
 
-// sendReturn sends a message back that a transaction held.
+// sendReturn sends a message back as the queues would have had it.
 func (ch *channel) sendReturn(r *warren.Return) {
 	m := wire.BasicReturn{ReplyCode: r.Code, ReplyText: view(r.Text), Exchange: view(r.Exchange), RoutingKey: view(r.RoutingKey)}
 	props := ch.link.Encode(&r.Message)

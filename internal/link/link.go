@@ -23,8 +23,6 @@ type Channel interface {
 	// Stall keeps deliveries back, or lets them go on: the connection's buffer
 	// is full, or has room again. It may be called by a Sink to keep them back.
 	Stall(stalled bool)
-	// Blocked reports whether Publish would wait for memory.
-	Blocked() bool
 	// MaxMessageSize is the largest body that Publish takes.
 	MaxMessageSize() int
 	// Encode gives the properties of a message as they travel. Its argument is
@@ -46,6 +44,7 @@ type Publish struct {
 	Exchange, RoutingKey []byte
 	Mandatory, Immediate bool
 	User                 string             // who is logged in
+	Waits                func()             // called, with no lock held, if the message must wait for memory
 	Properties           wire.RawProperties // checked; nil if none is set
 	Body                 []byte
 }
