@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,6 +101,12 @@ func FuzzConnection(f *testing.F) {
 	f.Add(false, traffic)
 	f.Add(false, traffic[:len(traffic)/2])
 	f.Add(true, []byte{})
+	for _, name := range []string{"pika", "amqplib"} { // what real ones have said
+		said, err := os.ReadFile("../internal/wire/testdata/traffic/" + name)
+		require.NoError(f, err)
+		f.Add(false, said)
+		f.Add(true, said[lcHandshakeOf(f, said):])
+	}
 	// behind the handshake, which a mutation hardly leaves as it is
 	f.Add(true, traffic[lcHandshakeOf(f, traffic):])
 	for _, payload := range []string{"\x00\x0a\x00\x32", "\x00\x3c\x00\x28", "\x00\x32\x00\x0a"} {

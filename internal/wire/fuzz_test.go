@@ -11,6 +11,17 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
+// wrSeed gives the frames of one type of all that clients have said.
+func wrSeed(f *testing.F, kind wire.FrameType, add func(payload []byte)) {
+	for _, said := range wrTraffic(f) {
+		for _, frame := range wrFramesOf(f, said) {
+			if frame.Type == kind {
+				add(frame.Payload)
+			}
+		}
+	}
+}
+
 // FuzzFrames: a reader and ParseFrame find the same frames in any octets, and
 // these make the same octets again.
 func FuzzFrames(f *testing.F) {
@@ -20,6 +31,9 @@ func FuzzFrames(f *testing.F) {
 	f.Add(wrOctets("01 0001 ffffffff"))
 	f.Add(wrOctets("01 0001 00000001 00 cd"))
 	f.Add(wrOctets("04 0001 00000000 ce"))
+	for _, said := range wrTraffic(f) {
+		f.Add(said[8:])
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := wire.NewFrameReader(iotest.HalfReader(bytes.NewReader(b)), make([]byte, 16))
 		r.SetFrameMax(wire.FrameMinMax)
@@ -51,6 +65,7 @@ func FuzzMethods(f *testing.F) {
 	for _, c := range wrMethods {
 		f.Add(c.method.Append(nil))
 	}
+	wrSeed(f, wire.FrameMethod, func(payload []byte) { f.Add(payload) })
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := wrParse(b)
 		if err != nil {
@@ -73,6 +88,13 @@ func FuzzTables(f *testing.F) {
 	}
 	f.Add(wrNested(32))
 	f.Add(wrNested(33))
+	wrSeed(f, wire.FrameHeader, func(payload []byte) {
+		h, err := wire.ParseContentHeader(payload)
+		require.NoError(f, err)
+		if headers, ok := h.Properties.Get(wire.Headers); ok {
+			f.Add(headers)
+		}
+	})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		table, err := wire.ParseTable(b)
 		require.Equal(t, err, wire.CheckTable(b))
@@ -94,6 +116,7 @@ func FuzzProperties(f *testing.F) {
 		f.Add(c.props.Append(nil), "new")
 	}
 	f.Add(wrAll.Append(nil), "")
+	wrSeed(f, wire.FrameHeader, func(payload []byte) { f.Add(payload[12:], "amq.rabbitmq.reply-to") })
 	f.Fuzz(func(t *testing.T, b []byte, value string) {
 		raw := wire.RawProperties(b)
 		var p wire.Properties
@@ -123,6 +146,7 @@ func FuzzContentHeaders(f *testing.F) {
 		f.Add(wire.ContentHeader{BodySize: 5, Properties: c.props.Append(nil)}.Append(nil))
 	}
 	f.Add(wrOctets("0032 0000 0000000000000000 0000"))
+	wrSeed(f, wire.FrameHeader, func(payload []byte) { f.Add(payload) })
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := wire.ParseContentHeader(b)
 		if err != nil {
