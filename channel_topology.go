@@ -52,14 +52,14 @@ func (ch *Channel) bindExchange(m method, destination, key, source string, args 
 	if err := checkName(m, "exchange name", destination); err != nil {
 		return err
 	}
+	if destination == "" {
+		return m.fail(AccessRefused, "operation not permitted on the default exchange")
+	}
 	if err := ch.session.mayBind(m, "exchange", destination, source); err != nil {
 		return err
 	}
 	v := ch.vhost
-	return v.bind(m, source, key, args, func() (*queue, *exchange, error) {
-		if destination == "" {
-			return nil, nil, m.fail(AccessRefused, "operation not permitted on the default exchange")
-		}
+	return v.bind(m, ch.session, source, key, args, func() (*queue, *exchange, error) {
 		x := v.exchanges[destination]
 		if x == nil {
 			return nil, nil, v.noExchange(m, destination)
@@ -139,12 +139,12 @@ func (ch *Channel) bindQueue(m method, name, key, source string, args Table) err
 		return err
 	}
 	v := ch.vhost
-	return v.bind(m, source, key, args, func() (*queue, *exchange, error) {
+	return v.bind(m, ch.session, source, key, args, func() (*queue, *exchange, error) {
 		q := v.queues[queueName]
 		if q == nil {
 			return nil, nil, v.noQueue(m, queueName)
 		}
-		return q, nil, q.checkOwner(m, ch.session)
+		return q, nil, nil
 	})
 }
 

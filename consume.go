@@ -31,7 +31,7 @@ func (ch *Channel) consume(queue string, o ConsumeOptions, out link.Sink) (*Cons
 	if err := ch.vhost.broker.accepting(); err != nil {
 		return nil, err
 	}
-	if err := o.check(); err != nil {
+	if err := o.check(queue, ch.vhost.name); err != nil {
 		return nil, err
 	}
 	if isReplyName(queue) {

@@ -318,7 +318,7 @@ func newConsumer(q *queue, tag string, o *ConsumeOptions, limit, mailbox int) *c
 }
 
 // check refuses options that cannot be meant.
-func (o *ConsumeOptions) check() error {
+func (o *ConsumeOptions) check(queue, vhost string) error {
 	if err := checkName(basicConsume, "consumer tag", o.Tag); err != nil {
 		return err
 	}
@@ -331,7 +331,7 @@ func (o *ConsumeOptions) check() error {
 	if v, ok := o.Args["x-priority"]; ok {
 		n, ok := integer(v)
 		if !ok {
-			return basicConsume.fail(PreconditionFailed, "invalid arg 'x-priority': {unacceptable_type,%s}", typeName(v))
+			return basicConsume.fail(PreconditionFailed, "invalid arg 'x-priority' for queue '%s' in vhost '%s': %s", queue, vhost, noInteger(v))
 		}
 		o.Priority = int(n)
 	}

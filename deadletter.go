@@ -145,7 +145,8 @@ type death struct {
 }
 
 // headers are h with the death in x-death, and the first and the last death in
-// headers of their own, as RabbitMQ does it. Deaths of one queue for one reason
+// headers of their own, as RabbitMQ does it: the first is that of a message
+// without x-death. Deaths of one queue for one reason
 // are counted in one entry, which keeps what was said of the first; the newest
 // entry is the first.
 func (d *death) headers(h Table) Table {
@@ -174,7 +175,7 @@ func (d *death) headers(h Table) Table {
 	}
 	list[0] = entry
 	out["x-death"] = list
-	if _, ok := out["x-first-death-reason"]; !ok {
+	if _, ok := h["x-death"]; !ok {
 		out["x-first-death-reason"], out["x-first-death-queue"], out["x-first-death-exchange"] = d.reason, d.queue, d.exchange
 	}
 	out["x-last-death-reason"], out["x-last-death-queue"], out["x-last-death-exchange"] = d.reason, d.queue, d.exchange

@@ -80,7 +80,7 @@ func TestExchangeRedeclareComparesProperties(t *testing.T) {
 		{rule: "an alternate exchange goes", first: warren.ExchangeOptions{Alternate: "a"},
 			mismatch: "'alternate-exchange' for exchange 'x' in vhost '/': received none but current is the value 'a' of type 'longstr'"},
 		{rule: "the alternate exchange differs", first: warren.ExchangeOptions{Alternate: "a"}, second: warren.ExchangeOptions{Alternate: "b"},
-			mismatch: "'alternate-exchange' for exchange 'x' in vhost '/': received the value 'b' of type 'longstr' but current is the value 'a' of type 'longstr'"},
+			mismatch: "'alternate-exchange' for exchange 'x' in vhost '/': received 'b' but current is 'a'"},
 		{rule: "the alternate exchange is the same by argument", first: warren.ExchangeOptions{Alternate: "a"},
 			second: warren.ExchangeOptions{Args: warren.Table{"alternate-exchange": "a"}}},
 		{rule: "the argument's other name means the same", first: warren.ExchangeOptions{Alternate: "a"},

@@ -2,12 +2,15 @@ package warren
 
 import (
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // headersMatcher compares the headers of a message with the arguments of each
-// binding, as RabbitMQ does: a void argument asks for presence only, and the
-// types of values count, but not the width of numbers.
+// binding, as RabbitMQ does: a void argument asks for presence only, and
+// values are compared as Erlang does it: numbers by what they are worth, texts
+// by their octets.
 type headersMatcher struct{ bindings []*binding }
 
 func (m *headersMatcher) add(b *binding) { m.bindings = append(m.bindings, b) }
@@ -43,12 +46,30 @@ func matchHeaders(args, headers Table) bool {
 			continue
 		}
 		have, ok := headers[k]
-		matches := ok && (want == nil || equalValues(want, have))
+		matches := ok && (want == nil || equalValues(plainly(want), plainly(have)))
 		if matches == anyOf {
 			return anyOf
 		}
 	}
 	return !anyOf
+}
+
+// plainly is v without what Erlang does not tell apart: a float that is whole is
+// an integer, a timestamp is its seconds, and octets are a text.
+func plainly(v any) any {
+	switch v := v.(type) {
+	case float32:
+		return plainly(float64(v))
+	case float64:
+		if n := int64(v); float64(n) == v {
+			return n
+		}
+	case time.Time:
+		return v.Unix()
+	case []byte:
+		return string(v)
+	}
+	return v
 }
 
 // checkHeadersBinding refuses an x-match that means nothing.
@@ -62,7 +83,11 @@ func checkHeadersBinding(m method, args Table) error {
 		return nil
 	}
 	if s, ok := v.(string); ok {
-		return m.fail(PreconditionFailed, "Invalid x-match field value <<%q>>; expected all, any, all-with-x, or any-with-x", s)
+		shown := ""
+		if s != "" {
+			shown = strconv.Quote(s)
+		}
+		return m.fail(PreconditionFailed, "Invalid x-match field value <<%s>>; expected all, any, all-with-x, or any-with-x", shown)
 	}
 	return m.fail(PreconditionFailed, "Invalid x-match field type %s (value %v); expected longstr", typeName(v), v)
 }

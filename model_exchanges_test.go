@@ -140,6 +140,9 @@ func (ch *mbModelChannel) ExchangeDeclare(name string, kind warren.ExchangeType,
 	case x.options.Internal != o.Internal:
 		return inequivalent("internal", mbBool(o.Internal), mbBool(x.options.Internal))
 	case x.options.Alternate != o.Alternate:
+		if o.Alternate != "" && x.options.Alternate != "" {
+			return inequivalent("alternate-exchange", "'"+o.Alternate+"'", "'"+x.options.Alternate+"'")
+		}
 		return inequivalent("alternate-exchange", mbString(o.Alternate), mbString(x.options.Alternate))
 	}
 	return nil
@@ -234,12 +237,12 @@ func (ch *mbModelChannel) bindExchange(method, destination, key, source string, 
 		return mbFail(method, 403, "operation not permitted on the default exchange")
 	case !bind && (to == nil || from == nil):
 		return nil
-	case to == nil:
-		return mbNoExchange(method, destination)
 	case from == nil:
 		return mbNoExchange(method, source)
+	case to == nil:
+		return mbNoExchange(method, destination)
 	}
-	return ch.model.bind(method, bind, &mbBinding{source: from, exchange: to, key: key, args: args})
+	return ch.bind(method, bind, &mbBinding{source: from, exchange: to, key: key, args: args})
 }
 
 func (ch *mbModelChannel) QueueBind(name, key, exchange string, args warren.Table) error {
@@ -268,33 +271,38 @@ func (ch *mbModelChannel) bindQueue(method, name, key, source string, args warre
 		return mbFail(method, 403, "cannot bind or unbind to a volatile (direct reply-to) queue")
 	case source == "":
 		return mbFail(method, 403, "operation not permitted on the default exchange")
-	case q == nil && !bind:
-		return nil
-	case q == nil:
-		return mbNoQueue(method, full)
-	case q.owner != nil && q.owner != ch.session:
-		return mbLocked(method, full)
-	case from == nil && !bind:
+	case !bind && (q == nil || from == nil):
 		return nil
 	case from == nil:
 		return mbNoExchange(method, source)
+	case q == nil:
+		return mbNoQueue(method, full)
 	}
-	return ch.model.bind(method, bind, &mbBinding{source: from, queue: q, key: key, args: args})
+	return ch.bind(method, bind, &mbBinding{source: from, queue: q, key: key, args: args})
+}
+
+// same reports whether x has all of b's properties.
+func (b *mbBinding) same(x *mbBinding) bool {
+	return x.source == b.source && x.queue == b.queue && x.exchange == b.exchange && x.key == b.key && maps.Equal(x.args, b.args)
 }
 
 // bind makes or removes the binding that has all of b's properties.
-func (m *mbModel) bind(method string, bind bool, b *mbBinding) error {
-	same := func(x *mbBinding) bool {
-		return x.source == b.source && x.queue == b.queue && x.exchange == b.exchange && x.key == b.key && maps.Equal(x.args, b.args)
-	}
-	if !bind {
-		m.unbindAll(same)
+func (ch *mbModelChannel) bind(method string, bind bool, b *mbBinding) error {
+	m := ch.model
+	there := slices.ContainsFunc(m.bindings, b.same)
+	if !bind && !there {
 		return nil
 	}
 	if how, ok := b.args["x-match"]; ok && b.source.kind == warren.Headers && how != "all" && how != "any" {
 		return mbFail(method, 406, "Invalid x-match field value <<\"%s\">>; expected all, any, all-with-x, or any-with-x", how)
 	}
-	if !slices.ContainsFunc(m.bindings, same) {
+	if q := b.queue; q != nil && q.owner != nil && q.owner != ch.session {
+		return mbLocked(method, q.name)
+	}
+	switch {
+	case !bind:
+		m.unbindAll(b.same)
+	case !there:
 		m.bindings = append(m.bindings, b)
 	}
 	return nil

@@ -55,9 +55,13 @@ type QueueCounts struct {
 }
 
 // unlock gives up the lock and then wakes the reader that has got something
-// to read: one that woke earlier would only run into the lock. It sends out
-// dead letters, too, so no other lock may be held if there can be any.
+// to read: one that woke earlier would only run into the lock. Whatever was
+// done, no expired message is left at the head. Dead letters are sent out
+// afterwards, so no other lock may be held if there can be any.
 func (q *queue) unlock() {
+	if q.store.timed > 0 {
+		q.dropExpired() // or the timer is set for the head that there is now
+	}
 	b := q.wake
 	q.wake = nil
 	bury := q.letters != nil && !q.burying

@@ -130,6 +130,9 @@ func milliseconds(v any) time.Duration {
 
 func unacceptable(v any) string { return "{unacceptable_type," + typeName(v) + "}" }
 
+// noInteger is what RabbitMQ 3 says of such a value, quotes included.
+func noInteger(v any) string { return `"expected integer, got ` + typeName(v) + `"` }
+
 func isString(v any, _ Table) string {
 	if _, ok := v.(string); ok {
 		return ""
@@ -148,7 +151,7 @@ func isCount(v any, _ Table) string {
 	n, ok := integer(v)
 	switch {
 	case !ok:
-		return unacceptable(v)
+		return noInteger(v)
 	case n < 0:
 		return fmt.Sprintf("{value_negative,%d}", n)
 	}
@@ -210,20 +213,20 @@ func isOverflow(v any, args Table) string {
 }
 
 func isQueueMode(v any, args Table) string {
-	return oneOf("invalid_queue_mode", "default", "lazy")(v, args)
+	return oneOf(fmt.Sprintf(`"unsupported queue mode '%v'"`, v), "default", "lazy")(v, args)
 }
 
 // isQueueType: a quorum queue is a classic one here, as in LavinMQ: it is kept
 // once, and nobody elects anything.
 func isQueueType(v any, args Table) string {
-	return oneOf(fmt.Sprintf("unsupported queue type '%v'", v), "classic", "quorum")(v, args)
+	return oneOf(fmt.Sprintf(`"unsupported queue type '%v'"`, v), "classic", "quorum")(v, args)
 }
 
 func isQueueVersion(v any, _ Table) string {
 	if n, ok := integer(v); ok && (n == 1 || n == 2) {
 		return ""
 	}
-	return fmt.Sprintf("unsupported queue version '%v'", v)
+	return fmt.Sprintf(`"unsupported queue version '%v'"`, v)
 }
 
 // checkQueueArgs refuses arguments that no queue can obey.
@@ -233,6 +236,9 @@ func (v *VirtualHost) checkQueueArgs(name string, args Table) error {
 	}
 	if err := args.check(queueDeclare); err != nil {
 		return err
+	}
+	if x, ok := args["x-dead-letter-exchange"]; ok && isString(x, nil) != "" {
+		return queueDeclare.fail(PreconditionFailed, "invalid type '%s' for arg 'x-dead-letter-exchange' in queue '%s' in vhost '%s'", typeName(x), name, v.name)
 	}
 	for _, arg := range queueArgs {
 		value, ok := args[arg.name]

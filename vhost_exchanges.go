@@ -91,23 +91,40 @@ func (v *VirtualHost) equivalentExchange(old, x *exchange) error {
 	case old.internal != x.internal:
 		return differ("internal", quoteBool(x.internal), quoteBool(old.internal))
 	case old.alternate != x.alternate:
-		return differ(alternateArg, quoteName(x.alternate), quoteName(old.alternate))
+		received, current := quoteDifferent(x.alternate, x.alternate != "", old.alternate, old.alternate != "")
+		return differ(alternateArg, received, current)
 	}
 	return nil
 }
 
 func quoteBool(b bool) string { return "'" + strconv.FormatBool(b) + "'" }
 
-// quoteName is RabbitMQ's way to show a string argument, which may be missing.
-func quoteName(s string) string {
-	if s == "" {
-		return "none"
+// quoteDifferent is RabbitMQ's way to show two arguments that differ, of which
+// one may be missing: types are named only if they are of different kinds.
+func quoteDifferent(received any, has bool, current any, had bool) (string, string) {
+	if has && had && kindOf(received) == kindOf(current) {
+		return fmt.Sprintf("'%v'", received), fmt.Sprintf("'%v'", current)
 	}
-	return quoteValue(s)
+	return quoteValue(received, has), quoteValue(current, had)
 }
 
-func quoteValue(v any) string {
+func quoteValue(v any, ok bool) string {
+	if !ok {
+		return "none"
+	}
 	return fmt.Sprintf("the value '%v' of type '%s'", v, typeName(v))
+}
+
+// kindOf is typeName with all integers alike, and all floats.
+func kindOf(v any) string {
+	if _, ok := integer(v); ok {
+		return "int"
+	}
+	switch v.(type) {
+	case float32, float64:
+		return "float"
+	}
+	return typeName(v)
 }
 
 // findExchange is exchange.declare with passive set.
@@ -169,8 +186,9 @@ func (v *VirtualHost) removeExchange(x *exchange) {
 	v.note("exchange deleted", "exchange", x.name)
 }
 
-// bind makes or removes a binding. The destination is found by find, under mu.
-func (v *VirtualHost) bind(m method, source, key string, args Table, find func() (*queue, *exchange, error)) error {
+// bind makes or removes a binding for s. The destination is found by find,
+// under mu.
+func (v *VirtualHost) bind(m method, s *Session, source, key string, args Table, find func() (*queue, *exchange, error)) error {
 	if err := checkName(m, "exchange name", source); err != nil {
 		return err
 	}
@@ -190,12 +208,12 @@ func (v *VirtualHost) bind(m method, source, key string, args Table, find func()
 		return m.fail(AccessRefused, "operation not permitted on the default exchange")
 	case unbind && isNotFound(err):
 		return nil // what is not bound need not be unbound
-	case err != nil:
-		return err
 	case from == nil && unbind:
 		return nil
 	case from == nil:
 		return v.noExchange(m, source)
+	case err != nil:
+		return err
 	}
 	if from.kind == Headers && !unbind {
 		if err := checkHeadersBinding(m, args); err != nil {
@@ -204,10 +222,16 @@ func (v *VirtualHost) bind(m method, source, key string, args Table, find func()
 	}
 	id := bindingKey{queue: q, exchange: x, key: key, args: args.canonical()}
 	old := from.bindings[id]
-	if unbind {
-		if old != nil {
-			v.removeBinding(old)
+	if unbind && old == nil {
+		return nil // nor is it asked whose the queue is
+	}
+	if q != nil {
+		if err := q.checkOwner(m, s); err != nil {
+			return err
 		}
+	}
+	if unbind {
+		v.removeBinding(old)
 	} else if old == nil {
 		v.addBinding(&binding{bindingKey: id, source: from, args: args.clone()})
 	}

@@ -101,13 +101,7 @@ func (v *VirtualHost) equivalentQueue(s *Session, q *queue, o *QueueOptions) err
 		if arg.name == "x-queue-type" && (!had && is == "classic" || !has && was == "classic") {
 			continue
 		}
-		received, current := "none", "none"
-		if has {
-			received = quoteValue(is)
-		}
-		if had {
-			current = quoteValue(was)
-		}
+		received, current := quoteDifferent(is, has, was, had)
 		return differ(arg.name, received, current)
 	}
 	return nil

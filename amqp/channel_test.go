@@ -53,7 +53,7 @@ func TestErrorsNameTheMethod(t *testing.T) {
 		conn   bool
 	}{
 		"exchange.declare":  {&wire.ExchangeDeclare{Exchange: "x", Type: "odd"}, 406, "PRECONDITION_FAILED - unknown exchange type 'odd'", false},
-		"queue.bind":        {&wire.QueueBind{Queue: "q", Exchange: "x"}, 404, "NOT_FOUND - no queue 'q' in vhost '/'", false},
+		"queue.bind":        {&wire.QueueBind{Queue: "q", Exchange: "x"}, 404, "NOT_FOUND - no exchange 'x' in vhost '/'", false},
 		"basic.ack":         {&wire.BasicAck{DeliveryTag: 7}, 406, "PRECONDITION_FAILED - unknown delivery tag 7", false},
 		"basic.qos":         {&wire.BasicQos{PrefetchSize: 9}, 540, "NOT_IMPLEMENTED - prefetch_size!=0 (9)", true},
 		"tx.commit":         {&wire.TxCommit{}, 406, "PRECONDITION_FAILED - channel is not transactional", false},

@@ -59,7 +59,7 @@ func TestTopologyErrorsCloseTheChannel(t *testing.T) {
 			_, err := ch.QueueDeclare("q", true, false, false, false, nil)
 			return err
 		}},
-		"queue of unknown type": {406, "PRECONDITION_FAILED - invalid arg 'x-queue-type' for queue 'new' in vhost '/': unsupported queue type 'odd'", func(ch *amqp091.Channel) error {
+		"queue of unknown type": {406, "PRECONDITION_FAILED - invalid arg 'x-queue-type' for queue 'new' in vhost '/': \"unsupported queue type 'odd'\"", func(ch *amqp091.Channel) error {
 			_, err := ch.QueueDeclare("new", false, false, false, false, amqp091.Table{"x-queue-type": "odd"})
 			return err
 		}},

@@ -36,19 +36,19 @@ func dial(to string) (*client, error) {
 	c.in = bufio.NewReaderSize(c.net, 1<<18)
 	c.net.Write([]byte(wire.ProtocolHeader))
 	password, _ := u.User.Password()
-	var m wire.Method
 	steps := []wire.Method{
 		&wire.ConnectionStartOk{ClientProperties: wire.Table{}, Mechanism: "PLAIN", Response: "\x00" + u.User.Username() + "\x00" + password, Locale: "en_US"},
 		&wire.ConnectionTuneOk{ChannelMax: 2047, FrameMax: frameMax},
 	}
 	for _, answer := range steps { // to start, and to tune
-		if m, err = c.method(); err != nil {
+		if _, err = c.method(); err != nil {
 			return nil, fmt.Errorf("handshake: %w", err)
 		}
 		c.send(0, answer)
 	}
 	c.send(0, &wire.ConnectionOpen{VirtualHost: "/"})
-	if m, err = c.method(); err != nil {
+	m, err := c.method()
+	if err != nil {
 		return nil, fmt.Errorf("connection.open: %w", err)
 	}
 	if _, ok := m.(*wire.ConnectionOpenOk); !ok {
