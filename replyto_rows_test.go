@@ -497,3 +497,29 @@ func TestReplyToCounters(t *testing.T) {
 		require.Equal(t, uint64(3), s.RepliesTooLate)
 	})
 }
+
+// Nobody needs a permission to consume replies; to send one is to write to the
+// default exchange, whose name permissions know as amq.default.
+func TestReplyToPermissions(t *testing.T) {
+	rtEachName(t, func(w *rtWorld) {
+		require.NoError(w, w.b.UserDeclare("ann", ""))
+		v := w.requester.Session().VirtualHost()
+		reader := func(p warren.Permissions) *warren.Channel {
+			require.NoError(w, v.SetPermissions("ann", p))
+			s, err := v.SessionFor("ann")
+			require.NoError(w, err)
+			ch, err := s.Channel()
+			require.NoError(w, err)
+			return ch
+		}
+		ch := reader(warren.Permissions{})
+		rtConsume(w.T, ch, w.name)
+		err := ch.Publish(w.Context(), "", w.address(), warren.Message{}, warren.PublishOptions{})
+		rtFails(w.T, err, 403, 60, 40, "ACCESS_REFUSED - write access to exchange 'amq.default' in vhost '/' refused for user 'ann'")
+		rtNothing(w.T, w.replies)
+
+		ch = reader(warren.Permissions{Write: "^amq.default$"})
+		require.NoError(w, ch.Publish(w.Context(), "", w.address(), warren.Message{Body: []byte("allowed")}, warren.PublishOptions{}))
+		w.gets("allowed")
+	})
+}
