@@ -181,8 +181,9 @@ func (h *Handler) work(it item) {
 			h.exited(&it)
 		}
 	}()
+	var made contexts
 	for ok := true; ok; {
-		stay := h.answer(&it)
+		stay := h.answer(&it, made.next())
 		it = item{}
 		if !stay {
 			return
@@ -193,7 +194,7 @@ func (h *Handler) work(it item) {
 
 // answer serves one request, hands the reply over, settles the request and
 // then wakes the caller. It reports whether the worker is to wait for another.
-func (h *Handler) answer(it *item) (stay bool) {
+func (h *Handler) answer(it *item, ctx *requestContext) (stay bool) {
 	req := it.request()
 	// The Request of a Call is there already, for the only one who can have it.
 	own := req != nil && !req.shared && !it.redelivered
@@ -206,7 +207,7 @@ func (h *Handler) answer(it *item) (stay bool) {
 		h.vhost.replies.droppedGone.Add(1)
 		return h.done(it, true)
 	}
-	ctx := &requestContext{caller: req.caller, replyTo: req.ReplyTo, handler: h}
+	ctx.caller, ctx.replyTo, ctx.handler = req.caller, req.ReplyTo, h
 	reply, err := h.run(ctx, req)
 	slot := h.reply(req, &reply, err)
 	stay = h.done(it, true)

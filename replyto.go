@@ -3,7 +3,6 @@ package warren
 import (
 	"context"
 	crand "crypto/rand"
-	"encoding/base64"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -44,8 +43,8 @@ func isReplyAddress(name string) bool {
 	return false
 }
 
-// A reply address is "<pseudo-queue>.<secret><slot>": 128 random bits in
-// base64url, then the number of the requester's slot in the table, in base 36.
+// A reply address is "<pseudo-queue>.<secret><slot>": 132 random bits as 22
+// letters, then the number of the requester's slot in the table, in base 36.
 // The number only finds the slot; what counts is that the whole address is the
 // one that the slot has now.
 //
@@ -53,9 +52,9 @@ func isReplyAddress(name string) bool {
 // of 256 bits from crypto/rand that is replaced now and then: crypto/rand
 // itself would be a tenth of what a call costs.
 const (
-	secretSize = 16
-	secretLen  = 22 // of secretSize bytes in base64url
-	numberLen  = 6
+	secretLen = 22
+	letters   = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" // 64, so each has 6 bits
+	numberLen = 6
 )
 
 // replyTable finds the requester of a reply address. Each vhost has one.
@@ -139,8 +138,8 @@ func (t *replyTable) newAddresses(slot int, base string, n int) string {
 		t.random = rand.NewChaCha8(key)
 		t.rekey = rekeyAfter
 	}
-	var secrets [addressesAhead * secretSize]byte
-	t.random.Read(secrets[:n*secretSize]) // never fails
+	var secrets [addressesAhead * secretLen]byte
+	t.random.Read(secrets[:n*secretLen]) // never fails
 	// All differ in the secret only.
 	var room [64]byte
 	address := append(append(room[:0], base...), '.')
@@ -151,7 +150,9 @@ func (t *replyTable) newAddresses(slot int, base string, n int) string {
 	var b strings.Builder
 	b.Grow(n * len(address))
 	for i := range n {
-		base64.RawURLEncoding.Encode(address[at:], secrets[i*secretSize:][:secretSize])
+		for j, random := range secrets[i*secretLen:][:secretLen] {
+			address[at+j] = letters[random&63]
+		}
 		b.Write(address)
 	}
 	return b.String()

@@ -164,7 +164,9 @@ func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, queue stri
 // the last of them drops it, the call fails.
 func (v *VirtualHost) sendCall(p *publishing, req *Request) error {
 	if q := v.calledQueue(p, req.slot); q != nil {
-		req.copies.Store(1)
+		if req.copies.Load() != 1 { // mostly it is, from the call before
+			req.copies.Store(1)
+		}
 		taken, err := q.push(p)
 		if err != nil {
 			return ErrNacked

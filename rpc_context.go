@@ -16,6 +16,19 @@ type requestContext struct {
 	live    atomic.Pointer[liveContext]
 }
 
+// contexts are those of a worker's requests to come: making several at a time
+// costs less.
+type contexts []requestContext
+
+func (c *contexts) next() *requestContext {
+	if len(*c) == 0 {
+		*c = make(contexts, 8)
+	}
+	ctx := &(*c)[0]
+	*c = (*c)[1:]
+	return ctx
+}
+
 type liveContext struct {
 	context.Context
 	cancel context.CancelFunc
