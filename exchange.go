@@ -30,7 +30,7 @@ type exchange struct {
 	durable    bool
 	autoDelete bool
 	internal   bool
-	alternate  string // name of the alternate exchange; not empty only with hasAlternate
+	alternate  string // name of the alternate exchange that was declared
 	args       Table
 	deleted    atomic.Bool // written with vhost.mu held
 
@@ -38,6 +38,8 @@ type exchange struct {
 	matcher  matcher
 	bindings map[bindingKey]*binding // that start here
 	inbound  map[*binding]struct{}   // that lead here
+	policies following
+	detour   string // name of the alternate exchange that counts; empty: none
 }
 
 // matcher finds the bindings that a message matches: what makes an exchange

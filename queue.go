@@ -19,6 +19,8 @@ type queue struct {
 	// Guarded by vhost.mu.
 	inbound map[*binding]struct{} // bindings that lead here
 
+	policies following // guarded by vhost.mu
+
 	mu sync.Mutex
 	// Guarded by mu.
 	store     store
@@ -42,6 +44,8 @@ type queue struct {
 	timer    *time.Timer // calls ring
 	alarm    int64       // when; zero: it is not set
 	lastUsed int64       // with rules.expires
+
+	policyTurn uint64 // number of the change of policies that gave the rules; guarded by mu
 }
 
 // QueueCounts count what happened in a queue since it was declared.

@@ -123,9 +123,10 @@ func (r *rules) letters() *DeadLetter {
 	return r.deadLetter
 }
 
+// milliseconds are bounded, since those of policies are not.
 func milliseconds(v any) time.Duration {
 	n, _ := integer(v)
-	return time.Duration(n) * time.Millisecond
+	return time.Duration(min(n, maxExpiration)) * time.Millisecond
 }
 
 func unacceptable(v any) string { return "{unacceptable_type," + typeName(v) + "}" }
@@ -257,14 +258,15 @@ func (v *VirtualHost) checkQueueArgs(name string, args Table) error {
 	return nil
 }
 
-// obey makes a new queue what its arguments ask.
+// obey makes a new queue what its arguments and policies ask.
 func (q *queue) obey(args Table) {
-	if len(args) == 0 {
+	rules := q.policies.rules(args)
+	if rules == nil && len(args) == 0 {
 		return
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.rules = newRules(args)
+	q.rules = rules
 	if n, _ := integer(args["x-max-priority"]); n > 0 {
 		q.store.levels = newLevels(uint8(n), q.store.pool)
 	}

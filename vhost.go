@@ -31,6 +31,10 @@ type VirtualHost struct {
 	limits    VirtualHostLimits
 	counts    QueueCounts // of deleted queues
 	notes     []note      // for the log, once mu is free
+
+	// Guarded by mu.
+	policies   [2]policyList // by their kind
+	policyTurn uint64        // number of their last change
 }
 
 // note is a line for the log.

@@ -51,6 +51,8 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 			return err
 		}
 	}
+	x.policies = v.policiesFor(name, kindExchange)
+	x.setDetour()
 	v.exchanges[name] = x
 	v.note("exchange declared", "exchange", name)
 	return nil
