@@ -156,7 +156,7 @@ func (d *delays) ring() {
 	defer b.tasks.finish()
 	d.busy = true
 	for {
-		due := d.due(b.clock())
+		due, bytes := d.due(b.clock())
 		if len(due) == 0 {
 			break
 		}
@@ -164,6 +164,7 @@ func (d *delays) ring() {
 		for _, w := range due {
 			d.release(&w.publishing)
 		}
+		b.memory.add(-bytes) // now that the queues hold them
 		d.mu.Lock()
 	}
 	d.busy = false
@@ -176,16 +177,14 @@ func (d *delays) ring() {
 const releasedAtOnce = 256
 
 // due takes out some of the messages whose time has come.
-func (d *delays) due(now int64) (list []*waiting) {
-	bytes := int64(0)
+func (d *delays) due(now int64) (list []*waiting, bytes int64) {
 	for len(list) < releasedAtOnce && len(d.waiting) > 0 && d.waiting[0].due <= now {
 		w := heap.Pop(&d.waiting).(*waiting)
 		bytes += w.cost()
 		list = append(list, w)
 	}
 	d.bytes -= bytes
-	d.vhost.broker.memory.add(-bytes)
-	return list
+	return list, bytes
 }
 
 // release routes a message that was kept back, on from the exchange that did
