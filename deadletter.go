@@ -96,8 +96,7 @@ func (v *VirtualHost) deadLetter(from string, l *letter, to *DeadLetter) {
 	}
 
 	p.content = l.derive(&msg)
-	req := p.request()
-	if req != nil {
+	if req := p.request(); req != nil {
 		p.deadline = v.broker.deadlineOf(req.caller)
 	}
 
@@ -111,18 +110,7 @@ func (v *VirtualHost) deadLetter(from string, l *letter, to *DeadLetter) {
 	history, _ := msg.Headers["x-death"].([]any)
 	r.queues = slices.DeleteFunc(r.queues, func(q *queue) bool { return cycles(history, q.name) })
 
-	n := len(r.queues) + len(r.replies)
-	if n == 0 {
-		l.drop(ErrRequestDropped)
-		return
-	}
-	if req != nil {
-		req.copies.Store(int32(n))
-	}
-	taken, _ := v.give(&p, r.queues, r.replies)
-	if req != nil && taken < n {
-		req.dropped(n-taken, ErrRequestDropped)
-	}
+	v.forward(r, &p, &l.entry)
 }
 
 // carbonKeys are the keys in the header CC, which a message keeps.

@@ -13,15 +13,22 @@ const (
 	Headers ExchangeType = "headers" // binding arguments are compared with the message's headers
 )
 
-// ExchangeOptions are the properties of an exchange (exchange.declare). The
-// zero value gives a transient exchange that stays until it is deleted.
-type ExchangeOptions struct {
-	Durable    bool   // survives a restart of a durable broker
-	AutoDelete bool   // deleted when its last binding to a destination goes
-	Internal   bool   // takes messages from exchanges only, not from publishers
-	Alternate  string // exchange for messages that match no binding (alternate-exchange)
-	Args       Table  // further arguments
-}
+// Exchange types that RabbitMQ has by its plugins, and LavinMQ as well.
+const (
+	// ConsistentHash gives each message to one of the bindings' destinations:
+	// to the same one as long as the routing key, or what else
+	// [ExchangeOptions] says, is the same. Binding keys are weights, integers
+	// from 1 to 4294967295: the share of a destination in all messages. When a
+	// binding comes or goes, its own share moves and nothing else. A
+	// destination that is bound more than once has the weight of its oldest
+	// binding.
+	ConsistentHash ExchangeType = "x-consistent-hash"
+	// DelayedMessage keeps a message back for the milliseconds in its header
+	// [DelayHeader], then routes it as an exchange of the type
+	// ExchangeOptions.DelayedType. LavinMQ's name x-delayed-exchange means the
+	// same. See [DelayHeader].
+	DelayedMessage ExchangeType = "x-delayed-message"
+)
 
 // exchange routes messages by its bindings.
 type exchange struct {
@@ -32,6 +39,7 @@ type exchange struct {
 	internal   bool
 	alternate  string // name of the alternate exchange that was declared
 	args       Table
+	gate       *gate       // nil: all messages are routed at once
 	deleted    atomic.Bool // written with vhost.mu held
 
 	// Guarded by vhost.mu.
@@ -56,7 +64,7 @@ type matcher interface {
 }
 
 // newMatcher returns nil for an unknown type.
-func newMatcher(kind ExchangeType) matcher {
+func newMatcher(kind ExchangeType, args Table) matcher {
 	switch kind {
 	case Direct:
 		return directMatcher{}
@@ -66,6 +74,8 @@ func newMatcher(kind ExchangeType) matcher {
 		return &topicMatcher{plain: directMatcher{}}
 	case Headers:
 		return &headersMatcher{}
+	case ConsistentHash:
+		return newHashMatcher(args)
 	}
 	return nil
 }
@@ -129,3 +139,34 @@ func (m defaultMatcher) match(r *routing, key string, _ content) {
 		r.addReply(key)
 	}
 }
+
+// gate is what a message passes before an exchange routes it, in this order.
+type gate struct {
+	seen   *seen   // nil: duplicates pass
+	delays *delays // nil: nothing is kept back
+}
+
+// setGate gives a new exchange the gate that its type and arguments ask for.
+func (x *exchange) setGate(v *VirtualHost) {
+	g := gate{seen: newSeen(v.broker, x.args)}
+	if x.kind == DelayedMessage {
+		g.delays = &delays{vhost: v, exchange: x}
+	}
+	if g != (gate{}) {
+		x.gate = &g
+		x.matcher = inexact{x.matcher}
+	}
+}
+
+// close drops what is kept back.
+func (g *gate) close() {
+	if g != nil && g.delays != nil {
+		g.delays.close()
+	}
+}
+
+// inexact is the matcher of an exchange with a gate, which no message may go
+// round.
+type inexact struct{ matcher }
+
+func (inexact) exact(string) ([]*queue, bool) { return nil, false }

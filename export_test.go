@@ -35,7 +35,7 @@ func OvertakePolicy(v *VirtualHost, p Policy, meanwhile func()) {
 // TopicSteps matches key in a topic exchange that has the patterns, and counts
 // the places behind a # that the match went on from.
 func TopicSteps(key string, patterns ...string) int {
-	m := newMatcher(Topic)
+	m := newMatcher(Topic, nil)
 	for _, p := range patterns {
 		m.add(&binding{bindingKey: bindingKey{queue: &queue{}, key: p}})
 	}
@@ -43,3 +43,6 @@ func TopicSteps(key string, patterns ...string) int {
 	m.match(r, key, nil)
 	return len(r.entered)
 }
+
+// MixHash is the step that consistent hash exchanges hash with.
+var MixHash = mixHash

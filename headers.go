@@ -83,11 +83,15 @@ func checkHeadersBinding(m method, args Table) error {
 		return nil
 	}
 	if s, ok := v.(string); ok {
-		shown := ""
-		if s != "" {
-			shown = strconv.Quote(s)
-		}
-		return m.fail(PreconditionFailed, "Invalid x-match field value <<%s>>; expected all, any, all-with-x, or any-with-x", shown)
+		return m.fail(PreconditionFailed, "Invalid x-match field value %s; expected all, any, all-with-x, or any-with-x", erlangBinary(s))
 	}
 	return m.fail(PreconditionFailed, "Invalid x-match field type %s (value %v); expected longstr", typeName(v), v)
+}
+
+// erlangBinary is s as RabbitMQ shows it.
+func erlangBinary(s string) string {
+	if s == "" {
+		return "<<>>"
+	}
+	return "<<" + strconv.Quote(s) + ">>"
 }

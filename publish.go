@@ -241,7 +241,7 @@ func (v *VirtualHost) route(p *publishing) (nacked bool, err error) {
 		queues, ok := p.exchange.matcher.exact(p.key)
 		v.mu.RUnlock()
 		if ok && len(queues) > 0 {
-			return v.deliver(p, queues, nil)
+			return v.deliver(p, queues, nil, nil)
 		}
 	}
 	r := v.startRouting()
@@ -249,16 +249,23 @@ func (v *VirtualHost) route(p *publishing) (nacked bool, err error) {
 	v.mu.RLock()
 	r.route(p)
 	v.mu.RUnlock()
-	return v.deliver(p, r.queues, r.replies)
+	return v.deliver(p, r.queues, r.replies, r.delays)
 }
 
-// deliver gives the message to the queues and requesters that routing found.
-func (v *VirtualHost) deliver(p *publishing, queues []*queue, replies []string) (nacked bool, err error) {
+// deliver gives the message to the queues and requesters that routing found,
+// and to the exchanges that keep it back.
+func (v *VirtualHost) deliver(p *publishing, queues []*queue, replies []string, later []*delays) (nacked bool, err error) {
 	taken, nacked := v.give(p, queues, replies)
-	if taken == 0 && !nacked {
+	routed := taken > 0 || nacked
+	for _, d := range later {
+		if d.add(p) {
+			taken++
+		}
+	}
+	if !routed && (taken == 0 || p.options.Mandatory && p.request() == nil) {
 		return false, v.unrouted(p)
 	}
-	if missed := len(queues) + len(replies) - taken; missed > 0 && taken > 0 && p.request() != nil {
+	if missed := len(queues) + len(replies) + len(later) - taken; missed > 0 && taken > 0 && p.request() != nil {
 		p.request().dropped(missed, ErrRequestDropped)
 	}
 	return nacked, nil
@@ -280,6 +287,30 @@ func (v *VirtualHost) give(p *publishing, queues []*queue, replies []string) (ta
 		}
 	}
 	return taken, nacked
+}
+
+// forward gives a message that the broker had already, and that was from until
+// now, to all that routing found for it. It reports false if nobody took it.
+func (v *VirtualHost) forward(r *routing, p *publishing, from *entry) bool {
+	n := len(r.queues) + len(r.replies) + len(r.delays)
+	if n == 0 {
+		from.drop(ErrRequestDropped)
+		return false
+	}
+	req := p.request()
+	if req != nil {
+		req.copies.Store(int32(n))
+	}
+	taken, _ := v.give(p, r.queues, r.replies)
+	for _, d := range r.delays {
+		if d.add(p) {
+			taken++
+		}
+	}
+	if req != nil && taken < n {
+		req.dropped(n-taken, ErrRequestDropped)
+	}
+	return taken > 0
 }
 
 // unrouted counts a message that nobody took, and returns it if it had to be

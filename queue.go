@@ -37,6 +37,7 @@ type queue struct {
 	counts    QueueCounts
 
 	// Of what queues do that are asked for more; guarded by mu.
+	seen     *seen       // nil: duplicates are messages like others
 	single   bool        // only the active consumer gets messages
 	active   *consumer   // with single
 	letters  []letter    // lost messages that bury is to send out
@@ -90,9 +91,9 @@ func (q *queue) wakeLater(b *mailbox) {
 	q.wake = b
 }
 
-// push adds a message. It reports false when the queue is gone, or with
-// immediate when no consumer has room, and fails when the queue refuses the
-// message or the journal cannot keep it.
+// push adds a message. It reports false when the queue is gone or has had the
+// message before, or with immediate when no consumer has room, and fails when
+// the queue refuses the message or the journal cannot keep it.
 func (q *queue) push(p *publishing) (taken bool, err error) {
 	e := &p.entry
 	q.mu.Lock()
@@ -100,7 +101,12 @@ func (q *queue) push(p *publishing) (taken bool, err error) {
 		q.mu.Unlock()
 		return false, nil
 	}
+	if q.seen != nil && q.seen.before(e.content) {
+		q.mu.Unlock()
+		return false, nil
+	}
 	if q.rules != nil && q.overflows(e) {
+		q.seen.forget(e.content)
 		err = q.refuse(e)
 		q.unlock()
 		return false, err
@@ -111,6 +117,7 @@ func (q *queue) push(p *publishing) (taken bool, err error) {
 	}
 	if q.journal != nil {
 		if err := q.journal.add(q.store.level(priority).next, *e); err != nil {
+			q.seen.forget(e.content)
 			q.mu.Unlock()
 			return false, err
 		}

@@ -2,7 +2,6 @@ package warren
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
@@ -46,6 +45,9 @@ type QueueOptions struct {
 	// whole milliseconds, before its channel is closed (x-consumer-timeout).
 	// Zero: as long as it likes.
 	ConsumerTimeout time.Duration
+	// Deduplicate drops messages that the queue has had before. Nil: it takes
+	// all.
+	Deduplicate *Deduplication
 
 	Args Table // further arguments
 }
@@ -53,15 +55,7 @@ type QueueOptions struct {
 // table is Args with the arguments that the fields set.
 func (o *QueueOptions) table() Table {
 	var t Table
-	set := func(name string, v any, set bool) {
-		if !set {
-			return
-		}
-		if t == nil {
-			t = Table{}
-		}
-		t[name] = v
-	}
+	set := t.set
 	set("x-message-ttl", o.MessageTTL.Milliseconds(), o.MessageTTL != 0)
 	set("x-expires", o.Expires.Milliseconds(), o.Expires != 0)
 	set("x-max-length", o.MaxLength, o.MaxLength != 0)
@@ -75,11 +69,8 @@ func (o *QueueOptions) table() Table {
 	set("x-single-active-consumer", true, o.SingleActiveConsumer)
 	set("x-delivery-limit", o.DeliveryLimit, o.DeliveryLimit != 0)
 	set("x-consumer-timeout", o.ConsumerTimeout.Milliseconds(), o.ConsumerTimeout != 0)
-	if t == nil {
-		return o.Args.clone()
-	}
-	maps.Copy(t, o.Args)
-	return t
+	o.Deduplicate.addTo(&t)
+	return t.and(o.Args)
 }
 
 // queueArg is an argument of queue.declare that means something to a queue.
@@ -107,6 +98,10 @@ var queueArgs = [...]queueArg{
 	{"x-queue-version", isQueueVersion, nil},
 	{"x-queue-master-locator", isString, nil},
 	{"x-queue-leader-locator", isString, nil},
+	{deduplicateArg, isBool, nil},
+	{cacheSizeArg, isCacheSize, nil},
+	{cacheTTLArg, isTime, nil},
+	{DeduplicationHeader, isString, nil},
 }
 
 // foreignQueueArgs belong to other types of queues.
@@ -271,5 +266,6 @@ func (q *queue) obey(args Table) {
 		q.store.levels = newLevels(uint8(n), q.store.pool)
 	}
 	q.single, _ = args["x-single-active-consumer"].(bool)
+	q.seen = newSeen(q.vhost.broker, args)
 	q.used()
 }

@@ -9,7 +9,11 @@ type routing struct {
 	replies   []string            // direct reply-to addresses
 	seen      map[*queue]struct{} // of queues, once they are many
 	entered   map[topicStep]struct{}
-	found     bool // the exchange at hand had a match
+	delays    []*delays // that are to keep the message back
+	passed    *exchange // whose gate the message has passed before
+	shut      bool      // no gate is passed yet
+	gated     bool      // there was one
+	found     bool      // the exchange at hand had a match
 }
 
 // topicStep is a place in a topic exchange's trie with what is left of the key.
@@ -23,10 +27,15 @@ const manyQueues = 16
 
 // route finds the destinations of a message in the vhost. The caller holds
 // vhost.mu, at least for reading.
-func (r *routing) route(p *publishing) {
-	r.exchanges = append(r.exchanges, p.exchange)
+func (r *routing) route(p *publishing) { r.routeFrom(p.exchange, p) }
+
+func (r *routing) routeFrom(first *exchange, p *publishing) {
+	r.exchanges = append(r.exchanges, first)
 	for i := 0; i < len(r.exchanges); i++ {
 		x := r.exchanges[i]
+		if x.gate != nil && !r.passes(x, p) {
+			continue
+		}
 		r.found = false
 		r.visit(x, p.key, p.content)
 		for _, k := range p.extra {
@@ -38,6 +47,22 @@ func (r *routing) route(p *publishing) {
 			}
 		}
 	}
+}
+
+// passes reports whether x routes the message now: it is no duplicate, nor kept
+// back. One that wants to be delivered at once is not kept: it goes nowhere.
+func (r *routing) passes(x *exchange, p *publishing) bool {
+	r.gated = true
+	switch g := x.gate; {
+	case x == r.passed:
+		return true
+	case r.shut, g.seen != nil && g.seen.before(p.content):
+	case g.delays == nil || delayOf(p.content) == 0:
+		return true
+	case !p.options.Immediate:
+		r.delays = append(r.delays, g.delays)
+	}
+	return false
 }
 
 func (r *routing) visit(x *exchange, key string, c content) {
@@ -138,5 +163,7 @@ func (r *routing) reset() {
 	clear(r.exchanges)
 	clear(r.replies)
 	clear(r.seen)
-	r.queues, r.exchanges, r.replies = r.queues[:0], r.exchanges[:0], r.replies[:0]
+	clear(r.delays)
+	r.queues, r.exchanges, r.replies, r.delays = r.queues[:0], r.exchanges[:0], r.replies[:0], r.delays[:0]
+	r.passed, r.shut, r.gated = nil, false, false
 }

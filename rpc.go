@@ -181,10 +181,10 @@ func (v *VirtualHost) sendCall(p *publishing, req *Request) error {
 	v.mu.RLock()
 	r.route(p)
 	v.mu.RUnlock()
-	n := len(r.queues) + len(r.replies)
+	n := len(r.queues) + len(r.replies) + len(r.delays)
 	req.copies.Store(int32(n))
 	req.shared = n > 1
-	nacked, err := v.deliver(p, r.queues, r.replies)
+	nacked, err := v.deliver(p, r.queues, r.replies, r.delays)
 	if nacked {
 		return ErrNacked
 	}

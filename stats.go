@@ -9,7 +9,8 @@ type Stats struct {
 	Consumers    int   // handlers too, but not reply consumers
 	Ready        int   // messages in queues
 	Unacked      int   // messages that were given out and are not settled
-	Bytes        int64 // held by both, with about 100 bytes of bookkeeping each
+	Delayed      int   // messages that delayed exchanges keep back
+	Bytes        int64 // held by all these, with about 100 bytes of bookkeeping each
 
 	QueueCounts        // of all queues there ever were
 	Unroutable  uint64 // messages that no queue took and nobody wanted back
@@ -43,6 +44,9 @@ func (v *VirtualHost) addStats(s *Stats) {
 	s.Exchanges += len(v.exchanges)
 	s.Queues += len(v.queues)
 	s.QueueCounts.add(&v.counts)
+	for _, x := range v.exchanges {
+		x.gate.addStats(s)
+	}
 	for _, q := range v.queues {
 		q.mu.Lock()
 		s.Consumers += len(q.consumers)
@@ -58,4 +62,14 @@ func (v *VirtualHost) addStats(s *Stats) {
 	s.Replies += v.replies.delivered.Load()
 	s.RepliesTooLate += v.replies.droppedGone.Load()
 	s.RepliesTooFast += v.replies.droppedSlow.Load()
+}
+
+func (g *gate) addStats(s *Stats) {
+	if g == nil || g.delays == nil {
+		return
+	}
+	g.delays.mu.Lock()
+	defer g.delays.mu.Unlock()
+	s.Delayed += len(g.delays.waiting)
+	s.Bytes += g.delays.bytes
 }

@@ -3,6 +3,7 @@ package warren
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -202,8 +203,12 @@ func (t Table) canonical() string {
 	if len(t) == 0 {
 		return ""
 	}
+	return canonical(t)
+}
+
+func canonical(v any) string {
 	var s strings.Builder
-	writeCanonical(&s, t)
+	writeCanonical(&s, v)
 	return s.String()
 }
 
@@ -257,4 +262,24 @@ func (t Table) clone() Table {
 		c[k] = v
 	}
 	return c
+}
+
+// set adds what an option asks for.
+func (t *Table) set(name string, v any, asked bool) {
+	if !asked {
+		return
+	}
+	if *t == nil {
+		*t = Table{}
+	}
+	(*t)[name] = v
+}
+
+// and is t with the entries of u, which count where both have one.
+func (t Table) and(u Table) Table {
+	if t == nil {
+		return u.clone()
+	}
+	maps.Copy(t, u)
+	return t
 }

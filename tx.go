@@ -13,6 +13,7 @@ type heldPublish struct {
 	publishing
 	queues  []*queue
 	replies []string
+	gated   bool // it is routed at the commit
 }
 
 type heldSettle struct {
@@ -65,7 +66,7 @@ func (ch *Channel) TxCommit() error {
 	var errs []error
 	for i := range t.publishes {
 		p := &t.publishes[i]
-		nacked, err := ch.vhost.deliver(&p.publishing, p.queues, p.replies)
+		nacked, err := ch.vhost.deliverHeld(p)
 		if nacked {
 			err = ErrNacked
 		}
@@ -117,15 +118,26 @@ func (ch *Channel) endTx(m method) (transaction, error) {
 	return t, nil
 }
 
+// deliverHeld hands over a message of a transaction that is committed.
+func (v *VirtualHost) deliverHeld(h *heldPublish) (nacked bool, err error) {
+	if h.gated {
+		return v.route(&h.publishing)
+	}
+	return v.deliver(&h.publishing, h.queues, h.replies, nil)
+}
+
 // holdPublish routes a message now and keeps it for TxCommit, as RabbitMQ
-// does.
+// does. One that comes to a delayed or deduplicating exchange is routed at the
+// commit: if that never comes, it was never there.
 func (ch *Channel) holdPublish(p publishing) error {
 	v := ch.vhost
 	h := heldPublish{publishing: p}
 	r := v.startRouting()
+	r.shut = true
 	v.mu.RLock()
 	r.route(&p)
 	v.mu.RUnlock()
+	h.gated = r.gated
 	h.queues = append(h.queues, r.queues...)
 	h.replies = append(h.replies, r.replies...)
 	v.endRouting(r)

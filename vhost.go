@@ -74,7 +74,7 @@ func newVirtualHost(b *Broker, name string) *VirtualHost {
 		{"amq.direct", Direct}, {"amq.fanout", Fanout}, {"amq.topic", Topic},
 		{"amq.headers", Headers}, {"amq.match", Headers},
 	} {
-		v.exchanges[x.name] = &exchange{name: x.name, kind: x.kind, durable: true, matcher: newMatcher(x.kind)}
+		v.exchanges[x.name] = &exchange{name: x.name, kind: x.kind, durable: true, matcher: newMatcher(x.kind, nil)}
 	}
 	return v
 }
@@ -170,6 +170,9 @@ func (v *VirtualHost) close(err error) {
 	v.closed = true
 	queues := v.queues
 	v.queues = make(map[string]*queue)
+	for _, x := range v.exchanges {
+		x.gate.close()
+	}
 	v.mu.Unlock()
 	for _, q := range queues {
 		q.close(err, nil)

@@ -6,12 +6,6 @@ import (
 	"strings"
 )
 
-const alternateArg = "alternate-exchange"
-
-// alternateArgs are the names of this argument in LavinMQ and RabbitMQ. With
-// both, the last one counts.
-var alternateArgs = [...]string{"x-alternate-exchange", alternateArg}
-
 // declareExchange follows exchange.declare in RabbitMQ's order of checks.
 func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType, o ExchangeOptions) error {
 	const m = exchangeDeclare
@@ -21,7 +15,10 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 	if err := o.Args.check(m); err != nil {
 		return err
 	}
-	if newMatcher(kind) == nil {
+	if kind == delayedAlias {
+		kind = DelayedMessage
+	}
+	if kind != DelayedMessage && newMatcher(kind, nil) == nil {
 		return m.fail(PreconditionFailed, "unknown exchange type '%s'", kind)
 	}
 	name = cleanName(name)
@@ -55,47 +52,6 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 	x.setDetour()
 	v.exchanges[name] = x
 	v.note("exchange declared", "exchange", name)
-	return nil
-}
-
-func (v *VirtualHost) newExchange(name string, kind ExchangeType, o ExchangeOptions) (*exchange, error) {
-	x := &exchange{
-		name: name, kind: kind, durable: o.Durable, autoDelete: o.AutoDelete, internal: o.Internal,
-		alternate: o.Alternate, args: o.Args.clone(), matcher: newMatcher(kind),
-	}
-	for _, arg := range alternateArgs {
-		a, ok := o.Args[arg]
-		if !ok {
-			continue
-		}
-		s, ok := a.(string)
-		if !ok {
-			return nil, exchangeDeclare.fail(PreconditionFailed, "invalid type '%s' for arg '%s' in exchange '%s' in vhost '%s'", typeName(a), arg, name, v.name)
-		}
-		x.alternate = s
-	}
-	return x, checkName(exchangeDeclare, "alternate exchange name", x.alternate)
-}
-
-// equivalentExchange compares a declaration with the exchange that exists: of
-// the arguments only the alternate exchange counts.
-func (v *VirtualHost) equivalentExchange(old, x *exchange) error {
-	differ := func(arg, received, current string) error {
-		return exchangeDeclare.fail(PreconditionFailed, "inequivalent arg '%s' for exchange '%s' in vhost '%s': received %s but current is %s", arg, old.name, v.name, received, current)
-	}
-	switch {
-	case old.kind != x.kind:
-		return differ("type", "'"+string(x.kind)+"'", "'"+string(old.kind)+"'")
-	case old.durable != x.durable:
-		return differ("durable", quoteBool(x.durable), quoteBool(old.durable))
-	case old.autoDelete != x.autoDelete:
-		return differ("auto_delete", quoteBool(x.autoDelete), quoteBool(old.autoDelete))
-	case old.internal != x.internal:
-		return differ("internal", quoteBool(x.internal), quoteBool(old.internal))
-	case old.alternate != x.alternate:
-		received, current := quoteDifferent(x.alternate, x.alternate != "", old.alternate, old.alternate != "")
-		return differ(alternateArg, received, current)
-	}
 	return nil
 }
 
@@ -179,6 +135,7 @@ func (v *VirtualHost) deleteExchange(s *Session, name string, ifUnused bool) err
 func (v *VirtualHost) removeExchange(x *exchange) {
 	delete(v.exchanges, x.name)
 	x.deleted.Store(true)
+	x.gate.close()
 	for _, b := range x.bindings {
 		v.unlink(b)
 	}
@@ -217,8 +174,8 @@ func (v *VirtualHost) bind(m method, s *Session, source, key string, args Table,
 	case err != nil:
 		return err
 	}
-	if from.kind == Headers && !unbind {
-		if err := checkHeadersBinding(m, args); err != nil {
+	if !unbind {
+		if err := from.checkBinding(m, key, args); err != nil {
 			return err
 		}
 	}

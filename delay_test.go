@@ -1,0 +1,525 @@
+package warren_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/warrenmq/warren"
+)
+
+// deTest runs f with a delayed fanout exchange "later" that leads to queue "q".
+func deTest(t *testing.T, f func(t *testing.T, b *warren.Broker, ch *warren.Channel)) {
+	t.Helper()
+	deTestWith(t, nil, f)
+}
+
+func deTestWith(t *testing.T, o *warren.Options, f func(t *testing.T, b *warren.Broker, ch *warren.Channel)) {
+	t.Helper()
+	amTestWith(t, o, func(t *testing.T, b *warren.Broker) {
+		ch := amOpen(t, b)
+		deExchange(t, ch, "later", warren.Fanout)
+		amQueues(t, ch, "q")
+		require.NoError(t, ch.QueueBind("q", "", "later", nil))
+		f(t, b, ch)
+	})
+}
+
+func deExchange(t testing.TB, ch *warren.Channel, name string, kind warren.ExchangeType) {
+	t.Helper()
+	require.NoError(t, ch.ExchangeDeclare(name, warren.DelayedMessage, warren.ExchangeOptions{DelayedType: kind}))
+}
+
+// deMessage is a message that is to be delayed.
+func deMessage(body string, d time.Duration) warren.Message {
+	return warren.Message{Body: []byte(body), Headers: warren.Table{warren.DelayHeader: warren.Delay(d)}}
+}
+
+// dePut publishes a message that is to be delayed.
+func dePut(t testing.TB, ch *warren.Channel, exchange, key, body string, d time.Duration) {
+	t.Helper()
+	require.NoError(t, amSend(ch, exchange, key, deMessage(body, d), warren.PublishOptions{}))
+}
+
+// deWait waits for d, and for what is due then.
+func deWait(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func TestDelayHeader(t *testing.T) {
+	for _, c := range []struct {
+		rule  string
+		value any
+		delay time.Duration // zero: at once
+		after any           // the header at delivery
+	}{
+		{"a long", int64(1500), 1500 * time.Millisecond, int32(-1500)},
+		{"an int", 1500, 1500 * time.Millisecond, int32(-1500)},
+		{"a signed int", int32(1), time.Millisecond, int32(-1)},
+		{"a short", int16(5), 5 * time.Millisecond, int32(-5)},
+		{"an unsigned byte", uint8(255), 255 * time.Millisecond, int32(-255)},
+		{"an unsigned int", uint32(math.MaxUint32), math.MaxUint32 * time.Millisecond, int64(-math.MaxUint32)},
+		{"what 32 bits can just say", int64(1 << 31), 1 << 31 * time.Millisecond, int32(math.MinInt32)},
+		{"a float loses its fraction", 2000.9, 2 * time.Second, int32(-2000)},
+		{"a short float", float32(8), 8 * time.Millisecond, int32(-8)},
+		{"a numeric string", "300", 300 * time.Millisecond, int32(-300)},
+		{"the helper", warren.Delay(time.Hour), time.Hour, int32(-3_600_000)},
+		{"the helper at its bound", warren.Delay(100 * 24 * time.Hour), math.MaxUint32 * time.Millisecond, int64(-math.MaxUint32)},
+		{"the helper with what has passed", warren.Delay(-time.Hour), 0, int64(0)},
+		{"zero", int64(0), 0, int64(0)},
+		{"negative", int64(-5), 0, int64(-5)},
+		{"too large", int64(math.MaxUint32 + 1), 0, int64(math.MaxUint32 + 1)},
+		{"a float that is too large", 1e12, 0, 1e12},
+		{"a float of less than one", 0.9, 0, 0.9},
+		{"infinity", math.Inf(1), 0, math.Inf(1)},
+		{"an empty string", "", 0, ""},
+		{"a string that is no number", "soon", 0, "soon"},
+		{"a string that is negative", "-300", 0, "-300"},
+		{"a string that is too large", "99999999999999999999", 0, "99999999999999999999"},
+		{"a bool", true, 0, true},
+		{"nothing", nil, 0, nil},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+				msg := warren.Message{Headers: warren.Table{warren.DelayHeader: c.value, "mine": "1"}, Type: "t", Body: []byte("x")}
+				require.NoError(t, amSend(ch, "later", "key", msg, warren.PublishOptions{}))
+				if c.delay > 0 {
+					require.Zero(t, amReady(t, ch, "q"))
+					deWait(c.delay - 1)
+					require.Zero(t, amReady(t, ch, "q"))
+					require.Equal(t, 1, b.Stats().Delayed)
+					deWait(1)
+				}
+				d := amTake(t, ch, "q")
+				require.Equal(t, warren.Table{warren.DelayHeader: c.after, "mine": "1"}, d.Headers)
+				require.Equal(t, []string{"x", "t", "later", "key"}, []string{string(d.Body), d.Type, d.Exchange, d.RoutingKey})
+				require.Equal(t, c.value, msg.Headers[warren.DelayHeader], "the publisher's table is as it was")
+				require.Zero(t, b.Stats().Delayed)
+			})
+		})
+	}
+}
+
+func TestDelayedExchangeDeclareRefuses(t *testing.T) {
+	for _, c := range []struct {
+		rule string
+		args warren.Table
+		text string
+	}{
+		{"no type to route by", nil, "Invalid argument, 'x-delayed-type' must be an existing exchange type"},
+		{"a type that is no text", warren.Table{"x-delayed-type": int32(1)}, "Invalid argument, 'x-delayed-type' must be an existing exchange type"},
+		{"an unknown type", warren.Table{"x-delayed-type": "odd"}, "unknown exchange type 'odd'"},
+		{"an empty type", warren.Table{"x-delayed-type": ""}, "unknown exchange type ''"},
+		{"itself", warren.Table{"x-delayed-type": "x-delayed-message"}, "Invalid argument, 'x-delayed-message' can't be used for 'x-delayed-type'"},
+		{"itself under its other name", warren.Table{"x-delayed-type": "x-delayed-exchange"}, "Invalid argument, 'x-delayed-message' can't be used for 'x-delayed-type'"},
+		{"what that type refuses", warren.Table{"x-delayed-type": "x-consistent-hash", "hash-property": "odd"}, "Unsupported property: odd"},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			amTest(t, func(t *testing.T, b *warren.Broker) {
+				ch := amOpen(t, b)
+				for _, kind := range []warren.ExchangeType{warren.DelayedMessage, "x-delayed-exchange"} {
+					amFails(t, ch.ExchangeDeclare("x", kind, warren.ExchangeOptions{Args: c.args}), 406, 40, 10, "PRECONDITION_FAILED - "+c.text)
+				}
+				require.ErrorIs(t, ch.ExchangeDeclarePassive("x"), warren.ErrNotFound)
+			})
+		})
+	}
+}
+
+func TestDelayedExchangeRedeclareComparesItsType(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amOpen(t, b)
+		deExchange(t, ch, "x", warren.Topic)
+		deExchange(t, ch, "x", warren.Topic)
+		require.NoError(t, ch.ExchangeDeclare("x", "x-delayed-exchange", warren.ExchangeOptions{Args: warren.Table{"x-delayed-type": "topic"}}), "its other name")
+		amFails(t, ch.ExchangeDeclare("x", warren.DelayedMessage, warren.ExchangeOptions{DelayedType: warren.Direct}), 406, 40, 10,
+			"PRECONDITION_FAILED - inequivalent arg 'x-delayed-type' for exchange 'x' in vhost '/': received 'direct' but current is 'topic'")
+		amFails(t, ch.ExchangeDeclare("x", warren.Topic, warren.ExchangeOptions{}), 406, 40, 10,
+			"PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'x' in vhost '/': received 'topic' but current is 'x-delayed-message'")
+	})
+}
+
+func TestDelayedExchangeRoutesAsItsType(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amOpen(t, b)
+		for _, c := range []struct {
+			kind warren.ExchangeType
+			key  string
+			args warren.Table
+			yes  string
+			no   string
+		}{
+			{warren.Direct, "k", nil, "k", "other"},
+			{warren.Topic, "a.*", nil, "a.b", "b.a"},
+			{warren.Headers, "", warren.Table{"n": 1}, "k", ""},
+			{warren.ConsistentHash, "1", nil, "whatever", ""},
+		} {
+			name := "x-" + string(c.kind)
+			deExchange(t, ch, name, c.kind)
+			amQueues(t, ch, name)
+			require.NoError(t, ch.QueueBind(name, c.key, name, c.args))
+			for _, delay := range []time.Duration{0, time.Second} {
+				msg := deMessage("yes", delay)
+				msg.Headers["n"] = 1
+				require.NoError(t, amSend(ch, name, c.yes, msg, warren.PublishOptions{}))
+				if c.no != "" {
+					dePut(t, ch, name, c.no, "no", delay)
+				}
+				deWait(delay)
+				require.Equal(t, []string{"yes"}, amDrain(t, ch, name), c.kind)
+			}
+		}
+		amFails(t, ch.QueueBind("x-headers", "", "x-headers", warren.Table{"x-match": "odd"}), 406, 50, 20,
+			`PRECONDITION_FAILED - Invalid x-match field value <<"odd">>; expected all, any, all-with-x, or any-with-x`)
+	})
+}
+
+func TestDelayedMessagesComeInTheOrderOfTheirTimes(t *testing.T) {
+	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		dePut(t, ch, "later", "", "3", 3*time.Second)
+		dePut(t, ch, "later", "", "1", time.Second)
+		dePut(t, ch, "later", "", "5a", 5*time.Second)
+		dePut(t, ch, "later", "", "5b", 5*time.Second)
+		dePut(t, ch, "later", "", "0", 0)
+		deWait(time.Second)
+		require.Equal(t, []string{"0", "1"}, amDrain(t, ch, "q"))
+		dePut(t, ch, "later", "", "5c", 4*time.Second)
+		dePut(t, ch, "later", "", "2", time.Second)
+		deWait(4 * time.Second)
+		require.Equal(t, []string{"2", "3", "5a", "5b", "5c"}, amDrain(t, ch, "q"))
+	})
+}
+
+// 10,000 messages with 1,000 different delays wait at the same time: no
+// goroutine waits with them, and all come in their order.
+func TestManyDelayedMessagesWaitWithOneTimer(t *testing.T) {
+	deTestWith(t, &warren.Options{MemoryLimit: -1}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		const n, step = 10_000, 1_000
+		before := runtime.NumGoroutine()
+		for i := range n {
+			delay := (i*7919)%step + 1
+			dePut(t, ch, "later", "", strconv.Itoa(delay*n+i), time.Duration(delay)*time.Millisecond)
+		}
+		require.LessOrEqual(t, runtime.NumGoroutine(), before)
+		require.Equal(t, n, b.Stats().Delayed)
+		deWait(step / 2 * time.Millisecond)
+		require.Equal(t, n/2, amReady(t, ch, "q"))
+		deWait(step / 2 * time.Millisecond)
+		require.Equal(t, n, amReady(t, ch, "q"))
+		last := -1
+		for range n {
+			d, _, _ := ch.Get("q", true)
+			at, _ := strconv.Atoi(string(d.Body))
+			if at <= last {
+				require.FailNow(t, "out of order", "%d after %d", at, last)
+			}
+			last = at
+		}
+		require.Zero(t, b.Stats().Delayed)
+	})
+}
+
+func TestDelayedMessageCountsAsNotRouted(t *testing.T) {
+	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		require.NoError(t, ch.Confirm())
+		ret := (*warren.Return)(nil)
+		err := amSend(ch, "later", "k", deMessage("mandatory", time.Second), warren.PublishOptions{Mandatory: true})
+		require.ErrorAs(t, err, &ret)
+		require.Equal(t, []any{uint16(312), "NO_ROUTE", "later", "k", "mandatory"}, []any{ret.Code, ret.Text, ret.Exchange, ret.RoutingKey, string(ret.Body)})
+		require.Equal(t, warren.Table{"x-delay": int64(1000)}, ret.Headers)
+		require.NotErrorIs(t, err, warren.ErrNacked, "the confirm is an ack")
+		require.NoError(t, amSend(ch, "later", "k", deMessage("plain", time.Second), warren.PublishOptions{}))
+		require.NoError(t, amSend(ch, "later", "k", deMessage("at once", 0), warren.PublishOptions{Mandatory: true}))
+		require.Equal(t, []string{"at once"}, amDrain(t, ch, "q"))
+		require.Equal(t, uint64(0), b.Stats().Unroutable)
+		require.Equal(t, uint64(1), b.Stats().Returned)
+		deWait(time.Second)
+		require.Equal(t, []string{"mandatory", "plain"}, amDrain(t, ch, "q"), "it is delivered all the same")
+
+		require.NoError(t, ch.QueueUnbind("q", "", "later", nil))
+		require.NoError(t, amSend(ch, "later", "k", deMessage("lost", time.Second), warren.PublishOptions{}))
+		require.Zero(t, b.Stats().Unroutable, "that is not known yet")
+		deWait(time.Second)
+		require.Equal(t, uint64(1), b.Stats().Unroutable)
+	})
+}
+
+func TestImmediateMessageIsNotKeptBack(t *testing.T) {
+	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		c := amConsume(t, ch, "q", warren.ConsumeOptions{NoAck: true})
+		require.ErrorIs(t, amSend(ch, "later", "", deMessage("x", time.Second), warren.PublishOptions{Immediate: true}), warren.ErrNoConsumers)
+		require.NoError(t, amSend(ch, "later", "", deMessage("y", 0), warren.PublishOptions{Immediate: true}))
+		require.Zero(t, b.Stats().Delayed)
+		require.Equal(t, []string{"y"}, amBodies(amRead(t, c)))
+	})
+}
+
+func TestDelayedExchangeAmongOthers(t *testing.T) {
+	for _, c := range []struct {
+		rule     string
+		exchange string // of the delivery
+		set      func(t *testing.T, ch *warren.Channel)
+	}{
+		{"as destination of a binding", "first", func(t *testing.T, ch *warren.Channel) {
+			amExchanges(t, ch, warren.Direct, "first")
+			require.NoError(t, ch.ExchangeBind("later", "k", "first", nil))
+		}},
+		{"as alternate exchange", "first", func(t *testing.T, ch *warren.Channel) {
+			require.NoError(t, ch.ExchangeDeclare("first", warren.Direct, warren.ExchangeOptions{Alternate: "later"}))
+		}},
+		{"as alternate of a delayed one, which has delayed it before", "first", func(t *testing.T, ch *warren.Channel) {
+			require.NoError(t, ch.ExchangeDeclare("first", warren.DelayedMessage, warren.ExchangeOptions{DelayedType: warren.Direct, Alternate: "later"}))
+		}},
+		{"behind a delayed one, which has delayed it before", "first", func(t *testing.T, ch *warren.Channel) {
+			deExchange(t, ch, "first", warren.Fanout)
+			require.NoError(t, ch.ExchangeBind("later", "", "first", nil))
+		}},
+		{"in a circle", "first", func(t *testing.T, ch *warren.Channel) {
+			amExchanges(t, ch, warren.Fanout, "first")
+			require.NoError(t, ch.ExchangeBind("later", "", "first", nil))
+			require.NoError(t, ch.ExchangeBind("first", "", "later", nil))
+			require.NoError(t, ch.ExchangeBind("later", "", "later", nil))
+		}},
+		{"as dead letter exchange", "later", func(t *testing.T, ch *warren.Channel) {
+			amExchanges(t, ch, warren.Fanout, "first")
+			_, err := ch.QueueDeclare("dying", warren.QueueOptions{
+				MaxLength: 1, Overflow: warren.RejectPublishDLX, DeadLetter: &warren.DeadLetter{Exchange: "later"},
+			})
+			require.NoError(t, err)
+			amPut(t, ch, "", "dying", "stays")
+			require.NoError(t, ch.QueueBind("dying", "", "first", nil))
+		}},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+				c.set(t, ch)
+				_ = amSend(ch, "first", "k", deMessage("x", time.Minute), warren.PublishOptions{})
+				deWait(time.Minute - 1)
+				require.Zero(t, amReady(t, ch, "q"))
+				deWait(1)
+				d := amTake(t, ch, "q")
+				require.Equal(t, c.exchange, d.Exchange)
+				require.Equal(t, int32(-60_000), d.Headers["x-delay"])
+				deWait(24 * time.Hour)
+				require.Zero(t, amReady(t, ch, "q"), "it comes once")
+			})
+		})
+	}
+}
+
+func TestMessageWithoutABindingLeavesTheDelayByTheAlternateExchange(t *testing.T) {
+	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		amExchanges(t, ch, warren.Fanout, "other")
+		require.NoError(t, ch.QueueBind("q", "", "other", nil))
+		require.NoError(t, ch.ExchangeDeclare("x", warren.DelayedMessage, warren.ExchangeOptions{DelayedType: warren.Direct, Alternate: "other"}))
+		dePut(t, ch, "x", "nobody's", "x", time.Second)
+		require.Zero(t, amReady(t, ch, "q"), "nobody knows yet that no binding matches")
+		deWait(time.Second)
+		require.Equal(t, []string{"x"}, amDrain(t, ch, "q"))
+	})
+}
+
+func TestDelayedMessageKeepsItsOtherKeys(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amOpen(t, b)
+		deExchange(t, ch, "x", warren.Direct)
+		for _, q := range []string{"key", "cc", "bcc"} {
+			amQueues(t, ch, q)
+			require.NoError(t, ch.QueueBind(q, q, "x", nil))
+		}
+		msg := deMessage("x", time.Second)
+		msg.Headers["CC"], msg.Headers["BCC"] = []any{"cc"}, []any{"bcc"}
+		require.NoError(t, amSend(ch, "x", "key", msg, warren.PublishOptions{}))
+		require.Equal(t, 1, b.Stats().Delayed)
+		deWait(time.Second)
+		for _, q := range []string{"key", "cc", "bcc"} {
+			require.NotContains(t, amTake(t, ch, q).Headers, "BCC")
+		}
+	})
+}
+
+func TestExpirationCountsFromTheEndOfTheDelay(t *testing.T) {
+	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		msg := deMessage("x", time.Minute)
+		msg.Expiration = warren.Milliseconds(time.Second)
+		require.NoError(t, amSend(ch, "later", "", msg, warren.PublishOptions{}))
+		deWait(time.Minute + time.Second - 1)
+		require.Equal(t, 1, amReady(t, ch, "q"))
+		deWait(1)
+		require.Zero(t, amReady(t, ch, "q"))
+	})
+}
+
+func TestDelayBeginsWhenTheTransactionIsCommitted(t *testing.T) {
+	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		tx := amTx(t, b)
+		dePut(t, tx, "later", "", "forgotten", time.Second)
+		require.NoError(t, tx.TxRollback())
+		dePut(t, tx, "later", "", "x", time.Second)
+		require.NoError(t, amSend(tx, "later", "", deMessage("y", time.Second), warren.PublishOptions{Mandatory: true}))
+		deWait(time.Hour)
+		require.Zero(t, b.Stats().Delayed)
+		require.ErrorIs(t, tx.TxCommit(), warren.ErrNoRoute)
+		require.Equal(t, 2, b.Stats().Delayed)
+		deWait(time.Second)
+		require.Equal(t, []string{"x", "y"}, amDrain(t, ch, "q"))
+	})
+}
+
+func TestDelayedMessagesEndWithTheirExchange(t *testing.T) {
+	for _, c := range []struct {
+		rule string
+		end  func(b *warren.Broker, ch *warren.Channel) error
+		want error // of a call that waits
+	}{
+		{"deleted", func(_ *warren.Broker, ch *warren.Channel) error {
+			return ch.ExchangeDelete("x", warren.ExchangeDeleteOptions{})
+		}, warren.ErrRequestDropped},
+		{"auto-deleted", func(_ *warren.Broker, ch *warren.Channel) error {
+			_, err := ch.QueueDelete("mine", warren.QueueDeleteOptions{})
+			return err
+		}, warren.ErrRequestDropped},
+		{"its virtual host deleted", func(b *warren.Broker, _ *warren.Channel) error { return b.VirtualHostDelete("v") }, warren.ErrClosed},
+		{"the broker closed", func(b *warren.Broker, _ *warren.Channel) error { return b.Close() }, warren.ErrClosed},
+		{"the broker shut down", func(b *warren.Broker, _ *warren.Channel) error { return b.Shutdown(context.Background()) }, warren.ErrClosed},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			amTest(t, func(t *testing.T, b *warren.Broker) {
+				v, err := b.VirtualHostDeclare("v")
+				require.NoError(t, err)
+				ch, err := v.Channel()
+				require.NoError(t, err)
+				require.NoError(t, ch.ExchangeDeclare("x", warren.DelayedMessage, warren.ExchangeOptions{DelayedType: warren.Fanout, AutoDelete: true}))
+				amQueues(t, ch, "mine")
+				require.NoError(t, ch.QueueBind("mine", "", "x", nil))
+				for i := range 10 {
+					dePut(t, ch, "x", "", fmt.Sprint(i), time.Duration(i+1)*time.Minute)
+				}
+				failed := make(chan error, 1)
+				go func() {
+					_, err := v.Call(context.Background(), "", deMessage("", time.Hour), warren.Via("x"))
+					failed <- err
+				}()
+				deWait(5 * time.Minute)
+				require.Equal(t, 6, b.Stats().Delayed)
+				require.Equal(t, 5, amReady(t, ch, "mine"))
+
+				require.NoError(t, c.end(b, ch))
+				synctest.Wait()
+				require.Len(t, failed, 1, "at once")
+				require.ErrorIs(t, <-failed, c.want)
+				require.Zero(t, b.Stats().Delayed)
+				require.LessOrEqual(t, b.Stats().Bytes, int64(1000), "what was kept back is not held")
+				deWait(24 * time.Hour)
+			})
+		})
+	}
+}
+
+func TestCallThroughADelayedExchange(t *testing.T) {
+	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		delayed := func(ctx context.Context, opts ...warren.CallOption) (string, error) {
+			msg := deMessage("ping", time.Minute)
+			msg.Headers["mine"] = "1"
+			reply, err := b.Call(ctx, "key", msg, append(opts, warren.Via("later"))...)
+			return string(reply.Body), err
+		}
+		h, err := b.Handle("q", func(ctx context.Context, req *warren.Request) (warren.Message, error) {
+			deadline, _ := ctx.Deadline()
+			return warren.Message{Body: fmt.Append(nil, string(req.Body), req.RoutingKey, req.Headers, time.Until(deadline))}, nil
+		})
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		began := time.Now()
+		reply, err := delayed(ctx)
+		require.NoError(t, err)
+		require.Equal(t, time.Minute, time.Since(began))
+		require.Equal(t, "pingkeymap[mine:1 x-delay:-60000] 59m0s", reply)
+
+		_, err = delayed(ctx, warren.RequireConsumer())
+		require.ErrorIs(t, err, warren.ErrNoConsumers, "nobody can have it now")
+
+		brief, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = delayed(brief)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		deWait(time.Minute)
+		require.Zero(t, b.Stats().Delayed)
+
+		require.NoError(t, h.Close())
+		require.NoError(t, ch.QueueUnbind("q", "", "later", nil))
+		_, err = delayed(ctx)
+		require.ErrorIs(t, err, warren.ErrRequestDropped, "when its time came no queue wanted it")
+
+		amQueues(t, ch, "q", "q2")
+		require.NoError(t, ch.QueueBind("q", "", "later", nil))
+		require.NoError(t, ch.QueueBind("q2", "", "later", nil))
+		go func() {
+			deWait(2 * time.Minute)
+			ch.QueuePurge("q")
+			deWait(time.Minute)
+			ch.QueuePurge("q2")
+		}()
+		began = time.Now()
+		_, err = delayed(ctx)
+		require.ErrorIs(t, err, warren.ErrRequestDropped)
+		require.Equal(t, 3*time.Minute, time.Since(began), "when the last queue had dropped it")
+	})
+}
+
+func TestDelayedRequestHasTheTimeThatIsLeftToItsCaller(t *testing.T) {
+	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		failed := make(chan error, 1)
+		go func() {
+			_, err := b.Call(ctx, "", deMessage("", time.Minute), warren.Via("later"))
+			failed <- err
+		}()
+		deWait(20 * time.Minute)
+		d := amTake(t, ch, "q")
+		require.Equal(t, warren.Milliseconds(40*time.Minute), d.Expiration)
+		require.NoError(t, d.Reject(true))
+		require.ErrorIs(t, <-failed, context.DeadlineExceeded)
+		deWait(time.Millisecond)
+		require.Zero(t, amReady(t, ch, "q"), "with nobody to answer it has expired")
+	})
+}
+
+func TestDelayedMessagesCountForTheMemoryLimit(t *testing.T) {
+	deTestWith(t, &warren.Options{MemoryLimit: 1000}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		for range 10 {
+			dePut(t, ch, "later", "", "x", time.Minute)
+		}
+		require.GreaterOrEqual(t, b.Stats().Bytes, int64(1000))
+		blocked := rpBlocked(t, t.Context(), ch, "q", "y")
+		deWait(time.Minute)
+		require.Equal(t, 10, amReady(t, ch, "q"))
+		require.Empty(t, blocked, "now the queue holds it")
+		_, err := ch.QueuePurge("q")
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Len(t, blocked, 1)
+		require.NoError(t, <-blocked)
+		require.Equal(t, []string{"y"}, amDrain(t, ch, "q"))
+		require.Zero(t, b.Stats().Bytes)
+
+		for range 10 {
+			dePut(t, ch, "later", "", "x", time.Minute)
+		}
+		blocked = rpBlocked(t, t.Context(), ch, "q", "z")
+		require.NoError(t, ch.ExchangeDelete("later", warren.ExchangeDeleteOptions{}))
+		synctest.Wait()
+		require.Len(t, blocked, 1)
+		require.NoError(t, <-blocked)
+	})
+}
