@@ -61,7 +61,9 @@ func (ch *Channel) register(name string, o *ConsumeOptions, out link.Sink) (*Con
 		c.c.toConnection()
 	}
 	c.c.counting = ch.shared.limit.Load() > 0 && !o.NoAck
-	err = ch.addTag(c, o.Tag)
+	if c.c.reader, err = q.newReader(o, limit); err == nil {
+		err = ch.addTag(c, o.Tag)
+	}
 	c.c.tag = c.tag
 	ch.mu.Unlock()
 	if err != nil {
@@ -135,7 +137,7 @@ func (q *queue) addConsumer(c *consumer) error {
 	if c.gone { // its channel was closed meanwhile
 		return ErrClosed
 	}
-	if len(q.consumers) > 0 && (c.exclusive || q.consumers[0].exclusive) {
+	if len(q.consumers) > 0 && (c.exclusive || q.consumers[0].exclusive) && q.stream == nil {
 		return basicConsume.fail(AccessRefused, "queue '%s' in vhost '%s' in exclusive use", q.name, q.vhost.name)
 	}
 	if c.exclusive && q.single {
@@ -145,6 +147,10 @@ func (q *queue) addConsumer(c *consumer) error {
 	q.activate()
 	if c, ok := c.sink.(*Consumer); ok && c.out != nil {
 		c.out.Consuming(c.tag)
+	}
+	if q.stream != nil {
+		q.attach(c)
+		return nil
 	}
 	q.list(c)
 	q.dispatch()
