@@ -11,9 +11,8 @@ func (p RawProperties) TextHeader(name string) (text []byte, ok bool) {
 	entries, _ := p.Get(Headers)
 	for r := (reader{b: entries}); r.more(); {
 		key := r.short()
-		tag, value := r.field()
-		if string(key) == name {
-			return value, tag == tagString && r.err == nil
+		if tag, value := r.field(); tag == tagString && string(key) == name {
+			return value, r.err == nil
 		}
 	}
 	return nil, false
