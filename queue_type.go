@@ -16,7 +16,8 @@ const (
 	// long as the queue's limits let them, and each consumer reads all of them
 	// from a place of its own (see [ConsumeOptions].Offset). A stream must be
 	// Durable and have a name, and can be neither Exclusive nor AutoDelete. Its
-	// messages cannot be got or purged and do not expire.
+	// messages cannot be got or purged and do not expire. Give it a limit: one
+	// without grows until [Options].MemoryLimit stops the publishers.
 	Stream QueueType = "stream"
 )
 

@@ -46,7 +46,7 @@ func (q *queue) serve(c *consumer) {
 // is the stream's business to tell a call that nobody has answered it.
 func (q *queue) lend(c *consumer, e *entry) {
 	it := item{entry: *e, pos: c.reader.next}
-	it.content = &streamed{e.content, int64(it.pos)}
+	it.content = q.stream.share(e.content, it.pos)
 	c.reader.next++
 	c.out++
 	c.unsettled++

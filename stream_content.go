@@ -2,6 +2,7 @@ package warren
 
 import (
 	"maps"
+	"sync"
 
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -13,10 +14,14 @@ const (
 )
 
 // streamed is the content of a message that a stream has lent: it tells the
-// offset.
+// offset. Readers that wait for the next message share it.
 type streamed struct {
 	content // nil when no property is set
 	offset  int64
+
+	mu sync.Mutex // held for as long as it takes to make table
+	// Guarded by mu.
+	table Table // what message shows; nil: nobody has looked
 }
 
 // message decodes what came over the wire for each reader anew: a stream would
@@ -30,10 +35,14 @@ func (s *streamed) message() (m Message) {
 	} else if s.content != nil {
 		m = s.content.message()
 	}
-	h := make(Table, len(m.Headers)+1)
-	maps.Copy(h, m.Headers)
-	h[offsetHeader] = s.offset
-	m.Headers = h
+	s.mu.Lock()
+	if s.table == nil {
+		s.table = make(Table, len(m.Headers)+1)
+		maps.Copy(s.table, m.Headers)
+		s.table[offsetHeader] = s.offset
+	}
+	m.Headers = s.table
+	s.mu.Unlock()
 	return m
 }
 

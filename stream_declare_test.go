@@ -18,18 +18,22 @@ func amStream(t testing.TB, ch *warren.Channel, name string, o warren.QueueOptio
 	require.NoError(t, err)
 }
 
+// amBadArg is what is said of an argument for the stream s with a bad value.
+func amBadArg(name, problem string) string {
+	return "PRECONDITION_FAILED - invalid arg '" + name + "' for queue 's' in vhost '/': " + problem
+}
+
+// amForeignArg is what is said of an argument that streams do not have.
+func amForeignArg(name string) string {
+	return "PRECONDITION_FAILED - invalid arg '" + name + "' for queue 's' in vhost '/' of queue type rabbit_stream_queue"
+}
+
 func TestStreamsRefuseWhatTheyCannotBe(t *testing.T) {
 	arg := func(name string, v any) warren.QueueOptions {
 		return warren.QueueOptions{Durable: true, Args: warren.Table{name: v}}
 	}
 	property := func(name string) string {
 		return "PRECONDITION_FAILED - invalid property '" + name + "' for queue 's' in vhost '/'"
-	}
-	value := func(name, problem string) string {
-		return "PRECONDITION_FAILED - invalid arg '" + name + "' for queue 's' in vhost '/': " + problem
-	}
-	foreign := func(name string) string {
-		return "PRECONDITION_FAILED - invalid arg '" + name + "' for queue 's' in vhost '/' of queue type rabbit_stream_queue"
 	}
 	type rule struct {
 		o    warren.QueueOptions
@@ -39,22 +43,22 @@ func TestStreamsRefuseWhatTheyCannotBe(t *testing.T) {
 		"transient":            {warren.QueueOptions{}, property("non-durable")},
 		"auto-delete":          {warren.QueueOptions{Durable: true, AutoDelete: true, Exclusive: true}, property("auto-delete")},
 		"exclusive":            {warren.QueueOptions{Durable: true, Exclusive: true}, property("exclusive-owner")},
-		"arguments come first": {warren.QueueOptions{Args: warren.Table{"x-max-age": "x"}}, value("x-max-age", "invalid_max_age")},
-		"age of another type":  {arg("x-max-age", 5), value("x-max-age", "{unacceptable_type,long}")},
-		"negative length":      {arg("x-max-length", -1), value("x-max-length", "{value_negative,-1}")},
-		"negative bytes":       {arg("x-max-length-bytes", int8(-1)), value("x-max-length-bytes", "{value_negative,-1}")},
-		"text for bytes":       {arg("x-max-length-bytes", "x"), value("x-max-length-bytes", `"expected integer, got longstr"`)},
-		"negative segment":     {arg("x-stream-max-segment-size-bytes", -1), value("x-stream-max-segment-size-bytes", "{value_negative,-1}")},
-		"text for a segment":   {arg("x-stream-max-segment-size-bytes", "x"), value("x-stream-max-segment-size-bytes", `"expected integer, got longstr"`)},
+		"arguments come first": {warren.QueueOptions{Args: warren.Table{"x-max-age": "x"}}, amBadArg("x-max-age", "invalid_max_age")},
+		"age of another type":  {arg("x-max-age", 5), amBadArg("x-max-age", "{unacceptable_type,long}")},
+		"negative length":      {arg("x-max-length", -1), amBadArg("x-max-length", "{value_negative,-1}")},
+		"negative bytes":       {arg("x-max-length-bytes", int8(-1)), amBadArg("x-max-length-bytes", "{value_negative,-1}")},
+		"text for bytes":       {arg("x-max-length-bytes", "x"), amBadArg("x-max-length-bytes", `"expected integer, got longstr"`)},
+		"negative segment":     {arg("x-stream-max-segment-size-bytes", -1), amBadArg("x-stream-max-segment-size-bytes", "{value_negative,-1}")},
+		"text for a segment":   {arg("x-stream-max-segment-size-bytes", "x"), amBadArg("x-stream-max-segment-size-bytes", `"expected integer, got longstr"`)},
 		"huge segment":         {arg("x-stream-max-segment-size-bytes", int64(3000000001)), "PRECONDITION_FAILED - Exceeded max value for x-stream-max-segment-size-bytes"},
-		"no cluster":           {arg("x-initial-cluster-size", 0), value("x-initial-cluster-size", "{value_zero,0}")},
+		"no cluster":           {arg("x-initial-cluster-size", 0), amBadArg("x-initial-cluster-size", "{value_zero,0}")},
 		"small filter":         {arg("x-stream-filter-size-bytes", 15), "PRECONDITION_FAILED - Invalid value for  x-stream-filter-size-bytes"},
 		"dead letters of another type": {arg("x-dead-letter-exchange", 5),
 			"PRECONDITION_FAILED - invalid type 'long' for arg 'x-dead-letter-exchange' in queue 's' in vhost '/'"},
-		"a foreign argument, whatever its value": {arg("x-expires", "x"), foreign("x-expires")},
+		"a foreign argument, whatever its value": {arg("x-expires", "x"), amForeignArg("x-expires")},
 	}
 	for _, age := range []string{"", "1", "h", "0s", "1x", "1H", "-1s", "+1s", "1h2m", " 1h"} {
-		rules["age "+age] = rule{arg("x-max-age", age), value("x-max-age", "invalid_max_age")}
+		rules["age "+age] = rule{arg("x-max-age", age), amBadArg("x-max-age", "invalid_max_age")}
 	}
 	foreignArgs := warren.Table{
 		"x-expires": 1000, "x-message-ttl": 1000, "x-dead-letter-exchange": "x", "x-overflow": "drop-head", "x-delivery-limit": 5,
@@ -62,7 +66,7 @@ func TestStreamsRefuseWhatTheyCannotBe(t *testing.T) {
 		"x-queue-master-locator": "client-local", "x-quorum-initial-group-size": 1, "x-dead-letter-strategy": "at-most-once",
 	}
 	for name, v := range foreignArgs {
-		rules[name] = rule{arg(name, v), foreign(name)}
+		rules[name] = rule{arg(name, v), amForeignArg(name)}
 	}
 	for name, c := range rules {
 		t.Run(name, func(t *testing.T) {

@@ -15,6 +15,7 @@ type stream struct {
 	len      int
 	bytes    int64 // of the bodies
 	seed     maphash.Seed
+	lent     *streamed // last
 }
 
 // segment is a run of messages.
@@ -188,4 +189,13 @@ func (s *stream) read(r *reader) *record {
 		r.next = g.first + uint64(len(g.records))
 	}
 	return nil
+}
+
+// share is the content of a message as readers get it. Those that wait for the
+// next one share it.
+func (s *stream) share(c content, offset uint64) *streamed {
+	if s.lent == nil || s.lent.offset != int64(offset) {
+		s.lent = &streamed{content: c, offset: int64(offset)}
+	}
+	return s.lent
 }

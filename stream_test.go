@@ -1,7 +1,6 @@
 package warren_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -37,20 +36,17 @@ func amOffsets(t testing.TB, list []warren.Delivery) []int64 {
 	return offsets
 }
 
-// amPull reads all that a consumer gets if each delivery is acked at once.
+// amPull reads all that a consumer gets if its deliveries are acked.
 func amPull(t testing.TB, c *warren.Consumer) []string {
 	t.Helper()
 	bodies := []string{}
 	for {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		d, err := c.Next(ctx)
-		cancel()
-		if err != nil {
-			require.ErrorIs(t, err, context.DeadlineExceeded)
+		list := amRead(t, c)
+		if len(list) == 0 {
 			return bodies
 		}
-		bodies = append(bodies, string(d.Body))
-		require.NoError(t, d.Ack(false))
+		bodies = append(bodies, amBodies(list)...)
+		require.NoError(t, list[len(list)-1].Ack(true))
 	}
 }
 
@@ -272,34 +268,28 @@ func TestStreamDeliveriesCarryTheirOffset(t *testing.T) {
 }
 
 func TestStreamsRefuseConsumersThatTheyCannotHave(t *testing.T) {
-	value := func(arg, problem string) string {
-		return "PRECONDITION_FAILED - invalid arg '" + arg + "' for queue 's' in vhost '/': " + problem
-	}
-	foreign := func(arg string) string {
-		return "PRECONDITION_FAILED - invalid arg '" + arg + "' for queue 's' in vhost '/' of queue type rabbit_stream_queue"
-	}
 	type rule struct {
 		o    warren.ConsumeOptions
 		code uint16
 		text string
 	}
 	arg := func(name string, v any, problem string) rule {
-		return rule{warren.ConsumeOptions{Prefetch: 1, Args: warren.Table{name: v}}, 406, value(name, problem)}
+		return rule{warren.ConsumeOptions{Prefetch: 1, Args: warren.Table{name: v}}, 406, amBadArg(name, problem)}
 	}
 	rules := map[string]rule{
 		"no prefetch":        {warren.ConsumeOptions{}, 406, "PRECONDITION_FAILED - consumer prefetch count is not set for 'queue 's' in vhost '/''"},
 		"unlimited":          {warren.ConsumeOptions{Prefetch: -1}, 406, "PRECONDITION_FAILED - consumer prefetch count is not set for 'queue 's' in vhost '/''"},
 		"neither":            {warren.ConsumeOptions{NoAck: true}, 406, "PRECONDITION_FAILED - consumer prefetch count is not set for 'queue 's' in vhost '/''"},
 		"no ack":             {warren.ConsumeOptions{NoAck: true, Prefetch: 1}, 540, "NOT_IMPLEMENTED - automatic acknowledgement not supported by stream queues queue 's' in vhost '/'"},
-		"priority":           {warren.ConsumeOptions{Prefetch: 1, Priority: 1}, 406, foreign("x-priority")},
-		"priority 0":         {warren.ConsumeOptions{Prefetch: 1, Args: warren.Table{"x-priority": 0}}, 406, foreign("x-priority")},
-		"failover":           {warren.ConsumeOptions{Prefetch: 1, Args: warren.Table{"x-cancel-on-ha-failover": true}}, 406, foreign("x-cancel-on-ha-failover")},
+		"priority":           {warren.ConsumeOptions{Prefetch: 1, Priority: 1}, 406, amForeignArg("x-priority")},
+		"priority 0":         {warren.ConsumeOptions{Prefetch: 1, Args: warren.Table{"x-priority": 0}}, 406, amForeignArg("x-priority")},
+		"failover":           {warren.ConsumeOptions{Prefetch: 1, Args: warren.Table{"x-cancel-on-ha-failover": true}}, 406, amForeignArg("x-cancel-on-ha-failover")},
 		"odd filter":         arg("x-stream-filter", 5, "{unacceptable_type,long}"),
 		"odd filter in list": arg("x-stream-filter", []any{"a", true}, "{unacceptable_type,bool}"),
 		"odd match":          arg("x-stream-match-unfiltered", "yes", "{unacceptable_type,longstr}"),
 		"odd offset":         arg("x-stream-offset", 2.5, "{invalid_stream_offset_arg,{unacceptable_type,double}}"),
 		"void offset":        arg("x-stream-offset", nil, "{invalid_stream_offset_arg,{unacceptable_type,void}}"),
-		"odd offset, no ack": {warren.ConsumeOptions{NoAck: true, Args: warren.Table{"x-stream-offset": "5"}}, 406, value("x-stream-offset", `{invalid_stream_offset_arg,{longstr,<<"5">>}}`)},
+		"odd offset, no ack": {warren.ConsumeOptions{NoAck: true, Args: warren.Table{"x-stream-offset": "5"}}, 406, amBadArg("x-stream-offset", `{invalid_stream_offset_arg,{longstr,<<"5">>}}`)},
 	}
 	for _, s := range []string{"", "First", "5", "0s", "-1s", "1x", "bogus"} {
 		rules["offset "+s] = arg("x-stream-offset", s, `{invalid_stream_offset_arg,{longstr,<<"`+s+`">>}}`)

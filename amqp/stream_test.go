@@ -177,7 +177,7 @@ func TestWithoutAnOffsetAStreamIsReadFromNowOn(t *testing.T) {
 	})
 }
 
-func TestAcksNacksAndRejectsLetAStreamGoOn(t *testing.T) {
+func TestAcksNacksAndRejectsTakeAStreamOn(t *testing.T) {
 	lhTest(t, func(t *lhEnv) {
 		t.stream("s", nil)
 		t.put(t.open(), "", "s", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
@@ -190,7 +190,7 @@ func TestAcksNacksAndRejectsLetAStreamGoOn(t *testing.T) {
 		require.Equal(t, []string{"3"}, t.bodies(r, 1))
 		require.NoError(t, ch.Ack(4, true))
 		require.Equal(t, []string{"4", "5"}, t.bodies(r, 2))
-		require.NoError(t, ch.Recover(true))
+		require.NoError(t, ch.Nack(0, true, true))
 		require.Equal(t, []string{"6", "7"}, t.bodies(r, 2))
 		require.NoError(t, ch.Cancel("reader", false))
 		require.NoError(t, ch.Ack(8, true), "what was delivered can be settled")
