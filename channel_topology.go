@@ -149,7 +149,8 @@ func (ch *Channel) bindQueue(m method, name, key, source string, args Table) err
 }
 
 // QueuePurge drops the ready messages of a queue and reports how many there
-// were (queue.purge). Unsettled ones stay.
+// were (queue.purge). Unsettled ones stay. It fails with 540 if the queue is a
+// stream.
 func (ch *Channel) QueuePurge(name string) (int, error) {
 	if err := ch.check(); err != nil {
 		return 0, err
@@ -213,7 +214,11 @@ func (ch *Channel) readQueue(m method, name string) (*queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ch.vhost.queueFor(m, ch.session, name)
+	q, err := ch.vhost.queueFor(m, ch.session, name)
+	if err == nil && q.stream != nil && m != basicConsume {
+		return nil, q.noStream(m, m.String())
+	}
+	return q, err
 }
 
 // findQueue finds a queue that the channel's session may use.

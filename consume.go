@@ -15,7 +15,8 @@ import (
 // It fails with 404 if there is no such queue, with 403 if the queue has an
 // exclusive consumer or the new one would be exclusive beside others, with 405
 // if the queue belongs to another session, and with 530 if the tag is in use
-// on the channel.
+// on the channel. A stream wants a prefetch limit (406) and acknowledgement
+// (540), and starts where Offset says, or fails with 406.
 //
 // The queue may be a name of the direct reply-to pseudo-queue, see
 // [DirectReplyTo]; NoAck must be set then.
@@ -61,7 +62,9 @@ func (ch *Channel) register(name string, o *ConsumeOptions, out link.Sink) (*Con
 		c.c.toConnection()
 	}
 	c.c.counting = ch.shared.limit.Load() > 0 && !o.NoAck
-	err = ch.addTag(c, o.Tag)
+	if c.c.reader, err = q.newReader(o, limit); err == nil {
+		err = ch.addTag(c, o.Tag)
+	}
 	c.c.tag = c.tag
 	ch.mu.Unlock()
 	if err != nil {
@@ -135,7 +138,7 @@ func (q *queue) addConsumer(c *consumer) error {
 	if c.gone { // its channel was closed meanwhile
 		return ErrClosed
 	}
-	if len(q.consumers) > 0 && (c.exclusive || q.consumers[0].exclusive) {
+	if len(q.consumers) > 0 && (c.exclusive || q.consumers[0].exclusive) && q.stream == nil {
 		return basicConsume.fail(AccessRefused, "queue '%s' in vhost '%s' in exclusive use", q.name, q.vhost.name)
 	}
 	if c.exclusive && q.single {
@@ -145,6 +148,10 @@ func (q *queue) addConsumer(c *consumer) error {
 	q.activate()
 	if c, ok := c.sink.(*Consumer); ok && c.out != nil {
 		c.out.Consuming(c.tag)
+	}
+	if q.stream != nil {
+		q.attach(c)
+		return nil
 	}
 	q.list(c)
 	q.dispatch()
@@ -293,7 +300,8 @@ func (ch *Channel) Deliveries(ctx context.Context, queue string, o ConsumeOption
 
 // Get takes one message from a queue (basic.get); ok is false if none is
 // ready. With autoAck it counts as settled. It fails with 404 if there is no
-// such queue and with 405 if it belongs to another session.
+// such queue, with 405 if it belongs to another session and with 540 if it is a
+// stream.
 func (ch *Channel) Get(queue string, autoAck bool) (d Delivery, ok bool, err error) {
 	if err := ch.check(); err != nil {
 		return d, false, err

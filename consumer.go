@@ -17,7 +17,19 @@ type ConsumeOptions struct {
 	Exclusive bool   // no other consumer may have the queue
 	Prefetch  int    // unsettled deliveries at a time; zero: what Qos set; negative: no limit
 	Priority  int    // higher ones are served first while they have room (x-priority)
-	Args      Table  // further arguments of basic.consume
+
+	// Offset is where in a stream to start (x-stream-offset). Zero: [StreamNext].
+	// Consumers of streams must have a prefetch limit and acknowledge; what they
+	// give back counts as acknowledged, and Exclusive means nothing.
+	Offset StreamStart
+	// Filter lets only the messages of a stream through whose header
+	// x-stream-filter-value is one of these (x-stream-filter). Empty: all.
+	Filter []string
+	// MatchUnfiltered lets a Filter take messages without such a header as well
+	// (x-stream-match-unfiltered).
+	MatchUnfiltered bool
+
+	Args Table // further arguments of basic.consume
 }
 
 // consumer is a queue's side of a consumer: how much it may still get.
@@ -35,11 +47,12 @@ type consumer struct {
 	untilRead bool // a message counts until it is read, not until it is settled
 
 	// Guarded by queue.mu.
-	out        int  // messages that count against limit
-	unsettled  int  // messages given out that need an ack
-	counting   bool // unsettled counts against the channel's shared limit too
-	gone       bool // cancelled, or the queue is deleted
-	listed     bool // in the queue's list of consumers with room
+	reader     *reader // nil: the queue is no stream
+	out        int     // messages that count against limit
+	unsettled  int     // messages given out that need an ack
+	counting   bool    // unsettled counts against the channel's shared limit too
+	gone       bool    // cancelled, or the queue is deleted
+	listed     bool    // in the queue's list of consumers with room
 	prev, next *consumer
 }
 
@@ -72,6 +85,17 @@ func (c *consumer) settled(n int) {
 	if c.counting {
 		c.ch.shared.release(n)
 	}
+}
+
+// take gives c a message. A mailbox that it returns is to be signalled.
+func (c *consumer) take(it *item) *mailbox {
+	if c.box == nil {
+		return c.sink.deliver(*it)
+	}
+	if c.box.put(it) {
+		return c.box
+	}
+	return nil
 }
 
 // count makes c's messages count against the channel's shared limit from now

@@ -87,6 +87,9 @@ func (q *queue) ring() {
 		return
 	}
 	q.hasReady()
+	if q.stream != nil {
+		q.retain(q.vhost.broker.clock())
+	}
 	unused := q.rules != nil && q.rules.expires > 0 && q.outlived()
 	q.unlock()
 	if unused {

@@ -23,6 +23,10 @@ func (q *queue) refuse(e *entry) error {
 // trim drops messages at the head until the rest is within the limits. A new
 // message is in when the head is dropped, and may be the head.
 func (q *queue) trim() {
+	if q.stream != nil {
+		q.retain(q.vhost.broker.clock())
+		return
+	}
 	r := q.rules
 	if r == nil || r.overflow != DropHead || r.maxLength < 0 && r.maxBytes < 0 {
 		return

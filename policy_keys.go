@@ -3,11 +3,8 @@ package warren
 import (
 	"fmt"
 	"maps"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 )
 
 // policyKey is a setting that policies may have.
@@ -148,23 +145,4 @@ func younger(a, b any) any {
 		return b
 	}
 	return a
-}
-
-// parseAge reads RabbitMQ's notation of ages: a positive number and a unit, which is a
-// year, a month of 30 days, a day, an hour, a minute or a second (Y M D h m s).
-func parseAge(s string) (time.Duration, bool) {
-	const day = 24 * time.Hour
-	units := map[byte]time.Duration{'Y': 365 * day, 'M': 30 * day, 'D': day, 'h': time.Hour, 'm': time.Minute, 's': time.Second}
-	if s == "" {
-		return 0, false
-	}
-	unit := units[s[len(s)-1]]
-	n, err := strconv.ParseUint(s[:len(s)-1], 10, 63)
-	if unit == 0 || n == 0 || err != nil {
-		return 0, false
-	}
-	if int64(n) > math.MaxInt64/int64(unit) {
-		return math.MaxInt64, true
-	}
-	return time.Duration(n) * unit, true
 }

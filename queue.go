@@ -24,6 +24,7 @@ type queue struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	store     store
+	stream    *stream     // in place of store, if the queue is a stream; set for good
 	rules     *rules      // nil: nothing is asked of the queue
 	journal   journal     // nil: the messages end with the broker
 	consumers []*consumer // in the order they came
@@ -55,7 +56,7 @@ type QueueCounts struct {
 	Delivered    uint64 // messages handed to consumers and Get, redeliveries too
 	Redelivered  uint64 // of these, those that came back before
 	Acked        uint64 // messages settled by an ack, or delivered without one
-	Dropped      uint64 // messages purged, lost with the queue, or lost without a dead letter exchange
+	Dropped      uint64 // messages purged, lost with the queue or without a dead letter exchange, or gone from a stream
 	DeadLettered uint64 // messages that went to the dead letter exchange instead
 }
 
@@ -104,6 +105,11 @@ func (q *queue) push(p *publishing) (taken bool, err error) {
 	if q.seen != nil && q.seen.before(e.content) {
 		q.mu.Unlock()
 		return false, nil
+	}
+	if q.stream != nil {
+		err = q.append(e)
+		q.unlock()
+		return err == nil, err
 	}
 	if q.rules != nil && q.overflows(e) {
 		q.seen.forget(e.content)
@@ -205,11 +211,7 @@ func (q *queue) hand(c *consumer, it *item) {
 		q.unlist(c)
 		q.list(c)
 	}
-	if c.box == nil {
-		q.wakeLater(c.sink.deliver(*it))
-	} else if c.box.put(it) {
-		q.wakeLater(c.box)
-	}
+	q.wakeLater(c.take(it))
 }
 
 // forget tells the journal that a message is done with.
@@ -271,6 +273,10 @@ func (q *queue) unlist(c *consumer) {
 // credit gives c room for n more messages and hands over what waits.
 func (q *queue) credit(c *consumer, n int) {
 	c.out -= n
+	if q.stream != nil {
+		q.serve(c)
+		return
+	}
 	if c.out < c.limit {
 		q.list(c)
 	}
@@ -287,15 +293,19 @@ func (q *queue) settle(c *consumer, items []settling, acked bool) {
 	q.unlock()
 }
 
-// end is the end of an unacked message.
+// end is the end of an unacked message. What a stream has lent it has still.
 func (q *queue) end(it *item, acked bool) {
-	if !acked {
-		q.lose(it, diedRejected)
-		return
+	if acked {
+		q.counts.Acked++
 	}
-	q.account(-it.cost())
-	q.forget(it)
-	q.counts.Acked++
+	switch {
+	case q.stream != nil:
+	case acked:
+		q.account(-it.cost())
+		q.forget(it)
+	default:
+		q.lose(it, diedRejected)
+	}
 }
 
 // release gives c (nil: Get) its room back after n unacked messages have left.
@@ -311,12 +321,13 @@ func (q *queue) release(c *consumer, n int) {
 	q.credit(c, n)
 }
 
-// requeue brings back unacked messages of c (nil: Get) to their old places.
+// requeue brings back unacked messages of c (nil: Get) to their old places. To
+// a stream nothing comes back: c goes on reading.
 func (q *queue) requeue(c *consumer, items []settling, seen bool) {
 	q.mu.Lock()
 	for i := range items {
 		it := &items[i].item
-		if q.deleted {
+		if q.deleted || q.stream != nil {
 			q.end(it, false)
 			continue
 		}
@@ -368,7 +379,9 @@ func (q *queue) takeBack(c *consumer, items []item) {
 			q.unacked--
 			c.settled(1)
 		}
-		q.store.requeue(it)
+		if q.stream == nil {
+			q.store.requeue(it)
+		}
 	}
 	q.dispatch()
 }
@@ -404,6 +417,9 @@ func (q *queue) purge() int {
 }
 
 func (q *queue) dropReady() int {
+	if q.stream != nil {
+		return q.evictAll()
+	}
 	n := q.store.len()
 	for range n {
 		it := q.store.shift()
@@ -469,5 +485,5 @@ func (q *queue) state() Queue {
 	defer q.unlock()
 	q.used()
 	q.hasReady()
-	return Queue{Name: q.name, Messages: q.store.len(), Consumers: len(q.consumers)}
+	return Queue{Name: q.name, Messages: q.ready(), Consumers: len(q.consumers)}
 }

@@ -15,6 +15,8 @@ type QueueOptions struct {
 	Exclusive  bool // belongs to the session that declares it and ends with it
 	AutoDelete bool // deleted when its last consumer goes
 
+	// Type is how the queue keeps messages (x-queue-type). Empty: [Classic].
+	Type QueueType
 	// MessageTTL is how long a message may wait in the queue, in whole
 	// milliseconds (x-message-ttl). The smaller one of this and of the
 	// message's Expiration counts. Zero: for ever.
@@ -25,8 +27,18 @@ type QueueOptions struct {
 	Expires time.Duration
 	// MaxLength is how many messages may be ready (x-max-length), MaxLengthBytes
 	// how many bytes their bodies may have together (x-max-length-bytes). Zero:
-	// no limit.
+	// no limit. A stream that has more gives up its oldest segment.
 	MaxLength, MaxLengthBytes int64
+	// MaxAge is how long messages stay in a stream, in whole seconds; a fraction
+	// counts as one (x-max-age). A segment goes when its newest message is older,
+	// so a message may stay an eighth longer. Zero: for ever.
+	MaxAge time.Duration
+	// MaxSegmentBytes is how many bytes the bodies in a segment of a stream may
+	// have together (x-stream-max-segment-size-bytes): a segment is what a
+	// stream gives up at a time. It has 256 messages at most, or an eighth of
+	// what MaxLength and MaxAge allow. Zero: an eighth of MaxLengthBytes, 1 MiB
+	// at most. Less than 1 KiB counts as 1 KiB, more than 3 GB is refused.
+	MaxSegmentBytes int64
 	// Overflow says what happens beyond that (x-overflow). Empty: [DropHead].
 	Overflow Overflow
 	// DeadLetter is where lost messages go (x-dead-letter-exchange and
@@ -56,10 +68,13 @@ type QueueOptions struct {
 func (o *QueueOptions) table() Table {
 	var t Table
 	set := t.set
+	set("x-queue-type", string(o.Type), o.Type != "")
 	set("x-message-ttl", o.MessageTTL.Milliseconds(), o.MessageTTL != 0)
 	set("x-expires", o.Expires.Milliseconds(), o.Expires != 0)
 	set("x-max-length", o.MaxLength, o.MaxLength != 0)
 	set("x-max-length-bytes", o.MaxLengthBytes, o.MaxLengthBytes != 0)
+	set("x-max-age", ageOf(o.MaxAge), o.MaxAge != 0)
+	set("x-stream-max-segment-size-bytes", o.MaxSegmentBytes, o.MaxSegmentBytes != 0)
 	set("x-overflow", string(o.Overflow), o.Overflow != "")
 	if d := o.DeadLetter; d != nil {
 		set("x-dead-letter-exchange", d.Exchange, true)
@@ -88,6 +103,10 @@ var queueArgs = [...]queueArg{
 	{"x-dead-letter-routing-key", isDeadLetterKey, func(r *rules, v any) { r.letters().RoutingKey = v.(string) }},
 	{"x-max-length", isCount, func(r *rules, v any) { r.maxLength, _ = integer(v) }},
 	{"x-max-length-bytes", isCount, func(r *rules, v any) { r.maxBytes, _ = integer(v) }},
+	{"x-max-age", isAge, func(r *rules, v any) { r.maxAge, _ = parseAge(v.(string)) }},
+	{"x-stream-max-segment-size-bytes", isCount, func(r *rules, v any) { r.segmentBytes, _ = integer(v) }},
+	{"x-stream-filter-size-bytes", isCount, nil},
+	{"x-initial-cluster-size", isPositive, nil},
 	{"x-overflow", isOverflow, func(r *rules, v any) { r.overflow = Overflow(v.(string)) }},
 	{"x-delivery-limit", isCount, func(r *rules, v any) { r.deliveryLimit, _ = integer(v) }},
 	{"x-consumer-timeout", isTime, func(r *rules, v any) { r.consumerTimeout = milliseconds(v) }},
@@ -102,12 +121,6 @@ var queueArgs = [...]queueArg{
 	{cacheSizeArg, isCacheSize, nil},
 	{cacheTTLArg, isTime, nil},
 	{DeduplicationHeader, isString, nil},
-}
-
-// foreignQueueArgs belong to other types of queues.
-var foreignQueueArgs = [...]string{
-	"x-max-age", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes", "x-initial-cluster-size",
-	"x-quorum-initial-group-size", "x-dead-letter-strategy",
 }
 
 // letters are the rules' own dead letter settings.
@@ -164,9 +177,16 @@ func isTime(v any, args Table) string {
 	return ""
 }
 
-func isPositiveTime(v any, args Table) string {
+func isPositive(v any, args Table) string {
 	if n, ok := integer(v); ok && n == 0 {
 		return "{value_zero,0}"
+	}
+	return isCount(v, args)
+}
+
+func isPositiveTime(v any, args Table) string {
+	if problem := isPositive(v, args); problem != "" {
+		return problem
 	}
 	return isTime(v, args)
 }
@@ -212,10 +232,18 @@ func isQueueMode(v any, args Table) string {
 	return oneOf(fmt.Sprintf(`"unsupported queue mode '%v'"`, v), "default", "lazy")(v, args)
 }
 
-// isQueueType: a quorum queue is a classic one here, as in LavinMQ: it is kept
-// once, and nobody elects anything.
 func isQueueType(v any, args Table) string {
-	return oneOf(fmt.Sprintf(`"unsupported queue type '%v'"`, v), "classic", "quorum")(v, args)
+	return oneOf(fmt.Sprintf(`"unsupported queue type '%v'"`, v), string(Classic), string(Quorum), string(Stream))(v, args)
+}
+
+func isAge(v any, args Table) string {
+	if problem := isString(v, args); problem != "" {
+		return problem
+	}
+	if _, ok := parseAge(v.(string)); !ok {
+		return "invalid_max_age"
+	}
+	return ""
 }
 
 func isQueueVersion(v any, _ Table) string {
@@ -236,18 +264,19 @@ func (v *VirtualHost) checkQueueArgs(name string, args Table) error {
 	if x, ok := args["x-dead-letter-exchange"]; ok && isString(x, nil) != "" {
 		return queueDeclare.fail(PreconditionFailed, "invalid type '%s' for arg 'x-dead-letter-exchange' in queue '%s' in vhost '%s'", typeName(x), name, v.name)
 	}
+	foreign, queueType := args.foreign()
 	for _, arg := range queueArgs {
 		value, ok := args[arg.name]
-		if !ok {
+		if !ok || slices.Contains(foreign, arg.name) {
 			continue
 		}
 		if problem := arg.check(value, args); problem != "" {
 			return queueDeclare.fail(PreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s': %s", arg.name, name, v.name, problem)
 		}
 	}
-	for _, arg := range foreignQueueArgs {
+	for _, arg := range foreign {
 		if _, ok := args[arg]; ok {
-			return queueDeclare.fail(PreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s' of queue type rabbit_classic_queue", arg, name, v.name)
+			return v.foreignArg(queueDeclare, arg, name, queueType)
 		}
 	}
 	return nil
@@ -267,5 +296,8 @@ func (q *queue) obey(args Table) {
 	}
 	q.single, _ = args["x-single-active-consumer"].(bool)
 	q.seen = newSeen(q.vhost.broker, args)
+	if args.isStream() {
+		q.stream = newStream()
+	}
 	q.used()
 }

@@ -22,8 +22,10 @@ const (
 type rules struct {
 	ttl             time.Duration // of messages; negative: none
 	expires         time.Duration // of the queue while nobody uses it; zero: none
-	maxLength       int64         // ready messages; negative: no limit
+	maxLength       int64         // ready messages, or all in a stream; negative: no limit
 	maxBytes        int64         // of their bodies; negative: no limit
+	maxAge          time.Duration // of messages in a stream; zero: no limit
+	segmentBytes    int64         // of the bodies in a stream's segment; zero: as the limits suggest
 	overflow        Overflow
 	deadLetter      *DeadLetter   // nil: what is lost is lost
 	deliveryLimit   int64         // times that a message may come back; negative: no limit

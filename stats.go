@@ -7,7 +7,7 @@ type Stats struct {
 	Exchanges    int // predeclared ones too
 	Queues       int
 	Consumers    int   // handlers too, but not reply consumers
-	Ready        int   // messages in queues
+	Ready        int   // messages in queues; all of a stream's
 	Unacked      int   // messages that were given out and are not settled
 	Delayed      int   // messages that delayed exchanges keep back
 	Bytes        int64 // held by all these, with about 100 bytes of bookkeeping each
@@ -50,7 +50,7 @@ func (v *VirtualHost) addStats(s *Stats) {
 	for _, q := range v.queues {
 		q.mu.Lock()
 		s.Consumers += len(q.consumers)
-		s.Ready += q.store.len()
+		s.Ready += q.ready()
 		s.Unacked += q.unacked
 		s.Bytes += q.bytes
 		s.QueueCounts.add(&q.counts)

@@ -17,7 +17,11 @@ func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Que
 		return Queue{}, err
 	}
 	name = cleanName(name)
+	o.Args = o.table()
 	if name == "" {
+		if o.Args.isStream() {
+			return Queue{}, m.fail(PreconditionFailed, "Cannot declare a server-named queue for type %s", streamTypeName)
+		}
 		name = generateName("amq.gen-")
 	} else if strings.HasPrefix(name, reservedPrefix) {
 		return Queue{}, m.fail(AccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", name)
@@ -25,7 +29,6 @@ func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Que
 	if err := s.mayQueue(m, toConfigure, name); err != nil {
 		return Queue{}, err
 	}
-	o.Args = o.table()
 	if err := v.checkQueueArgs(name, o.Args); err != nil {
 		return Queue{}, err
 	}
@@ -51,6 +54,9 @@ func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *q
 	}
 	if q := v.queues[name]; q != nil {
 		return q, false, v.equivalentQueue(s, q, &o)
+	}
+	if err := v.checkType(name, &o); err != nil {
+		return nil, false, err
 	}
 	if err := v.checkQueueCount(name); err != nil {
 		return nil, false, err
@@ -128,7 +134,7 @@ func (v *VirtualHost) deleteQueue(s *Session, name string, ifUnused, ifEmpty boo
 		if ifUnused && len(q.consumers) > 0 {
 			return m.fail(PreconditionFailed, "queue '%s' in vhost '%s' in use", name, v.name)
 		}
-		if ifEmpty && q.store.len() > 0 {
+		if ifEmpty && q.ready() > 0 {
 			return m.fail(PreconditionFailed, "queue '%s' in vhost '%s' not empty", name, v.name)
 		}
 		return nil
