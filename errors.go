@@ -176,6 +176,7 @@ const (
 	txCommit        method = 90<<16 | 20
 	txRollback      method = 90<<16 | 30
 	connectionOpen  method = 10<<16 | 40
+	noMethod        method = 0 // the broker acts by itself
 )
 
 func (m method) String() string {
