@@ -337,7 +337,10 @@ func (ch boAMQP) Reject(tag uint64, requeue bool) error {
 	return ch.done(ch.Channel.Reject(tag, requeue))
 }
 
-func (ch boAMQP) Recover(requeue bool) error { return boError(ch.Channel.Recover(requeue)) }
+func (ch boAMQP) Recover(requeue bool) error {
+	//lint:ignore SA1019 clients may still do so
+	return boError(ch.Channel.Recover(requeue))
+}
 
 func (ch boAMQP) Lose() {
 	ch.conn.Close()
@@ -386,24 +389,13 @@ func (t *boEnv) send(ch boChannel, queue string, msg warren.Message) {
 // take gets the message at the head, which must be there, without an ack.
 func (t *boEnv) take(ch boChannel, queue string) warren.Delivery {
 	t.Helper()
-	d, ok, err := ch.Get(queue, false)
-	require.NoError(t, err)
-	require.True(t, ok, "queue %s is empty", queue)
-	return d
+	return amTake(t, ch, queue)
 }
 
 // drain takes everything out of a queue and gives the bodies.
 func (t *boEnv) drain(ch boChannel, queue string) []string {
 	t.Helper()
-	bodies := []string{}
-	for {
-		d, ok, err := ch.Get(queue, true)
-		require.NoError(t, err)
-		if !ok {
-			return bodies
-		}
-		bodies = append(bodies, string(d.Body))
-	}
+	return amDrain(t, ch, queue)
 }
 
 // ready is how many messages a queue has, without a look at the queue that

@@ -151,14 +151,21 @@ func TestALateChannelsConsumersAndExclusiveQueues(t *testing.T) {
 	})
 }
 
+// boInTime opens a channel with a queue that has a timeout, and messages in it.
+func boInTime(t *testing.T, b *warren.Broker, bodies ...string) *warren.Channel {
+	t.Helper()
+	ch := amOpen(t, b)
+	_, err := ch.QueueDeclare("q", warren.QueueOptions{ConsumerTimeout: halfHour})
+	require.NoError(t, err)
+	amPut(t, ch, "", "q", bodies...)
+	return ch
+}
+
 // In process nobody waits for an answer when a delivery is late: all that is
 // done with the channel afterwards tells why it is closed.
 func TestALateChannelTellsWhyItIsClosed(t *testing.T) {
 	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		_, err := ch.QueueDeclare("q", warren.QueueOptions{ConsumerTimeout: halfHour})
-		require.NoError(t, err)
-		amPut(t, ch, "", "q", "1")
+		ch := boInTime(t, b, "1")
 		c := amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
 		d := amNext(t, c)
 		start := time.Now()
@@ -169,7 +176,7 @@ func TestALateChannelTellsWhyItIsClosed(t *testing.T) {
 			require.ErrorIs(t, err, warren.ErrClosed)
 			require.ErrorIs(t, err, net.ErrClosed)
 		}
-		_, err = c.Next(context.Background())
+		_, err := c.Next(context.Background())
 		require.Equal(t, halfHour, time.Since(start), "a reader that waits is woken")
 		late(err)
 		_, err = c.Next(context.Background())
@@ -189,10 +196,7 @@ func TestALateChannelTellsWhyItIsClosed(t *testing.T) {
 
 func TestALateCallbackEndsItsConsumer(t *testing.T) {
 	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		_, err := ch.QueueDeclare("q", warren.QueueOptions{ConsumerTimeout: halfHour})
-		require.NoError(t, err)
-		amPut(t, ch, "", "q", "1", "2")
+		ch := boInTime(t, b, "1", "2")
 		calls := 0
 		c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(d warren.Delivery) {
 			calls++
@@ -211,10 +215,7 @@ func TestALateCallbackEndsItsConsumer(t *testing.T) {
 // has time for each message.
 func TestUnreadMessagesAreNotLate(t *testing.T) {
 	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		_, err := ch.QueueDeclare("q", warren.QueueOptions{ConsumerTimeout: halfHour})
-		require.NoError(t, err)
-		amPut(t, ch, "", "q", "1", "2", "3", "4")
+		ch := boInTime(t, b, "1", "2", "3", "4")
 		n := 0
 		for d, err := range ch.Deliveries(t.Context(), "q", warren.ConsumeOptions{}) {
 			require.NoError(t, err)
@@ -229,10 +230,7 @@ func TestUnreadMessagesAreNotLate(t *testing.T) {
 
 func TestADeliveryInATransactionIsLateOnceItIsRolledBack(t *testing.T) {
 	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		_, err := ch.QueueDeclare("q", warren.QueueOptions{ConsumerTimeout: halfHour})
-		require.NoError(t, err)
-		amPut(t, ch, "", "q", "1")
+		ch := boInTime(t, b, "1")
 		require.NoError(t, ch.Tx())
 		d := amTake(t, ch, "q")
 		require.NoError(t, d.Ack(false))
@@ -246,10 +244,8 @@ func TestADeliveryInATransactionIsLateOnceItIsRolledBack(t *testing.T) {
 
 func TestAHandlerHasNoConsumerTimeout(t *testing.T) {
 	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		_, err := ch.QueueDeclare("q", warren.QueueOptions{ConsumerTimeout: halfHour})
-		require.NoError(t, err)
-		_, err = b.Handle("q", func(context.Context, *warren.Request) (warren.Message, error) {
+		boInTime(t, b)
+		_, err := b.Handle("q", func(context.Context, *warren.Request) (warren.Message, error) {
 			time.Sleep(3 * halfHour)
 			return warren.Message{Body: []byte("done")}, nil
 		})

@@ -22,6 +22,8 @@ type DeadLetter struct {
 	keyed bool // RoutingKey counts even if it is empty
 }
 
+func (d *DeadLetter) setKey(key string) { d.RoutingKey, d.keyed = key, true }
+
 // Why a message is lost: reasons in the header x-death.
 const (
 	diedRejected      = "rejected"

@@ -128,8 +128,6 @@ func (r *rules) letters() *DeadLetter {
 	return r.deadLetter
 }
 
-func (d *DeadLetter) setKey(key string) { d.RoutingKey, d.keyed = key, true }
-
 func milliseconds(v any) time.Duration {
 	n, _ := integer(v)
 	return time.Duration(n) * time.Millisecond
