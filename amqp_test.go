@@ -74,8 +74,13 @@ func amSend(ch *warren.Channel, exchange, key string, msg warren.Message, o warr
 	return ch.Publish(context.Background(), exchange, key, msg, o)
 }
 
+// amGetter is a channel, of this package or of another.
+type amGetter interface {
+	Get(queue string, autoAck bool) (warren.Delivery, bool, error)
+}
+
 // amTake takes one message from a queue that must have one, without an ack.
-func amTake(t testing.TB, ch *warren.Channel, queue string) warren.Delivery {
+func amTake(t testing.TB, ch amGetter, queue string) warren.Delivery {
 	t.Helper()
 	d, ok, err := ch.Get(queue, false)
 	require.NoError(t, err)
@@ -84,7 +89,7 @@ func amTake(t testing.TB, ch *warren.Channel, queue string) warren.Delivery {
 }
 
 // amDrain takes all ready messages from a queue and gives their bodies.
-func amDrain(t testing.TB, ch *warren.Channel, queue string) []string {
+func amDrain(t testing.TB, ch amGetter, queue string) []string {
 	t.Helper()
 	bodies := []string{}
 	for {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Channel is where the AMQP model is used: it declares, publishes, consumes
@@ -22,6 +23,7 @@ type Channel struct {
 
 	// Publishers read these.
 	closed         atomic.Bool
+	reason         error                    // why it is closed; written before closed
 	mode           atomic.Int32             // of channelMode
 	published      atomic.Uint64            // in confirm mode
 	recentExchange atomic.Pointer[exchange] // published to last
@@ -45,6 +47,10 @@ type Channel struct {
 	prefetch  int    // for consumers to come
 	lastQueue string // declared last
 	tx        transaction
+	late      *time.Timer // calls overdue; nil: nothing was ever to be settled in time
+	alarm     int64       // when; zero: it is not set
+	shown     uint64      // number that the user knows
+	ended     func(error) // of a connection, called when the broker closes the channel
 }
 
 type channelMode = int32
@@ -66,18 +72,23 @@ func (ch *Channel) Session() *Session { return ch.session }
 // settled returns to the queues, and a transaction that is not committed is
 // forgotten. Closing twice does nothing.
 func (ch *Channel) Close() error {
-	ch.shut()
+	ch.shut(ErrClosed)
 	if ch.ownsSession {
 		return ch.session.Close()
 	}
 	return nil
 }
 
-func (ch *Channel) shut() {
+func (ch *Channel) shut(reason error) {
 	ch.mu.Lock()
-	if ch.closed.Swap(true) {
+	if ch.closed.Load() {
 		ch.mu.Unlock()
 		return
+	}
+	ch.reason = reason
+	ch.closed.Store(true)
+	if ch.late != nil {
+		ch.late.Stop()
 	}
 	consumers := ch.inOrder()
 	ch.consumers = nil
@@ -94,7 +105,7 @@ func (ch *Channel) shut() {
 	ch.apply(unacked, requeued)
 	for _, c := range consumers {
 		// What the end of the broker interrupts can still be read.
-		c.end(ErrClosed, ch.vhost.broker.state.Load() != stateClosed)
+		c.end(reason, ch.vhost.broker.state.Load() != stateClosed)
 	}
 	ch.session.forget(ch)
 }
@@ -102,7 +113,7 @@ func (ch *Channel) shut() {
 // check refuses work on a closed channel.
 func (ch *Channel) check() error {
 	if ch.closed.Load() {
-		return ErrClosed
+		return ch.reason
 	}
 	return nil
 }
@@ -183,9 +194,9 @@ func (ch *Channel) Qos(prefetchCount int, o QosOptions) error {
 		return basicQos.fail(SyntaxError, "prefetch_count %d is not between 0 and 65535", prefetchCount)
 	}
 	ch.mu.Lock()
-	if ch.closed.Load() {
+	if err := ch.check(); err != nil {
 		ch.mu.Unlock()
-		return ErrClosed
+		return err
 	}
 	if !o.Global {
 		ch.prefetch = prefetchCount

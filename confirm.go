@@ -56,8 +56,8 @@ func (c *Confirmation) Wait(ctx context.Context) error {
 func (ch *Channel) Confirm() error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.closed.Load() {
-		return ErrClosed
+	if err := ch.check(); err != nil {
+		return err
 	}
 	if ch.mode.Load() == modeTx {
 		return confirmSelect.fail(PreconditionFailed, "cannot switch from tx to confirm mode")

@@ -81,8 +81,8 @@ func (ch *Channel) register(name string, o *ConsumeOptions, out link.Sink) (*Con
 func (ch *Channel) checkTag(tag string) error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.closed.Load() {
-		return ErrClosed
+	if err := ch.check(); err != nil {
+		return err
 	}
 	if _, used := ch.consumers[tag]; used {
 		return basicConsume.fail(NotAllowed, "attempt to reuse consumer tag '%s'", tag)
@@ -99,8 +99,8 @@ func (ch *Channel) checkTag(tag string) error {
 
 // addTag enters c under its tag, or a new one; the channel's lock is held.
 func (ch *Channel) addTag(c *Consumer, tag string) error {
-	if ch.closed.Load() {
-		return ErrClosed
+	if err := ch.check(); err != nil {
+		return err
 	}
 	if tag == "" {
 		tag = generateName("amq.ctag-")
@@ -144,6 +144,7 @@ func (q *queue) addConsumer(c *consumer) error {
 	if c.exclusive && q.single {
 		return basicConsume.fail(AccessRefused, "queue '%s' in vhost '%s' in exclusive use", q.name, q.vhost.name)
 	}
+	c.timeout = q.timeout()
 	q.consumers = append(q.consumers, c)
 	q.activate()
 	if c, ok := c.sink.(*Consumer); ok && c.out != nil {
@@ -156,22 +157,6 @@ func (q *queue) addConsumer(c *consumer) error {
 	q.list(c)
 	q.dispatch()
 	return nil
-}
-
-// activate makes a consumer the active one of a queue that has one at a time:
-// the first that came of those with the highest priority.
-func (q *queue) activate() {
-	if !q.single || q.active != nil {
-		return
-	}
-	for _, c := range q.consumers {
-		if q.active == nil || c.priority > q.active.priority {
-			q.active = c
-		}
-	}
-	if q.active != nil && q.active.out < q.active.limit {
-		q.list(q.active)
-	}
 }
 
 // removeConsumer takes c out, and what is in its mailbox back. It reports
@@ -300,8 +285,8 @@ func (ch *Channel) Deliveries(ctx context.Context, queue string, o ConsumeOption
 
 // Get takes one message from a queue (basic.get); ok is false if none is
 // ready. With autoAck it counts as settled. It fails with 404 if there is no
-// such queue, with 405 if it belongs to another session and with 540 if it is a
-// stream.
+// such queue, with 405 if it belongs to another session or has a single active
+// consumer, and with 540 if it is a stream.
 func (ch *Channel) Get(queue string, autoAck bool) (d Delivery, ok bool, err error) {
 	if err := ch.check(); err != nil {
 		return d, false, err
@@ -310,19 +295,19 @@ func (ch *Channel) Get(queue string, autoAck bool) (d Delivery, ok bool, err err
 	if err != nil {
 		return d, false, err
 	}
-	it, left, ok := q.get(autoAck)
+	got, left, ok, err := q.get(autoAck)
 	if !ok {
-		return d, false, nil
+		return d, false, err
 	}
-	d.fill(ch, &it)
+	d.fill(ch, &got.item)
 	d.MessageCount = left
 	if autoAck {
 		d.DeliveryTag = ch.lastTag.Add(1)
 		return d, true, nil
 	}
-	d.DeliveryTag, err = ch.track(nil, q, it)
+	d.DeliveryTag, err = ch.track(got)
 	if err != nil { // the channel was closed meanwhile
-		q.requeue(nil, []settling{unsettled(it)}, false)
+		q.requeue(nil, []settling{unsettled(got.item)}, false)
 		return Delivery{}, false, err
 	}
 	return d, true, nil

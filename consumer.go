@@ -5,6 +5,7 @@ import (
 	"iter"
 	"math"
 	"sync/atomic"
+	"time"
 
 	"github.com/warrenmq/warren/internal/link"
 )
@@ -43,8 +44,9 @@ type consumer struct {
 	sink      sink
 	box       *mailbox // of a Channel's consumer: the short way past the sink
 
-	limit     int  // most messages out at a time
-	untilRead bool // a message counts until it is read, not until it is settled
+	timeout   time.Duration // for settling a delivery; zero: none. Set when the queue has c
+	limit     int           // most messages out at a time
+	untilRead bool          // a message counts until it is read, not until it is settled
 
 	// Guarded by queue.mu.
 	reader     *reader // nil: the queue is no stream
@@ -201,6 +203,9 @@ func (c *Consumer) Deliveries(ctx context.Context) iter.Seq2[Delivery, error] {
 // each reads messages in batches and yields them one by one.
 func (c *Consumer) each(ctx context.Context, yield func(Delivery, error) bool) {
 	batch := make([]item, 64)
+	if c.c != nil && c.c.timeout > 0 {
+		batch = batch[:1] // what is not seen must not hang with a reader that does
+	}
 	var unseen []item
 	defer func() { c.giveBack(unseen) }() // a panic leaves the loop, too
 	var d Delivery
@@ -234,6 +239,9 @@ func (c *Consumer) each(ctx context.Context, yield func(Delivery, error) bool) {
 
 // over tells why a loop must not go on, even if there is more to read.
 func (c *Consumer) over(ctx context.Context) error {
+	if err := c.ch.check(); err != nil {
+		return err
+	}
 	if c.ended.Load() {
 		return ErrClosed
 	}
@@ -254,8 +262,13 @@ func (c *Consumer) Done() <-chan struct{} { return c.done }
 
 // fetch waits for messages and moves at least one of them into batch.
 func (c *Consumer) fetch(ctx context.Context, batch []item) (int, error) {
-	if c.c != nil && (c.ended.Load() || c.ch.closed.Load()) {
-		return 0, ErrClosed
+	if c.c != nil {
+		if err := c.ch.check(); err != nil {
+			return 0, err
+		}
+		if c.ended.Load() {
+			return 0, ErrClosed
+		}
 	}
 	b := c.box
 	b.mu.Lock()
@@ -290,7 +303,7 @@ func (c *Consumer) present(it *item, d *Delivery) error {
 		d.DeliveryTag = c.ch.lastTag.Add(1)
 		return nil
 	}
-	tag, err := c.ch.track(c.c, c.c.queue, *it)
+	tag, err := c.ch.track(delivered{item: *it, queue: c.c.queue, consumer: c.c, timeout: c.c.timeout})
 	if err != nil { // the channel was closed meanwhile
 		c.c.queue.requeue(c.c, []settling{unsettled(*it)}, false)
 		return err

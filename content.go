@@ -43,6 +43,20 @@ func (r *Request) AppendTo(b []byte) []byte {
 	return m.appendProperties(b)
 }
 
+// blindCopied are the properties of a message that had the header BCC. The
+// keys are not seen any more, but still count if the message is dead-lettered.
+type blindCopied struct {
+	content
+	keys []string
+}
+
+// hideBlind keeps the keys of BCC with the message.
+func (p *publishing) hideBlind() {
+	if len(p.blind) > 0 {
+		p.content = &blindCopied{p.content, p.blind}
+	}
+}
+
 // encoded are properties that came over the wire. Most leave the same way and
 // are never decoded; the first look decodes them once for all.
 type encoded struct {

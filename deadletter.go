@@ -14,10 +14,15 @@ type DeadLetter struct {
 	// exchange. If there is none of this name when a message is lost, the
 	// message is dropped.
 	Exchange string
-	// RoutingKey is the key they get (x-dead-letter-routing-key). Empty: the
-	// one they have.
+	// RoutingKey is the key they get (x-dead-letter-routing-key). Empty: those
+	// they have, in the headers CC and BCC, too; an empty key of their own can
+	// be had by the argument.
 	RoutingKey string
+
+	keyed bool // RoutingKey counts even if it is empty
 }
+
+func (d *DeadLetter) setKey(key string) { d.RoutingKey, d.keyed = key, true }
 
 // Why a message is lost: reasons in the header x-death.
 const (
@@ -80,10 +85,14 @@ func (v *VirtualHost) deadLetter(from string, l *letter, to *DeadLetter) {
 	}
 	msg := l.message()
 	p := publishing{entry: l.entry}
-	if to.RoutingKey != "" {
+	keyed := to.keyed || to.RoutingKey != ""
+	if keyed {
 		p.key = to.RoutingKey
 	} else {
 		p.takeKeys(msg.Headers) // checked when it was published
+		if b, ok := l.content.(*blindCopied); ok {
+			p.extra, p.blind = append(p.extra, b.keys...), b.keys
+		}
 	}
 	died := death{
 		queue: from, reason: l.reason, exchange: l.exchange.name, expiration: msg.Expiration,
@@ -91,11 +100,12 @@ func (v *VirtualHost) deadLetter(from string, l *letter, to *DeadLetter) {
 	}
 	msg.Headers = died.headers(msg.Headers)
 	msg.Expiration = ""
-	if to.RoutingKey != "" {
+	if keyed {
 		delete(msg.Headers, "CC")
 	}
 
 	p.content = l.derive(&msg)
+	p.hideBlind()
 	if req := p.request(); req != nil {
 		p.deadline = v.broker.deadlineOf(req.caller)
 	}

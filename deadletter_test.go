@@ -1,6 +1,7 @@
 package warren_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,54 +11,492 @@ import (
 	"github.com/warrenmq/warren"
 )
 
-// The smoke of what queues do when asked for more; one test a rule is in the
-// files of the rules.
-func TestLostMessagesReachTheDeadLetterExchange(t *testing.T) {
+// boDeath is an entry of x-death without its time.
+func boDeath(queue, reason string, count int, exchange string, keys ...any) warren.Table {
+	return warren.Table{"queue": queue, "reason": reason, "count": int64(count), "exchange": exchange, "routing-keys": keys}
+}
+
+// boTransit are the headers of a first and a last death.
+func boTransit(d warren.Delivery) [2][3]any {
+	h := d.Headers
+	return [2][3]any{
+		{h["x-first-death-queue"], h["x-first-death-reason"], h["x-first-death-exchange"]},
+		{h["x-last-death-queue"], h["x-last-death-reason"], h["x-last-death-exchange"]},
+	}
+}
+
+// takeDead gets the dead letter that must be there.
+func (t *boEnv) takeDead(ch boChannel) warren.Delivery {
+	t.Helper()
+	d, ok, err := ch.Get("dead", true)
+	require.NoError(t, err)
+	require.True(t, ok, "no dead letter")
+	return d
+}
+
+// boLosses are the ways to lose the message "m" from the queue q, which has
+// dead letters.
+var boLosses = map[string]struct {
+	reason string
+	queue  warren.QueueOptions
+	lose   func(t *boEnv, ch boChannel)
+}{
+	"reject": {"rejected", warren.QueueOptions{}, func(t *boEnv, ch boChannel) {
+		require.NoError(t, ch.Reject(t.take(ch, "q").DeliveryTag, false))
+	}},
+	"nack": {"rejected", warren.QueueOptions{}, func(t *boEnv, ch boChannel) {
+		require.NoError(t, ch.Nack(t.take(ch, "q").DeliveryTag, true, false))
+	}},
+	"expiry": {"expired", warren.QueueOptions{MessageTTL: time.Hour}, func(t *boEnv, ch boChannel) {
+		boLater(time.Hour)
+	}},
+	"length limit": {"maxlen", warren.QueueOptions{MaxLength: 1}, func(t *boEnv, ch boChannel) {
+		t.put(ch, "q", "one more")
+	}},
+	"length limit in bytes": {"maxlen", warren.QueueOptions{MaxLengthBytes: 8}, func(t *boEnv, ch boChannel) {
+		t.put(ch, "q", "one more")
+	}},
+	"delivery limit": {"delivery_limit", warren.QueueOptions{DeliveryLimit: 1}, func(t *boEnv, ch boChannel) {
+		for range 2 {
+			require.NoError(t, ch.Reject(t.take(ch, "q").DeliveryTag, true))
+		}
+	}},
+}
+
+func TestALostMessageIsDeadLetteredAtOnce(t *testing.T) {
+	for name, loss := range boLosses {
+		t.Run(name, func(t *testing.T) {
+			boTest(t, func(t *boEnv) {
+				ch := t.open()
+				o := loss.queue
+				o.DeadLetter = t.deadLetters(ch)
+				t.declare(ch, "q", o)
+				require.NoError(t, ch.QueueBind("q", "key", "amq.direct", nil))
+				published := time.Now().Truncate(time.Second)
+				require.NoError(t, ch.Publish("amq.direct", "key", warren.Message{
+					Body: []byte("m"), MessageId: "7", ContentType: "text/plain", DeliveryMode: warren.Persistent, Priority: 3,
+					Headers: warren.Table{"h": "v"},
+				}, warren.PublishOptions{}))
+				loss.lose(t, ch)
+
+				d := t.takeDead(ch)
+				require.Equal(t, "m", string(d.Body))
+				require.Equal(t, []any{"7", "text/plain", uint8(2), uint8(3)}, []any{d.MessageId, d.ContentType, d.DeliveryMode, d.Priority})
+				require.Equal(t, [2]string{"", "dead"}, [2]string{d.Exchange, d.RoutingKey})
+				require.False(t, d.Redelivered)
+				require.Equal(t, []warren.Table{boDeath("q", loss.reason, 1, "amq.direct", "key")}, boDeaths(d))
+				require.Equal(t, [2][3]any{{"q", loss.reason, "amq.direct"}, {"q", loss.reason, "amq.direct"}}, boTransit(d))
+				died := d.Headers["x-death"].([]any)[0].(warren.Table)["time"].(time.Time)
+				require.Zero(t, died.Nanosecond())
+				require.False(t, died.Before(published) || died.After(time.Now()), "it died at %v", died)
+				require.Equal(t, "v", d.Headers["h"])
+				require.Len(t, d.Headers, 8, "h, x-death, and the first and the last death: %v", d.Headers)
+			})
+		})
+	}
+}
+
+func TestWithoutADeadLetterExchangeLostMessagesAreDropped(t *testing.T) {
+	for name, loss := range boLosses {
+		t.Run(name, func(t *testing.T) {
+			boTest(t, func(t *boEnv) {
+				ch := t.open()
+				t.declare(ch, "q", loss.queue)
+				t.put(ch, "q", "m")
+				loss.lose(t, ch)
+				require.Equal(t, uint64(1), t.broker.Stats().Dropped)
+				require.NotContains(t, t.drain(ch, "q"), "m")
+				require.Zero(t, t.broker.Stats().Bytes)
+			})
+		})
+	}
+}
+
+func TestWhatIsTakenAwayIsNotDeadLettered(t *testing.T) {
+	boEach(t, map[string]func(t *boEnv, ch boChannel){
+		"ack":             func(t *boEnv, ch boChannel) { require.NoError(t, ch.Ack(t.take(ch, "q").DeliveryTag, false)) },
+		"get without ack": func(t *boEnv, ch boChannel) { t.drain(ch, "q") },
+		"purge": func(t *boEnv, ch boChannel) {
+			_, err := ch.QueuePurge("q")
+			require.NoError(t, err)
+		},
+		"delete": func(t *boEnv, ch boChannel) {
+			_, err := ch.QueueDelete("q", warren.QueueDeleteOptions{})
+			require.NoError(t, err)
+		},
+		"reject after delete": func(t *boEnv, ch boChannel) {
+			d := t.take(ch, "q")
+			_, err := ch.QueueDelete("q", warren.QueueDeleteOptions{})
+			require.NoError(t, err)
+			require.NoError(t, ch.Reject(d.DeliveryTag, false))
+		},
+		"the end of an exclusive queue": func(t *boEnv, _ boChannel) {
+			ch := t.open()
+			t.declare(ch, "own", warren.QueueOptions{Exclusive: true, DeadLetter: &warren.DeadLetter{RoutingKey: "dead"}})
+			t.put(ch, "own", "m")
+			ch.Lose()
+		},
+	}, func(t *boEnv, take func(t *boEnv, ch boChannel)) {
+		ch := t.open()
+		t.declare(ch, "q", warren.QueueOptions{DeadLetter: t.deadLetters(ch)})
+		t.put(ch, "q", "m")
+		take(t, ch)
+		require.Empty(t, t.drain(ch, "dead"))
+	})
+}
+
+func TestDeadLettersKeepTheirOrder(t *testing.T) {
+	boTest(t, func(t *boEnv) {
+		ch := t.open()
+		t.declare(ch, "q", warren.QueueOptions{DeadLetter: t.deadLetters(ch), MessageTTL: time.Minute})
+		t.put(ch, "q", "1", "2", "3", "4", "5")
+		for range 2 {
+			t.take(ch, "q")
+		}
+		require.NoError(t, ch.Nack(t.take(ch, "q").DeliveryTag, true, false))
+		boLater(time.Minute)
+		require.Equal(t, []string{"1", "2", "3", "4", "5"}, t.drain(ch, "dead"))
+	})
+}
+
+func TestKeysOfDeadLetters(t *testing.T) {
+	empty := ""
+	boEach(t, map[string]struct {
+		key  *string // of the queue's dead letters
+		to   []string
+		cc   any
+		last string // routing key that the dead letter has
+	}{
+		"all that the message was published with": {nil, []string{"key", "cc", "bcc"}, []any{"cc"}, "key"},
+		"the queue's own alone":                   {new("own"), []string{"own"}, nil, "own"},
+		"the queue's own, even if it is empty":    {&empty, []string{""}, nil, ""},
+	}, func(t *boEnv, c struct {
+		key  *string
+		to   []string
+		cc   any
+		last string
+	}) {
+		ch := t.open()
+		require.NoError(t, ch.ExchangeDeclare("dlx", warren.Direct, warren.ExchangeOptions{}))
+		for _, key := range []string{"key", "cc", "bcc", "own", ""} {
+			t.declare(ch, "to "+key, warren.QueueOptions{})
+			require.NoError(t, ch.QueueBind("to "+key, key, "dlx", nil))
+		}
+		args := warren.Table{"x-dead-letter-exchange": "dlx"}
+		if c.key != nil {
+			args["x-dead-letter-routing-key"] = *c.key
+		}
+		t.declare(ch, "q", warren.QueueOptions{MessageTTL: time.Second, Args: args})
+		require.NoError(t, ch.QueueBind("q", "key", "amq.direct", nil))
+		require.NoError(t, ch.Publish("amq.direct", "key", warren.Message{
+			Headers: warren.Table{"CC": []any{"cc"}, "BCC": []any{"bcc"}},
+		}, warren.PublishOptions{}))
+		boLater(time.Second)
+		require.Equal(t, len(c.to), t.ready())
+		for _, key := range c.to {
+			d := t.take(ch, "to "+key)
+			require.Equal(t, [2]string{"dlx", c.last}, [2]string{d.Exchange, d.RoutingKey})
+			require.Equal(t, c.cc, d.Headers["CC"], "without effect it would mislead")
+			require.NotContains(t, d.Headers, "BCC")
+			require.Equal(t, []warren.Table{boDeath("q", "expired", 1, "amq.direct", "key", "cc")}, boDeaths(d), "BCC stays hidden")
+		}
+	})
+}
+
+// The keys of BCC go with the message, from death to death.
+func TestBlindKeysOfAMessageThatDiesTwice(t *testing.T) {
+	boTest(t, func(t *boEnv) {
+		ch := t.open()
+		t.declare(ch, "second", warren.QueueOptions{})
+		for _, q := range []string{"q", "first"} {
+			t.declare(ch, q, warren.QueueOptions{MessageTTL: time.Second, DeadLetter: &warren.DeadLetter{}})
+		}
+		require.NoError(t, ch.Publish("", "q", warren.Message{Headers: warren.Table{"BCC": []any{"first", "second"}}}, warren.PublishOptions{}))
+		boLater(time.Hour)
+		require.Len(t, t.drain(ch, "second"), 5, "one published, two of the first death, two of the second")
+	})
+}
+
+func TestADeadLetterIsRoutedAsAnyMessage(t *testing.T) {
+	boEach(t, map[string]func(t *boEnv, ch boChannel){
+		"by a fanout exchange": func(t *boEnv, ch boChannel) {
+			require.NoError(t, ch.ExchangeDeclare("dlx", warren.Fanout, warren.ExchangeOptions{}))
+			require.NoError(t, ch.QueueBind("dead", "", "dlx", nil))
+		},
+		"by an internal exchange": func(t *boEnv, ch boChannel) {
+			require.NoError(t, ch.ExchangeDeclare("dlx", warren.Topic, warren.ExchangeOptions{Internal: true}))
+			require.NoError(t, ch.QueueBind("dead", "#", "dlx", nil))
+		},
+		"by its headers": func(t *boEnv, ch boChannel) {
+			require.NoError(t, ch.ExchangeDeclare("dlx", warren.Headers, warren.ExchangeOptions{}))
+			require.NoError(t, ch.QueueBind("dead", "", "dlx", warren.Table{"h": "v"}))
+		},
+		"by an alternate exchange": func(t *boEnv, ch boChannel) {
+			require.NoError(t, ch.ExchangeDeclare("dlx", warren.Direct, warren.ExchangeOptions{Alternate: "amq.fanout"}))
+			require.NoError(t, ch.QueueBind("dead", "", "amq.fanout", nil))
+		},
+	}, func(t *boEnv, bind func(t *boEnv, ch boChannel)) {
+		ch := t.open()
+		t.deadLetters(ch)
+		t.declare(ch, "q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{Exchange: "dlx"}, MessageTTL: time.Second})
+		bind(t, ch)
+		t.send(ch, "q", warren.Message{Headers: warren.Table{"h": "v"}})
+		boLater(time.Second)
+		d := t.takeDead(ch)
+		require.Equal(t, [2]string{"dlx", "q"}, [2]string{d.Exchange, d.RoutingKey})
+	})
+}
+
+func TestADeadLetterThatFindsNoQueueIsDropped(t *testing.T) {
+	boTest(t, func(t *boEnv) {
+		ch := t.open()
+		t.declare(ch, "q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{Exchange: "dlx"}, MessageTTL: time.Second})
+		t.put(ch, "q", "no exchange")
+		boLater(time.Second)
+		require.NoError(t, ch.ExchangeDeclare("dlx", warren.Fanout, warren.ExchangeOptions{}))
+		t.put(ch, "q", "no binding")
+		boLater(time.Second)
+		t.declare(ch, "full", warren.QueueOptions{MaxLength: 1, Overflow: warren.RejectPublish})
+		require.NoError(t, ch.QueueBind("full", "", "dlx", nil))
+		t.put(ch, "q", "room", "no room")
+		boLater(time.Second)
+		require.Equal(t, []string{"room"}, t.drain(ch, "full"))
+		require.Zero(t, t.broker.Stats().Bytes)
+	})
+}
+
+func TestADeadLetterHasNoExpiration(t *testing.T) {
+	boTest(t, func(t *boEnv) {
+		ch := t.open()
+		t.declare(ch, "q", warren.QueueOptions{DeadLetter: t.deadLetters(ch)})
+		for _, lose := range []func(){
+			func() { boLater(5 * time.Second) },
+			func() { require.NoError(t, ch.Reject(t.take(ch, "q").DeliveryTag, false)) },
+		} {
+			t.send(ch, "q", warren.Message{Expiration: "5000"})
+			lose()
+			boLater(time.Hour)
+			d := t.takeDead(ch)
+			require.Empty(t, d.Expiration)
+			require.Equal(t, "5000", boDeaths(d)[0]["original-expiration"])
+		}
+	})
+}
+
+// A worker that rejects, and a queue in which the message waits to be tried
+// again: what everybody does.
+func TestDeathsOfOneKindAreCounted(t *testing.T) {
+	boTest(t, func(t *boEnv) {
+		ch := t.open()
+		t.declare(ch, "work", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "retry"}})
+		t.declare(ch, "retry", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "work"}, MessageTTL: time.Minute})
+		require.NoError(t, ch.QueueBind("work", "key", "amq.topic", nil))
+		require.NoError(t, ch.Publish("amq.topic", "key", warren.Message{Expiration: "5000"}, warren.PublishOptions{}))
+		var first time.Time
+		for n := 1; n <= 3; n++ {
+			require.NoError(t, ch.Reject(t.take(ch, "work").DeliveryTag, false))
+			boLater(time.Minute)
+			d := t.take(ch, "work")
+			worked := boDeath("work", "rejected", n, "amq.topic", "key")
+			worked["original-expiration"] = "5000"
+			require.Equal(t, []warren.Table{boDeath("retry", "expired", n, "", "retry"), worked}, boDeaths(d), "the newest is the first")
+			require.Equal(t, [2][3]any{{"work", "rejected", "amq.topic"}, {"retry", "expired", ""}}, boTransit(d))
+			at := d.Headers["x-death"].([]any)[1].(warren.Table)["time"].(time.Time)
+			if n == 1 {
+				first = at
+			}
+			require.True(t, at.Equal(first), "the time is that of the first")
+			require.NoError(t, ch.Nack(d.DeliveryTag, false, true))
+		}
+	})
+}
+
+func TestDeathsOfOneQueueForDifferentReasonsAreApart(t *testing.T) {
+	boTest(t, func(t *boEnv) {
+		ch := t.open()
+		t.declare(ch, "q", warren.QueueOptions{DeadLetter: t.deadLetters(ch), MessageTTL: time.Second})
+		t.declare(ch, "back", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "q"}})
+		t.put(ch, "back", "m")
+		require.NoError(t, ch.Reject(t.take(ch, "back").DeliveryTag, false))
+		require.NoError(t, ch.Reject(t.take(ch, "q").DeliveryTag, false))
+		d := t.takeDead(ch)
+		// The application sends it in once more, as it got it.
+		require.NoError(t, ch.Publish("", "q", d.Message, warren.PublishOptions{}))
+		boLater(time.Second)
+		require.Equal(t, []warren.Table{
+			boDeath("q", "expired", 1, "", "q"), boDeath("q", "rejected", 1, "", "q"), boDeath("back", "rejected", 1, "", "back"),
+		}, boDeaths(t.takeDead(ch)))
+	})
+}
+
+// Deaths that a client has made up count as any, and what is no list of them
+// is replaced.
+func TestDeathsThatAClientTellsOf(t *testing.T) {
+	boTest(t, func(t *boEnv) {
+		ch := t.open()
+		t.declare(ch, "q", warren.QueueOptions{DeadLetter: t.deadLetters(ch)})
+		die := func(told any) warren.Delivery {
+			t.send(ch, "q", warren.Message{Headers: warren.Table{"x-death": told}})
+			require.NoError(t, ch.Reject(t.take(ch, "q").DeliveryTag, false))
+			return t.takeDead(ch)
+		}
+		d := die([]any{"odd", warren.Table{"queue": "q", "reason": "rejected", "count": int32(7), "exchange": "x"}})
+		require.Equal(t, []any{warren.Table{"queue": "q", "reason": "rejected", "count": int64(8), "exchange": "x"}, "odd"}, d.Headers["x-death"])
+		require.NotContains(t, d.Headers, "x-first-death-queue", "it was not the first")
+		require.Equal(t, []warren.Table{boDeath("q", "rejected", 1, "", "q")}, boDeaths(die("odd")))
+	})
+}
+
+func TestACircleWithoutARejectEnds(t *testing.T) {
+	loop := func(to string) warren.QueueOptions {
+		return warren.QueueOptions{MessageTTL: time.Second, DeadLetter: &warren.DeadLetter{RoutingKey: to}}
+	}
+	full := func(to string) warren.QueueOptions {
+		return warren.QueueOptions{Args: warren.Table{"x-max-length": 0}, DeadLetter: &warren.DeadLetter{RoutingKey: to}}
+	}
+	boEach(t, map[string]map[string]warren.QueueOptions{
+		"of one queue":                   {"q": loop("q")},
+		"of three queues":                {"q": loop("a"), "a": loop("b"), "b": loop("q")},
+		"that is entered later":          {"q": loop("a"), "a": loop("b"), "b": loop("a")},
+		"of full queues":                 {"q": full("a"), "a": full("q")},
+		"whose reasons are not the same": {"q": full("a"), "a": loop("q")},
+	}, func(t *boEnv, queues map[string]warren.QueueOptions) {
+		ch := t.open()
+		for name, o := range queues {
+			t.declare(ch, name, o)
+		}
+		t.put(ch, "q", "m")
+		boLater(time.Hour)
+		require.Zero(t, t.ready())
+		require.Zero(t, t.broker.Stats().Bytes)
+	})
+}
+
+func TestACircleEndsForTheQueuesThatItWouldReach(t *testing.T) {
+	boTest(t, func(t *boEnv) {
+		ch := t.open()
+		t.deadLetters(ch)
+		t.declare(ch, "q", warren.QueueOptions{MessageTTL: time.Second, DeadLetter: &warren.DeadLetter{Exchange: "amq.fanout"}})
+		for _, q := range []string{"q", "dead"} {
+			require.NoError(t, ch.QueueBind(q, "", "amq.fanout", nil))
+		}
+		t.put(ch, "q", "m")
+		boLater(time.Hour)
+		require.Equal(t, []string{"m"}, t.drain(ch, "dead"), "others get it")
+		require.Zero(t, t.ready())
+	})
+}
+
+func TestARejectAllowsACircle(t *testing.T) {
+	boTest(t, func(t *boEnv) {
+		ch := t.open()
+		t.declare(ch, "q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "q"}})
+		t.put(ch, "q", "m")
+		for n := range 5 {
+			d := t.take(ch, "q")
+			require.False(t, d.Redelivered, "it is another message")
+			if n > 0 {
+				require.Equal(t, []warren.Table{boDeath("q", "rejected", n, "", "q")}, boDeaths(d))
+			}
+			require.NoError(t, ch.Reject(d.DeliveryTag, false))
+		}
+		require.Equal(t, 1, t.ready())
+	})
+}
+
+// A chain of queues that overflow into one another is walked to its end.
+func TestAChainOfDeadLetters(t *testing.T) {
+	boTest(t, func(t *boEnv) {
+		ch := t.open()
+		const length = 50
+		name := func(i int) string { return "q" + string(rune('A'+i)) }
+		for i := range length {
+			t.declare(ch, name(i), warren.QueueOptions{MaxLength: 1, DeadLetter: &warren.DeadLetter{RoutingKey: name(i + 1)}})
+		}
+		for range length + 1 { // the last one is more than all can hold
+			t.put(ch, name(0), "m")
+		}
+		require.Equal(t, length, t.ready())
+		for i := range length {
+			require.Len(t, boDeaths(t.take(ch, name(i))), i)
+		}
+	})
+}
+
+func TestADeadLetterIsThereBeforeThePublisherHears(t *testing.T) {
+	boTest(t, func(t *boEnv) {
+		ch := t.open()
+		t.declare(ch, "q", warren.QueueOptions{DeadLetter: t.deadLetters(ch), MaxLength: 1})
+		consumer := t.consume(t.open(), "dead", warren.ConsumeOptions{})
+		t.put(ch, "q", "1", "2") // each waits for its confirm
+		d, ok := consumer.next()
+		require.True(t, ok)
+		require.Equal(t, "1", string(d.Body))
+	})
+}
+
+func TestARejectInATransactionDeadLettersAtTheCommit(t *testing.T) {
 	amTest(t, func(t *testing.T, b *warren.Broker) {
 		ch := amOpen(t, b)
-		_, err := ch.QueueDeclare("dead", warren.QueueOptions{})
+		amQueues(t, ch, "dead")
+		_, err := ch.QueueDeclare("q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "dead"}})
 		require.NoError(t, err)
-		_, err = ch.QueueDeclare("q", warren.QueueOptions{
-			MessageTTL: 24 * time.Hour, MaxLength: 2, DeliveryLimit: 1,
-			DeadLetter: &warren.DeadLetter{RoutingKey: "dead"},
+		amPut(t, ch, "", "q", "m")
+		require.NoError(t, ch.Tx())
+		d := amTake(t, ch, "q")
+		require.NoError(t, d.Reject(false))
+		require.Zero(t, amReady(t, ch, "dead"))
+		require.NoError(t, ch.TxRollback())
+		require.Zero(t, amReady(t, ch, "dead"))
+		require.NoError(t, d.Reject(false))
+		require.NoError(t, ch.TxCommit())
+		require.Equal(t, 1, amReady(t, ch, "dead"))
+	})
+}
+
+// A request can be answered by whoever gets it after its death.
+func TestADeadLetteredRequestCanBeAnswered(t *testing.T) {
+	boTest(t, func(t *boEnv) {
+		ch, server := t.open(), t.open()
+		t.declare(ch, "q", warren.QueueOptions{DeadLetter: t.deadLetters(ch), MessageTTL: time.Second})
+		replies := t.consume(ch, warren.DirectReplyTo, warren.ConsumeOptions{NoAck: true})
+		t.send(ch, "q", warren.Message{Body: []byte("question"), ReplyTo: warren.DirectReplyTo, CorrelationId: "1"})
+		boLater(time.Second)
+		d := t.takeDead(server)
+		require.Equal(t, "1", d.CorrelationId)
+		require.NoError(t, server.Publish("", d.ReplyTo, warren.Message{Body: []byte("answer"), CorrelationId: d.CorrelationId}, warren.PublishOptions{Mandatory: true}))
+		require.Equal(t, []string{"answer"}, t.read(replies))
+	})
+}
+
+func TestADeadLetteredCallIsAnsweredByAHandler(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amOpen(t, b)
+		_, err := ch.QueueDeclare("q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "second"}, MaxLength: 1})
+		require.NoError(t, err)
+		_, err = b.Handle("second", func(_ context.Context, r *warren.Request) (warren.Message, error) {
+			return warren.Message{Body: append([]byte("re: "), r.Body...)}, nil
 		})
 		require.NoError(t, err)
-		next := func() warren.Delivery {
-			t.Helper()
-			d, ok, err := ch.Get("dead", true)
-			require.NoError(t, err)
-			require.True(t, ok)
-			return d
-		}
-		reason := func(d warren.Delivery) any { return d.Headers["x-death"].([]any)[0].(warren.Table)["reason"] }
-		put := func(body string) {
-			require.NoError(t, ch.Publish(t.Context(), "", "q", warren.Message{Body: []byte(body)}, warren.PublishOptions{}))
-		}
-		put("1")
-		put("2")
-		put("3")
-		d := next()
-		require.Equal(t, "1", string(d.Body))
-		require.Equal(t, "maxlen", reason(d))
-		d, _, _ = ch.Get("q", false)
-		require.NoError(t, d.Reject(false))
-		d = next()
-		require.Equal(t, "2", string(d.Body))
-		require.Equal(t, "rejected", reason(d))
-		for range 2 {
-			d, _, _ = ch.Get("q", false)
-			require.Equal(t, "3", string(d.Body))
-			require.NoError(t, d.Nack(false, true))
-		}
-		require.Equal(t, int64(1), d.Headers["x-delivery-count"])
-		d = next()
-		require.Equal(t, "delivery_limit", reason(d))
-		require.NotContains(t, d.Headers, "x-delivery-count")
-		put("4")
-		time.Sleep(24 * time.Hour)
-		synctest.Wait()
-		d = next()
-		require.Equal(t, "4", string(d.Body))
-		require.Equal(t, "expired", reason(d))
+		go func() {
+			synctest.Wait()
+			ch.Publish(t.Context(), "", "q", warren.Message{}, warren.PublishOptions{})
+		}()
+		reply, err := b.Call(t.Context(), "q", warren.Message{Body: []byte("question")})
+		require.NoError(t, err)
+		require.Equal(t, "re: question", string(reply.Body))
+	})
+}
+
+// A request that dies and finds no queue fails its call.
+func TestACallThatDiesForGoodFails(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amOpen(t, b)
+		_, err := ch.QueueDeclare("q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "nowhere"}, MessageTTL: time.Second})
+		require.NoError(t, err)
+		start := time.Now()
+		_, err = b.Call(t.Context(), "q", warren.Message{})
+		require.ErrorIs(t, err, warren.ErrRequestDropped)
+		require.Equal(t, time.Second, time.Since(start))
 	})
 }

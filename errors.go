@@ -46,7 +46,8 @@ var (
 	ErrNoConsumers error = &Error{Code: NoConsumers, Text: "NO_CONSUMERS"}
 
 	// ErrClosed: the broker, session, channel, consumer or handler was closed.
-	// It also matches [net.ErrClosed].
+	// It also matches [net.ErrClosed]. A channel that the broker has closed
+	// tells why by an [*Error] with it, see [QueueOptions].ConsumerTimeout.
 	ErrClosed = fmt.Errorf("warren: closed (%w)", net.ErrClosed)
 	// ErrConsumerCancelled: the broker cancelled the consumer, because its
 	// queue was deleted. AMQP clients get basic.cancel in this case.
@@ -176,6 +177,7 @@ const (
 	txCommit        method = 90<<16 | 20
 	txRollback      method = 90<<16 | 30
 	connectionOpen  method = 10<<16 | 40
+	noMethod        method = 0 // the broker acts by itself
 )
 
 func (m method) String() string {

@@ -15,6 +15,7 @@ func (q *queue) overflows(e *entry) bool {
 // refuse is the end of a message that the queue has no room for.
 func (q *queue) refuse(e *entry) error {
 	if q.rules.overflow == RejectPublishDLX && q.rules.deadLetter != nil {
+		q.counts.DeadLettered++
 		q.letters = append(q.letters, letter{entry: *e, reason: diedMaxLen})
 	}
 	return ErrNacked

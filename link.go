@@ -58,8 +58,8 @@ func (l *linked) Publish(ctx context.Context, m *link.Publish) (number uint64, n
 func (l *linked) prepare(ctx context.Context, p *publishing, m *link.Publish) error {
 	ch := l.channel()
 	v := ch.vhost
-	if ch.closed.Load() {
-		return ErrClosed
+	if err := ch.check(); err != nil {
+		return err
 	}
 	if err := v.checkSize(len(m.Body)); err != nil {
 		return err
@@ -84,7 +84,7 @@ func (l *linked) prepare(ctx context.Context, p *publishing, m *link.Publish) er
 			return err
 		}
 	}
-	return v.admit(ctx, x, p.key, &ch.closed, m.Waits)
+	return ch.admit(ctx, p, m.Waits)
 }
 
 // exchangeFor makes a string of the name only if the exchange was not the one
@@ -154,6 +154,7 @@ func (l *linked) senderSelected(p *publishing, e *encoded) error {
 	m := e.message() // without BCC it is another message
 	m.Headers = headers
 	p.content = (*properties)(&m)
+	p.hideBlind()
 	return nil
 }
 
@@ -174,15 +175,23 @@ func (l *linked) Get(name string, noAck bool, sink link.Sink) (ok bool, err erro
 	if err != nil {
 		return false, err
 	}
-	it, left, ok := q.get(noAck)
+	d, left, ok, err := q.get(noAck)
 	if !ok {
-		return false, nil
+		return false, err
 	}
-	if !ch.pass(nil, q, &it, noAck, sink, left) {
-		q.requeue(nil, []settling{unsettled(it)}, false)
-		return false, ErrClosed
+	if !ch.pass(nil, &d, noAck, sink, left) {
+		q.requeue(nil, []settling{unsettled(d.item)}, false)
+		return false, ch.check()
 	}
 	return true, nil
+}
+
+// Ended has f called after the broker has closed the channel by itself, with
+// the error; number is the channel's on its connection.
+func (l *linked) Ended(number uint16, f func(err error)) {
+	l.mu.Lock()
+	l.shown, l.ended = uint64(number), f
+	l.mu.Unlock()
 }
 
 func (l *linked) Stall(stalled bool) {
@@ -212,12 +221,13 @@ func (l *linked) Encode(message any) wire.RawProperties {
 // pass gives a message its delivery tag and passes it to the connection under
 // the channel's lock, so that tags leave in their order. It reports false if
 // the channel is closed. A nil consumer is Get, with what is left in the queue.
-func (ch *Channel) pass(c *Consumer, q *queue, it *item, noAck bool, sink link.Sink, left int) bool {
+func (ch *Channel) pass(c *Consumer, given *delivered, noAck bool, sink link.Sink, left int) bool {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if ch.closed.Load() {
 		return false
 	}
+	it := &given.item
 	d := link.Delivery{
 		Tag: ch.lastTag.Add(1), Redelivered: it.redelivered,
 		Exchange: it.exchange.name, RoutingKey: it.key, Body: it.body,
@@ -225,12 +235,11 @@ func (ch *Channel) pass(c *Consumer, q *queue, it *item, noAck bool, sink link.S
 	if c := it.shown(); c != nil {
 		d.Properties = c
 	}
-	var core *consumer
 	if c != nil {
-		d.ConsumerTag, core, d.Reply = c.tag, c.c, c.c == nil
+		d.ConsumerTag, d.Reply = c.tag, c.c == nil
 	}
 	if !noAck {
-		ch.unacked.add(d.Tag, delivered{*it, q, core})
+		ch.keep(d.Tag, given)
 	}
 	if c == nil {
 		sink.Got(d, left)
@@ -243,11 +252,11 @@ func (ch *Channel) pass(c *Consumer, q *queue, it *item, noAck bool, sink link.S
 // send passes a message of the consumer to its connection. What comes after
 // the channel was closed lies in the mailbox until the consumer ends.
 func (c *Consumer) send(it *item) {
-	noAck, q := true, (*queue)(nil)
+	d, noAck := delivered{item: *it}, true
 	if c.c != nil {
-		noAck, q = c.c.noAck, c.c.queue
+		d.queue, d.consumer, d.timeout, noAck = c.c.queue, c.c, c.c.timeout, c.c.noAck
 	}
-	if !c.ch.pass(c, q, it, noAck, c.out, 0) {
+	if !c.ch.pass(c, &d, noAck, c.out, 0) {
 		c.box.put(it)
 	}
 }

@@ -1,6 +1,7 @@
 package warren_test
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/warrenmq/warren"
@@ -77,6 +78,7 @@ func (ch *mbModelChannel) resume() {
 		if c.queue != nil {
 			c.queue.join(c)
 			c.queue.handOut()
+			c.queue.done()
 		}
 	}
 }
@@ -85,6 +87,13 @@ func (ch *mbModelChannel) deliver(msg mbMessage, q *mbQueue, c *mbModelConsumer,
 	ch.lastTag++
 	if !settled {
 		ch.unacked = append(ch.unacked, &mbDelivery{mbMessage: msg, tag: ch.lastTag, queue: q, consumer: c})
+	}
+	if msg.returns > 0 && ch.model.fault != "deliveries are not told" {
+		msg.Headers = maps.Clone(msg.Headers)
+		if msg.Headers == nil {
+			msg.Headers = warren.Table{}
+		}
+		msg.Headers["x-delivery-count"] = int64(msg.returns)
 	}
 	d := warren.Delivery{
 		Message: msg.Message, Exchange: msg.exchange, RoutingKey: msg.key,
@@ -166,16 +175,39 @@ func (ch *mbModelChannel) settle(list []*mbDelivery, fate string) {
 func (ch *mbModelChannel) settleRun(list []*mbDelivery, fate string) {
 	for _, d := range list {
 		ch.unacked, ch.held = mbWithout(ch.unacked, d), mbWithout(ch.held, d)
-		if fate == "requeue" {
+		switch fate {
+		case "requeue":
 			d.redelivered = true
-			d.queue.putBack(d.mbMessage)
+			d.queue.giveBack(d.mbMessage)
+		case "drop":
+			d.queue.lose(d.mbMessage, "rejected")
 		}
 	}
 	q, c := list[0].queue, list[0].consumer
+	if fate == "requeue" {
+		q.tidy()
+	}
 	if c != nil {
 		q.join(c)
 	}
 	q.handOut()
+	q.done()
+}
+
+// giveBack puts a message back that somebody has had, unless that happens once
+// too often.
+func (q *mbQueue) giveBack(msg mbMessage) {
+	if limit := int(q.options.DeliveryLimit); limit > 0 {
+		msg.returns++
+		if q.model.fault == "the delivery limit is one more" {
+			limit++
+		}
+		if msg.returns > limit {
+			q.lose(msg, "delivery_limit")
+			return
+		}
+	}
+	q.putBack(msg)
 }
 
 // Recover without requeue gives each consumer once more what it had, before
@@ -268,13 +300,22 @@ func (ch *mbModelChannel) unhold() {
 
 func (ch *mbModelChannel) Get(queue string, autoAck bool) (d warren.Delivery, ok bool, err error) {
 	q, err := ch.findQueue("basic.get", queue)
-	if err != nil || len(q.ready) == 0 {
+	if err != nil {
 		return d, false, err
+	}
+	q.use()
+	if q.options.SingleActiveConsumer {
+		return d, false, mbFail("basic.get", 405, "cannot obtain access to locked queue '%s' in vhost '/'. basic.get operations are not supported by classic queues with single active consumer", q.name)
+	}
+	if len(q.ready) == 0 {
+		return d, false, nil
 	}
 	msg := q.ready[0]
 	q.ready = q.ready[1:]
+	left := len(q.ready)
+	q.done()
 	d = ch.deliver(msg, q, nil, autoAck)
-	d.MessageCount = len(q.ready)
+	d.MessageCount = left
 	return d, true, nil
 }
 
@@ -302,7 +343,7 @@ func (ch *mbModelChannel) Consume(queue string, o warren.ConsumeOptions) (mbCons
 		if err != nil {
 			return nil, err
 		}
-		if len(q.consumers) > 0 && (o.Exclusive || q.consumers[0].options.Exclusive) {
+		if len(q.consumers) > 0 && (o.Exclusive || q.consumers[0].options.Exclusive) || o.Exclusive && q.options.SingleActiveConsumer {
 			return nil, mbFail(method, 403, "queue '%s' in vhost '/' in exclusive use", q.name)
 		}
 		if c.limit == 0 {
@@ -310,6 +351,7 @@ func (ch *mbModelChannel) Consume(queue string, o warren.ConsumeOptions) (mbCons
 		}
 		c.queue, c.counted = q, ch.shared > 0 && !o.NoAck
 		q.consumers = append(q.consumers, c)
+		q.activate()
 	}
 	if c.tag == "" {
 		c.tag = ch.model.choose("amq.ctag-")
@@ -319,6 +361,7 @@ func (ch *mbModelChannel) Consume(queue string, o warren.ConsumeOptions) (mbCons
 	if c.queue != nil {
 		c.queue.join(c)
 		c.queue.handOut()
+		c.queue.done()
 	}
 	return c, nil
 }

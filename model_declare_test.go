@@ -1,6 +1,7 @@
 package warren_test
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/warrenmq/warren"
@@ -35,7 +36,16 @@ func (ch *mbModelChannel) QueueDeclare(name string, o warren.QueueOptions) (warr
 		return inequivalent("durable", mbBool(o.Durable), mbBool(q.options.Durable))
 	case q.options.AutoDelete != o.AutoDelete:
 		return inequivalent("auto_delete", mbBool(o.AutoDelete), mbBool(q.options.AutoDelete))
+	default:
+		is, was := mbArguments(o), mbArguments(q.options)
+		for i := range is {
+			if is[i] != was[i] {
+				received, current := mbDifferent(is[i].value, was[i].value)
+				return inequivalent(is[i].name, received, current)
+			}
+		}
 	}
+	q.use()
 	ch.lastQueue = name
 	return q.state(), nil
 }
@@ -60,8 +70,24 @@ func (ch *mbModelChannel) QueueDeclarePassive(name string) (warren.Queue, error)
 	if err != nil {
 		return warren.Queue{}, err
 	}
+	q.use()
 	ch.lastQueue = q.name
 	return q.state(), nil
+}
+
+// mbDifferent shows two values of an argument, as RabbitMQ does.
+func mbDifferent(received, current any) (string, string) {
+	if received != nil && current != nil {
+		return fmt.Sprintf("'%v'", received), fmt.Sprintf("'%v'", current)
+	}
+	show := func(v any) string {
+		kind := map[string]string{"int64": "long", "string": "longstr", "bool": "bool", "uint8": "unsignedbyte"}
+		if v == nil {
+			return "none"
+		}
+		return fmt.Sprintf("the value '%v' of type '%s'", v, kind[fmt.Sprintf("%T", v)])
+	}
+	return show(received), show(current)
 }
 
 func (ch *mbModelChannel) QueuePurge(name string) (int, error) {

@@ -15,6 +15,7 @@ type mbGen struct {
 	*rand.Rand
 	world *mbWorld // the model's
 	model *mbModel
+	rules map[string]warren.QueueOptions // of queues, by name
 	sent  int
 }
 
@@ -43,6 +44,7 @@ func (g *mbGen) next() mbOp {
 		{1 + 5*held, g.mode},
 		{2, g.remove},
 		{2, g.close},
+		{7, g.pass},
 		{8 * g.closed(), g.reopen},
 	}
 	total := 0
@@ -199,18 +201,25 @@ func (g *mbGen) publishTo(c int, x, key, replyTo string) mbOp {
 	}
 	for _, k := range []string{"CC", "BCC"} {
 		switch {
-		case g.one(5):
+		case g.one(8):
 			headers[k] = []any{mbPick(g, g.queue(), g.key(), g.address()), g.queue()}
 		case g.one(1):
 			headers[k] = g.queue()
 		}
+	}
+	priority, expiration := uint8(0), ""
+	if g.one(30) {
+		priority = uint8(g.IntN(5))
+	}
+	if g.one(12) {
+		expiration = mbPick(g, "0", "4", "9")
 	}
 	id := ""
 	if replyTo != "" {
 		id = body
 	}
 	message := func(w *mbWorld) warren.Message {
-		m := warren.Message{Body: []byte(body), ReplyTo: w.name(replyTo), CorrelationId: id}
+		m := warren.Message{Body: []byte(body), ReplyTo: w.name(replyTo), CorrelationId: id, Priority: priority, Expiration: expiration}
 		for k, v := range headers {
 			if m.Headers == nil {
 				m.Headers = warren.Table{}
@@ -233,7 +242,7 @@ func (g *mbGen) publishTo(c int, x, key, replyTo string) mbOp {
 		}
 		tag, acked, err := ch.PublishConfirm(x, w.name(key), message(w), o)
 		return mbAnswer{}.add("number %d, acked %v, ", tag, acked).err(err)
-	}, "%s(%q, %q, %s%s%s)", method, x, key, body, mbFlags("reply to", replyTo, "mandatory", o.Mandatory, "immediate", o.Immediate), mbTable(headers))
+	}, "%s(%q, %q, %s%s%s)", method, x, key, body, mbFlags("reply to", replyTo, "mandatory", o.Mandatory, "immediate", o.Immediate, "priority", priority, "expires", expiration), mbTable(headers))
 	op.unclear = func(w *mbWorld) bool {
 		p, err := w.channels[c].(*mbModelChannel).prepare(x, w.name(key), message(w), o)
 		return err == nil && p.orderMatters()
@@ -242,8 +251,14 @@ func (g *mbGen) publishTo(c int, x, key, replyTo string) mbOp {
 }
 
 // orderMatters: AMQP does not say in which order queues get a message, but
-// consumers that share a limit of their channel would show it.
+// consumers that share a limit of their channel would show it, and what one
+// queue loses may come to another.
 func (p *mbPublishing) orderMatters() bool {
+	for _, q := range p.queues {
+		if q.options.DeadLetter != nil && len(p.queues) > 1 {
+			return true
+		}
+	}
 	seen := map[*mbModelChannel]*mbQueue{}
 	for _, q := range p.queues {
 		for _, c := range q.consumers {
@@ -340,7 +355,7 @@ func (g *mbGen) read() mbOp {
 func (g *mbGen) settle() mbOp {
 	c := g.channel(func(ch *mbModelChannel) bool { return len(ch.unacked) > 0 })
 	nth := 1 + g.IntN(1+len(g.world.channels[c].(*mbModelChannel).unacked))
-	multiple, requeue := g.one(35), g.one(75)
+	multiple, requeue := g.one(35), g.one(60)
 	if g.one(4) {
 		nth = 0
 	}

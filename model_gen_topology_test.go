@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/warrenmq/warren"
 )
@@ -11,19 +12,78 @@ import (
 func (g *mbGen) queueDeclare() mbOp {
 	name := mbPick(g, append(mbQueueNames[:], "")...)
 	o := warren.QueueOptions{Durable: name == "q1", AutoDelete: name == "q2" || name == "" && g.one(30), Exclusive: name == "q3" || name == "" && g.one(30)}
+	if r, ok := g.rules[name]; ok {
+		r.Durable, r.AutoDelete, r.Exclusive = o.Durable, o.AutoDelete, o.Exclusive
+		o = r
+	}
 	if g.one(10) {
 		o = warren.QueueOptions{Durable: g.one(50), AutoDelete: g.one(50), Exclusive: g.one(50)}
 	}
 	return mbOn(g.open(), func(w *mbWorld, ch mbChannel) mbAnswer {
 		return mbAnswer{}.queue(ch.QueueDeclare(w.name(name), o))
-	}, "QueueDeclare(%q%s)", name, mbFlags("durable", o.Durable, "auto-delete", o.AutoDelete, "exclusive", o.Exclusive))
+	}, "QueueDeclare(%q%s%s)", name, mbFlags("durable", o.Durable, "auto-delete", o.AutoDelete, "exclusive", o.Exclusive), mbShowRules(o))
+}
+
+// queueRules says what the queues of a history are asked for.
+func (g *mbGen) queueRules() map[string]warren.QueueOptions {
+	rules := map[string]warren.QueueOptions{}
+	for i, name := range mbQueueNames {
+		var o warren.QueueOptions
+		if g.one(30) { // of its own for each queue, so that few things happen at the same moment
+			o.MessageTTL = time.Duration([]int{3, 5, 8, 13}[i]) * time.Millisecond
+		}
+		if g.one(15) {
+			o.Expires = time.Duration([]int{16, 21, 34, 55}[i]) * time.Millisecond
+		}
+		if g.one(30) {
+			o.MaxLength = int64(1 + g.IntN(3))
+		}
+		if g.one(10) {
+			o.MaxLengthBytes = int64(4 + g.IntN(6))
+		}
+		if (o.MaxLength > 0 || o.MaxLengthBytes > 0) && g.one(70) {
+			o.Overflow = mbPick(g, warren.DropHead, warren.RejectPublish, warren.RejectPublishDLX)
+		}
+		if g.one(50) {
+			o.DeadLetter = &warren.DeadLetter{
+				Exchange:   mbPick(g, "", "", "", "", "x0", "x1", "x2", "amq.fanout"),
+				RoutingKey: mbPick(g, "", "", g.key(), name, mbQueueNames[g.IntN(len(mbQueueNames))]),
+			}
+		}
+		if g.one(25) {
+			o.MaxPriority = uint8(1 + g.IntN(3))
+		}
+		o.SingleActiveConsumer = g.one(15)
+		if g.one(25) {
+			o.DeliveryLimit = int64(1 + g.IntN(2))
+		}
+		rules[name] = o
+	}
+	return rules
+}
+
+func mbShowRules(o warren.QueueOptions) (s string) {
+	for _, a := range mbArguments(o) {
+		if a.value != nil {
+			s += fmt.Sprintf(", %s=%v", a.name, a.value)
+		}
+	}
+	return s
+}
+
+func (g *mbGen) pass() mbOp {
+	d := mbPick(g, time.Millisecond, 4*time.Millisecond, 10*time.Millisecond, 30*time.Millisecond, 2*time.Second)
+	return mbOp{text: fmt.Sprintf("%v pass", d), do: func(w *mbWorld, _ uint64) mbAnswer {
+		w.server.Pass(d)
+		return mbAnswer{}
+	}}
 }
 
 // mbFlags shows those that are set.
 func mbFlags(pairs ...any) (s string) {
 	for i := 0; i < len(pairs); i += 2 {
 		switch v := pairs[i+1]; v {
-		case false, "", 0:
+		case false, "", 0, uint8(0):
 		case true:
 			s += fmt.Sprintf(", %s", pairs[i])
 		default:

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/warrenmq/warren"
 )
@@ -17,6 +18,7 @@ type (
 	mbServer interface {
 		Session() (mbSession, error)
 		Stats() warren.Stats
+		Pass(d time.Duration) // lets time pass
 		Close() error
 	}
 	mbSession interface {
@@ -69,6 +71,8 @@ func (b mbBroker) Session() (mbSession, error) {
 	s, err := b.Broker.Session()
 	return mbBrokerSession{s}, err
 }
+
+func (b mbBroker) Pass(d time.Duration) { boLater(d) }
 
 func (s mbBrokerSession) Channel() (mbChannel, error) {
 	ch, err := s.Session.Channel()
@@ -233,6 +237,12 @@ func (a mbAnswer) message(exchange, key string, m warren.Message) mbAnswer {
 	a = a.add(" %s to %q %q", m.Body, exchange, key)
 	for _, k := range slices.Sorted(maps.Keys(m.Headers)) {
 		a = a.add(" %s=%v", k, m.Headers[k])
+	}
+	if m.Priority != 0 {
+		a = a.add(" priority %d", m.Priority)
+	}
+	if m.Expiration != "" {
+		a = a.add(" expires %s", m.Expiration)
 	}
 	if m.CorrelationId != "" {
 		a = a.add(" id %s", m.CorrelationId)

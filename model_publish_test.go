@@ -97,16 +97,15 @@ func (ch *mbModelChannel) prepare(exchange, key string, msg warren.Message, o wa
 		switch v := headers[name].(type) {
 		case nil:
 		case []any:
-			for _, k := range v {
-				keys = append(keys, k.(string))
-			}
+			keys = append(keys, mbKeys(v)...)
 		default:
 			return nil, mbFail(method, 406, "invalid message: {unacceptable_type_in_header,%q,longstr}", name)
 		}
 	}
+	blind := mbKeys(headers["BCC"])
 	delete(headers, "BCC")
 	msg.Headers = headers
-	p := &mbPublishing{mbMessage: mbMessage{Message: msg, exchange: exchange, key: key}, options: o}
+	p := &mbPublishing{mbMessage: mbMessage{Message: msg, exchange: exchange, key: key, blind: blind}, options: o}
 	p.queues, p.addresses = ch.model.route(x, keys, headers)
 	return p, nil
 }
@@ -114,18 +113,11 @@ func (ch *mbModelChannel) prepare(exchange, key string, msg warren.Message, o wa
 // send puts the message into its queues. One that nobody took is returned if
 // the publisher asked for it.
 func (m *mbModel) send(p *mbPublishing) error {
-	taken := false
-	for _, q := range p.queues {
-		if !q.deleted && (!p.options.Immediate || q.takesAtOnce()) {
-			q.push(p.mbMessage)
-			taken = true
-		}
-	}
-	for _, address := range p.addresses {
-		taken = m.reply(address, p.mbMessage) || taken
-	}
+	taken, refused := m.give(p)
 	r := &warren.Return{Message: p.Message, Exchange: p.exchange, RoutingKey: p.key}
 	switch {
+	case refused:
+		return warren.ErrNacked
 	case taken:
 		return nil
 	case p.options.Immediate:
@@ -140,6 +132,23 @@ func (m *mbModel) send(p *mbPublishing) error {
 	}
 	m.counts.Returned++
 	return r
+}
+
+// give puts the message into its queues.
+func (m *mbModel) give(p *mbPublishing) (taken, refused bool) {
+	for _, q := range p.queues {
+		switch {
+		case q.deleted || p.options.Immediate && !q.takesAtOnce():
+		case q.push(p.mbMessage):
+			taken = true
+		default:
+			refused = true
+		}
+	}
+	for _, address := range p.addresses {
+		taken = m.reply(address, p.mbMessage) || taken
+	}
+	return taken, refused
 }
 
 func (ch *mbModelChannel) Publish(exchange, key string, msg warren.Message, o warren.PublishOptions) error {
@@ -165,5 +174,9 @@ func (ch *mbModelChannel) PublishConfirm(exchange, key string, msg warren.Messag
 		return 0, false, err
 	}
 	ch.published++
-	return ch.published, true, ch.model.send(p)
+	err = ch.model.send(p)
+	if err == warren.ErrNacked {
+		return ch.published, false, nil
+	}
+	return ch.published, true, err
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/warrenmq/warren"
 )
@@ -29,6 +31,7 @@ type mbRun struct {
 	model, broker *mbWorld
 	history       []string
 	differ        string // the first disagreement
+	over          bool   // what comes next is nobody's to say
 }
 
 func newMBRun(sides mbSides) *mbRun {
@@ -36,8 +39,13 @@ func newMBRun(sides mbSides) *mbRun {
 	return &mbRun{model: newMBWorld(model), broker: newMBWorld(server)}
 }
 
-// step reports whether both sides still agree.
+// step carries out an operation and reports whether to go on: both sides still
+// agree. A little time passes before each, so that no two messages have the
+// same deadline.
 func (r *mbRun) step(op mbOp) bool {
+	if r.pass(time.Microsecond); r.over {
+		return false
+	}
 	tag := uint64(op.nth)
 	if out := r.model.channels[op.channel].(*mbModelChannel).unacked; op.nth > 0 && op.nth <= len(out) {
 		tag = out[op.nth-1].tag
@@ -47,6 +55,9 @@ func (r *mbRun) step(op mbOp) bool {
 		return true
 	}
 	want := op.do(r.model, tag)
+	if r.over = r.model.server.(*mbModel).ambiguous; r.over {
+		return false
+	}
 	got := mbCarefully(op, r.broker, tag)
 	r.learn(want.names, got.names)
 	got.text = r.symbolic(got.text)
@@ -60,6 +71,13 @@ func (r *mbRun) step(op mbOp) bool {
 		return false
 	}
 	return true
+}
+
+func (r *mbRun) pass(d time.Duration) {
+	r.model.server.Pass(d)
+	if r.over = r.model.server.(*mbModel).ambiguous; !r.over {
+		r.broker.server.Pass(d)
+	}
 }
 
 // mbFields shows the fields, or elements, in which two values differ.
@@ -131,39 +149,44 @@ func (r *mbRun) String() string {
 }
 
 // mbExplore makes a run of random operations.
-func mbExplore(sides mbSides, seed uint64) (ops []mbOp, run *mbRun) {
-	run = newMBRun(sides)
-	g := &mbGen{Rand: rand.New(rand.NewPCG(seed, 0)), world: run.model, model: run.model.server.(*mbModel)}
-	for range 60 + g.IntN(90) {
-		op := g.next()
-		ops = append(ops, op)
-		if !run.step(op) {
-			return ops, run
+func mbExplore(t *testing.T, sides mbSides, seed uint64) (ops []mbOp, run *mbRun) {
+	synctest.Test(t, func(*testing.T) {
+		run = newMBRun(sides)
+		g := &mbGen{Rand: rand.New(rand.NewPCG(seed, 0)), world: run.model, model: run.model.server.(*mbModel)}
+		g.rules = g.queueRules()
+		for range 60 + g.IntN(90) {
+			op := g.next()
+			ops = append(ops, op)
+			if !run.step(op) {
+				return
+			}
 		}
-	}
-	run.finish()
+		run.finish()
+	})
 	return ops, run
 }
 
-func mbReplay(sides mbSides, ops []mbOp) *mbRun {
-	run := newMBRun(sides)
-	for _, op := range ops {
-		if !run.step(op) {
-			return run
+func mbReplay(t *testing.T, sides mbSides, ops []mbOp) (run *mbRun) {
+	synctest.Test(t, func(*testing.T) {
+		run = newMBRun(sides)
+		for _, op := range ops {
+			if !run.step(op) {
+				return
+			}
 		}
-	}
-	run.finish()
+		run.finish()
+	})
 	return run
 }
 
 // mbShrink leaves out operations, many at a time and then one by one, as long
 // as the sides still differ.
-func mbShrink(sides mbSides, ops []mbOp) ([]mbOp, *mbRun) {
+func mbShrink(t *testing.T, sides mbSides, ops []mbOp) ([]mbOp, *mbRun) {
 	for size := len(ops) / 2; size > 0; {
 		shorter := false
 		for i := 0; i+size <= len(ops); {
 			without := slices.Concat(ops[:i], ops[i+size:])
-			if mbReplay(sides, without).differ != "" {
+			if mbReplay(t, sides, without).differ != "" {
 				ops, shorter = without, true
 			} else {
 				i += size
@@ -173,20 +196,20 @@ func mbShrink(sides mbSides, ops []mbOp) ([]mbOp, *mbRun) {
 			size /= 2
 		}
 	}
-	return ops, mbReplay(sides, ops)
+	return ops, mbReplay(t, sides, ops)
 }
 
 // mbSearch tries seeds and returns the shortest of the first few histories
-// that show a disagreement.
-func mbSearch(sides mbSides, first, last, step uint64) (seed uint64, ops []mbOp, short *mbRun) {
+// that show a disagreement, or the first one that is short.
+func mbSearch(t *testing.T, sides mbSides, first, last, step uint64) (seed uint64, ops []mbOp, short *mbRun) {
 	found := 0
-	for s := first; s <= last && found < 5; s += step {
-		all, run := mbExplore(sides, s)
+	for s := first; s <= last && found < 5 && (short == nil || len(ops) > 8); s += step {
+		all, run := mbExplore(t, sides, s)
 		if run.differ == "" {
 			continue
 		}
 		found++
-		if few, run := mbShrink(sides, all); short == nil || len(few) < len(ops) {
+		if few, run := mbShrink(t, sides, all); short == nil || len(few) < len(ops) {
 			seed, ops, short = s, few, run
 		}
 	}
@@ -204,7 +227,7 @@ func TestBrokerAgreesWithModel(t *testing.T) {
 	for chunk := range uint64(chunks) {
 		t.Run(fmt.Sprint("chunk", chunk), func(t *testing.T) {
 			t.Parallel()
-			if seed, _, short := mbSearch(mbHonest, first+chunk, last, chunks); short != nil {
+			if seed, _, short := mbSearch(t, mbHonest, first+chunk, last, chunks); short != nil {
 				t.Fatalf("seed %d (go test -run TestBrokerAgreesWithModel -model.seed %d):\n%s", seed, seed, short)
 			}
 		})

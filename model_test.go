@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/warrenmq/warren"
 )
@@ -29,12 +30,14 @@ type mbModel struct {
 	requester map[string]*mbModelConsumer // by reply address
 	names     map[string]int              // how many were chosen, by prefix
 	counts    warren.Stats                // only what is counted, not what is there
-
-	requeueToTail bool // a fault, to see that it is found
+	now       time.Time
+	ambiguous bool   // what happens next is nobody's to say
+	fault     string // a rule that the model breaks, to see that it is found out
 }
 
 func newMBModel() *mbModel {
 	m := &mbModel{
+		now:       time.Now(),
 		exchanges: map[string]*mbExchange{}, queues: map[string]*mbQueue{},
 		requester: map[string]*mbModelConsumer{}, names: map[string]int{},
 	}
@@ -56,8 +59,11 @@ func (m *mbModel) choose(prefix string) string {
 type mbMessage struct {
 	warren.Message
 	exchange, key string
-	place         int // in the queue: counts what came in
+	blind         []string  // keys of BCC
+	place         int       // in the queue: counts what came in
+	deadline      time.Time // zero: none
 	redelivered   bool
+	returns       int // counted if the queue limits them
 }
 
 // mbQueue has its ready messages in the order of their places. The consumers
@@ -72,14 +78,34 @@ type mbQueue struct {
 	came      int
 	consumers []*mbModelConsumer
 	line      []*mbModelConsumer
+	active    *mbModelConsumer // of a queue with a single one
+	used      time.Time        // last
+	letters   []mbLetter       // to be sent when the queue is done with what it is about
+	sending   bool
 	deleted   bool
 }
 
-func (q *mbQueue) push(msg mbMessage) {
+// push reports false if the queue refuses the message.
+func (q *mbQueue) push(msg mbMessage) (taken bool) {
+	defer q.done()
+	if q.refuses(msg) {
+		if q.options.Overflow == warren.RejectPublishDLX && q.model.fault != "what is refused is not dead-lettered" {
+			q.lose(msg, "maxlen")
+		}
+		return q.model.fault == "what is refused is confirmed"
+	}
+	if q.model.fault == "publishing is use of a queue" {
+		q.use()
+	}
 	q.came++
-	msg.place, msg.redelivered = q.came, false
+	msg.place, msg.redelivered, msg.returns, msg.deadline = q.came, false, 0, q.deadlineOf(msg)
+	if len(q.ready) == 0 && q.offer(msg) {
+		return true
+	}
 	q.ready = append(q.ready, msg)
-	q.handOut()
+	q.sort()
+	q.tidy()
+	return true
 }
 
 // putBack gives a message its old place again.
@@ -87,33 +113,48 @@ func (q *mbQueue) putBack(msg mbMessage) {
 	if q.deleted {
 		return
 	}
-	if q.model.requeueToTail {
+	switch q.model.fault {
+	case "messages come back at the tail":
 		q.came++
 		msg.place = q.came
+	case "what comes back has a new deadline":
+		msg.deadline = q.deadlineOf(msg)
 	}
 	q.ready = append(q.ready, msg)
-	slices.SortFunc(q.ready, func(a, b mbMessage) int { return a.place - b.place })
+	q.sort()
 }
 
 // handOut gives ready messages to those in line. Whoever gets one goes to the
 // end of the line, if there is room left. A consumer whose channel lets it
 // have nothing leaves the line until the channel does.
 func (q *mbQueue) handOut() {
-	for len(q.ready) > 0 && len(q.line) > 0 {
+	q.dropExpired()
+	for len(q.ready) > 0 && q.offer(q.ready[0]) {
+		q.ready = q.ready[1:]
+		q.dropExpired()
+	}
+}
+
+// offer gives a message to the first in line that may have it.
+func (q *mbQueue) offer(msg mbMessage) bool {
+	for len(q.line) > 0 {
 		c := q.line[0]
 		q.leave(c)
-		if !c.ch.lets(c) {
-			c.ch.passedOver = c.ch.passedOver || !c.ch.paused
-			continue
+		if c.ch.lets(c) {
+			c.unread = append(c.unread, msg)
+			q.join(c)
+			return true
 		}
-		c.unread = append(c.unread, q.ready[0])
-		q.ready = q.ready[1:]
-		q.join(c)
+		c.ch.passedOver = c.ch.passedOver || !c.ch.paused
 	}
+	return false
 }
 
 func (q *mbQueue) join(c *mbModelConsumer) {
 	if c.gone || !c.hasRoom() || slices.Contains(q.line, c) {
+		return
+	}
+	if q.options.SingleActiveConsumer && c != q.active && q.model.fault != "all consumers are active" {
 		return
 	}
 	i := 0
@@ -145,7 +186,7 @@ func (m *mbModel) deleteQueue(q *mbQueue) {
 		c.gone, c.reason = true, warren.ErrConsumerCancelled
 		c.ch.forget(c)
 	}
-	q.consumers, q.line, q.ready = nil, nil, nil
+	q.consumers, q.line, q.ready, q.letters = nil, nil, nil, nil
 	m.unbindAll(func(b *mbBinding) bool { return b.queue == q })
 }
 
@@ -200,6 +241,7 @@ func (c *mbModelConsumer) Next(context.Context) (warren.Delivery, error) {
 	if c.queue != nil && c.untilRead() {
 		c.queue.join(c)
 		c.queue.handOut()
+		c.queue.done()
 	}
 	return d, nil
 }
@@ -222,10 +264,16 @@ func (c *mbModelConsumer) Cancel() error {
 		q := c.queue
 		q.leave(c)
 		q.consumers = slices.DeleteFunc(q.consumers, func(x *mbModelConsumer) bool { return x == c })
+		if len(q.consumers) == 0 {
+			q.use()
+		}
+		q.activate()
 		for _, msg := range unread {
 			q.putBack(msg)
 		}
+		q.tidy()
 		q.handOut()
+		q.done()
 		if q.options.AutoDelete && len(q.consumers) == 0 {
 			c.ch.model.deleteQueue(q)
 		}

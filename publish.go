@@ -53,6 +53,7 @@ type publishing struct {
 	entry
 	options  PublishOptions
 	extra    []string // further routing keys, from the headers CC and BCC
+	blind    []string // those of extra that nobody gets to see
 	deadline int64    // when it expires by its own expiration, see Broker.clock; zero: never
 }
 
@@ -60,8 +61,8 @@ type publishing struct {
 // exchange, reply_to, then the other properties.
 func (ch *Channel) prepare(ctx context.Context, p *publishing, exchange, key string, msg *Message) error {
 	v := ch.vhost
-	if ch.closed.Load() {
-		return ErrClosed
+	if err := ch.check(); err != nil {
+		return err
 	}
 	if err := v.checkSize(len(msg.Body)); err != nil {
 		return err
@@ -87,7 +88,7 @@ func (ch *Channel) prepare(ctx context.Context, p *publishing, exchange, key str
 			return err
 		}
 	}
-	return v.admit(ctx, x, key, &ch.closed, nil)
+	return ch.admit(ctx, p, nil)
 }
 
 // exchangeFor finds an exchange to publish to: mostly the one that the message
@@ -134,6 +135,7 @@ func (ch *Channel) prepareProperties(p *publishing, msg *Message) error {
 		props.ReplyTo = address
 	}
 	p.content = &props
+	p.hideBlind()
 	return nil
 }
 
@@ -177,17 +179,37 @@ func (p *publishing) takeKeys(headers Table) (Table, error) {
 		if !ok {
 			return nil, basicPublish.fail(PreconditionFailed, "invalid message: {unacceptable_type_in_header,%q,%s}", name, typeName(v))
 		}
+		visible := len(p.extra)
 		for _, k := range list {
 			if s, ok := k.(string); ok {
 				p.extra = append(p.extra, s)
 			}
 		}
 		if name == "BCC" {
+			p.blind = p.extra[visible:]
 			headers = headers.clone()
 			delete(headers, name)
 		}
 	}
 	return headers, nil
+}
+
+// admit lets p in when there is memory. Its time to live begins then.
+func (ch *Channel) admit(ctx context.Context, p *publishing, waits func()) error {
+	b, start := ch.vhost.broker, int64(0)
+	if p.deadline != 0 && b.memory.full() {
+		start = b.clock()
+	}
+	if err := ch.vhost.admit(ctx, p.exchange, p.key, &ch.closed, waits); err != nil {
+		if ch.closed.Load() {
+			return ch.reason
+		}
+		return err
+	}
+	if start != 0 {
+		p.deadline += b.clock() - start
+	}
+	return nil
 }
 
 // admit holds new messages back while memory is short, and refuses them once

@@ -144,13 +144,14 @@ func (q *queue) push(p *publishing) (taken bool, err error) {
 	return true, nil
 }
 
-// tidy takes out what may not stay, after a message has come to the ready ones.
+// tidy takes out what may not stay, after messages have come to the ready
+// ones: as in RabbitMQ, what is too much first, then what has expired.
 func (q *queue) tidy() {
-	if q.store.timed > 0 {
-		q.dropExpired()
-	}
 	if q.rules != nil {
 		q.trim()
+	}
+	if q.store.timed > 0 {
+		q.dropExpired()
 	}
 }
 
@@ -383,18 +384,24 @@ func (q *queue) takeBack(c *consumer, items []item) {
 			q.store.requeue(it)
 		}
 	}
+	q.tidy()
 	q.dispatch()
 }
 
 // get takes the message at the head, for basic.get; left is what stays ready.
-func (q *queue) get(noAck bool) (it item, left int, ok bool) {
+// It fails if only the active consumer may have messages.
+func (q *queue) get(noAck bool) (d delivered, left int, ok bool, err error) {
 	q.mu.Lock()
 	defer q.unlock()
 	q.used()
-	if q.deleted || !q.hasReady() {
-		return item{}, 0, false
+	if q.single {
+		return d, 0, false, q.getsOnlyByConsumer()
 	}
-	it = q.store.shift()
+	if q.deleted || !q.hasReady() {
+		return d, 0, false, nil
+	}
+	d = delivered{item: q.store.shift(), queue: q, timeout: q.timeout()}
+	it := &d.item
 	q.counts.Delivered++
 	if it.redelivered {
 		q.counts.Redelivered++
@@ -402,11 +409,11 @@ func (q *queue) get(noAck bool) (it item, left int, ok bool) {
 	if noAck {
 		q.counts.Acked++
 		q.account(-it.cost())
-		q.forget(&it)
+		q.forget(it)
 	} else {
 		q.unacked++
 	}
-	return it, q.store.len(), true
+	return d, q.store.len(), true, nil
 }
 
 // purge drops all ready messages and reports how many there were.
@@ -456,15 +463,17 @@ func (q *queue) checkOwner(m method, s *Session) error {
 // messages are dropped. It reports how many of them were ready.
 func (q *queue) close(err error, unless func() error) (ready int, objection error) {
 	q.mu.Lock()
-	defer q.unlock()
 	if q.deleted {
+		q.mu.Unlock()
 		return 0, nil
 	}
 	if unless != nil {
 		if err := unless(); err != nil {
+			q.mu.Unlock() // the caller may hold locks: no time for dead letters
 			return 0, err
 		}
 	}
+	defer q.unlock()
 	q.account(-q.bytes)
 	q.deleted = true
 	if q.timer != nil {

@@ -53,9 +53,14 @@ type QueueOptions struct {
 	// DeliveryLimit is how often a message may come back before it is lost
 	// (x-delivery-limit). Zero: without limit.
 	DeliveryLimit int64
-	// ConsumerTimeout is how long a consumer may take to settle a delivery, in
-	// whole milliseconds, before its channel is closed (x-consumer-timeout).
-	// Zero: as long as it likes.
+	// ConsumerTimeout is how long a consumer, or who got a message by Get, may
+	// take to settle a delivery, in whole milliseconds (x-consumer-timeout). It
+	// counts from when the delivery is read, over AMQP from when it is sent.
+	// After that the channel is closed as by [Channel.Close], and whoever uses
+	// it or its consumers gets an [ErrClosed] that is an [*Error] of 406, too.
+	// Consumers that start later have the timeout that the queue has then. A
+	// [Handler] has none: the caller's deadline ends what takes too long. Zero:
+	// as long as it likes.
 	ConsumerTimeout time.Duration
 	// Deduplicate drops messages that the queue has had before. Nil: it takes
 	// all.
@@ -100,7 +105,7 @@ var queueArgs = [...]queueArg{
 	{"x-expires", isPositiveTime, func(r *rules, v any) { r.expires = milliseconds(v) }},
 	{"x-message-ttl", isTime, func(r *rules, v any) { r.ttl = milliseconds(v) }},
 	{"x-dead-letter-exchange", isString, func(r *rules, v any) { r.letters().Exchange = v.(string) }},
-	{"x-dead-letter-routing-key", isDeadLetterKey, func(r *rules, v any) { r.letters().RoutingKey = v.(string) }},
+	{"x-dead-letter-routing-key", isDeadLetterKey, func(r *rules, v any) { r.letters().setKey(v.(string)) }},
 	{"x-max-length", isCount, func(r *rules, v any) { r.maxLength, _ = integer(v) }},
 	{"x-max-length-bytes", isCount, func(r *rules, v any) { r.maxBytes, _ = integer(v) }},
 	{"x-max-age", isAge, func(r *rules, v any) { r.maxAge, _ = parseAge(v.(string)) }},

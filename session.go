@@ -71,7 +71,7 @@ func (s *Session) Channel() (*Channel, error) {
 	}
 	s.opened++
 	ch := newChannel(s)
-	ch.number = s.opened
+	ch.number, ch.shown = s.opened, s.opened
 	s.channels[ch] = struct{}{}
 	return ch, nil
 }
@@ -98,7 +98,7 @@ func (s *Session) end(reason string) {
 	s.channels, s.queues = nil, nil
 	s.mu.Unlock()
 	for _, ch := range slices.SortedFunc(maps.Keys(channels), func(a, b *Channel) int { return cmp.Compare(a.number, b.number) }) {
-		ch.shut()
+		ch.shut(ErrClosed)
 	}
 	for q := range queues {
 		s.vhost.removeQueue(q, nil)

@@ -43,22 +43,22 @@ func errUnknownTag(m method, tag uint64) error {
 }
 
 // track notes a delivery that must be settled and gives it its tag.
-func (ch *Channel) track(c *consumer, q *queue, it item) (uint64, error) {
+func (ch *Channel) track(d delivered) (uint64, error) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.closed.Load() {
-		return 0, ErrClosed
+	if err := ch.check(); err != nil {
+		return 0, err
 	}
 	tag := ch.lastTag.Add(1)
-	ch.unacked.add(tag, delivered{it, q, c})
+	ch.keep(tag, &d)
 	return tag, nil
 }
 
 func (ch *Channel) settle(m method, tag uint64, multiple bool, f fate) error {
 	ch.mu.Lock()
-	if ch.closed.Load() {
+	if err := ch.check(); err != nil {
 		ch.mu.Unlock()
-		return ErrClosed
+		return err
 	}
 	if !multiple {
 		d, ok := ch.unacked.remove(tag)
@@ -151,9 +151,9 @@ func (ch *Channel) applyRun(run []settling, f fate) {
 // cancelled consumers return to their queues in any case.
 func (ch *Channel) Recover(requeue bool) error {
 	ch.mu.Lock()
-	if ch.closed.Load() {
+	if err := ch.check(); err != nil {
 		ch.mu.Unlock()
-		return ErrClosed
+		return err
 	}
 	list := ch.unacked.removeTo(^uint64(0), nil)
 	ch.mu.Unlock()

@@ -11,6 +11,7 @@ type transaction struct {
 
 type heldPublish struct {
 	publishing
+	held    int64 // since when, if it has a deadline
 	queues  []*queue
 	replies []string
 	gated   bool // it is routed at the commit
@@ -43,8 +44,8 @@ func (t *transaction) acked() []settling {
 func (ch *Channel) Tx() error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.closed.Load() {
-		return ErrClosed
+	if err := ch.check(); err != nil {
+		return err
 	}
 	if ch.mode.Load() == modeConfirm {
 		return txSelect.fail(PreconditionFailed, "cannot switch from confirm to tx mode")
@@ -66,6 +67,9 @@ func (ch *Channel) TxCommit() error {
 	var errs []error
 	for i := range t.publishes {
 		p := &t.publishes[i]
+		if p.deadline != 0 { // its time to live begins now
+			p.deadline += ch.vhost.broker.clock() - p.held
+		}
 		nacked, err := ch.vhost.deliverHeld(p)
 		if nacked {
 			err = ErrNacked
@@ -94,7 +98,7 @@ func (ch *Channel) TxRollback() error {
 	ch.mu.Lock()
 	if !ch.closed.Load() {
 		for _, s := range t.settled {
-			ch.unacked.add(s.tag, s.delivered)
+			ch.keep(s.tag, &s.delivered)
 		}
 		t.settled = nil
 	}
@@ -107,8 +111,8 @@ func (ch *Channel) TxRollback() error {
 func (ch *Channel) endTx(m method) (transaction, error) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.closed.Load() {
-		return transaction{}, ErrClosed
+	if err := ch.check(); err != nil {
+		return transaction{}, err
 	}
 	if ch.mode.Load() != modeTx {
 		return transaction{}, m.fail(PreconditionFailed, "channel is not transactional")
@@ -132,6 +136,9 @@ func (v *VirtualHost) deliverHeld(h *heldPublish) (nacked bool, err error) {
 func (ch *Channel) holdPublish(p publishing) error {
 	v := ch.vhost
 	h := heldPublish{publishing: p}
+	if p.deadline != 0 {
+		h.held = v.broker.clock()
+	}
 	r := v.startRouting()
 	r.shut = true
 	v.mu.RLock()
@@ -143,8 +150,8 @@ func (ch *Channel) holdPublish(p publishing) error {
 	v.endRouting(r)
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.closed.Load() {
-		return ErrClosed
+	if err := ch.check(); err != nil {
+		return err
 	}
 	ch.tx.publishes = append(ch.tx.publishes, h)
 	return nil

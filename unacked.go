@@ -1,12 +1,17 @@
 package warren
 
-import "math/bits"
+import (
+	"math/bits"
+	"time"
+)
 
 // delivered is a message that was given out and waits to be settled.
 type delivered struct {
 	item
 	queue    *queue
 	consumer *consumer // nil: Get
+	timeout  time.Duration
+	due      int64 // when it must be settled, after timeout; zero: at no time
 }
 
 // unackedSet keeps a channel's unsettled deliveries by delivery tag. Tags rise
@@ -152,6 +157,19 @@ func (s *unackedSet) removeTo(tag uint64, out []settling) []settling {
 		b = next
 	}
 	return out
+}
+
+// nextDue is the delivery that must be settled first; nil: none must.
+func (s *unackedSet) nextDue() (next *delivered) {
+	for b := s.first; b != nil; b = b.next {
+		for used := b.used; used != 0; used &= used - 1 {
+			d := &b.slots[bits.TrailingZeros32(used)]
+			if d.due != 0 && (next == nil || d.due < next.due) {
+				next = d
+			}
+		}
+	}
+	return next
 }
 
 // unsettled is a message that goes back before it got a tag.

@@ -29,7 +29,19 @@ type channel struct {
 }
 
 func newChannel(c *conn, number uint16, core *warren.Channel) *channel {
-	return &channel{conn: c, number: number, core: core, link: core.Link()}
+	ch := &channel{conn: c, number: number, core: core, link: core.Link()}
+	ch.link.Ended(number, ch.ended)
+	return ch
+}
+
+// ended is called when the broker has closed the channel: the reader tells the
+// client, unless it has found out and done so before.
+func (ch *channel) ended(err error) {
+	ch.conn.do(func() {
+		if !ch.closing && ch.conn.channels[ch.number] == ch {
+			ch.fail(err)
+		}
+	})
 }
 
 // frame does what a frame on the channel says.

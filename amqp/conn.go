@@ -43,9 +43,11 @@ type conn struct {
 	closing      bool       // connection.close is sent: only its answer counts
 	lingers      bool       // the last words were not asked for: see linger
 	leaving      bool       // the client has closed in good order
-	asked        atomic.Pointer[string]
 
-	mu sync.Mutex
+	asked atomic.Bool // there are requests
+
+	mu       sync.Mutex
+	requests []func() // for the reader, guarded by mu
 	// Guarded by mu; written by the reader alone, which reads without it.
 	channels map[uint16]*channel
 }
@@ -130,14 +132,14 @@ func (c *conn) read() error {
 			c.out.waitForRoom(&c.heard)
 		}
 		f, err := c.frames.Next()
-		if reason := c.asked.Load(); reason != nil {
-			c.asked.Store(nil)
-			if !c.closing {
-				c.close(wire.ConnectionClose{ReplyCode: warren.ConnectionForced, ReplyText: "CONNECTION_FORCED - " + *reason})
-			}
-		}
-		if errors.Is(err, os.ErrDeadlineExceeded) { // only ask sets one
+		woken := errors.Is(err, os.ErrDeadlineExceeded) // only do sets one
+		if woken {
 			c.net.SetReadDeadline(time.Time{})
+		}
+		if c.asked.Load() {
+			c.doRequests()
+		}
+		if woken {
 			continue
 		}
 		if err != nil {
@@ -267,10 +269,34 @@ func (c *conn) sessionEnded(reason string) {
 // ask has the reader close the connection in good order. It may be called from
 // any goroutine.
 func (c *conn) ask(reason string) {
-	c.asked.Store(&reason)
-	c.cancel()                             // a publish waits no longer
+	c.cancel() // a publish waits no longer
+	c.do(func() {
+		if !c.closing {
+			c.close(wire.ConnectionClose{ReplyCode: warren.ConnectionForced, ReplyText: "CONNECTION_FORCED - " + reason})
+		}
+	})
+	time.AfterFunc(closeTimeout, c.cut) // the reader may wait for the client to read
+}
+
+// do has the reader call f when it is done with what it is about. It may be
+// called from any goroutine.
+func (c *conn) do(f func()) {
+	c.mu.Lock()
+	c.requests = append(c.requests, f)
+	c.mu.Unlock()
+	c.asked.Store(true)
 	c.net.SetReadDeadline(time.Unix(1, 0)) // wake the reader
-	time.AfterFunc(closeTimeout, c.cut)    // it may wait for the client to read
+}
+
+func (c *conn) doRequests() {
+	c.asked.Store(false)
+	c.mu.Lock()
+	requests := c.requests
+	c.requests = nil
+	c.mu.Unlock()
+	for _, f := range requests {
+		f()
+	}
 }
 
 // cut ends the connection at once. It may be called from any goroutine.

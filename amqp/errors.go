@@ -84,7 +84,7 @@ func short(text string) string {
 // blame names the method that failed, where the error does not.
 func blame(err error, id wire.MethodID) *warren.Error {
 	e := asError(err)
-	if e.Class != 0 {
+	if e.Class != 0 || errors.Is(err, warren.ErrClosed) { // the latter is no method's fault
 		return e
 	}
 	named := *e

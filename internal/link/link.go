@@ -23,6 +23,10 @@ type Channel interface {
 	// Stall keeps deliveries back, or lets them go on: the connection's buffer
 	// is full, or has room again. It may be called by a Sink to keep them back.
 	Stall(stalled bool)
+	// Ended has f called, with no lock held, after the broker has closed the
+	// channel by itself, with the error that the client is told; number is the
+	// client's for the channel.
+	Ended(number uint16, f func(err error))
 	// MaxMessageSize is the largest body that Publish takes.
 	MaxMessageSize() int
 	// Encode gives the properties of a message as they travel. Its argument is
