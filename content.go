@@ -22,6 +22,24 @@ type content interface {
 // properties are those of a message that was published in process.
 type properties Message
 
+// concealed are the properties of a message whose keys in BCC nobody is to see.
+// Only a dead letter goes by them again.
+type concealed struct {
+	properties
+	keys []string
+}
+
+// conceal is the content of a message whose header BCC has been taken away: the
+// extra keys that are not in CC were in there.
+func (p *publishing) conceal(props *properties) content {
+	if p.extra != nil {
+		if shown := len(carbonKeys(props.Headers)); shown < len(p.extra) {
+			return &concealed{*props, p.extra[shown:]}
+		}
+	}
+	return props
+}
+
 func (p *properties) message() Message         { return Message(*p) }
 func (p *properties) headers() Table           { return p.Headers }
 func (p *properties) priority() uint8          { return p.Priority }

@@ -84,6 +84,9 @@ func (v *VirtualHost) deadLetter(from string, l *letter, to *DeadLetter) {
 		p.key = to.RoutingKey
 	} else {
 		p.takeKeys(msg.Headers) // checked when it was published
+		if c, ok := l.content.(*concealed); ok {
+			p.extra = append(p.extra, c.keys...)
+		}
 	}
 	died := death{
 		queue: from, reason: l.reason, exchange: l.exchange.name, expiration: msg.Expiration,
@@ -96,6 +99,9 @@ func (v *VirtualHost) deadLetter(from string, l *letter, to *DeadLetter) {
 	}
 
 	p.content = l.derive(&msg)
+	if props, ok := p.content.(*properties); ok {
+		p.content = p.conceal(props)
+	}
 	req := p.request()
 	if req != nil {
 		p.deadline = v.broker.deadlineOf(req.caller)

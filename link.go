@@ -153,7 +153,7 @@ func (l *linked) senderSelected(p *publishing, e *encoded) error {
 	}
 	m := e.message() // without BCC it is another message
 	m.Headers = headers
-	p.content = (*properties)(&m)
+	p.content = p.conceal((*properties)(&m))
 	return nil
 }
 

@@ -133,7 +133,7 @@ func (ch *Channel) prepareProperties(p *publishing, msg *Message) error {
 	if address != "" {
 		props.ReplyTo = address
 	}
-	p.content = &props
+	p.content = p.conceal(&props)
 	return nil
 }
 

@@ -382,6 +382,7 @@ func (q *queue) get(noAck bool) (it item, left int, ok bool) {
 	} else {
 		q.unacked++
 	}
+	q.hasReady() // what has expired behind it is not left
 	return it, q.store.len(), true
 }
 
