@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -156,6 +157,19 @@ func TestGet(t *testing.T) {
 		require.NoError(t, d.Reject(true))
 		d = amTake(t, ch, "q")
 		require.True(t, d.Redelivered)
+	})
+}
+
+func TestGetDoesNotCountWhatHasExpired(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amOpen(t, b)
+		amQueues(t, ch, "q")
+		amPut(t, ch, "", "q", "1")
+		require.NoError(t, amSend(ch, "", "q", warren.Message{Expiration: "10"}, warren.PublishOptions{}))
+		amPut(t, ch, "", "q", "3")
+		time.Sleep(time.Second)
+		require.Equal(t, 3, amReady(t, ch, "q"), "it is not at the head")
+		require.Equal(t, 1, amTake(t, ch, "q").MessageCount)
 	})
 }
 

@@ -500,3 +500,42 @@ func TestACallThatDiesForGoodFails(t *testing.T) {
 		require.Equal(t, time.Second, time.Since(start))
 	})
 }
+
+func TestDeadLettersGoByTheKeysInBCCWithoutShowingThem(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amOpen(t, b)
+		amQueues(t, ch, "cc", "bcc")
+		amExchanges(t, ch, warren.Direct, "dlx")
+		for _, name := range []string{"cc", "bcc"} {
+			require.NoError(t, ch.QueueBind(name, name, "dlx", nil))
+		}
+		for name, key := range map[string]string{"first": "", "second": "", "keyed": "cc"} {
+			_, err := ch.QueueDeclare(name, warren.QueueOptions{DeadLetter: &warren.DeadLetter{Exchange: "dlx", RoutingKey: key}})
+			require.NoError(t, err)
+			require.NoError(t, ch.QueueBind(name, name, "amq.direct", nil))
+		}
+		headers := warren.Table{"CC": []any{"cc", int32(1)}, "BCC": []any{"bcc"}}
+		reject := func(queue string) {
+			t.Helper()
+			d := amTake(t, ch, queue)
+			require.NoError(t, d.Reject(false))
+		}
+		send := func(key string) {
+			t.Helper()
+			require.NoError(t, amSend(ch, "amq.direct", key, warren.Message{Headers: headers}, warren.PublishOptions{}))
+			reject(key)
+		}
+		send("first")
+		for _, name := range []string{"cc", "bcc"} {
+			d := amTake(t, ch, name)
+			require.NotContains(t, d.Headers, "BCC")
+			require.Equal(t, []any{"first", "cc"}, d.Headers["x-death"].([]any)[0].(warren.Table)["routing-keys"])
+		}
+		require.NoError(t, ch.QueueBind("second", "first", "dlx", nil))
+		send("first")
+		reject("second")
+		require.Equal(t, []int{2, 2}, []int{amReady(t, ch, "cc"), amReady(t, ch, "bcc")}, "a second death goes by them, too")
+		send("keyed")
+		require.Equal(t, []int{3, 2}, []int{amReady(t, ch, "cc"), amReady(t, ch, "bcc")}, "a key of the queue's own replaces them")
+	})
+}

@@ -44,7 +44,7 @@ func checkWeight(m method, key string) error {
 	n, err := strconv.ParseInt(key, 10, 64) // the nearest value, if it is out of range
 	switch {
 	case errors.Is(err, strconv.ErrSyntax):
-		return m.fail(PreconditionFailed, "The binding key must be an integer: %s", erlangBinary(key))
+		return m.fail(PreconditionFailed, "The binding key must be an integer: %s", term(key))
 	case n < 1:
 		return m.fail(PreconditionFailed, "The binding key must be greater than 0")
 	case n > maxWeight:

@@ -2,7 +2,6 @@ package warren
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -82,16 +81,8 @@ func checkHeadersBinding(m method, args Table) error {
 	case "all", "any", "all-with-x", "any-with-x":
 		return nil
 	}
-	if s, ok := v.(string); ok {
-		return m.fail(PreconditionFailed, "Invalid x-match field value %s; expected all, any, all-with-x, or any-with-x", erlangBinary(s))
+	if _, ok := v.(string); ok {
+		return m.fail(PreconditionFailed, "Invalid x-match field value %s; expected all, any, all-with-x, or any-with-x", term(v))
 	}
-	return m.fail(PreconditionFailed, "Invalid x-match field type %s (value %v); expected longstr", typeName(v), v)
-}
-
-// erlangBinary is s as RabbitMQ shows it.
-func erlangBinary(s string) string {
-	if s == "" {
-		return "<<>>"
-	}
-	return "<<" + strconv.Quote(s) + ">>"
+	return m.fail(PreconditionFailed, "Invalid x-match field type %s (value %s); expected longstr", typeName(v), term(v))
 }

@@ -54,9 +54,11 @@ func TestHeadersExchange(t *testing.T) {
 		{"times, in seconds", T{"a": time.Unix(5, 1)}, T{"a": time.Unix(5, 2).UTC()}, true},
 		{"times differ", T{"a": time.Unix(5, 0)}, T{"a": time.Unix(6, 0)}, false},
 		{"decimals", T{"a": warren.Decimal{Scale: 2, Value: 314}}, T{"a": warren.Decimal{Scale: 2, Value: 314}}, true},
-		{"tables", T{"a": T{"b": int8(1)}}, T{"a": T{"b": int64(1)}}, true},
+		{"tables", T{"a": T{"b": int8(1)}}, T{"a": T{"b": int8(1)}}, true},
+		{"tables, in which types count", T{"a": T{"b": int8(1)}}, T{"a": T{"b": int64(1)}}, false},
 		{"tables differ", T{"a": T{"b": "1"}}, T{"a": T{"b": "1", "c": "2"}}, false},
-		{"arrays", T{"a": []any{int8(1), "x"}}, T{"a": []any{int32(1), "x"}}, true},
+		{"arrays", T{"a": []any{int8(1), "x"}}, T{"a": []any{int8(1), "x"}}, true},
+		{"arrays, in which types count", T{"a": []any{int8(1), "x"}}, T{"a": []any{int32(1), "x"}}, false},
 		{"arrays have an order", T{"a": []any{"x", "y"}}, T{"a": []any{"y", "x"}}, false},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
@@ -104,6 +106,14 @@ func TestHeadersExchangeRefusesABadMatchMode(t *testing.T) {
 		{"another case", "ANY", `PRECONDITION_FAILED - Invalid x-match field value <<"ANY">>; expected all, any, all-with-x, or any-with-x`},
 		{"a number", int8(1), `PRECONDITION_FAILED - Invalid x-match field type byte (value 1); expected longstr`},
 		{"a bool", true, `PRECONDITION_FAILED - Invalid x-match field type bool (value true); expected longstr`},
+		{"nothing", nil, `PRECONDITION_FAILED - Invalid x-match field type void (value undefined); expected longstr`},
+		{"a whole float", float32(1), `PRECONDITION_FAILED - Invalid x-match field type float (value 1.0); expected longstr`},
+		{"a float", 1.5, `PRECONDITION_FAILED - Invalid x-match field type double (value 1.5); expected longstr`},
+		{"octets", []byte("x"), `PRECONDITION_FAILED - Invalid x-match field type binary (value <<"x">>); expected longstr`},
+		{"a time", time.Unix(1, 0), `PRECONDITION_FAILED - Invalid x-match field type timestamp (value 1); expected longstr`},
+		{"a decimal", warren.Decimal{Scale: 1, Value: 3}, `PRECONDITION_FAILED - Invalid x-match field type decimal (value {1,3}); expected longstr`},
+		{"a list", []any{int32(1)}, `PRECONDITION_FAILED - Invalid x-match field type array (value [{signedint,1}]); expected longstr`},
+		{"a table", warren.Table{"k": "v"}, `PRECONDITION_FAILED - Invalid x-match field type table (value [{<<"k">>,longstr,<<"v">>}]); expected longstr`},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
 			amTest(t, func(t *testing.T, b *warren.Broker) {

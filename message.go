@@ -45,8 +45,8 @@ func (m *Message) plain() bool {
 		m.Timestamp.IsZero()
 }
 
-// maxExpiration is RabbitMQ's bound: ten years of 366 days, in milliseconds.
-const maxExpiration = 10 * 366 * 24 * 3600 * 1000
+// maxExpiration is RabbitMQ's bound: ten years of 365 days, in milliseconds.
+const maxExpiration = 10 * 365 * 24 * 3600 * 1000
 
 // check refuses properties that AMQP cannot carry.
 func (m *Message) check() error {

@@ -312,6 +312,7 @@ func (ch *mbModelChannel) Get(queue string, autoAck bool) (d warren.Delivery, ok
 	}
 	msg := q.ready[0]
 	q.ready = q.ready[1:]
+	q.dropExpired() // what has expired behind it is not left
 	left := len(q.ready)
 	q.done()
 	d = ch.deliver(msg, q, nil, autoAck)

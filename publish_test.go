@@ -69,11 +69,11 @@ func TestPublishMaxMessageSize(t *testing.T) {
 
 func TestPublishExpiration(t *testing.T) {
 	for _, c := range []struct{ value, problem string }{
-		{"", ""}, {"0", ""}, {"60000", ""}, {"316224000000", ""},
+		{"", ""}, {"0", ""}, {"60000", ""}, {"315360000000", ""},
 		{"x", "no_integer"}, {"x1", "no_integer"}, {" 1", "no_integer"}, {"-", "no_integer"},
 		{"10x", `{leftover_string,"x"}`}, {"1.5", `{leftover_string,".5"}`}, {"10 ", `{leftover_string," "}`}, {"-1s", `{leftover_string,"s"}`},
 		{"-1", "{value_negative,-1}"}, {"-99", "{value_negative,-99}"},
-		{"316224000001", "{value_too_large,316224000001}"},
+		{"315360000001", "{value_too_large,315360000001}"},
 		{"99999999999999999999", "{value_too_large,99999999999999999999}"},
 	} {
 		t.Run(c.value, func(t *testing.T) {

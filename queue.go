@@ -413,6 +413,7 @@ func (q *queue) get(noAck bool) (d delivered, left int, ok bool, err error) {
 	} else {
 		q.unacked++
 	}
+	q.hasReady() // what has expired behind it is not left
 	return d, q.store.len(), true, nil
 }
 

@@ -118,6 +118,47 @@ func typeName(v any) string {
 	return "double"
 }
 
+// term is a value of a table as Erlang, and so RabbitMQ's reply texts, print
+// it.
+func term(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "undefined"
+	case string:
+		if v == "" {
+			return "<<>>"
+		}
+		return "<<" + strconv.Quote(v) + ">>"
+	case []byte:
+		return term(string(v))
+	case time.Time:
+		return strconv.FormatInt(v.Unix(), 10)
+	case float32:
+		return term(float64(v))
+	case float64:
+		s := strconv.FormatFloat(v, 'g', -1, 64)
+		if !strings.ContainsAny(s, ".e") {
+			s += ".0"
+		}
+		return s
+	case Decimal:
+		return fmt.Sprintf("{%d,%d}", v.Scale, v.Value)
+	case Table:
+		var list []string
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			list = append(list, "{"+term(k)+","+typeName(v[k])+","+term(v[k])+"}")
+		}
+		return "[" + strings.Join(list, ",") + "]"
+	case []any:
+		var list []string
+		for _, e := range v {
+			list = append(list, "{"+typeName(e)+","+term(e)+"}")
+		}
+		return "[" + strings.Join(list, ",") + "]"
+	}
+	return fmt.Sprint(v)
+}
+
 // integer gives the value of any of the integer types: clients differ in the
 // width they send.
 func integer(v any) (int64, bool) {
@@ -165,7 +206,7 @@ func equalValues(a, b any) bool {
 		return ok && equalTables(a, b)
 	case []any:
 		b, ok := b.([]any)
-		return ok && slices.EqualFunc(a, b, equalValues)
+		return ok && slices.EqualFunc(a, b, sameValues)
 	}
 	switch b.(type) {
 	case []byte, Table, []any:
@@ -173,6 +214,9 @@ func equalValues(a, b any) bool {
 	}
 	return a == b
 }
+
+// sameValues compares within arrays and tables, where types count, too.
+func sameValues(a, b any) bool { return typeName(a) == typeName(b) && equalValues(a, b) }
 
 func equalFloats(a float64, b any) bool {
 	switch b := b.(type) {
@@ -190,7 +234,7 @@ func equalTables(a, b Table) bool {
 	}
 	for k, v := range a {
 		w, ok := b[k]
-		if !ok || !equalValues(v, w) {
+		if !ok || !sameValues(v, w) {
 			return false
 		}
 	}

@@ -38,7 +38,8 @@ func (ch *channel) basicMethod(m wire.Method) error {
 		err := ch.core.Qos(int(m.PrefetchCount), warren.QosOptions{Global: m.Global})
 		return ch.answer(err, &wire.BasicQosOk{})
 	case *wire.BasicRecover:
-		return ch.answer(ch.core.Recover(m.Requeue), &wire.BasicRecoverOk{})
+		ch.send(&wire.BasicRecoverOk{}) // before the deliveries
+		return ch.core.Recover(m.Requeue)
 	case *wire.BasicRecoverAsync:
 		return ch.core.Recover(m.Requeue)
 	}

@@ -120,8 +120,6 @@ func (ch *channel) channelMethod(m wire.Method) error {
 		ch.conn.removeChannel(ch)
 		ch.send(&wire.ChannelCloseOk{})
 		return nil
-	case *wire.ChannelCloseOk, *wire.ChannelFlowOk:
-		return nil
 	case *wire.ChannelFlow:
 		if err := ch.core.Flow(m.Active); err != nil {
 			return err

@@ -62,6 +62,8 @@ func TestErrorsNameTheMethod(t *testing.T) {
 		"basic.deliver":     {&wire.BasicDeliver{}, 503, "COMMAND_INVALID - unimplemented method", true},
 		"queue.declare-ok":  {&wire.QueueDeclareOk{}, 503, "COMMAND_INVALID - unimplemented method", true},
 		"confirm.select-ok": {&wire.ConfirmSelectOk{}, 503, "COMMAND_INVALID - unimplemented method", true},
+		"channel.close-ok":  {&wire.ChannelCloseOk{}, 503, "COMMAND_INVALID - unimplemented method", true},
+		"channel.flow-ok":   {&wire.ChannelFlowOk{}, 503, "COMMAND_INVALID - unimplemented method", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lhTest(t, func(t *lhEnv) {
@@ -79,14 +81,17 @@ func TestErrorsNameTheMethod(t *testing.T) {
 	}
 }
 
-func TestChannelThatIsNotOpen(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
-		r := t.raw()
-		r.send(2, &wire.QueueDeclare{Queue: "q"})
-		c := lhRead[*wire.ConnectionClose](r)
-		require.Equal(t, "CHANNEL_ERROR - expected 'channel.open'", c.ReplyText)
-		require.EqualValues(t, 504, c.ReplyCode)
-	})
+func TestChannelsThatAreNotOpen(t *testing.T) {
+	for channel, text := range map[uint16]string{
+		0: "CHANNEL_ERROR - unexpected method in connection state running",
+		2: "CHANNEL_ERROR - expected 'channel.open'",
+	} {
+		lhTest(t, func(t *lhEnv) {
+			r := t.raw()
+			r.send(channel, &wire.QueueDeclare{Queue: "q"})
+			require.Equal(t, wire.ConnectionClose{ReplyCode: 504, ReplyText: text, Cause: wire.QueueDeclareID}, *lhRead[*wire.ConnectionClose](r))
+		})
+	}
 }
 
 func TestAccessRequestIsGranted(t *testing.T) {

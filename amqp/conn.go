@@ -181,25 +181,22 @@ func (c *conn) frame(f wire.Frame) error {
 
 // strangerFrame is one on a channel that is not open.
 func (c *conn) strangerFrame(f wire.Frame) error {
-	if f.Type == wire.FrameMethod {
-		m, err := c.decoder.Parse(f.Payload)
-		if err != nil {
-			c.fail(malformed(err))
-			return nil
-		}
-		switch m.(type) {
-		case *wire.ChannelOpen:
-			c.openChannel(f.Channel)
-			return nil
-		case *wire.ChannelCloseOk:
-			return nil // of a channel that the client closed at the same time
-		}
-	}
 	if f.Type != wire.FrameMethod {
 		c.fail(unexpectedFrame("expected method frame, got non method frame instead"))
 		return nil
 	}
-	c.fail(failure(warren.ChannelError, "expected 'channel.open'"))
+	m, err := c.decoder.Parse(f.Payload)
+	if err != nil {
+		c.fail(malformed(err))
+		return nil
+	}
+	switch m.(type) {
+	case *wire.ChannelOpen:
+		c.openChannel(f.Channel)
+	case *wire.ChannelCloseOk: // of a channel that the client closed at the same time
+	default:
+		c.fail(blame(failure(warren.ChannelError, "expected 'channel.open'"), m.ID()))
+	}
 	return nil
 }
 

@@ -35,7 +35,7 @@ func (c *conn) connectionFrame(f wire.Frame) error {
 		c.updateSecret(m)
 		return nil
 	}
-	c.fail(failure(warren.ChannelError, "unexpected method in connection state running"))
+	c.fail(blame(failure(warren.ChannelError, "unexpected method in connection state running"), m.ID()))
 	return nil
 }
 

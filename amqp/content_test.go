@@ -207,3 +207,21 @@ func TestMalformedHeaderClosesTheConnection(t *testing.T) {
 		require.EqualValues(t, 501, lhRead[*wire.ConnectionClose](r).ReplyCode)
 	})
 }
+
+func TestDeadLettersGoByTheKeysInBCC(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		ch := t.open()
+		t.queue(ch, "b")
+		t.exchange(ch, "dlx", "direct")
+		require.NoError(t, ch.QueueBind("b", "bcc", "dlx", false, nil))
+		_, err := ch.QueueDeclare("a", false, false, false, false, amqp091.Table{"x-dead-letter-exchange": "dlx"})
+		require.NoError(t, err)
+		t.publish(ch, "", "a", false, false, amqp091.Publishing{Headers: amqp091.Table{"BCC": []any{"bcc"}, "h": "v"}})
+		d := t.next(t.consume(ch, "a", "", false))
+		require.Equal(t, amqp091.Table{"h": "v"}, d.Headers)
+		require.NoError(t, d.Reject(false))
+		d = t.next(t.consume(ch, "b", "", true))
+		require.Equal(t, []any{"a"}, d.Headers["x-death"].([]any)[0].(amqp091.Table)["routing-keys"])
+		require.NotContains(t, d.Headers, "BCC")
+	})
+}

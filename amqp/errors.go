@@ -76,7 +76,7 @@ func cause(e *warren.Error) wire.MethodID {
 // short cuts a reply text to what a short string holds, as RabbitMQ does.
 func short(text string) string {
 	if len(text) > 255 {
-		return text[:255]
+		return text[:252] + "..."
 	}
 	return text
 }

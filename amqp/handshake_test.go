@@ -121,7 +121,7 @@ func TestOpenFindsTheVirtualHost(t *testing.T) {
 	for name, text := range map[string]string{
 		"/": "", "": "", "other": "",
 		"nope":                   "NOT_ALLOWED - vhost nope not found",
-		strings.Repeat("x", 255): ("NOT_ALLOWED - vhost " + strings.Repeat("x", 255))[:255],
+		strings.Repeat("x", 255): ("NOT_ALLOWED - vhost " + strings.Repeat("x", 255))[:252] + "...",
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			b, srv := lcServer(t, nil)

@@ -72,7 +72,7 @@ func TestOwnUserIDPasses(t *testing.T) {
 	lhTest(t, func(t *lhEnv) {
 		ch := t.open()
 		c := t.consume(ch, t.queue(ch, "q"), "", true)
-		t.publish(ch, "", "q", false, false, amqp091.Publishing{UserId: "guest", Expiration: "316224000000"})
+		t.publish(ch, "", "q", false, false, amqp091.Publishing{UserId: "guest", Expiration: "315360000000"})
 		require.Equal(t, "guest", t.next(c).UserId)
 	})
 }

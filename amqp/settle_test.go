@@ -156,11 +156,11 @@ func TestRecover(t *testing.T) {
 		}
 		deliveries(1, false)
 		r.send(1, &wire.BasicRecover{Requeue: true})
+		lhRead[*wire.BasicRecoverOk](r) // comes first, as in RabbitMQ
 		deliveries(3, true)
-		lhRead[*wire.BasicRecoverOk](r)
 		r.send(1, &wire.BasicRecover{Requeue: false})
-		deliveries(5, true)
 		lhRead[*wire.BasicRecoverOk](r)
+		deliveries(5, true)
 		r.send(1, &wire.BasicRecoverAsync{Requeue: true})
 		deliveries(7, true)
 		r.silent()

@@ -90,7 +90,7 @@ func TestTopologyErrorsCloseTheChannel(t *testing.T) {
 			_, err := ch.QueueDeclare("amq.q", false, false, false, true, nil)
 			return err
 		}},
-		"text of more than a short string": {404, ("NOT_FOUND - no queue '" + strings.Repeat("n", 255))[:255], func(ch *amqp091.Channel) error {
+		"text of more than a short string": {404, ("NOT_FOUND - no queue '" + strings.Repeat("n", 255))[:252] + "...", func(ch *amqp091.Channel) error {
 			_, err := ch.QueueDeclarePassive(strings.Repeat("n", 255), false, false, false, false, nil)
 			return err
 		}},

@@ -27,12 +27,42 @@ stop() {
 # cleanup ends what is left of what was started, and the temporary directory.
 cleanup() {
 	local pid
-	for pid in "${pids[@]}"; do
+	for pid in $(printf '%s\n' "${pids[@]}" | tac); do # a node before its start script
 		if kill "$pid" 2>/dev/null; then
 			wait "$pid" 2>/dev/null || true # how it ends is no matter
 		fi
 	done
+	[[ -z $epmd ]] || epmd -port "$epmd" -kill >/dev/null || true # RabbitMQ's own, at a port of its own
 	rm -rf "$tmp"
+}
+
+# rabbitmq PORT starts a RabbitMQ node of our own, from Debian's package, at that
+# port and the two after it. It notes the node's process id in $started, and its
+# address in $address.
+rabbitmq() {
+	local dir=$tmp/rabbitmq port=$1
+	need rabbitmq-server
+	mkdir "$dir"
+	echo "listeners.tcp.1 = 127.0.0.1:$port" >"$dir/conf"
+	echo '[].' >"$dir/plugins"
+	epmd=$((port + 2))
+	env HOME="$dir" RABBITMQ_NODENAME="warren$port@localhost" RABBITMQ_DIST_PORT=$((port + 1)) ERL_EPMD_PORT=$epmd \
+		ERL_EPMD_ADDRESS=127.0.0.1 RABBITMQ_MNESIA_BASE="$dir/mnesia" RABBITMQ_LOG_BASE="$dir/log" \
+		RABBITMQ_CONFIG_FILE="$dir/conf" RABBITMQ_CONF_ENV_FILE=/dev/null RABBITMQ_ENABLED_PLUGINS_FILE="$dir/plugins" \
+		RABBITMQ_PID_FILE="$dir/pid" /usr/lib/rabbitmq/bin/rabbitmq-server >"$dir/out" 2>&1 &
+	pids+=($!)
+	for _ in $(seq 600); do
+		if (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+			started=$(<"$dir/pid")
+			pids+=("$started")
+			address=127.0.0.1:$port
+			return 0
+		fi
+		kill -0 $! || break
+		sleep 0.1
+	done
+	cat "$dir/out" >&2
+	return 1
 }
 
 # need PACKAGE... installs Debian packages that are missing.
@@ -54,4 +84,5 @@ need() {
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tmp=$(mktemp -d)
 pids=()
+epmd=
 trap cleanup EXIT

@@ -1,6 +1,9 @@
 // Behaviour asks the broker at AMQP_URL many things by an AMQP client and writes
 // down the answers: reply codes and texts, orders, counts, headers. Two brokers
-// behave alike if the transcripts are equal. rabbitmq-3.10.8.txt is RabbitMQ's.
+// behave alike if the transcripts are equal. bash interop/behaviour/run compares
+// the listener with RabbitMQ; differences.txt lists what is to differ, and why.
+//
+// What depends on accounts, on other nodes or on a restart is not asked.
 package main
 
 import (
@@ -8,25 +11,59 @@ import (
 	"os"
 )
 
+// sections are the parts of the transcript.
+var sections = []struct {
+	name string
+	ask  func(*script)
+}{
+	{"connections", (*script).connections},
+	{"channels", (*script).channels},
+	{"frames of a message", (*script).frames},
+	{"arguments of queues", (*script).queueArguments},
+	{"declaring queues again", (*script).equivalence},
+	{"queues", (*script).queues},
+	{"exclusive queues", (*script).exclusiveQueues},
+	{"auto-delete queues", (*script).autoDeleteQueues},
+	{"exchanges", (*script).exchanges},
+	{"auto-delete exchanges", (*script).autoDeleteExchanges},
+	{"bindings", (*script).bindings},
+	{"exchange to exchange", (*script).exchangeBindings},
+	{"alternate exchanges", (*script).alternates},
+	{"topics", (*script).topics},
+	{"headers", (*script).headers},
+	{"CC and BCC", (*script).copies},
+	{"publishing", (*script).publishing},
+	{"properties", (*script).properties},
+	{"returns and confirms", (*script).confirms},
+	{"consumers", (*script).consumers},
+	{"priorities of consumers", (*script).consumerPriorities},
+	{"the end of consumers", (*script).cancels},
+	{"get", (*script).get},
+	{"prefetch", (*script).prefetch},
+	{"prefetch of a channel", (*script).sharedPrefetch},
+	{"settling", (*script).settling},
+	{"requeueing", (*script).requeueing},
+	{"recovering", (*script).recovering},
+	{"transactions", (*script).transactions},
+	{"acks in transactions", (*script).transactionAcks},
+	{"returns of transactions", (*script).transactionReturns},
+	{"direct reply-to", (*script).replyTo},
+	{"expiry of messages", (*script).expiry},
+	{"expiry of queues", (*script).unusedQueues},
+	{"length limits", (*script).limits},
+	{"dead letters", (*script).deadLetters},
+	{"deaths of one message", (*script).deaths},
+	{"delivery limit", (*script).deliveryLimit},
+	{"priorities", (*script).priorities},
+	{"single active consumer", (*script).singleActive},
+}
+
 func main() {
 	log.SetFlags(0)
 	s := &script{url: os.Getenv("AMQP_URL"), out: os.Stdout}
-	s.section("arguments of queues", s.queueArguments)
-	s.section("declaring queues again", s.equivalence)
-	s.section("queues", s.queues)
-	s.section("exchanges", s.exchanges)
-	s.section("bindings", s.bindings)
-	s.section("publishing", s.publishing)
-	s.section("consumers", s.consumers)
-	s.section("settling", s.settling)
-	s.section("modes of a channel", s.modes)
-	s.section("direct reply-to", s.replyTo)
-	s.section("expiry", s.expiry)
-	s.section("length limits", s.limits)
-	s.section("dead letters", s.deadLetters)
-	s.section("delivery limit", s.deliveryLimit)
-	s.section("priorities", s.priorities)
-	s.section("single active consumer", s.singleActive)
+	for _, section := range sections {
+		s.section(section.name, section.ask)
+	}
 	if err := s.conn.Close(); err != nil {
 		log.Fatal("behaviour: ", err)
 	}

@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -22,45 +19,50 @@ type script struct {
 	made []string // queues and exchanges, to be deleted after a section
 }
 
-// names that a broker makes up, and times.
-var unstable = []struct {
-	pattern *regexp.Regexp
-	instead string
-}{
-	{regexp.MustCompile(`amq\.gen-[-\w]+`), "amq.gen-…"},
-	{regexp.MustCompile(`amq\.ctag-[-\w]+`), "amq.ctag-…"},
-	{regexp.MustCompile(`amq\.rabbitmq\.reply-to\.[-\w.=+/]+`), "amq.rabbitmq.reply-to.…"},
-}
+const (
+	patience = 5 * time.Second        // for what must come
+	silence  = 200 * time.Millisecond // of what does not come
+)
 
 func (s *script) say(format string, args ...any) {
-	line := fmt.Sprintf(format, args...)
-	for _, u := range unstable {
-		line = u.pattern.ReplaceAllString(line, u.instead)
-	}
-	fmt.Fprintln(s.out, line)
+	fmt.Fprintln(s.out, stable(fmt.Sprintf(format, args...)))
 }
 
 // section is a part of the transcript; afterwards nothing of it is left.
-func (s *script) section(name string, f func()) {
+func (s *script) section(name string, ask func(*script)) {
 	s.say("\n== %s", name)
-	f()
+	ask(s)
 	s.made = slices.Compact(slices.Sorted(slices.Values(s.made)))
-	for _, name := range s.made {
-		s.with(func(ch *amqp.Channel) error { _, err := ch.QueueDelete(name, false, false, false); return err })
-		s.with(func(ch *amqp.Channel) error { return ch.ExchangeDelete(name, false, false) })
-	}
+	s.with(func(ch *amqp.Channel) error {
+		for _, name := range s.made {
+			if !strings.HasPrefix(name, "b.") {
+				continue // it cannot be declared, or was there before
+			}
+			if _, err := ch.QueueDelete(name, false, false, false); err != nil {
+				return err
+			}
+			if err := ch.ExchangeDelete(name, false, false); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	s.made = nil
+}
+
+func (s *script) dial() *amqp.Connection {
+	conn, err := amqp.Dial(s.url)
+	if err != nil {
+		panic(err)
+	}
+	return conn
 }
 
 // channel opens one, on a new connection if the last was closed.
 func (s *script) channel() *amqp.Channel {
 	for range 3 {
 		if s.conn == nil || s.conn.IsClosed() {
-			conn, err := amqp.Dial(s.url)
-			if err != nil {
-				panic(err)
-			}
-			s.conn = conn
+			s.conn = s.dial()
 		}
 		if ch, err := s.conn.Channel(); err == nil {
 			return ch
@@ -76,118 +78,102 @@ func (s *script) with(f func(ch *amqp.Channel) error) error {
 	ch := s.channel()
 	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
 	err := f(ch)
-	if err == nil { // what has no answer may fail later
-		if err = ch.Qos(0, 0, false); err != nil {
-			if e := <-closed; e != nil {
-				err = e
-			}
-		}
+	if err == nil {
+		err = ch.Qos(0, 0, false) // what has no answer may fail later
 	}
 	if !ch.IsClosed() {
 		ch.Close()
+	} else if e := <-closed; e != nil {
+		err = e // and not that the channel is closed
 	}
 	return err
 }
 
 // try writes down how an operation ends.
 func (s *script) try(what string, f func(ch *amqp.Channel) error) {
-	s.say("%s: %s", what, outcome(s.with(f)))
+	err := s.with(f)
+	s.say("%s: %s", what, s.outcome(err))
 }
 
-func outcome(err error) string {
-	var e *amqp.Error
-	if errors.As(err, &e) {
-		scope := "channel"
-		if e.Code >= 500 || e.Code == 320 {
-			scope = "connection"
-		}
-		return fmt.Sprintf("%s %d %s", scope, e.Code, e.Reason)
-	}
+// do is for what must be possible.
+func (s *script) do(what string, f func(ch *amqp.Channel) error) { s.must(what, s.with(f)) }
+
+// must writes down an error, if there is one.
+func (s *script) must(what string, err error) {
 	if err != nil {
-		return err.Error()
+		s.say("%s: %s", what, s.outcome(err))
 	}
-	return "ok"
 }
 
-// shown is a value with its type, tables in order.
-func shown(v any) string {
-	switch v := v.(type) {
-	case amqp.Table:
-		var parts []string
-		for _, k := range slices.Sorted(maps.Keys(v)) {
-			parts = append(parts, k+"="+shown(v[k]))
-		}
-		return "{" + strings.Join(parts, " ") + "}"
-	case []any:
-		var parts []string
-		for _, e := range v {
-			parts = append(parts, shown(e))
-		}
-		return "[" + strings.Join(parts, " ") + "]"
-	case time.Time:
-		return "(time)"
-	case string:
-		return fmt.Sprintf("%q", v)
-	case nil:
-		return "nil"
-	}
-	return fmt.Sprintf("%T(%v)", v, v)
-}
-
-// queue declares a transient queue that must be possible.
+// queue declares a transient queue, or a durable one if it has a type.
 func (s *script) queue(name string, args amqp.Table) {
 	s.made = append(s.made, name)
-	durable := args["x-queue-type"] != nil
-	err := s.with(func(ch *amqp.Channel) error {
-		_, err := ch.QueueDeclare(name, durable, false, false, false, args)
+	s.do("queue "+name, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclare(name, args["x-queue-type"] != nil, false, false, false, args)
 		return err
 	})
-	if err != nil {
-		s.say("queue %s %s: %s", name, shown(args), outcome(err))
-	}
 }
 
 func (s *script) exchange(name, kind string, args amqp.Table) {
 	s.made = append(s.made, name)
-	err := s.with(func(ch *amqp.Channel) error { return ch.ExchangeDeclare(name, kind, false, false, false, false, args) })
-	if err != nil {
-		s.say("exchange %s %s: %s", name, kind, outcome(err))
-	}
+	s.do("exchange "+name, func(ch *amqp.Channel) error {
+		return ch.ExchangeDeclare(name, kind, false, false, false, false, args)
+	})
 }
 
 func (s *script) bind(queue, key, exchange string, args amqp.Table) {
-	err := s.with(func(ch *amqp.Channel) error { return ch.QueueBind(queue, key, exchange, false, args) })
-	if err != nil {
-		s.say("bind %s: %s", queue, outcome(err))
-	}
+	s.do("bind "+queue, func(ch *amqp.Channel) error { return ch.QueueBind(queue, key, exchange, false, args) })
 }
 
-// put publishes and waits for the confirm, which it gives.
+func (s *script) bindExchange(destination, key, source string, args amqp.Table) {
+	s.do("bind "+destination, func(ch *amqp.Channel) error { return ch.ExchangeBind(destination, key, source, false, args) })
+}
+
+func (s *script) purge(queue string) {
+	s.do("purge "+queue, func(ch *amqp.Channel) error { _, err := ch.QueuePurge(queue, false); return err })
+}
+
+func (s *script) delete(queue string) {
+	s.do("delete "+queue, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDelete(queue, false, false, false)
+		return err
+	})
+}
+
+// put publishes and waits for the confirms, which it gives: + or - for each.
 func (s *script) put(exchange, key string, messages ...amqp.Publishing) (confirms string) {
-	s.with(func(ch *amqp.Channel) error {
+	s.do("publish", func(ch *amqp.Channel) error {
 		if err := ch.Confirm(false); err != nil {
 			return err
 		}
 		for _, m := range messages {
-			c, err := ch.PublishWithDeferredConfirm(exchange, key, false, false, m)
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-			ok, err := c.WaitContext(ctx)
-			cancel()
-			switch {
-			case err != nil:
-				confirms += "?"
-			case ok:
-				confirms += "+"
-			default:
-				confirms += "-"
-			}
+			confirms += confirm(ch, exchange, key, m)
 		}
 		return nil
 	})
 	return confirms
+}
+
+// confirm publishes on a channel in confirm mode.
+func confirm(ch *amqp.Channel, exchange, key string, m amqp.Publishing) string {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c, err := ch.PublishWithDeferredConfirmWithContext(ctx, exchange, key, false, false, m)
+	if err != nil {
+		return "?"
+	}
+	ok, err := c.WaitContext(ctx)
+	switch {
+	case err != nil:
+		return "?"
+	case ok:
+		return "+"
+	}
+	return "-"
+}
+
+func (s *script) publish(ch *amqp.Channel, exchange, key, text string) {
+	s.must("publish", ch.Publish(exchange, key, false, false, amqp.Publishing{Body: []byte(text)}))
 }
 
 func body(texts ...string) (list []amqp.Publishing) {
@@ -197,31 +183,11 @@ func body(texts ...string) (list []amqp.Publishing) {
 	return list
 }
 
-// ready waits until a queue has n messages, then writes them down, in order,
-// with what of them dead-lettering changes.
-func (s *script) drain(queue string, n int) {
-	s.settle(queue, n)
-	s.with(func(ch *amqp.Channel) error {
-		for {
-			d, ok, err := ch.Get(queue, true)
-			if err != nil {
-				s.say("  %s: %s", queue, outcome(err))
-				return err
-			}
-			if !ok {
-				s.say("  %s: empty", queue)
-				return nil
-			}
-			s.say("  %s: %q exchange=%q key=%q redelivered=%v expiration=%q left=%d %s", queue, d.Body, d.Exchange, d.RoutingKey, d.Redelivered, d.Expiration, d.MessageCount, shown(d.Headers))
-		}
-	})
-}
-
-// settle waits until a queue has n ready messages, five seconds at most.
+// settle waits until a queue has n ready messages.
 func (s *script) settle(queue string, n int) {
 	ch := s.channel()
 	defer ch.Close()
-	for range 250 {
+	for range patience / (20 * time.Millisecond) {
 		q, err := ch.QueueDeclarePassive(queue, false, false, false, false, nil)
 		if err != nil || q.Messages >= n {
 			return
@@ -231,15 +197,131 @@ func (s *script) settle(queue string, n int) {
 	s.say("  %s: never had %d messages", queue, n)
 }
 
-// next reads a delivery, or says that none came.
-func next(c <-chan amqp.Delivery) string {
+// drain waits until a queue has n messages, then takes all there are and writes
+// them down.
+func (s *script) drain(queue string, n int) {
+	s.settle(queue, n)
+	s.do("  "+queue, func(ch *amqp.Channel) error {
+		for {
+			d, ok, err := ch.Get(queue, true)
+			if !ok || err != nil {
+				s.say("  %s: empty", queue)
+				return err
+			}
+			s.say("  %s: %q exchange=%q key=%q redelivered=%v expiration=%q left=%d %s",
+				queue, d.Body, d.Exchange, d.RoutingKey, d.Redelivered, d.Expiration, d.MessageCount, shown(d.Headers))
+		}
+	})
+}
+
+// take gets the next n messages of a queue, to be settled by the channel.
+func (s *script) take(ch *amqp.Channel, queue string, n int) (list []amqp.Delivery) {
+	s.settle(queue, n)
+	for range n {
+		d, ok, err := ch.Get(queue, false)
+		if !ok {
+			s.say("  %s: nothing to get: %s", queue, s.outcome(err))
+			break
+		}
+		list = append(list, d)
+	}
+	return list
+}
+
+// counts writes down what a passive declare says of a queue.
+func (s *script) counts(queue string) {
+	err := s.with(func(ch *amqp.Channel) error {
+		q, err := ch.QueueDeclarePassive(queue, false, false, false, false, nil)
+		if err == nil {
+			s.say("  %s: %d ready, consumers %d", queue, q.Messages, q.Consumers)
+		}
+		return err
+	})
+	if err != nil {
+		s.say("  %s: %s", queue, s.outcome(err))
+	}
+}
+
+// gone waits until a queue or an exchange is no more.
+func (s *script) gone(name string, passive func(ch *amqp.Channel) error) {
+	for range patience / (20 * time.Millisecond) {
+		if err := s.with(passive); err != nil {
+			s.say("  %s: %s", name, s.outcome(err))
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	s.say("  %s is still there", name)
+}
+
+func (s *script) goneQueue(name string) {
+	s.gone(name, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclarePassive(name, false, false, false, false, nil)
+		return err
+	})
+}
+
+// receivers publishes a message and gives the queues that get it, once for each
+// copy. It empties them.
+func (s *script) receivers(exchange, key string, m amqp.Publishing, queues ...string) (got []string) {
+	s.put(exchange, key, m)
+	s.do("get", func(ch *amqp.Channel) error {
+		for _, name := range queues {
+			for {
+				_, ok, err := ch.Get(name, true)
+				if err != nil {
+					return err
+				}
+				if !ok {
+					break
+				}
+				got = append(got, name)
+			}
+		}
+		return nil
+	})
+	return got
+}
+
+// consume starts a consumer that settles what it gets.
+func (s *script) consume(ch *amqp.Channel, queue, tag string, args amqp.Table) <-chan amqp.Delivery {
+	c, err := ch.Consume(queue, tag, false, false, false, false, args)
+	if err != nil {
+		s.say("  consume %s: %s", queue, s.outcome(err))
+	}
+	return c
+}
+
+// next reads a delivery that must come.
+func next(c <-chan amqp.Delivery) string { return nextWithin(c, patience) }
+
+// none reads a delivery that should not come.
+func none(c <-chan amqp.Delivery) string { return nextWithin(c, silence) }
+
+func nextWithin(c <-chan amqp.Delivery, d time.Duration) string {
 	select {
 	case d, ok := <-c:
 		if !ok {
-			return "cancelled"
+			return "ended"
 		}
 		return fmt.Sprintf("%s tag=%d redelivered=%v %s", d.Body, d.DeliveryTag, d.Redelivered, shown(d.Headers))
-	case <-time.After(300 * time.Millisecond):
+	case <-time.After(d):
 		return "nothing"
 	}
+}
+
+// nextN reads the bodies of n deliveries, and what is not to follow.
+func nextN(c <-chan amqp.Delivery, n int) (list []string) {
+	for range n {
+		select {
+		case d := <-c:
+			list = append(list, string(d.Body))
+		case <-time.After(patience):
+			return append(list, "nothing")
+		}
+	}
+	if more := none(c); more != "nothing" {
+		list = append(list, "and "+more)
+	}
+	return list
 }
