@@ -17,7 +17,8 @@ type queue struct {
 	owner      *Session // of an exclusive queue
 
 	// Guarded by vhost.mu.
-	inbound map[*binding]struct{} // bindings that lead here
+	inbound  map[*binding]struct{} // bindings that lead here
+	policies following
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -42,6 +43,8 @@ type queue struct {
 	timer    *time.Timer // calls ring
 	alarm    int64       // when; zero: it is not set
 	lastUsed int64       // with rules.expires
+
+	policyTurn uint64 // of the change of policies that gave the rules; guarded by mu
 }
 
 // QueueCounts count what happened in a queue since it was declared.

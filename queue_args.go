@@ -93,8 +93,8 @@ type queueArg struct {
 var queueArgs = [...]queueArg{
 	{"x-expires", isPositiveTime, func(r *rules, v any) { r.expires = milliseconds(v) }},
 	{"x-message-ttl", isTime, func(r *rules, v any) { r.ttl = milliseconds(v) }},
-	{"x-dead-letter-exchange", isString, func(r *rules, v any) { r.letters().Exchange = v.(string) }},
-	{"x-dead-letter-routing-key", isDeadLetterKey, func(r *rules, v any) { r.letters().RoutingKey = v.(string) }},
+	{"x-dead-letter-exchange", isString, func(r *rules, v any) { r.deadLetter = &DeadLetter{Exchange: v.(string)} }},
+	{"x-dead-letter-routing-key", isDeadLetterKey, setDeadLetterKey},
 	{"x-max-length", isCount, func(r *rules, v any) { r.maxLength, _ = integer(v) }},
 	{"x-max-length-bytes", isCount, func(r *rules, v any) { r.maxBytes, _ = integer(v) }},
 	{"x-overflow", isOverflow, func(r *rules, v any) { r.overflow = Overflow(v.(string)) }},
@@ -115,17 +115,18 @@ var foreignQueueArgs = [...]string{
 	"x-quorum-initial-group-size", "x-dead-letter-strategy",
 }
 
-// letters are the rules' own dead letter settings.
-func (r *rules) letters() *DeadLetter {
-	if r.deadLetter == nil {
-		r.deadLetter = &DeadLetter{}
+// setDeadLetterKey: a policy may give a key to a queue without an exchange for
+// it, where it means nothing.
+func setDeadLetterKey(r *rules, v any) {
+	if r.deadLetter != nil {
+		r.deadLetter.RoutingKey = v.(string)
 	}
-	return r.deadLetter
 }
 
+// milliseconds are bounded, since those of policies are not.
 func milliseconds(v any) time.Duration {
 	n, _ := integer(v)
-	return time.Duration(n) * time.Millisecond
+	return time.Duration(min(n, maxExpiration)) * time.Millisecond
 }
 
 func unacceptable(v any) string { return "{unacceptable_type," + typeName(v) + "}" }
@@ -257,14 +258,15 @@ func (v *VirtualHost) checkQueueArgs(name string, args Table) error {
 	return nil
 }
 
-// obey makes a new queue what its arguments ask.
+// obey makes a new queue what its arguments and policies ask.
 func (q *queue) obey(args Table) {
-	if len(args) == 0 {
+	rules := q.policies.rules(args)
+	if rules == nil && len(args) == 0 {
 		return
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.rules = newRules(args)
+	q.rules = rules
 	if n, _ := integer(args["x-max-priority"]); n > 0 {
 		q.store.levels = newLevels(uint8(n), q.store.pool)
 	}

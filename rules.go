@@ -33,8 +33,8 @@ type rules struct {
 // noRules are those that ask nothing.
 var noRules = rules{ttl: -1, maxLength: -1, maxBytes: -1, deliveryLimit: -1, overflow: DropHead}
 
-// newRules are the rules that arguments make, which have been checked; nil if
-// they ask nothing.
+// newRules are the rules that arguments make, which have been checked, or
+// policies under the names of arguments; nil if they ask nothing.
 func newRules(args Table) *rules {
 	r := noRules
 	for i := range queueArgs {

@@ -62,6 +62,7 @@ func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *q
 	}
 	q = &queue{vhost: v, name: name, durable: o.Durable, exclusive: o.Exclusive, autoDelete: o.AutoDelete, args: o.Args}
 	q.store.pool = &v.broker.chunks
+	q.policies = v.policiesFor(name, q.kind())
 	q.obey(q.args)
 	if open := v.broker.openJournal; open != nil {
 		q.journal = open(q.name)
