@@ -1,7 +1,6 @@
 package warren
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,6 +40,7 @@ type definitions struct {
 	Permissions      section[permissionDefinition]      `json:"permissions,omitzero"`
 	TopicPermissions section[topicPermissionDefinition] `json:"topic_permissions,omitzero"`
 	Parameters       section[parameterDefinition]       `json:"parameters,omitzero"`
+	Policies         section[policyDefinition]          `json:"policies,omitzero"`
 	Exchanges        section[exchangeDefinition]        `json:"exchanges,omitzero"`
 	Queues           section[queueDefinition]           `json:"queues,omitzero"`
 	Bindings         section[bindingDefinition]         `json:"bindings,omitzero"`
@@ -77,13 +77,23 @@ type topicPermissionDefinition struct {
 	Read        string `json:"read"`
 }
 
-// parameterDefinition has limits of a virtual host as a definitionTable; other
-// values are not read.
+// parameterDefinition has the limits of a virtual host as a definitionTable,
+// and an operator policy as a *policyDefinition; other values are not read.
 type parameterDefinition struct {
 	Component   string `json:"component"`
 	VirtualHost string `json:"vhost,omitempty"`
 	Name        string `json:"name"`
 	Value       any    `json:"value"`
+}
+
+// policyDefinition is without a name and a virtual host as a parameter's value.
+type policyDefinition struct {
+	Name        string          `json:"name,omitempty"`
+	VirtualHost string          `json:"vhost,omitempty"`
+	Pattern     string          `json:"pattern"`
+	ApplyTo     ApplyTo         `json:"apply-to"`
+	Priority    int             `json:"priority"`
+	Definition  definitionTable `json:"definition"`
 }
 
 type exchangeDefinition struct {
@@ -112,14 +122,18 @@ type bindingDefinition struct {
 	DestinationType string          `json:"destination_type"`
 	RoutingKey      string          `json:"routing_key"`
 	Arguments       definitionTable `json:"arguments"`
+	Void            []string        `json:"warren_void_arguments,omitempty"` // that ask for presence only
 
 	canonical string // form of the arguments, to sort by
 }
 
 const (
-	toAQueue      = "queue"
-	toAnExchange  = "exchange"
-	limitsOfVhost = "vhost-limits" // component of a parameter
+	toAQueue     = "queue"
+	toAnExchange = "exchange"
+
+	// Components of parameters.
+	limitsComponent   = "vhost-limits"
+	operatorComponent = "operator_policy"
 )
 
 // write is what export gives.
@@ -139,15 +153,15 @@ func readDefinitions(r io.Reader) (*definitions, error) {
 	if err == nil && len(text) > maxDefinitions {
 		err = fmt.Errorf("more than %d bytes", maxDefinitions)
 	}
+	var d *definitions
+	if err == nil {
+		err = json.Unmarshal(text, &d)
+	}
+	if err == nil && d == nil {
+		err = errors.New("null is not an object")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("warren: read definitions: %w", err)
-	}
-	var d *definitions
-	if err := json.Unmarshal(text, &d); err != nil {
-		return nil, fmt.Errorf("warren: read definitions: %w", err)
-	}
-	if d == nil {
-		return nil, errors.New("warren: read definitions: null is not an object")
 	}
 	return d, nil
 }
@@ -155,31 +169,52 @@ func readDefinitions(r io.Reader) (*definitions, error) {
 // section is a list of definitions of one kind.
 type section[T any] []T
 
-// UnmarshalJSON reads one definition after the other, so that their number is
-// bounded before there are more.
+// UnmarshalJSON bounds the number of definitions before there is any.
 func (s *section[T]) UnmarshalJSON(text []byte) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	switch t, err := d.Token(); {
-	case err != nil:
-		return err
-	case t == nil:
+	if countElements(text) > maxObjects {
+		return fmt.Errorf("a section has more than %d objects", maxObjects)
+	}
+	var fresh []T
+	err := json.Unmarshal(text, &fresh)
+	if err == nil {
+		*s = fresh
 		return nil
-	case t != json.Delim('['):
-		return fmt.Errorf("a section begins with %q, it is not a list", fmt.Sprint(t))
 	}
-	list := section[T]{}
-	for d.More() {
-		if len(list) == maxObjects {
-			return fmt.Errorf("a section has more than %d objects", maxObjects)
-		}
-		var t T
-		if err := d.Decode(&t); err != nil {
-			return fmt.Errorf("object %d of a section: %w", len(list)+1, err)
-		}
-		list = append(list, t)
+	var list []json.RawMessage
+	if json.Unmarshal(text, &list) != nil {
+		return err
 	}
-	*s = list
-	return nil
+	for i, one := range list { // which one it was is worth another look
+		if err := json.Unmarshal(one, new(T)); err != nil {
+			return fmt.Errorf("object %d of a section: %w", i+1, err)
+		}
+	}
+	return err
+}
+
+// countElements counts those of a list, at most one too many; text is valid
+// JSON.
+func countElements(text []byte) int {
+	n, depth := 1, 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth--
+		case ',':
+			if depth == 1 {
+				n++
+			}
+		case '"':
+			for i++; text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+		}
+	}
+	return n
 }
 
 // UnmarshalJSON reads the value as its component wants it.
@@ -192,18 +227,19 @@ func (p *parameterDefinition) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &read); err != nil {
 		return err
 	}
-	p.Value = nil
 	switch p.Component {
-	case limitsOfVhost:
-		var t definitionTable
-		if read.Value != nil {
-			if err := json.Unmarshal(read.Value, &t); err != nil {
-				return err
-			}
-		}
-		p.Value = t
+	case limitsComponent:
+		p.Value = new(definitionTable)
+	case operatorComponent:
+		p.Value = new(policyDefinition)
+	default:
+		p.Value = nil
+		return nil
 	}
-	return nil
+	if read.Value == nil {
+		return fmt.Errorf("a parameter of component %s has no value", p.Component)
+	}
+	return json.Unmarshal(read.Value, p.Value)
 }
 
 // tagDefinitions are a list, or in old RabbitMQ and LavinMQ one text with

@@ -10,8 +10,8 @@ import (
 
 // ExportDefinitions writes the topology of the broker as JSON that RabbitMQ,
 // LavinMQ and [Broker.ImportDefinitions] read: users, virtual hosts with their
-// limits, permissions, exchanges, queues and bindings, in the order of their
-// names. Messages are not in it, nor is what cannot be declared: exclusive
+// limits, permissions, policies and operator policies, exchanges, queues and
+// bindings, in the order of their names. Messages are not in it, nor is what cannot be declared: exclusive
 // queues, and queues and exchanges whose names begin with "amq.", though
 // bindings from those exchanges are.
 //
@@ -35,9 +35,9 @@ func (b *Broker) ExportDefinitions(w io.Writer) error {
 	return d.write(w)
 }
 
-// ExportDefinitions writes the virtual host's exchanges, queues, bindings and
-// limits as [Broker.ExportDefinitions] does, without its name, so that they may
-// be imported into another one.
+// ExportDefinitions writes the virtual host's policies, exchanges, queues,
+// bindings and limits as [Broker.ExportDefinitions] does, without its name, so
+// that they may be imported into another one.
 func (v *VirtualHost) ExportDefinitions(w io.Writer) error {
 	d := &definitions{ProductName: productName}
 	d.begin()
@@ -50,6 +50,7 @@ const productName = "Warren"
 // begin makes the sections that every file has.
 func (d *definitions) begin() {
 	d.Parameters = section[parameterDefinition]{}
+	d.Policies = section[policyDefinition]{}
 	d.Exchanges = section[exchangeDefinition]{}
 	d.Queues = section[queueDefinition]{}
 	d.Bindings = section[bindingDefinition]{}
@@ -80,9 +81,19 @@ func (b *Broker) exportAccounts(d *definitions) []*VirtualHost {
 // exportTopology adds what is in the virtual host, under the given name, and
 // gives its limits.
 func (v *VirtualHost) exportTopology(d *definitions, name string) definitionTable {
+	parameters, policies := len(d.Parameters), len(d.Policies)
 	exchanges, queues, bindings := len(d.Exchanges), len(d.Queues), len(d.Bindings)
 	v.mu.RLock()
 	limits := v.limits.exported()
+	for _, p := range v.policies[userPolicy] {
+		policy := p.exported()
+		policy.Name, policy.VirtualHost = p.Name, name
+		d.Policies = append(d.Policies, policy)
+	}
+	for _, p := range v.policies[operatorPolicy] {
+		policy := p.exported()
+		d.Parameters = append(d.Parameters, parameterDefinition{operatorComponent, name, p.Name, &policy})
+	}
 	for _, q := range v.queues {
 		if q.exportable() {
 			d.Queues = append(d.Queues, q.exported(name))
@@ -100,8 +111,12 @@ func (v *VirtualHost) exportTopology(d *definitions, name string) definitionTabl
 	}
 	v.mu.RUnlock()
 	if len(limits) > 0 {
-		d.Parameters = append(d.Parameters, parameterDefinition{limitsOfVhost, name, "limits", limits})
+		d.Parameters = append(d.Parameters, parameterDefinition{limitsComponent, name, "limits", &limits})
 	}
+	slices.SortFunc(d.Parameters[parameters:], func(x, y parameterDefinition) int {
+		return cmp.Or(strings.Compare(x.Component, y.Component), strings.Compare(x.Name, y.Name))
+	})
+	slices.SortFunc(d.Policies[policies:], func(x, y policyDefinition) int { return strings.Compare(x.Name, y.Name) })
 	slices.SortFunc(d.Exchanges[exchanges:], func(x, y exchangeDefinition) int { return strings.Compare(x.Name, y.Name) })
 	slices.SortFunc(d.Queues[queues:], func(x, y queueDefinition) int { return strings.Compare(x.Name, y.Name) })
 	slices.SortFunc(d.Bindings[bindings:], compareBindings)
@@ -113,6 +128,10 @@ func (v *VirtualHost) exportTopology(d *definitions, name string) definitionTabl
 func isReserved(name string) bool { return name == "" || strings.HasPrefix(name, reservedPrefix) }
 
 func (q *queue) exportable() bool { return !q.exclusive && !isReserved(q.name) }
+
+func (p *policy) exported() policyDefinition {
+	return policyDefinition{Pattern: p.Pattern, ApplyTo: p.ApplyTo, Priority: p.Priority, Definition: p.Definition.exported()}
+}
 
 func (q *queue) exported(vhost string) queueDefinition {
 	kind, ok := q.args["x-queue-type"].(string)
@@ -127,8 +146,8 @@ func (q *queue) exported(vhost string) queueDefinition {
 
 func (x *exchange) exported(vhost string) exchangeDefinition {
 	args := x.args.exported()
-	if x.alternate != "" && !hasAlternate(x.args) {
-		args[alternateArg] = x.alternate
+	if x.declared != "" && !hasAlternate(x.args) {
+		args[alternateArg] = x.declared
 	}
 	return exchangeDefinition{
 		Name: x.name, VirtualHost: vhost, Type: x.kind,
@@ -145,6 +164,12 @@ func (b *binding) exported(vhost string) bindingDefinition {
 		Source: b.source.name, VirtualHost: vhost, RoutingKey: b.key, Arguments: b.args.exported(),
 		canonical: b.bindingKey.args,
 	}
+	for name, v := range b.args {
+		if v == nil {
+			d.Void = append(d.Void, name)
+		}
+	}
+	slices.Sort(d.Void)
 	if b.queue != nil {
 		d.Destination, d.DestinationType = b.queue.name, toAQueue
 	} else {

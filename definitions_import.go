@@ -60,12 +60,14 @@ func (b *Broker) importDefinitions(r io.Reader, only *VirtualHost) error {
 	define(in, d.VirtualHosts, (*vhostDefinition).define)
 	define(in, d.TopicPermissions, (*topicPermissionDefinition).define)
 	define(in, d.Permissions, (*permissionDefinition).define)
+	define(in, d.Policies, (*policyDefinition).define)
+	define(in, d.Parameters, (*parameterDefinition).define)
 	define(in, d.Exchanges, (*exchangeDefinition).define)
 	define(in, d.Queues, (*queueDefinition).define)
 	define(in, d.Bindings, (*bindingDefinition).define)
 	// Limits come last: they do not touch what is there.
 	define(in, d.VirtualHosts, (*vhostDefinition).limit)
-	define(in, d.Parameters, (*parameterDefinition).define)
+	define(in, d.Parameters, (*parameterDefinition).limit)
 	b.log.Info("definitions imported", "problems", len(in.problems))
 	return errors.Join(in.problems...)
 }
@@ -215,10 +217,34 @@ func (p *parameterDefinition) String() string {
 
 func (p *parameterDefinition) define(in *importer) error {
 	switch v := p.Value.(type) {
-	case definitionTable:
-		return in.setLimits(p.VirtualHost, v)
+	case *definitionTable:
+		return nil // limits come later
+	case *policyDefinition:
+		return in.setPolicy(p.VirtualHost, p.Name, v, (*VirtualHost).SetOperatorPolicy)
 	}
 	return fmt.Errorf("component %s not found", shorten(p.Component)) // RabbitMQ's words
+}
+
+func (p *parameterDefinition) limit(in *importer) error {
+	t, ok := p.Value.(*definitionTable)
+	if !ok {
+		return nil
+	}
+	return in.setLimits(p.VirtualHost, *t)
+}
+
+func (p *policyDefinition) String() string { return called("policy", p.Name, p.VirtualHost) }
+
+func (p *policyDefinition) define(in *importer) error {
+	return in.setPolicy(p.VirtualHost, p.Name, p, (*VirtualHost).SetPolicy)
+}
+
+func (in *importer) setPolicy(vhost, name string, p *policyDefinition, set func(*VirtualHost, Policy) error) error {
+	v, err := in.vhost(vhost)
+	if err != nil {
+		return err
+	}
+	return set(v, Policy{Name: name, Pattern: p.Pattern, ApplyTo: p.ApplyTo, Priority: p.Priority, Definition: Table(p.Definition)})
 }
 
 func (d *exchangeDefinition) String() string { return called("exchange", d.Name, d.VirtualHost) }
@@ -264,6 +290,11 @@ func (d *bindingDefinition) define(in *importer) error {
 	}
 	if err := checkName(queueBind, "destination", d.Destination); err != nil {
 		return err
+	}
+	for _, name := range d.Void {
+		if d.Arguments[name] == voidText {
+			d.Arguments[name] = nil
+		}
 	}
 	switch d.DestinationType {
 	case toAQueue:

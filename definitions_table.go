@@ -14,12 +14,15 @@ import (
 
 // definitionTable is a field table as it is in a definitions file. JSON has
 // fewer types than AMQP, so what it lacks is written as RabbitMQ does: octets as
-// a text, a timestamp as its seconds, a decimal as a float. Integers and floats
-// stay what they are.
+// a text, a timestamp as its seconds, void as the text undefined, for it takes
+// no null; and a decimal is written as a float. Integers and floats stay what
+// they are.
 type definitionTable map[string]any
 
-// notText is how RabbitMQ writes octets that are no UTF-8.
-const notText = "Not UTF-8, base64 is: "
+const (
+	voidText = "undefined"
+	notText  = "Not UTF-8, base64 is: " // before octets that are no UTF-8
+)
 
 // exported is the table for a file. It is never nil.
 func (t Table) exported() definitionTable {
@@ -32,6 +35,8 @@ func (t Table) exported() definitionTable {
 
 func exportedValue(v any) any {
 	switch v := v.(type) {
+	case nil:
+		return voidText
 	case string:
 		if !utf8.ValidString(v) {
 			return notText + base64.StdEncoding.EncodeToString([]byte(v))
@@ -58,11 +63,11 @@ func exportedValue(v any) any {
 	return v
 }
 
-// exportedFloat is a number that nobody takes for an integer. What is no number
-// is void.
+// exportedFloat is a number that nobody takes for an integer. What JSON has no
+// number for is a text.
 func exportedFloat(f float64, bits int) any {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return nil
+		return strconv.FormatFloat(f, 'f', -1, bits)
 	}
 	format := byte('f')
 	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
