@@ -30,17 +30,16 @@ type exchange struct {
 	durable    bool
 	autoDelete bool
 	internal   bool
-	declared   string // alternate exchange of the declaration
-	hasOwn     bool   // it has one, be it the empty name, which is none
+	alternate  string // name of the alternate exchange that was declared
 	args       Table
 	deleted    atomic.Bool // written with vhost.mu held
 
 	// Guarded by vhost.mu.
-	matcher   matcher
-	bindings  map[bindingKey]*binding // that start here
-	inbound   map[*binding]struct{}   // that lead here
-	policies  following
-	alternate string // the alternate exchange that counts; empty: none
+	matcher  matcher
+	bindings map[bindingKey]*binding // that start here
+	inbound  map[*binding]struct{}   // that lead here
+	policies following
+	detour   string // name of the alternate exchange that counts; empty: none
 }
 
 // matcher finds the bindings that a message matches: what makes an exchange

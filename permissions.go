@@ -2,7 +2,6 @@ package warren
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 )
 
@@ -39,29 +38,6 @@ const (
 
 // defaultExchangeName is what permissions call the default exchange.
 const defaultExchangeName = "amq.default"
-
-// names are those that a pattern allows. The zero value allows none.
-type names struct {
-	all     bool
-	pattern *regexp.Regexp
-}
-
-var anyName = names{all: true}
-
-func newNames(pattern string) (names, error) {
-	switch pattern {
-	case "":
-		return names{}, nil
-	case ".*", "^.*", ".*$", "^.*$":
-		return anyName, nil
-	}
-	re, err := regexp.Compile(pattern)
-	return names{pattern: re}, err
-}
-
-func (n *names) allow(name string) bool {
-	return n.all || n.pattern != nil && n.pattern.MatchString(name)
-}
 
 // grant is what a user may do in a virtual host, ready to be asked. It is never
 // changed.

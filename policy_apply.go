@@ -129,6 +129,9 @@ func (f *following) rules(args Table) *rules {
 		all := make(Table, len(args)+len(d))
 		maps.Copy(all, args)
 		all.join("x-", d)
+		if _, ok := all["x-dead-letter-exchange"]; !ok {
+			delete(all, "x-dead-letter-routing-key") // alone it means nothing
+		}
 		args = all
 	}
 	return newRules(args)
@@ -203,7 +206,7 @@ func (v *VirtualHost) replacePolicy(kind policyKind, name string, fresh *policy)
 
 	for _, x := range v.exchanges {
 		if x != v.fallback && list.renew(&x.policies[kind], old, fresh, x.name, kindExchange) {
-			x.setAlternate()
+			x.setDetour()
 		}
 	}
 	for _, q := range v.queues {
@@ -226,6 +229,20 @@ func (l policyList) renew(p **policy, old, fresh *policy, name string, kind kind
 		*p = fresh
 	}
 	return *p != was
+}
+
+// setDetour has the exchange follow: a policy's alternate exchange counts if the
+// declaration says nothing of one. The caller holds mu.
+func (x *exchange) setDetour() {
+	x.detour = x.alternate
+	for _, arg := range alternateArgs {
+		if _, ok := x.args[arg]; ok {
+			return // be it the empty name, which is none
+		}
+	}
+	if x.detour == "" {
+		x.detour, _ = x.policies.definition()[alternateArg].(string)
+	}
 }
 
 // follow gives the queue the rules of a change of policies, unless those of a

@@ -32,7 +32,7 @@ var policyKeys = [...]policyKey{
 	{name: "overflow", check: isWord("drop-head", "reject-publish", "reject-publish-dlx"), problem: "is not a valid overflow value", operator: true, unfit: kindStream},
 	{name: "dead-letter-exchange", check: isShort, problem: "is not a valid dead letter exchange name", unfit: kindStream},
 	{name: "dead-letter-routing-key", check: isShort, problem: "is not a valid dead letter routing key", unfit: kindStream},
-	{name: "max-age", check: isAge, problem: "is not a valid max age", merge: younger, unfit: kindClassic | kindQuorum},
+	{name: "max-age", check: isMaxAge, problem: "is not a valid max age", merge: younger, unfit: kindClassic | kindQuorum},
 	{name: alternateArg, check: isShort, problem: "is not a valid alternate exchange name"},
 
 	// What these ask for, there is not here.
@@ -52,7 +52,7 @@ var policyKeys = [...]policyKey{
 	{name: "queue-master-locator", check: isWord("client-local", "min-masters", "random"), problem: "invalid queue-master-locator value", unfit: kindQuorum | kindStream},
 	{name: "queue-mode", check: isWord("default", "lazy"), problem: "is not a valid queue-mode value", unfit: kindQuorum | kindStream},
 	{name: "queue-version", check: isVersion, problem: "is not a valid queue-version value", operator: true},
-	{name: "stream-max-segment-size-bytes", check: isAtLeast(0), problem: "is not a valid segment size", unfit: kindClassic | kindQuorum},
+	{name: "stream-max-segment-size-bytes", check: isAtLeast(0), problem: "is not a valid segment size", merge: smaller, unfit: kindClassic | kindQuorum},
 	{name: "target-group-size", check: isAtLeast(0), problem: "is not a valid target group size", unfit: kindClassic | kindStream},
 }
 
@@ -124,7 +124,7 @@ func isShort(v any) bool {
 
 func isVersion(v any) bool { return isQueueVersion(v, nil) == "" }
 
-func isAge(v any) bool {
+func isMaxAge(v any) bool {
 	s, _ := v.(string)
 	_, ok := parseAge(s)
 	return ok
@@ -150,7 +150,7 @@ func younger(a, b any) any {
 	return a
 }
 
-// parseAge reads RabbitMQ's notation of ages: a number and a unit, which is a
+// parseAge reads RabbitMQ's notation of ages: a positive number and a unit, which is a
 // year, a month of 30 days, a day, an hour, a minute or a second (Y M D h m s).
 func parseAge(s string) (time.Duration, bool) {
 	const day = 24 * time.Hour
@@ -160,7 +160,7 @@ func parseAge(s string) (time.Duration, bool) {
 	}
 	unit := units[s[len(s)-1]]
 	n, err := strconv.ParseUint(s[:len(s)-1], 10, 63)
-	if unit == 0 || err != nil {
+	if unit == 0 || n == 0 || err != nil {
 		return 0, false
 	}
 	if int64(n) > math.MaxInt64/int64(unit) {

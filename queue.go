@@ -17,8 +17,9 @@ type queue struct {
 	owner      *Session // of an exclusive queue
 
 	// Guarded by vhost.mu.
-	inbound  map[*binding]struct{} // bindings that lead here
-	policies following
+	inbound map[*binding]struct{} // bindings that lead here
+
+	policies following // guarded by vhost.mu
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -44,7 +45,7 @@ type queue struct {
 	alarm    int64       // when; zero: it is not set
 	lastUsed int64       // with rules.expires
 
-	policyTurn uint64 // of the change of policies that gave the rules; guarded by mu
+	policyTurn uint64 // number of the change of policies that gave the rules; guarded by mu
 }
 
 // QueueCounts count what happened in a queue since it was declared.

@@ -93,8 +93,8 @@ type queueArg struct {
 var queueArgs = [...]queueArg{
 	{"x-expires", isPositiveTime, func(r *rules, v any) { r.expires = milliseconds(v) }},
 	{"x-message-ttl", isTime, func(r *rules, v any) { r.ttl = milliseconds(v) }},
-	{"x-dead-letter-exchange", isString, func(r *rules, v any) { r.deadLetter = &DeadLetter{Exchange: v.(string)} }},
-	{"x-dead-letter-routing-key", isDeadLetterKey, setDeadLetterKey},
+	{"x-dead-letter-exchange", isString, func(r *rules, v any) { r.letters().Exchange = v.(string) }},
+	{"x-dead-letter-routing-key", isDeadLetterKey, func(r *rules, v any) { r.letters().RoutingKey = v.(string) }},
 	{"x-max-length", isCount, func(r *rules, v any) { r.maxLength, _ = integer(v) }},
 	{"x-max-length-bytes", isCount, func(r *rules, v any) { r.maxBytes, _ = integer(v) }},
 	{"x-overflow", isOverflow, func(r *rules, v any) { r.overflow = Overflow(v.(string)) }},
@@ -115,12 +115,12 @@ var foreignQueueArgs = [...]string{
 	"x-quorum-initial-group-size", "x-dead-letter-strategy",
 }
 
-// setDeadLetterKey: a policy may give a key to a queue without an exchange for
-// it, where it means nothing.
-func setDeadLetterKey(r *rules, v any) {
-	if r.deadLetter != nil {
-		r.deadLetter.RoutingKey = v.(string)
+// letters are the rules' own dead letter settings.
+func (r *rules) letters() *DeadLetter {
+	if r.deadLetter == nil {
+		r.deadLetter = &DeadLetter{}
 	}
+	return r.deadLetter
 }
 
 // milliseconds are bounded, since those of policies are not.

@@ -32,8 +32,8 @@ func (r *routing) route(p *publishing) {
 		for _, k := range p.extra {
 			r.visit(x, k, p.content)
 		}
-		if !r.found && x.alternate != "" {
-			if a := r.vhost.exchanges[x.alternate]; a != nil {
+		if !r.found && x.detour != "" {
+			if a := r.vhost.exchanges[x.detour]; a != nil {
 				r.addExchange(a)
 			}
 		}

@@ -24,15 +24,17 @@ type VirtualHost struct {
 
 	mu sync.RWMutex
 	// Guarded by mu.
-	exchanges  map[string]*exchange
-	queues     map[string]*queue
-	fallback   *exchange // the default exchange, also in exchanges
-	closed     bool
-	limits     VirtualHostLimits
-	counts     QueueCounts   // of deleted queues
+	exchanges map[string]*exchange
+	queues    map[string]*queue
+	fallback  *exchange // the default exchange, also in exchanges
+	closed    bool
+	limits    VirtualHostLimits
+	counts    QueueCounts // of deleted queues
+	notes     []note      // for the log, once mu is free
+
+	// Guarded by mu.
 	policies   [2]policyList // by their kind
-	policyTurn uint64        // number of the last change of policies
-	notes      []note        // for the log, once mu is free
+	policyTurn uint64        // number of their last change
 }
 
 // note is a line for the log.

@@ -46,13 +46,13 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 	if strings.HasPrefix(name, reservedPrefix) {
 		return m.fail(AccessRefused, "exchange name '%s' contains reserved prefix 'amq.*'", name)
 	}
-	if x.declared != "" {
-		if err := s.mayForward(name, x.declared); err != nil {
+	if x.alternate != "" {
+		if err := s.mayForward(name, x.alternate); err != nil {
 			return err
 		}
 	}
 	x.policies = v.policiesFor(name, kindExchange)
-	x.setAlternate()
+	x.setDetour()
 	v.exchanges[name] = x
 	v.note("exchange declared", "exchange", name)
 	return nil
@@ -61,7 +61,7 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 func (v *VirtualHost) newExchange(name string, kind ExchangeType, o ExchangeOptions) (*exchange, error) {
 	x := &exchange{
 		name: name, kind: kind, durable: o.Durable, autoDelete: o.AutoDelete, internal: o.Internal,
-		declared: o.Alternate, hasOwn: o.Alternate != "", args: o.Args.clone(), matcher: newMatcher(kind),
+		alternate: o.Alternate, args: o.Args.clone(), matcher: newMatcher(kind),
 	}
 	for _, arg := range alternateArgs {
 		a, ok := o.Args[arg]
@@ -72,18 +72,9 @@ func (v *VirtualHost) newExchange(name string, kind ExchangeType, o ExchangeOpti
 		if !ok {
 			return nil, exchangeDeclare.fail(PreconditionFailed, "invalid type '%s' for arg '%s' in exchange '%s' in vhost '%s'", typeName(a), arg, name, v.name)
 		}
-		x.declared, x.hasOwn = s, true
+		x.alternate = s
 	}
-	return x, checkName(exchangeDeclare, "alternate exchange name", x.declared)
-}
-
-// setAlternate finds the alternate exchange that counts: the declaration's, and
-// without one a policy's. The caller holds mu.
-func (x *exchange) setAlternate() {
-	x.alternate = x.declared
-	if !x.hasOwn {
-		x.alternate, _ = x.policies.definition()[alternateArg].(string)
-	}
+	return x, checkName(exchangeDeclare, "alternate exchange name", x.alternate)
 }
 
 // equivalentExchange compares a declaration with the exchange that exists: of
@@ -101,8 +92,8 @@ func (v *VirtualHost) equivalentExchange(old, x *exchange) error {
 		return differ("auto_delete", quoteBool(x.autoDelete), quoteBool(old.autoDelete))
 	case old.internal != x.internal:
 		return differ("internal", quoteBool(x.internal), quoteBool(old.internal))
-	case old.declared != x.declared:
-		received, current := quoteDifferent(x.declared, x.declared != "", old.declared, old.declared != "")
+	case old.alternate != x.alternate:
+		received, current := quoteDifferent(x.alternate, x.alternate != "", old.alternate, old.alternate != "")
 		return differ(alternateArg, received, current)
 	}
 	return nil

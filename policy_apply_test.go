@@ -1,0 +1,468 @@
+package warren_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/warrenmq/warren"
+)
+
+func TestOnePolicyOfAKindApplies(t *testing.T) {
+	limit := warren.Table{"max-length": 5}
+	p := func(name, pattern string, to warren.ApplyTo, priority int, d warren.Table) warren.Policy {
+		return warren.Policy{Name: name, Pattern: pattern, ApplyTo: to, Priority: priority, Definition: d}
+	}
+	for name, row := range map[string]struct {
+		policies             []warren.Policy
+		queue, quorum, other string // which policy each follows
+		exchange             string
+	}{
+		"the pattern is not anchored": {[]warren.Policy{p("a", "u", "", 0, limit)}, "a", "a", "", ""},
+		"the pattern is anchored":     {[]warren.Policy{p("a", "^queue$", "", 0, limit)}, "a", "", "", ""},
+		"no pattern":                  {[]warren.Policy{p("a", "", "", 0, limit)}, "a", "a", "a", "a"},
+		"all":                         {[]warren.Policy{p("a", ".*", warren.ApplyToAll, 0, limit)}, "a", "a", "a", "a"},
+		"queues":                      {[]warren.Policy{p("a", "", warren.ApplyToQueues, 0, limit)}, "a", "a", "a", ""},
+		"exchanges":                   {[]warren.Policy{p("a", "", warren.ApplyToExchanges, 0, limit)}, "", "", "", "a"},
+		"classic queues":              {[]warren.Policy{p("a", "", warren.ApplyToClassicQueues, 0, limit)}, "a", "", "a", ""},
+		"quorum queues":               {[]warren.Policy{p("a", "", warren.ApplyToQuorumQueues, 0, limit)}, "", "a", "", ""},
+		"streams":                     {[]warren.Policy{p("a", "", warren.ApplyToStreams, 0, limit)}, "", "", "", ""},
+		"the highest priority": {[]warren.Policy{
+			p("a", "", "", -1, limit), p("b", "", "", 3, limit), p("c", "", "", 2, limit)}, "b", "b", "b", "b"},
+		"the next one for the others": {[]warren.Policy{
+			p("a", "", "", 1, limit), p("b", "^queue", "", 3, limit)}, "b", "a", "a", "a"},
+		"the first by name among equals": {[]warren.Policy{
+			p("c", "", "", 0, limit), p("a", "", "", 0, limit), p("b", "", "", 0, limit)}, "a", "a", "a", "a"},
+		"one with a setting of streams is for nobody else": {[]warren.Policy{
+			p("a", "", "", 1, warren.Table{"max-age": "1D", "max-length": 1}), p("b", "", "", 0, limit)}, "b", "b", "b", "a"},
+		"one with a setting of classic queues is not for quorum queues": {[]warren.Policy{
+			p("a", "", "", 1, warren.Table{"queue-mode": "lazy"}), p("b", "", "", 0, limit)}, "a", "b", "a", "a"},
+		"settings of exchanges do not keep it from queues, nor those of queues from exchanges": {[]warren.Policy{
+			p("a", "^queue|^exchange", "", 1, warren.Table{"alternate-exchange": "other"}), p("b", "^o", "", 1, limit)}, "a", "", "b", "a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, order := range []string{"before", "after"} {
+				b := warren.New(nil)
+				defer b.Close()
+				v, ch := poHost(t, b), amOpen(t, b)
+				declare := func() {
+					amQueues(t, ch, "queue", "other")
+					poQueue(t, ch, "quorum", warren.Table{"x-queue-type": "quorum"})
+					amExchanges(t, ch, warren.Direct, "exchange")
+				}
+				if order == "before" {
+					declare()
+				}
+				for _, p := range row.policies {
+					require.NoError(t, v.SetPolicy(p))
+				}
+				if order == "after" {
+					declare()
+				}
+				got := func(e warren.EffectivePolicy, err error) string {
+					require.NoError(t, err)
+					return e.Policy
+				}
+				require.Equal(t, row.queue, got(v.PolicyOfQueue("queue")), order)
+				require.Equal(t, row.quorum, got(v.PolicyOfQueue("quorum")), order)
+				require.Equal(t, row.other, got(v.PolicyOfQueue("other")), order)
+				require.Equal(t, row.exchange, got(v.PolicyOfExchange("exchange")), order)
+			}
+		})
+	}
+}
+
+func TestTheNextPolicyAppliesWhenOneGoesOrChanges(t *testing.T) {
+	b := warren.New(nil)
+	defer b.Close()
+	v, ch := poHost(t, b), amOpen(t, b)
+	amQueues(t, ch, "q")
+	applies := func(want string) {
+		t.Helper()
+		e, err := v.PolicyOfQueue("q")
+		require.NoError(t, err)
+		require.Equal(t, want, e.Policy)
+	}
+	p := warren.Policy{Definition: warren.Table{"max-length": 5}}
+	for i, name := range []string{"low", "middle", "high"} {
+		p.Name, p.Priority = name, i
+		require.NoError(t, v.SetPolicy(p))
+		applies(name)
+	}
+	p.Pattern = "^other"
+	require.NoError(t, v.SetPolicy(p))
+	applies("middle")
+	p.Pattern = "q"
+	require.NoError(t, v.SetPolicy(p))
+	applies("high")
+	p.Priority = -1
+	require.NoError(t, v.SetPolicy(p))
+	applies("middle")
+	require.NoError(t, v.DeletePolicy("low"))
+	applies("middle")
+	require.NoError(t, v.DeletePolicy("middle"))
+	applies("high")
+	require.NoError(t, v.DeletePolicy("high"))
+	applies("")
+}
+
+func TestWhatPoliciesAndArgumentsGiveTogether(t *testing.T) {
+	b := warren.New(nil)
+	defer b.Close()
+	v, ch := poHost(t, b), amOpen(t, b)
+	amQueues(t, ch, "q")
+	require.NoError(t, v.SetPolicy(warren.Policy{Name: "user's", ApplyTo: warren.ApplyToQueues, Definition: warren.Table{
+		"max-length": 5, "message-ttl": 100, "overflow": "reject-publish", "dead-letter-exchange": "x", "consumer-timeout": 7}}))
+	require.NoError(t, v.SetOperatorPolicy(warren.Policy{Name: "operator's", Definition: warren.Table{
+		"max-length": int64(3), "message-ttl": 200, "overflow": "drop-head", "expires": 9}}))
+	e, err := v.PolicyOfQueue("q")
+	require.NoError(t, err)
+	require.Equal(t, warren.EffectivePolicy{Policy: "user's", OperatorPolicy: "operator's", Definition: warren.Table{
+		"max-length": int64(3), "message-ttl": 100, "overflow": "drop-head", "dead-letter-exchange": "x", "consumer-timeout": 7, "expires": 9,
+	}}, e)
+	e.Definition["max-length"] = 1000
+	e, err = v.PolicyOfExchange("amq.direct")
+	require.NoError(t, err)
+	require.Equal(t, warren.EffectivePolicy{OperatorPolicy: "operator's", Definition: warren.Table{
+		"max-length": int64(3), "message-ttl": 200, "overflow": "drop-head", "expires": 9}}, e)
+	_, err = v.PolicyOfQueue("nobody")
+	amFails(t, err, 404, 0, 0, "NOT_FOUND - no queue 'nobody' in vhost '/'")
+	_, err = v.PolicyOfExchange("nobody")
+	amFails(t, err, 404, 0, 0, "NOT_FOUND - no exchange 'nobody' in vhost '/'")
+
+	for name, row := range map[string]struct{ args, user, operator, left int }{
+		"the argument":      {2, 3, 4, 2},
+		"the policy":        {4, 2, 3, 2},
+		"the operator's":    {4, 3, 2, 2},
+		"no argument":       {-1, 3, 2, 2},
+		"no operator's":     {4, 3, -1, 3},
+		"argument and op's": {4, -1, 3, 3},
+		"op's alone":        {-1, -1, 3, 3},
+		"zero":              {0, 3, 4, 0},
+		"none":              {-1, -1, -1, 5},
+	} {
+		t.Run("the smallest number: "+name, func(t *testing.T) {
+			b := warren.New(nil)
+			defer b.Close()
+			v, ch := poHost(t, b), amOpen(t, b)
+			args := warren.Table{}
+			if row.args >= 0 {
+				args["x-max-length"] = int16(row.args)
+			}
+			poQueue(t, ch, "q", args)
+			if row.user >= 0 {
+				poSet(t, v, "q", warren.Table{"max-length": row.user})
+			}
+			if row.operator >= 0 {
+				require.NoError(t, v.SetOperatorPolicy(warren.Policy{Name: "o", Definition: warren.Table{"max-length": int64(row.operator)}}))
+			}
+			amPut(t, ch, "", "q", "1", "2", "3", "4", "5")
+			require.Len(t, amDrain(t, ch, "q"), row.left)
+		})
+	}
+}
+
+// An argument wins over a policy, wherever it is not a number.
+func TestArgumentsWinOverPolicies(t *testing.T) {
+	b := warren.New(nil)
+	defer b.Close()
+	v, ch := poHost(t, b), amOpen(t, b)
+	amQueues(t, ch, "d1", "d2")
+	amExchanges(t, ch, warren.Fanout, "x1", "x2")
+	for i := range 2 {
+		n := fmt.Sprint(i + 1)
+		require.NoError(t, ch.QueueBind("d"+n, "", "x"+n, nil))
+	}
+	full := func(t *testing.T, args, policy warren.Table, want map[string][]string) {
+		t.Helper()
+		poSet(t, v, "q", policy)
+		poQueue(t, ch, "q", args)
+		for _, body := range []string{"1", "2"} {
+			ch.Publish(t.Context(), "", "q", warren.Message{Body: []byte(body)}, warren.PublishOptions{})
+		}
+		got := map[string][]string{}
+		for _, q := range []string{"q", "d1", "d2"} {
+			got[q] = amDrain(t, ch, q)
+		}
+		require.Equal(t, want, got)
+		_, err := ch.QueueDelete("q", warren.QueueDeleteOptions{})
+		require.NoError(t, err)
+	}
+	t.Run("dead letter exchange and key", func(t *testing.T) {
+		full(t, warren.Table{"x-dead-letter-exchange": "x1"},
+			warren.Table{"max-length": 1, "dead-letter-exchange": "x2", "dead-letter-routing-key": "k"},
+			map[string][]string{"q": {"2"}, "d1": {"1"}, "d2": {}})
+		full(t, warren.Table{"x-dead-letter-exchange": ""},
+			warren.Table{"max-length": 1, "dead-letter-exchange": "x1", "dead-letter-routing-key": "d2"},
+			map[string][]string{"q": {"2"}, "d1": {}, "d2": {"1"}})
+		full(t, warren.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "d1"},
+			warren.Table{"max-length": 1, "dead-letter-routing-key": "d2"},
+			map[string][]string{"q": {"2"}, "d1": {"1"}, "d2": {}})
+	})
+	t.Run("a key alone means nothing", func(t *testing.T) {
+		full(t, nil, warren.Table{"max-length": 1, "dead-letter-routing-key": "d2"},
+			map[string][]string{"q": {"2"}, "d1": {}, "d2": {}})
+	})
+	t.Run("overflow", func(t *testing.T) {
+		full(t, warren.Table{"x-overflow": "drop-head"}, warren.Table{"max-length": 1, "overflow": "reject-publish"},
+			map[string][]string{"q": {"2"}, "d1": {}, "d2": {}})
+		full(t, warren.Table{"x-overflow": "reject-publish"}, warren.Table{"max-length": 1, "overflow": "drop-head"},
+			map[string][]string{"q": {"1"}, "d1": {}, "d2": {}})
+	})
+	t.Run("alternate exchange", func(t *testing.T) {
+		for name, row := range map[string]struct {
+			o    warren.ExchangeOptions
+			want string
+		}{
+			"none":     {warren.ExchangeOptions{}, "d2"},
+			"field":    {warren.ExchangeOptions{Alternate: "x1"}, "d1"},
+			"argument": {warren.ExchangeOptions{Args: warren.Table{"alternate-exchange": "x1"}}, "d1"},
+			"empty":    {warren.ExchangeOptions{Args: warren.Table{"alternate-exchange": ""}}, ""},
+		} {
+			poSet(t, v, name, warren.Table{"alternate-exchange": "x2"})
+			require.NoError(t, ch.ExchangeDeclare(name, warren.Direct, row.o))
+			amPut(t, ch, name, "k", "1")
+			for _, q := range []string{"d1", "d2"} {
+				require.Equal(t, q == row.want, len(amDrain(t, ch, q)) == 1, "%s: %s", name, q)
+			}
+			require.NoError(t, ch.ExchangeDeclare(name, warren.Direct, row.o), "a policy is no difference")
+		}
+	})
+}
+
+func TestPoliciesAreNoDifferenceForARedeclaration(t *testing.T) {
+	b := warren.New(nil)
+	defer b.Close()
+	v, ch := poHost(t, b), amOpen(t, b)
+	poSet(t, v, "q", warren.Table{"max-length": 1})
+	amQueues(t, ch, "q", "q")
+	_, err := ch.QueueDeclare("q", warren.QueueOptions{MaxLength: 1})
+	amFails(t, err, 406, 50, 10, "PRECONDITION_FAILED - inequivalent arg 'x-max-length' for queue 'q' in vhost '/': received the value '1' of type 'long' but current is none")
+}
+
+func TestALowerMaxLengthTrimsAtOnce(t *testing.T) {
+	b := warren.New(nil)
+	defer b.Close()
+	v, ch := poHost(t, b), amOpen(t, b)
+	amQueues(t, ch, "dead")
+	poQueue(t, ch, "q", warren.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"})
+	amPut(t, ch, "", "q", "1", "22", "333", "4444", "55555")
+
+	poSet(t, v, "q", warren.Table{"max-length": 3})
+	require.Equal(t, 3, amReady(t, ch, "q"))
+	d := amTake(t, ch, "dead")
+	require.Equal(t, "1", string(d.Body), "the oldest first")
+	require.Equal(t, "maxlen", d.Headers["x-death"].([]any)[0].(warren.Table)["reason"])
+	require.Equal(t, []string{"22"}, amDrain(t, ch, "dead"))
+
+	poSet(t, v, "q", warren.Table{"max-length-bytes": 9})
+	require.Equal(t, 2, amReady(t, ch, "q"))
+	poSet(t, v, "q", warren.Table{"max-length": 1, "overflow": "reject-publish"})
+	require.Equal(t, 2, amReady(t, ch, "q"), "a queue that refuses new messages keeps the old ones")
+	require.ErrorIs(t, amSend(ch, "", "q", warren.Message{}, warren.PublishOptions{}), warren.ErrNacked)
+
+	require.NoError(t, v.DeletePolicy("p-q"))
+	amPut(t, ch, "", "q", "6", "7")
+	require.Equal(t, []string{"4444", "55555", "6", "7"}, amDrain(t, ch, "q"), "without the policy there is no limit")
+}
+
+func TestATimeToLiveByPolicyIsForMessagesToCome(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		v, ch := poHost(t, b), amOpen(t, b)
+		amQueues(t, ch, "q")
+		amPut(t, ch, "", "q", "before")
+		poSet(t, v, "q", warren.Table{"message-ttl": 86400000})
+		require.Equal(t, []string{"before"}, amDrain(t, ch, "q"))
+
+		amPut(t, ch, "", "q", "before")
+		amPut(t, ch, "", "q", "kept")
+		time.Sleep(24 * time.Hour)
+		require.Zero(t, amReady(t, ch, "q"))
+
+		amPut(t, ch, "", "q", "a day")
+		poSet(t, v, "q", warren.Table{"message-ttl": 1000})
+		time.Sleep(time.Hour)
+		require.Equal(t, 1, amReady(t, ch, "q"), "it keeps the time that it got")
+		require.NoError(t, v.DeletePolicy("p-q"))
+		time.Sleep(22 * time.Hour)
+		require.Equal(t, 1, amReady(t, ch, "q"))
+		time.Sleep(time.Hour)
+		require.Zero(t, amReady(t, ch, "q"), "after the policy is gone, too")
+		amPut(t, ch, "", "q", "no limit")
+		time.Sleep(1000 * time.Hour)
+		require.Equal(t, 1, amReady(t, ch, "q"))
+
+		poSet(t, v, "q", warren.Table{"message-ttl": 99999999999999})
+		amPut(t, ch, "", "q", "as long as a time can be")
+		require.Equal(t, 2, amReady(t, ch, "q"))
+	})
+}
+
+func TestAQueueExpiresByPolicy(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		v, ch := poHost(t, b), amOpen(t, b)
+		amQueues(t, ch, "q", "kept")
+		there := func(name string) bool {
+			_, err := v.PolicyOfQueue(name) // it is no use of the queue
+			return err == nil
+		}
+		time.Sleep(time.Hour)
+		poSet(t, v, "q", warren.Table{"expires": 60000})
+		poSet(t, v, "kept", warren.Table{"expires": 60000})
+		time.Sleep(59 * time.Second)
+		require.True(t, there("q"), "the time counts from the policy on")
+		poSet(t, v, "q", warren.Table{"expires": 60000, "max-length": 5})
+		require.NoError(t, v.DeletePolicy("p-kept"))
+		time.Sleep(59 * time.Second)
+		require.True(t, there("q"), "and anew from a change")
+		time.Sleep(2 * time.Second)
+		require.False(t, there("q"))
+		time.Sleep(time.Hour)
+		require.True(t, there("kept"), "not without the policy")
+
+		poSet(t, v, "kept", warren.Table{"expires": 60000})
+		c := amConsume(t, ch, "kept", warren.ConsumeOptions{})
+		time.Sleep(time.Hour)
+		require.True(t, there("kept"), "not while it has a consumer")
+		poSet(t, v, "kept", warren.Table{"expires": 1000})
+		time.Sleep(time.Hour)
+		require.True(t, there("kept"))
+		require.NoError(t, c.Cancel())
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.False(t, there("kept"))
+	})
+}
+
+func TestDeadLetterSettingsCountWhenAMessageIsLost(t *testing.T) {
+	b := warren.New(nil)
+	defer b.Close()
+	v, ch := poHost(t, b), amOpen(t, b)
+	amQueues(t, ch, "q", "d1", "d2")
+	lose := func(body string) {
+		t.Helper()
+		amPut(t, ch, "", "q", body)
+		d := amTake(t, ch, "q")
+		require.NoError(t, d.Reject(false))
+	}
+	lose("0")
+	poSet(t, v, "q", warren.QueuePolicy(warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "d1"}}))
+	lose("1")
+	poSet(t, v, "q", warren.QueuePolicy(warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "d2"}}))
+	lose("2")
+	require.NoError(t, v.DeletePolicy("p-q"))
+	lose("3")
+	require.Equal(t, []string{"1"}, amDrain(t, ch, "d1"))
+	require.Equal(t, []string{"2"}, amDrain(t, ch, "d2"))
+}
+
+func TestADeliveryLimitByPolicyCountsFromThenOn(t *testing.T) {
+	b := warren.New(nil)
+	defer b.Close()
+	v, ch := poHost(t, b), amOpen(t, b)
+	amQueues(t, ch, "q")
+	comeBack := func(times int) {
+		t.Helper()
+		for range times {
+			d := amTake(t, ch, "q")
+			require.NoError(t, d.Nack(false, true))
+		}
+	}
+	amPut(t, ch, "", "q", "1")
+	comeBack(5)
+	poSet(t, v, "q", warren.Table{"delivery-limit": 2})
+	comeBack(2)
+	require.NoError(t, v.DeletePolicy("p-q"))
+	comeBack(3)
+	poSet(t, v, "q", warren.Table{"delivery-limit": 2})
+	comeBack(1)
+	require.Zero(t, amReady(t, ch, "q"))
+}
+
+func TestAnAlternateExchangeByPolicy(t *testing.T) {
+	b := warren.New(nil)
+	defer b.Close()
+	v, ch := poHost(t, b), amOpen(t, b)
+	amQueues(t, ch, "q")
+	amExchanges(t, ch, warren.Fanout, "other")
+	require.NoError(t, ch.QueueBind("q", "", "other", nil))
+	amExchanges(t, ch, warren.Direct, "x")
+	for _, exchange := range []string{"x", "amq.topic"} {
+		amPut(t, ch, exchange, "k", "before")
+		poSet(t, v, exchange, warren.ExchangePolicy(warren.ExchangeOptions{Alternate: "other"}))
+		amPut(t, ch, exchange, "k", "with")
+		require.NoError(t, v.DeletePolicy("p-"+exchange))
+		amPut(t, ch, exchange, "k", "after")
+		require.Equal(t, []string{"with"}, amDrain(t, ch, "q"), exchange)
+	}
+	require.NoError(t, v.SetPolicy(warren.Policy{Name: "all", Definition: warren.Table{"alternate-exchange": "other"}}))
+	amPut(t, ch, "", "nowhere", "to the default exchange")
+	require.Empty(t, amDrain(t, ch, "q"), "the default exchange has none")
+	amExchanges(t, ch, warren.Direct, "late")
+	amPut(t, ch, "late", "k", "late")
+	require.Equal(t, []string{"late"}, amDrain(t, ch, "q"))
+}
+
+func TestExclusiveQueuesFollowPolicies(t *testing.T) {
+	b := warren.New(nil)
+	defer b.Close()
+	v, ch := poHost(t, b), amOpen(t, b)
+	poSet(t, v, ".*", warren.Table{"max-length": 1})
+	q, err := ch.QueueDeclare("", warren.QueueOptions{Exclusive: true})
+	require.NoError(t, err)
+	amPut(t, ch, "", q.Name, "1", "2")
+	require.Equal(t, []string{"2"}, amDrain(t, ch, q.Name))
+}
+
+func TestRepliesFollowNoPolicies(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		v := poHost(t, b)
+		poSet(t, v, ".*", warren.Table{"max-length": 0, "message-ttl": 0})
+		ch := amOpen(t, b)
+		amQueues(t, ch, "server")
+		server := amConsume(t, ch, "server", warren.ConsumeOptions{})
+		replies := amConsume(t, ch, "amq.direct.reply-to", warren.ConsumeOptions{NoAck: true})
+		require.NoError(t, amSend(ch, "", "server", warren.Message{ReplyTo: "amq.direct.reply-to"}, warren.PublishOptions{}))
+		request := amNext(t, server)
+		amPut(t, ch, "", request.ReplyTo, "1", "2")
+		require.Equal(t, []string{"1", "2"}, amBodies(amRead(t, replies)))
+	})
+}
+
+// A queue that is declared while policies change, and one that two changes
+// concern at once, end with the rules of the policy that there is.
+func TestPoliciesThatChangeAtOnce(t *testing.T) {
+	b := warren.New(nil)
+	defer b.Close()
+	v := poHost(t, b)
+	const workers, changes = 4, 30
+	var done sync.WaitGroup
+	for w := range workers {
+		done.Go(func() {
+			ch := amOpen(t, b)
+			for i := range changes {
+				poQueue(t, ch, fmt.Sprint("q", w, "-", i), nil)
+				p := warren.Policy{Name: fmt.Sprint(i % 3), Pattern: "^q", Priority: i % 3, Definition: warren.Table{"max-length": 1 + (w+i)%4}}
+				require.NoError(t, v.SetPolicy(p))
+				if i%5 == 0 {
+					v.DeletePolicy(p.Name)
+				}
+			}
+		})
+	}
+	done.Wait()
+	ch := amOpen(t, b)
+	for w := range workers {
+		for i := range changes {
+			name := fmt.Sprint("q", w, "-", i)
+			e, err := v.PolicyOfQueue(name)
+			require.NoError(t, err)
+			amPut(t, ch, "", name, "1", "2", "3", "4", "5")
+			require.Len(t, amDrain(t, ch, name), e.Definition["max-length"].(int), "%s: %+v", name, e)
+		}
+	}
+}
