@@ -146,8 +146,8 @@ func (q *queue) exported(vhost string) queueDefinition {
 
 func (x *exchange) exported(vhost string) exchangeDefinition {
 	args := x.args.exported()
-	if x.declared != "" && !hasAlternate(x.args) {
-		args[alternateArg] = x.declared
+	if x.alternate != "" && !hasAlternate(x.args) {
+		args[alternateArg] = x.alternate
 	}
 	return exchangeDefinition{
 		Name: x.name, VirtualHost: vhost, Type: x.kind,
