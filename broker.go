@@ -97,6 +97,11 @@ func (b *Broker) VirtualHost(name string) (*VirtualHost, error) {
 
 // VirtualHostDeclare makes a virtual host, or finds it if it is there.
 func (b *Broker) VirtualHostDeclare(name string) (*VirtualHost, error) {
+	return b.declareVirtualHost(name, true)
+}
+
+// declareVirtualHost lets guest into a new one only if it is welcome.
+func (b *Broker) declareVirtualHost(name string, guest bool) (*VirtualHost, error) {
 	if name == "" {
 		return nil, connectionOpen.fail(NotAllowed, "a vhost must have a name")
 	}
@@ -115,8 +120,12 @@ func (b *Broker) VirtualHostDeclare(name string) (*VirtualHost, error) {
 	fresh := v == nil
 	if fresh {
 		v = newVirtualHost(b, name)
+		if guest {
+			b.welcomeGuest(v)
+		} else {
+			b.usersLocked() // guest begins in those that there are
+		}
 		b.vhosts[name] = v
-		b.welcomeGuest(v)
 	}
 	b.mu.Unlock()
 	if fresh {

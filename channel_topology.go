@@ -59,13 +59,7 @@ func (ch *Channel) bindExchange(m method, destination, key, source string, args 
 		return err
 	}
 	v := ch.vhost
-	return v.bind(m, ch.session, source, key, args, func() (*queue, *exchange, error) {
-		x := v.exchanges[destination]
-		if x == nil {
-			return nil, nil, v.noExchange(m, destination)
-		}
-		return nil, x, nil
-	})
+	return v.bind(m, ch.session, source, key, args, v.toExchange(m, destination))
 }
 
 // QueueDeclare makes sure that a queue of this name with these options exists
@@ -139,13 +133,7 @@ func (ch *Channel) bindQueue(m method, name, key, source string, args Table) err
 		return err
 	}
 	v := ch.vhost
-	return v.bind(m, ch.session, source, key, args, func() (*queue, *exchange, error) {
-		q := v.queues[queueName]
-		if q == nil {
-			return nil, nil, v.noQueue(m, queueName)
-		}
-		return q, nil, nil
-	})
+	return v.bind(m, ch.session, source, key, args, v.toQueue(m, queueName))
 }
 
 // QueuePurge drops the ready messages of a queue and reports how many there

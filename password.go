@@ -13,24 +13,30 @@ const passwordRounds = 100_000
 
 // storedPassword is what is kept of one. It is never changed.
 type storedPassword struct {
-	salt   [16]byte
-	hash   [sha256.Size]byte // PBKDF2 with HMAC-SHA-256
-	rounds int
+	digest     *digest // how a hash from elsewhere was made; nil: PBKDF2 with HMAC-SHA-256
+	rounds     int     // of PBKDF2
+	salt, hash []byte
 }
 
-func newPassword(text string, rounds int) *storedPassword {
-	p := &storedPassword{rounds: rounds}
-	rand.Read(p.salt[:])
+// nobodysPassword is no one's: it takes as long as one.
+var nobodysPassword = storedPassword{rounds: passwordRounds, salt: make([]byte, 16)}
+
+func newPassword(text string) *storedPassword {
+	p := &storedPassword{rounds: passwordRounds, salt: make([]byte, 16)}
+	rand.Read(p.salt)
 	p.hash = p.derive(text)
 	return p
 }
 
-func (p *storedPassword) derive(text string) (hash [sha256.Size]byte) {
-	key, err := pbkdf2.Key(sha256.New, text, p.salt[:], p.rounds, len(hash))
-	if err == nil { // it fails for sizes only that are not ours
-		copy(hash[:], key)
+func (p *storedPassword) derive(text string) []byte {
+	if p.digest != nil {
+		return p.digest.of(p.salt, text)
 	}
-	return hash
+	key, err := pbkdf2.Key(sha256.New, text, p.salt, p.rounds, sha256.Size)
+	if err != nil { // it fails for sizes only that are not ours
+		return nil
+	}
+	return key
 }
 
 // verifier compares texts with passwords. What was right once is known again
@@ -44,27 +50,37 @@ type verifier struct {
 	known map[*storedPassword][sha256.Size]byte
 }
 
-// verify reports whether text is the password. With a nil p it takes as long as
-// with one that is wrong, so that nobody learns who has an account.
+// verify reports whether text is the password. What is wrong takes as long
+// with a nil p, and with a digest that is fast, as with a password of ours, so
+// that nobody learns who has an account.
 func (v *verifier) verify(p *storedPassword, text string) bool {
-	unknown := p == nil
-	if unknown {
-		p = &storedPassword{rounds: passwordRounds}
-	}
 	tag, known := v.look(p, text)
 	if known {
 		return true
 	}
-	v.slow.Lock()
-	hash := p.derive(text)
-	v.slow.Unlock()
-	if unknown || !hmac.Equal(hash[:], p.hash[:]) {
+	if !v.right(p, text) {
 		return false
 	}
 	v.mu.Lock()
 	v.known[p] = tag
 	v.mu.Unlock()
 	return true
+}
+
+func (v *verifier) right(p *storedPassword, text string) bool {
+	v.slow.Lock()
+	defer v.slow.Unlock()
+	if p != nil {
+		hash := p.derive(text)
+		if len(hash) > 0 && hmac.Equal(hash, p.hash) {
+			return true
+		}
+		if p.digest == nil {
+			return false
+		}
+	}
+	nobodysPassword.derive(text)
+	return false
 }
 
 // look makes the keyed hash of text and reports whether it is the one that was

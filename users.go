@@ -45,7 +45,7 @@ var ErrLoginRefused = errors.New("warren: login refused: the user or the passwor
 func (b *Broker) usersLocked() map[string]*account {
 	if b.users == nil {
 		g := &account{name: Guest, tags: []string{Administrator}, grants: make(map[*VirtualHost]*grant)}
-		g.password = newPassword(Guest, 1) // everybody knows it
+		g.password = guestPassword()
 		b.users = map[string]*account{Guest: g}
 		for _, v := range b.vhosts {
 			b.welcomeGuest(v)
@@ -67,10 +67,27 @@ func (b *Broker) welcomeGuest(v *VirtualHost) {
 // [VirtualHost.SetPermissions]. The password is kept as a hash (PBKDF2 with
 // SHA-256); an empty one makes an account that cannot log in by password.
 func (b *Broker) UserDeclare(name, password string, tags ...string) error {
+	return b.declareUser(name, hashPassword(password), tags)
+}
+
+// UserDeclareHash is UserDeclare for a password of which only the hash is
+// known, as RabbitMQ and LavinMQ keep it: the base64 of 4 bytes of salt and of
+// the digest of salt and password. The algorithm is
+// rabbit_password_hashing_sha256, which an empty one means, _sha512 or _md5;
+// LavinMQ's names SHA256, SHA512 and MD5 mean the same. Others, such as Bcrypt,
+// are an error. An empty hash makes an account that cannot log in by password.
+func (b *Broker) UserDeclareHash(name, hash, algorithm string, tags ...string) error {
+	p, err := storedHash(hash, algorithm)
+	if err != nil {
+		return err
+	}
+	return b.declareUser(name, p, tags)
+}
+
+func (b *Broker) declareUser(name string, p *storedPassword, tags []string) error {
 	if name == "" || len(name) > maxShortString {
 		return fmt.Errorf("warren: a user's name has 1 to %d bytes", maxShortString)
 	}
-	p := hashPassword(password)
 	b.mu.Lock()
 	users := b.usersLocked()
 	u := users[name]
@@ -94,7 +111,14 @@ func hashPassword(text string) *storedPassword {
 	if text == "" {
 		return nil
 	}
-	return newPassword(text, passwordRounds)
+	return newPassword(text)
+}
+
+func storedHash(text, algorithm string) (*storedPassword, error) {
+	if text == "" {
+		return nil, nil
+	}
+	return foreignPassword(text, algorithm)
 }
 
 // UserDelete removes an account. Its clients are disconnected. It fails with

@@ -197,6 +197,28 @@ func (v *VirtualHost) bind(m method, s *Session, source, key string, args Table,
 	return nil
 }
 
+// toQueue finds the queue that a binding leads to.
+func (v *VirtualHost) toQueue(m method, name string) func() (*queue, *exchange, error) {
+	return func() (*queue, *exchange, error) {
+		q := v.queues[name]
+		if q == nil {
+			return nil, nil, v.noQueue(m, name)
+		}
+		return q, nil, nil
+	}
+}
+
+// toExchange finds the exchange that a binding leads to.
+func (v *VirtualHost) toExchange(m method, name string) func() (*queue, *exchange, error) {
+	return func() (*queue, *exchange, error) {
+		x := v.exchanges[name]
+		if x == nil {
+			return nil, nil, v.noExchange(m, name)
+		}
+		return nil, x, nil
+	}
+}
+
 func isNotFound(err error) bool {
 	e, ok := err.(*Error)
 	return ok && e.Code == NotFound

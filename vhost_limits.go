@@ -10,6 +10,16 @@ type VirtualHostLimits struct {
 	MaxQueues int
 }
 
+// limitName is a limit with its name in RabbitMQ and LavinMQ.
+type limitName struct {
+	name  string
+	value *int
+}
+
+func (l *VirtualHostLimits) named() [2]limitName {
+	return [...]limitName{{"max-connections", &l.MaxConnections}, {"max-queues", &l.MaxQueues}}
+}
+
 // SetLimits bounds the virtual host from now on; what is there stays.
 func (v *VirtualHost) SetLimits(l VirtualHostLimits) {
 	v.mu.Lock()

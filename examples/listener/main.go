@@ -6,6 +6,9 @@
 //
 //	go run ./examples/listener -addr 127.0.0.1:5672
 //
+// A file of definitions, exported by RabbitMQ, LavinMQ or a broker like this
+// one, can be there from the start (-definitions): users, exchanges, queues.
+//
 // It runs until SIGINT or SIGTERM, then asks the clients to go and ends.
 package main
 
@@ -29,11 +32,12 @@ import (
 )
 
 var (
-	addr     = flag.String("addr", "127.0.0.1:5672", "where to listen; port 0 takes a free one")
-	user     = flag.String("user", "", "the only user that may log in; without one guest/guest, from this machine only")
-	password = flag.String("password", "", "the password of -user")
-	tlsCert  = flag.String("tls-cert", "", "certificate file (PEM), for TLS")
-	tlsKey   = flag.String("tls-key", "", "key file (PEM), for TLS")
+	addr        = flag.String("addr", "127.0.0.1:5672", "where to listen; port 0 takes a free one")
+	definitions = flag.String("definitions", "", "definitions file (RabbitMQ's JSON) to import at the start")
+	user        = flag.String("user", "", "the only user that may log in, beside those of -definitions; without one guest/guest, from this machine only")
+	password    = flag.String("password", "", "the password of -user")
+	tlsCert     = flag.String("tls-cert", "", "certificate file (PEM), for TLS")
+	tlsKey      = flag.String("tls-key", "", "key file (PEM), for TLS")
 )
 
 // grace is how long clients and handlers may take to end.
@@ -60,6 +64,9 @@ func run(ctx context.Context) error {
 	}
 	b := warren.New(nil)
 	defer b.Close()
+	if err := importDefinitions(b); err != nil {
+		return err
+	}
 	if err := declareUser(b); err != nil {
 		return err
 	}
@@ -97,6 +104,26 @@ func run(ctx context.Context) error {
 		return err
 	}
 	return b.Shutdown(last)
+}
+
+// importDefinitions makes what the file of the flag names. What cannot be made
+// is told, and the rest is there.
+func importDefinitions(b *warren.Broker) error {
+	if *definitions == "" {
+		return nil
+	}
+	f, err := os.Open(*definitions)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	err = b.ImportDefinitions(f)
+	var object *warren.DefinitionError
+	if errors.As(err, &object) {
+		log.Print(err)
+		return nil
+	}
+	return err
 }
 
 // declareUser replaces guest by the user of the flags.

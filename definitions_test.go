@@ -1,0 +1,487 @@
+package warren_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/warrenmq/warren"
+)
+
+// dfImport imports a text that has no problems.
+func dfImport(t testing.TB, b *warren.Broker, text string) {
+	t.Helper()
+	require.NoError(t, b.ImportDefinitions(strings.NewReader(text)))
+}
+
+// dfProblems imports a text and gives what could not be, in order.
+func dfProblems(t testing.TB, b *warren.Broker, text string) (list []string) {
+	t.Helper()
+	err := b.ImportDefinitions(strings.NewReader(text))
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	require.True(t, ok, "no object is named: %v", err)
+	for _, err := range joined.Unwrap() {
+		var e *warren.DefinitionError
+		require.ErrorAs(t, err, &e)
+		list = append(list, e.Object+": "+strings.TrimPrefix(e.Error(), "warren: import "+e.Object+": "))
+	}
+	return list
+}
+
+func dfExport(t testing.TB, b *warren.Broker) string {
+	t.Helper()
+	var out bytes.Buffer
+	require.NoError(t, b.ExportDefinitions(&out))
+	return out.String()
+}
+
+func dfVhost(t testing.TB, b *warren.Broker, name string) *warren.VirtualHost {
+	t.Helper()
+	v, err := b.VirtualHost(name)
+	require.NoError(t, err)
+	return v
+}
+
+func dfChannel(t testing.TB, b *warren.Broker, vhost string) *warren.Channel {
+	t.Helper()
+	ch, err := dfVhost(t, b, vhost).Channel()
+	require.NoError(t, err)
+	return ch
+}
+
+func dfRead(t testing.TB, name string) string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/definitions/" + name)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// dfSame requires that a queue is there with these options.
+func dfSame(t testing.TB, ch *warren.Channel, name string, o warren.QueueOptions) {
+	t.Helper()
+	_, err := ch.QueueDeclarePassive(name)
+	require.NoError(t, err)
+	_, err = ch.QueueDeclare(name, o)
+	require.NoError(t, err)
+}
+
+func TestDefinitionsOfRabbitMQAreImported(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		require.Equal(t, []string{
+			"user 'clara': limits of users are not supported: max-channels, max-connections",
+			"topic permissions on exchange 'orders' of user 'clara' in vhost 'shop': topic permissions are not supported, so the user's permissions in this vhost are not given",
+			"binding from exchange 'amq.direct' by key 'mine' to queue 'mine' in vhost 'shop': queue.bind: 404 NOT_FOUND - no queue 'mine' in vhost 'shop'",
+			"binding from exchange 'inner' by key '' to queue 'scratch' in vhost 'shop': queue.bind: 404 NOT_FOUND - no exchange 'inner' in vhost 'shop'",
+			"binding from exchange 'orders' by key 'order.*' to exchange 'inner' in vhost 'shop': exchange.bind: 404 NOT_FOUND - no exchange 'inner' in vhost 'shop'",
+		}, dfProblems(t, b, dfRead(t, "rabbitmq-3.10.8.json")), "RabbitMQ exports neither exclusive queues nor internal exchanges, but bindings of both")
+
+		require.Equal(t, []warren.User{
+			{Name: "cert"}, {Name: "clara", Tags: []string{"administrator", "impersonator"}}, {Name: "dora", Tags: []string{"monitoring", "management"}},
+			{Name: "guest", Tags: []string{"administrator"}}, {Name: "mick", Tags: []string{"policymaker"}},
+		}, b.Users())
+		for _, name := range []string{"clara", "dora", "mick"} {
+			require.NoError(t, b.Authenticate(name, name+"-secret"), name)
+			require.ErrorIs(t, b.Authenticate(name, name), warren.ErrLoginRefused)
+		}
+		require.NoError(t, b.Authenticate("guest", "guest"))
+		require.ErrorIs(t, b.Authenticate("cert", ""), warren.ErrLoginRefused)
+
+		v := dfVhost(t, b, "shop")
+		require.Equal(t, warren.VirtualHostLimits{MaxConnections: 256, MaxQueues: 1000}, v.Limits())
+		p, _ := v.Permissions("dora")
+		require.Equal(t, warren.Permissions{Write: ".*", Read: ".*"}, p)
+		_, ok := v.Permissions("clara")
+		require.False(t, ok)
+		require.Equal(t, []warren.Policy{
+			{Name: "ae", Pattern: "^events", ApplyTo: warren.ApplyToExchanges, Definition: warren.Table{"alternate-exchange": "unrouted"}},
+			{Name: "ttl", Pattern: "^orders", ApplyTo: warren.ApplyToQueues, Priority: 7, Definition: warren.Table{"max-length": int64(100000), "message-ttl": int64(3600000)}},
+		}, v.Policies())
+		require.Equal(t, []warren.Policy{
+			{Name: "cap", Pattern: ".*", ApplyTo: warren.ApplyToQueues, Priority: 1, Definition: warren.Table{"max-length": int64(200000)}},
+		}, v.OperatorPolicies())
+
+		ch := dfChannel(t, b, "shop")
+		dfSame(t, ch, "orders", warren.QueueOptions{
+			Durable: true, MessageTTL: time.Minute, MaxLength: 5e9, Overflow: warren.RejectPublish,
+			DeadLetter: &warren.DeadLetter{Exchange: "dlx", RoutingKey: "orders.dead"},
+		})
+		dfSame(t, ch, "urgent", warren.QueueOptions{Durable: true, MaxPriority: 10, SingleActiveConsumer: true})
+		dfSame(t, ch, "raft", warren.QueueOptions{Durable: true, DeliveryLimit: 5, Args: warren.Table{"x-queue-type": "quorum"}})
+		dfSame(t, ch, "scratch", warren.QueueOptions{AutoDelete: true, Expires: 30 * time.Minute})
+		dfSame(t, ch, "exotic", warren.QueueOptions{Durable: true})
+
+		require.NoError(t, ch.ExchangeDeclare("orders", warren.Topic, warren.ExchangeOptions{Durable: true, Alternate: "unrouted"}))
+		amPut(t, ch, "orders", "order.new.paid", "order")
+		require.Equal(t, []string{"order"}, amDrain(t, ch, "orders"))
+		amPut(t, ch, "orders", "invoice", "astray")
+		require.Equal(t, []string{"astray"}, amDrain(t, ch, "orders.dead"))
+		require.NoError(t, amSend(ch, "by-header", "", warren.Message{Headers: warren.Table{"priority": 1, "rush": true}}, warren.PublishOptions{Mandatory: true}))
+		require.Equal(t, 1, amReady(t, ch, "urgent"))
+	})
+}
+
+func TestDefinitionsOfLavinMQAreImported(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		require.Equal(t, []string{
+			"user 'bert': passwords hashed by 'lavinmq_bcrypt' cannot be checked",
+			"parameter 'move' of component 'shovel' in vhost 'plant': component shovel not found",
+		}, dfProblems(t, b, dfRead(t, "lavinmq.json")))
+
+		require.NoError(t, b.Authenticate("guest", "guest"))
+		require.NoError(t, b.Authenticate("olga", "olga-secret"))
+		require.ErrorIs(t, b.Authenticate("bert", "bert-secret"), warren.ErrLoginRefused)
+		require.Equal(t, []warren.User{
+			{Name: "bert", Tags: []string{"monitoring"}}, {Name: "cert"}, {Name: "guest", Tags: []string{"administrator"}},
+			{Name: "olga", Tags: []string{"management", "policymaker"}},
+		}, b.Users())
+
+		v := dfVhost(t, b, "plant")
+		require.Equal(t, warren.VirtualHostLimits{MaxQueues: 20}, v.Limits())
+		p, _ := v.Permissions("olga")
+		require.Equal(t, warren.Permissions{Configure: "^olga", Write: "^$", Read: ".*"}, p)
+		require.Equal(t, []warren.Policy{
+			{Name: "short", Pattern: "^lost$", ApplyTo: warren.ApplyToQueues, Priority: 2, Definition: warren.Table{"max-length": int64(1000), "overflow": "reject-publish"}},
+		}, v.Policies())
+		require.Equal(t, []warren.Policy{
+			{Name: "bounds", Pattern: ".*", ApplyTo: warren.ApplyToAll, Definition: warren.Table{"max-length": int64(10000)}},
+		}, v.OperatorPolicies())
+
+		ch := dfChannel(t, b, "plant")
+		dfSame(t, ch, "sensors", warren.QueueOptions{Durable: true, MessageTTL: time.Hour, MaxLength: 50000, DeadLetter: &warren.DeadLetter{Exchange: "lost"}})
+		dfSame(t, ch, "alarms", warren.QueueOptions{Durable: true, MaxPriority: 5, DeliveryLimit: 3})
+		dfSame(t, dfChannel(t, b, "/"), "screen", warren.QueueOptions{AutoDelete: true, Expires: time.Minute})
+		amPut(t, ch, "plant", "sensor.7.temperature", "warm")
+		require.Equal(t, []string{"warm"}, amDrain(t, ch, "sensors"))
+		amPut(t, ch, "plant", "nobody", "astray")
+		require.Equal(t, []string{"astray"}, amDrain(t, ch, "lost"))
+		for _, headers := range []warren.Table{{"level": 3, "acknowledged": false}, {"level": 3}, {"level": 2, "acknowledged": false}} {
+			require.NoError(t, amSend(ch, "plant", "alarm.fire", warren.Message{Headers: headers}, warren.PublishOptions{}))
+		}
+		require.Equal(t, 1, amReady(t, ch, "alarms"), "void asks for presence")
+	})
+}
+
+// dfRich has something of everything.
+func dfRich(t *testing.T) *warren.Broker {
+	b := usBroker(t)
+	require.NoError(t, b.UserDeclare("ann", "ann-secret", "monitoring", warren.Impersonator))
+	require.NoError(t, b.UserDeclareHash("bob", "AQIDBN0ccbRAOWxqx3s3XYFgb/I=", "MD5"))
+	require.NoError(t, b.UserDeclare("cert", ""))
+	v, err := b.VirtualHostDeclare("ünïcode / <host>")
+	require.NoError(t, err)
+	require.NoError(t, v.ClearPermissions(warren.Guest))
+	require.NoError(t, v.SetPermissions("ann", warren.Permissions{Configure: "^a&b", Read: ".*"}))
+	require.NoError(t, v.SetPolicy(warren.Policy{Name: "p2", Pattern: "^log", Priority: -2, Definition: warren.Table{"max-length": 5}}))
+	require.NoError(t, v.SetPolicy(warren.Policy{Name: "p1", Pattern: "", ApplyTo: warren.ApplyToExchanges, Definition: warren.Table{"alternate-exchange": "amq.fanout"}}))
+	require.NoError(t, v.SetOperatorPolicy(warren.Policy{Name: "p1", Pattern: "x", ApplyTo: warren.ApplyToQueues, Definition: warren.Table{"message-ttl": 1000}}))
+	ch, err := v.Channel()
+	require.NoError(t, err)
+	_, err = ch.QueueDeclare("args", warren.QueueOptions{Durable: true, MaxPriority: 3, MessageTTL: time.Minute, Args: warren.Table{
+		"bool": true, "float": 2.0, "tiny": 1e-9, "huge": -1e21, "small": float32(0.1), "int": int8(-5), "big": int64(1) << 62, "text": "a\"<>&\n",
+		"list": []any{1, 2.0, "x", false, []any{}, warren.Table{}}, "table": warren.Table{"b": warren.Table{"c": uint32(7)}, "a": ""},
+	}})
+	require.NoError(t, err)
+	_, err = ch.QueueDeclare("log", warren.QueueOptions{AutoDelete: true, Args: warren.Table{"x-queue-type": "quorum"}})
+	require.NoError(t, err)
+	require.NoError(t, ch.ExchangeDeclare("in", warren.Headers, warren.ExchangeOptions{Internal: true, Alternate: "amq.direct"}))
+	require.NoError(t, ch.ExchangeDeclare("out", warren.Topic, warren.ExchangeOptions{Durable: true, AutoDelete: true}))
+	require.NoError(t, ch.ExchangeBind("in", "a.#", "out", nil))
+	require.NoError(t, ch.ExchangeBind("out", "", "amq.headers", warren.Table{"x-match": "any", "n": 1}))
+	require.NoError(t, ch.ExchangeBind("out", "", "amq.headers", warren.Table{"x-match": "any", "n": 2}))
+	require.NoError(t, ch.QueueBind("log", "", "in", warren.Table{"there": nil, "undefined": "undefined"}))
+	v.SetLimits(warren.VirtualHostLimits{MaxConnections: 10, MaxQueues: 1}) // fewer than there are
+	return b
+}
+
+func TestDefinitionsComeBackAsTheyWere(t *testing.T) {
+	b := dfRich(t)
+	text := dfExport(t, b)
+	require.Equal(t, text, dfExport(t, b), "the order is always the same")
+	again := usBroker(t)
+	for range 2 {
+		dfImport(t, again, text)
+		require.Equal(t, text, dfExport(t, again))
+	}
+	require.NoError(t, again.Authenticate("ann", "ann-secret"))
+	require.NoError(t, again.Authenticate("guest", "guest"))
+	require.ErrorIs(t, again.Authenticate("ann", "ann"), warren.ErrLoginRefused)
+}
+
+func TestAVoidArgumentOfABindingComesBack(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amOpen(t, b)
+		amQueues(t, ch, "q")
+		require.NoError(t, ch.QueueBind("q", "", "amq.headers", warren.Table{"there": nil, "word": "undefined"}))
+		again := warren.New(nil)
+		defer again.Close()
+		dfImport(t, again, dfExport(t, b))
+		ch = amOpen(t, again)
+		for _, word := range []any{"undefined", "other"} {
+			require.NoError(t, amSend(ch, "amq.headers", "", warren.Message{Headers: warren.Table{"there": 1, "word": word}}, warren.PublishOptions{}))
+		}
+		require.Equal(t, 1, amReady(t, ch, "q"), "presence is enough for the void one only")
+	})
+}
+
+func TestWhatCannotBeDeclaredIsNotExported(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		before := dfExport(t, b)
+		ch := amOpen(t, b)
+		_, err := ch.QueueDeclare("mine", warren.QueueOptions{Exclusive: true})
+		require.NoError(t, err)
+		q, err := ch.QueueDeclare("", warren.QueueOptions{})
+		require.NoError(t, err)
+		for _, name := range []string{"mine", q.Name} {
+			require.NoError(t, ch.QueueBind(name, "key", "amq.topic", nil))
+		}
+		amPut(t, ch, "", "mine", "message")
+		require.Equal(t, before, dfExport(t, b))
+	})
+}
+
+func TestWhatJSONLacksIsExportedAsRabbitMQDoes(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amOpen(t, b)
+		_, err := ch.QueueDeclare("q", warren.QueueOptions{Args: warren.Table{
+			"void": nil, "octets": []byte("text"), "raw": []byte{0, 1, 255}, "raw text": "\x00\x01\xff",
+			"time": time.Unix(1700000000, 0), "decimal": warren.Decimal{Scale: 2, Value: 1234},
+		}})
+		require.NoError(t, err)
+		text := dfExport(t, b)
+		for _, want := range []string{
+			`"void": "undefined"`, `"octets": "text"`, `"raw": "Not UTF-8, base64 is: AAH/"`, `"raw text": "Not UTF-8, base64 is: AAH/"`,
+			`"time": 1700000000`, `"decimal": 12.34`,
+		} {
+			require.Contains(t, text, want)
+		}
+		again := warren.New(nil)
+		defer again.Close()
+		dfImport(t, again, text)
+		require.Equal(t, text, dfExport(t, again))
+	})
+}
+
+func TestNumbersAreImportedAsTheyAreWritten(t *testing.T) {
+	for value, problem := range map[string]string{
+		"60000":               "",
+		"60000.0":             `"expected integer, got double"`,
+		"6e4":                 `"expected integer, got double"`,
+		`"60000"`:             `"expected integer, got longstr"`,
+		"null":                `"expected integer, got void"`,
+		"true":                `"expected integer, got bool"`,
+		"[60000]":             `"expected integer, got array"`,
+		`{"a":60000}`:         `"expected integer, got table"`,
+		"9223372036854775807": "",
+		"-1":                  "{value_negative,-1}",
+	} {
+		b := usBroker(t)
+		problems := dfProblems(t, b, `{"queues":[{"name":"q","vhost":"/","arguments":{"x-max-length":`+value+`}}]}`)
+		if problem == "" {
+			require.Empty(t, problems, value)
+			require.Contains(t, dfExport(t, b), `"x-max-length": `+value+"\n")
+			continue
+		}
+		require.Equal(t, []string{"queue 'q' in vhost '/': queue.declare: 406 PRECONDITION_FAILED - invalid arg 'x-max-length' for queue 'q' in vhost '/': " + problem}, problems, value)
+	}
+}
+
+func TestArgumentsMayBeAListOfPairs(t *testing.T) {
+	b := usBroker(t)
+	dfImport(t, b, `{"queues":[
+		{"name":"a","arguments":[]}, {"name":"b","arguments":null}, {"name":"c"}, {"name":"d","arguments":[["x-max-length",7],["x-list",[["k",1]]]]}]}`)
+	ch := amOpen(t, b)
+	for _, name := range []string{"a", "b", "c"} {
+		dfSame(t, ch, name, warren.QueueOptions{})
+	}
+	dfSame(t, ch, "d", warren.QueueOptions{MaxLength: 7})
+}
+
+func TestImportOverwritesNoQueueAndNoExchange(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		ch := amOpen(t, b)
+		_, err := ch.QueueDeclare("old", warren.QueueOptions{MaxLength: 5})
+		require.NoError(t, err)
+		_, err = ch.QueueDeclare("mine", warren.QueueOptions{Exclusive: true})
+		require.NoError(t, err)
+		require.NoError(t, ch.ExchangeDeclare("old", warren.Topic, warren.ExchangeOptions{}))
+		amPut(t, ch, "", "old", "kept")
+		problems := dfProblems(t, b, `{
+			"exchanges": [{"name":"old","vhost":"/","type":"fanout"}, {"name":"odd","vhost":"/","type":"x-none"}, {"name":"new","vhost":"/","type":"fanout"}],
+			"queues": [{"name":"old","vhost":"/","arguments":{"x-max-length":6}}, {"name":"mine","vhost":"/"}, {"name":"new","vhost":"/"}, {"name":"new","vhost":"/","durable":true},
+				{"name":"","vhost":"/"}, {"name":"far","vhost":"none"}],
+			"bindings": [{"source":"new","vhost":"/","destination":"new","destination_type":"queue"}, {"source":"none","vhost":"/","destination":"new","destination_type":"queue","routing_key":"k"},
+				{"source":"new","vhost":"/","destination":"new","destination_type":"room"}]
+		}`)
+		require.Equal(t, []string{
+			"exchange 'old' in vhost '/': exchange.declare: 406 PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'old' in vhost '/': received 'fanout' but current is 'topic'",
+			"exchange 'odd' in vhost '/': exchange.declare: 406 PRECONDITION_FAILED - unknown exchange type 'x-none'",
+			"queue 'old' in vhost '/': queue.declare: 406 PRECONDITION_FAILED - inequivalent arg 'x-max-length' for queue 'old' in vhost '/': received '6' but current is '5'",
+			"queue 'mine' in vhost '/': queue.declare: 405 RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'mine' in vhost '/'. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration.",
+			"queue 'new' in vhost '/': queue.declare: 406 PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'new' in vhost '/': received 'true' but current is 'false'",
+			"queue '' in vhost '/': the queue has no name",
+			"queue 'far' in vhost 'none': connection.open: 530 NOT_ALLOWED - vhost none not found",
+			"binding from exchange 'none' by key 'k' to queue 'new' in vhost '/': queue.bind: 404 NOT_FOUND - no exchange 'none' in vhost '/'",
+			"binding from exchange 'new' by key '' to room 'new' in vhost '/': the destination is neither a queue nor an exchange",
+		}, problems)
+		require.Equal(t, []string{"kept"}, amDrain(t, ch, "old"))
+		amPut(t, ch, "new", "", "routed")
+		require.Equal(t, []string{"routed"}, amDrain(t, ch, "new"))
+	})
+}
+
+func TestImportErrorsAreThoseOfTheObjects(t *testing.T) {
+	b := usBroker(t)
+	amQueues(t, amOpen(t, b), "q")
+	err := b.ImportDefinitions(strings.NewReader(`{"queues":[{"name":"q","durable":true}]}`))
+	require.ErrorIs(t, err, warren.ErrPreconditionFailed)
+	require.EqualError(t, err, "warren: import queue 'q': queue.declare: 406 PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost '/': received 'true' but current is 'false'")
+}
+
+func TestImportSetsUsersPermissionsPoliciesAndLimits(t *testing.T) {
+	b := usBroker(t)
+	v := dfVhost(t, b, "/")
+	require.NoError(t, b.UserDeclare("ann", "old", "monitoring"))
+	require.NoError(t, v.SetPermissions("ann", warren.AllPermissions))
+	require.NoError(t, v.SetPolicy(warren.Policy{Name: "p", Pattern: "a", Definition: warren.Table{"max-length": 1}}))
+	v.SetLimits(warren.VirtualHostLimits{MaxConnections: 1, MaxQueues: 1})
+	dfImport(t, b, `{
+		"users": [{"name":"ann","password":"new","tags":"management"}],
+		"permissions": [{"user":"ann","vhost":"/","configure":"a","write":"b","read":"c"}],
+		"policies": [{"vhost":"/","name":"p","pattern":"b","definition":{"max-length":2}}],
+		"parameters": [{"component":"vhost-limits","vhost":"/","name":"limits","value":{"max-queues":7}}]
+	}`)
+	require.NoError(t, b.Authenticate("ann", "new"))
+	require.ErrorIs(t, b.Authenticate("ann", "old"), warren.ErrLoginRefused)
+	require.Equal(t, warren.User{Name: "ann", Tags: []string{"management"}}, b.Users()[0])
+	p, _ := v.Permissions("ann")
+	require.Equal(t, warren.Permissions{Configure: "a", Write: "b", Read: "c"}, p)
+	require.Equal(t, []warren.Policy{{Name: "p", Pattern: "b", ApplyTo: warren.ApplyToAll, Definition: warren.Table{"max-length": int64(2)}}}, v.Policies())
+	require.Equal(t, warren.VirtualHostLimits{MaxQueues: 7}, v.Limits())
+}
+
+func TestImportedLimitsAreRabbitMQs(t *testing.T) {
+	b := usBroker(t)
+	v := dfVhost(t, b, "/")
+	for value, want := range map[string]warren.VirtualHostLimits{
+		`{}`: {}, `[]`: {}, `{"max-queues":-1,"max-connections":5}`: {MaxConnections: 5},
+		`{"max-queues":0}`: {MaxQueues: -1}, `[["max-queues",3]]`: {MaxQueues: 3},
+	} {
+		v.SetLimits(warren.VirtualHostLimits{MaxConnections: 9})
+		dfImport(t, b, `{"parameters":[{"component":"vhost-limits","vhost":"/","name":"limits","value":`+value+`}]}`)
+		require.Equal(t, want, v.Limits(), value)
+	}
+	require.Equal(t, []string{
+		"parameter 'limits' of component 'vhost-limits' in vhost '/': there is no limit 'max-messages'",
+		"parameter 'limits' of component 'vhost-limits' in vhost '/': the limit max-queues is not an integer",
+	}, dfProblems(t, b, `{"parameters":[
+		{"component":"vhost-limits","vhost":"/","name":"limits","value":{"max-messages":1}},
+		{"component":"vhost-limits","vhost":"/","name":"limits","value":{"max-queues":1.5}}]}`))
+
+	dfImport(t, b, `{"vhosts":[{"name":"/"},{"name":"v","limits":[["max-queues",1]]}],"queues":[{"name":"a","vhost":"v"},{"name":"b","vhost":"v"}]}`)
+	require.Equal(t, 1, dfVhost(t, b, "v").Limits().MaxQueues)
+	require.Equal(t, 2, b.Stats().Queues, "limits do not touch what comes with them")
+	require.Equal(t, []string{"queue 'c' in vhost 'v': queue.declare: 406 PRECONDITION_FAILED - cannot declare queue 'c': queue limit in vhost 'v' (1) is reached"},
+		dfProblems(t, b, `{"queues":[{"name":"c","vhost":"v"}]}`))
+}
+
+func TestOnlyTopicPermissionsThatAllowAllAreImported(t *testing.T) {
+	b := usBroker(t)
+	text := `{"users":[{"name":"ann"}],"vhosts":[{"name":"/"},{"name":"v"}],
+		"permissions":[{"user":"ann","vhost":"/","configure":"","write":".*","read":""},{"user":"ann","vhost":"v","configure":"","write":".*","read":""}],
+		"topic_permissions":[{"user":"ann","vhost":"/","exchange":"amq.topic","write":"PATTERN","read":".*"}]}`
+	require.Equal(t, []string{"topic permissions on exchange 'amq.topic' of user 'ann' in vhost '/': topic permissions are not supported, so the user's permissions in this vhost are not given"},
+		dfProblems(t, b, strings.Replace(text, "PATTERN", "^a", 1)))
+	_, ok := dfVhost(t, b, "/").Permissions("ann")
+	require.False(t, ok)
+	_, ok = dfVhost(t, b, "v").Permissions("ann")
+	require.True(t, ok)
+	dfImport(t, b, strings.Replace(text, "PATTERN", ".*", 1))
+	_, ok = dfVhost(t, b, "/").Permissions("ann")
+	require.True(t, ok)
+}
+
+func TestImportedPermissionsAreChecked(t *testing.T) {
+	problems := dfProblems(t, usBroker(t), `{"permissions":[
+		{"user":"none","vhost":"/","configure":"","write":"","read":""}, {"user":"guest","vhost":"none","configure":"","write":"","read":""}, {"user":"guest","vhost":"/","configure":"(","write":"","read":""}]}`)
+	require.Len(t, problems, 3)
+	require.Equal(t, "permissions of user 'none' in vhost '/': 404 NOT_FOUND - no user 'none'", problems[0])
+	require.Equal(t, "permissions of user 'guest' in vhost 'none': connection.open: 530 NOT_ALLOWED - vhost none not found", problems[1])
+	require.Contains(t, problems[2], "permissions of user 'guest' in vhost '/': the permission to configure is not a regular expression")
+}
+
+func TestGuestGetsOnlyPermissionsOfTheFile(t *testing.T) {
+	b := usBroker(t)
+	dfImport(t, b, `{"vhosts":[{"name":"a"}],"permissions":[]}`)
+	dfImport(t, b, `{"vhosts":[{"name":"b"}]}`)
+	for name, want := range map[string]bool{"/": true, "a": false, "b": true} {
+		_, ok := dfVhost(t, b, name).Permissions(warren.Guest)
+		require.Equal(t, want, ok, name)
+	}
+}
+
+func TestQueuesAndExchangesOfTheBrokerAreLeftOut(t *testing.T) {
+	b := usBroker(t)
+	before := dfExport(t, b)
+	dfImport(t, b, `{
+		"queues": [{"name":"amq.gen-x","vhost":"/"}],
+		"exchanges": [{"name":"","vhost":"/","type":"direct"},{"name":"amq.topic","vhost":"/","type":"fanout"}],
+		"bindings": [{"source":"amq.topic","vhost":"/","destination":"amq.gen-x","destination_type":"queue","routing_key":"k"},
+			{"source":"","vhost":"/","destination":"q","destination_type":"queue","routing_key":"q"}],
+		"global_parameters": [{"name":"cluster_name","value":"c"}], "topic_permissions": null, "unknown": {"a":[1]}
+	}`)
+	require.Equal(t, before, dfExport(t, b))
+}
+
+func TestAVirtualHostHasDefinitionsOfItsOwn(t *testing.T) {
+	b := dfRich(t)
+	var out bytes.Buffer
+	require.NoError(t, dfVhost(t, b, "ünïcode / <host>").ExportDefinitions(&out))
+	text := out.String()
+	for _, word := range []string{`"users"`, `"vhosts"`, `"permissions"`, `"vhost"`} {
+		require.NotContains(t, text, word)
+	}
+	other := usBroker(t)
+	v, err := other.VirtualHostDeclare("copy")
+	require.NoError(t, err)
+	require.NoError(t, v.ImportDefinitions(strings.NewReader(text)))
+	out.Reset()
+	require.NoError(t, v.ExportDefinitions(&out))
+	require.Equal(t, text, out.String())
+
+	require.NoError(t, v.ImportDefinitions(strings.NewReader(`{"users":[{"name":"ann"}],"vhosts":[{"name":"v"}],
+		"permissions":[{"user":"guest","vhost":"/"}],"topic_permissions":[{"user":"guest","vhost":"/"}],"exchanges":[{"name":"here","vhost":"elsewhere","type":"fanout"}]}`)))
+	require.False(t, other.HasUser("ann"))
+	require.Equal(t, 2, other.Stats().VirtualHosts)
+	p, _ := dfVhost(t, other, "/").Permissions("guest")
+	require.Equal(t, warren.AllPermissions, p)
+	require.NoError(t, dfChannel(t, other, "copy").ExchangeDeclarePassive("here"))
+}
+
+func TestAClosedBrokerImportsNothing(t *testing.T) {
+	b := warren.New(nil)
+	require.NoError(t, b.Close())
+	require.ErrorIs(t, b.ImportDefinitions(strings.NewReader(`{}`)), warren.ErrClosed)
+	require.ErrorIs(t, b.ImportDefinitions(dfBroken{}), warren.ErrClosed)
+}
+
+// dfBroken is a file that cannot be read, and a disk that is full.
+type dfBroken struct{}
+
+var errDisk = errors.New("disk")
+
+func (dfBroken) Read([]byte) (int, error)  { return 0, errDisk }
+func (dfBroken) Write([]byte) (int, error) { return 0, errDisk }
+
+func TestErrorsOfFilesAreReturned(t *testing.T) {
+	b := usBroker(t)
+	require.ErrorIs(t, b.ImportDefinitions(dfBroken{}), errDisk)
+	require.ErrorIs(t, b.ExportDefinitions(dfBroken{}), errDisk)
+}
