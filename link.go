@@ -194,6 +194,23 @@ func (l *linked) Ended(number uint16, f func(err error)) {
 	l.mu.Unlock()
 }
 
+// Recover follows Channel.Recover.
+func (l *linked) Recover(requeue bool, done func()) error {
+	ch := l.channel()
+	if !requeue { // nothing comes back to a queue that a consumer could have it from
+		done()
+		return ch.Recover(false)
+	}
+	if !ch.paused.Swap(true) {
+		defer ch.Flow(true)
+	}
+	err := ch.Recover(true)
+	if err == nil {
+		done()
+	}
+	return err
+}
+
 func (l *linked) Stall(stalled bool) {
 	l.stalled.Store(stalled)
 	if !stalled {

@@ -38,8 +38,7 @@ func (ch *channel) basicMethod(m wire.Method) error {
 		err := ch.core.Qos(int(m.PrefetchCount), warren.QosOptions{Global: m.Global})
 		return ch.answer(err, &wire.BasicQosOk{})
 	case *wire.BasicRecover:
-		ch.send(&wire.BasicRecoverOk{}) // before the deliveries
-		return ch.core.Recover(m.Requeue)
+		return ch.link.Recover(m.Requeue, func() { ch.send(&wire.BasicRecoverOk{}) })
 	case *wire.BasicRecoverAsync:
 		return ch.core.Recover(m.Requeue)
 	}

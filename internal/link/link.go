@@ -20,6 +20,9 @@ type Channel interface {
 	Consume(c *Consume, sink Sink) error
 	// Get is basic.get. The sink's Got is called, or ok is false.
 	Get(queue string, noAck bool, sink Sink) (ok bool, err error)
+	// Recover is basic.recover. It calls done when the messages are back in their
+	// queues, and before the channel's consumers get any of them.
+	Recover(requeue bool, done func()) error
 	// Stall keeps deliveries back, or lets them go on: the connection's buffer
 	// is full, or has room again. It may be called by a Sink to keep them back.
 	Stall(stalled bool)
