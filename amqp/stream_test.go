@@ -332,6 +332,21 @@ func TestStreamsConfirmAndReturn(t *testing.T) {
 	})
 }
 
+func TestRequestsInAStreamAreAnswered(t *testing.T) {
+	lhTest(t, func(t *lhEnv) {
+		t.stream("s", nil)
+		requests, server := t.reader("s", 1, nil)
+		client := t.open()
+		replies := t.consume(client, "amq.rabbitmq.reply-to", "", true)
+		m := amqp091.Publishing{ReplyTo: "amq.rabbitmq.reply-to", CorrelationId: "1", Body: []byte("hi")}
+		require.NoError(t, client.PublishWithContext(t.Context(), "", "s", false, false, m))
+		d := t.next(requests)
+		require.Equal(t, amqp091.Table{"x-stream-offset": int64(0)}, d.Headers)
+		t.put(server, "", d.ReplyTo, "re: "+string(d.Body))
+		require.Equal(t, "re: hi", string(t.next(replies).Body))
+	})
+}
+
 func TestTheEndOfAStreamCancelsItsReaders(t *testing.T) {
 	lhTest(t, func(t *lhEnv) {
 		t.stream("s", nil)
