@@ -216,7 +216,10 @@ func TestTheEndOfAConsumerLeavesAStreamAsItWas(t *testing.T) {
 				ch := amOpen(t, b)
 				c := amConsume(t, ch, "s", warren.ConsumeOptions{Offset: warren.StreamFirst(), Prefetch: 4})
 				d := amNext(t, c)
+				other := amReader(t, b, warren.StreamNext(), 4)
 				require.NoError(t, end(c, ch))
+				require.Empty(t, amRead(t, other), "nothing is left for others")
+				require.NoError(t, other.Cancel())
 				if name == "cancel" {
 					require.NoError(t, d.Ack(false), "what was read can still be settled")
 				}
