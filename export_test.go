@@ -26,6 +26,15 @@ func (j fullJournal) add(_ uint64, e entry) error {
 
 func (fullJournal) remove(uint64) {}
 
+// OvertakePolicy makes a policy that the queues hear of only after they have
+// heard of what meanwhile changes.
+func OvertakePolicy(v *VirtualHost, p Policy, meanwhile func()) {
+	fresh, _ := newPolicy(userPolicy, p)
+	change, _ := v.replacePolicy(userPolicy, p.Name, fresh)
+	meanwhile()
+	change.reachQueues()
+}
+
 // TopicSteps matches key in a topic exchange that has the patterns, and counts
 // the places behind a # that the match went on from.
 func TopicSteps(key string, patterns ...string) int {

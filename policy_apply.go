@@ -163,27 +163,35 @@ func (f *following) effective() EffectivePolicy {
 
 // changePolicy replaces the policy of a name; a nil one takes it away.
 func (v *VirtualHost) changePolicy(kind policyKind, name string, fresh *policy) error {
-	turn, queues, err := v.replacePolicy(kind, name, fresh)
-	for _, q := range queues {
-		q.queue.follow(turn, q.following.rules(q.queue.args))
-	}
+	change, err := v.replacePolicy(kind, name, fresh)
+	change.reachQueues()
 	return err
 }
 
-// follower is a queue that a change concerns.
+// policyChange is what a change of policies has left to do: queues may lose
+// messages by it, so no lock may be held.
+type policyChange struct {
+	turn   uint64 // its number
+	queues []follower
+}
+
 type follower struct {
 	queue     *queue
 	following following
 }
 
-// replacePolicy changes the list of policies, has the exchanges follow, and
-// gives the queues that are to follow, for which no lock may be held: they may
-// lose messages. turn is the number of the change.
-func (v *VirtualHost) replacePolicy(kind policyKind, name string, fresh *policy) (turn uint64, queues []follower, err error) {
+func (c *policyChange) reachQueues() {
+	for _, f := range c.queues {
+		f.queue.follow(c.turn, f.following.rules(f.queue.args))
+	}
+}
+
+// replacePolicy changes the list of policies and has the exchanges follow.
+func (v *VirtualHost) replacePolicy(kind policyKind, name string, fresh *policy) (c policyChange, err error) {
 	v.mu.Lock()
 	defer v.unlock()
 	if v.closed {
-		return 0, nil, ErrClosed
+		return c, ErrClosed
 	}
 	list := v.policies[kind]
 	var old *policy
@@ -192,9 +200,9 @@ func (v *VirtualHost) replacePolicy(kind policyKind, name string, fresh *policy)
 	}
 	switch {
 	case old == nil && fresh == nil:
-		return 0, nil, method(0).fail(NotFound, "no %s '%s' in vhost '%s'", kind, name, v.name)
+		return c, method(0).fail(NotFound, "no %s '%s' in vhost '%s'", kind, name, v.name)
 	case old == nil && len(list) >= maxPolicies:
-		return 0, nil, v.badPolicy(kind, name, fmt.Sprintf("there are %d, which is the limit", len(list)))
+		return c, v.badPolicy(kind, name, fmt.Sprintf("there are %d, which is the limit", len(list)))
 	case fresh == nil:
 		v.note(kind.String()+" deleted", "policy", name)
 	default:
@@ -203,6 +211,7 @@ func (v *VirtualHost) replacePolicy(kind policyKind, name string, fresh *policy)
 	list = list.replace(old, fresh)
 	v.policies[kind] = list
 	v.policyTurn++
+	c.turn = v.policyTurn
 
 	for _, x := range v.exchanges {
 		if x != v.fallback && list.renew(&x.policies[kind], old, fresh, x.name, kindExchange) {
@@ -211,10 +220,10 @@ func (v *VirtualHost) replacePolicy(kind policyKind, name string, fresh *policy)
 	}
 	for _, q := range v.queues {
 		if list.renew(&q.policies[kind], old, fresh, q.name, q.kind()) {
-			queues = append(queues, follower{q, q.policies})
+			c.queues = append(c.queues, follower{q, q.policies})
 		}
 	}
-	return v.policyTurn, queues, nil
+	return c, nil
 }
 
 // renew finds the policy that an object follows now that fresh is in the place

@@ -296,8 +296,10 @@ func TestATimeToLiveByPolicyIsForMessagesToCome(t *testing.T) {
 		time.Sleep(1000 * time.Hour)
 		require.Equal(t, 1, amReady(t, ch, "q"))
 
-		poSet(t, v, "q", warren.Table{"message-ttl": 99999999999999})
-		amPut(t, ch, "", "q", "as long as a time can be")
+		// So many milliseconds are less than one, in 64 bits of nanoseconds.
+		poSet(t, v, "q", warren.Table{"message-ttl": 18446744073710, "expires": 18446744073710})
+		amPut(t, ch, "", "q", "longer than a time can be")
+		time.Sleep(1000 * time.Hour)
 		require.Equal(t, 2, amReady(t, ch, "q"))
 	})
 }
@@ -431,6 +433,23 @@ func TestRepliesFollowNoPolicies(t *testing.T) {
 		amPut(t, ch, "", request.ReplyTo, "1", "2")
 		require.Equal(t, []string{"1", "2"}, amBodies(amRead(t, replies)))
 	})
+}
+
+func TestThePolicyThatWasSetLastCounts(t *testing.T) {
+	b := warren.New(nil)
+	defer b.Close()
+	v, ch := poHost(t, b), amOpen(t, b)
+	amQueues(t, ch, "q")
+	p := warren.Policy{Name: "p", Definition: warren.Table{"max-length": 1}}
+	warren.OvertakePolicy(v, p, func() {
+		p.Definition = warren.Table{"max-length": 2}
+		require.NoError(t, v.SetPolicy(p))
+		amQueues(t, ch, "new")
+	})
+	for _, q := range []string{"q", "new"} {
+		amPut(t, ch, "", q, "1", "2", "3")
+		require.Equal(t, []string{"2", "3"}, amDrain(t, ch, q))
+	}
 }
 
 // A queue that is declared while policies change, and one that two changes
