@@ -147,11 +147,12 @@ func (d *definitions) write(w io.Writer) error {
 	return nil
 }
 
-// readDefinitions reads a file and looks at all of it before anything is made.
-func readDefinitions(r io.Reader) (*definitions, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxDefinitions+1))
-	if err == nil && len(text) > maxDefinitions {
-		err = fmt.Errorf("more than %d bytes", maxDefinitions)
+// readDefinitions reads a file of at most limit bytes, and looks at all of it
+// before anything is made.
+func readDefinitions(r io.Reader, limit int) (*definitions, error) {
+	text, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	if err == nil && len(text) > limit {
+		err = fmt.Errorf("more than %d bytes", limit)
 	}
 	var d *definitions
 	if err == nil {

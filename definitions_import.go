@@ -47,7 +47,7 @@ func (b *Broker) importDefinitions(r io.Reader, only *VirtualHost) error {
 	if err := b.accepting(); err != nil {
 		return err
 	}
-	d, err := readDefinitions(r)
+	d, err := readDefinitions(r, maxDefinitions)
 	if err != nil {
 		return err
 	}

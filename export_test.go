@@ -1,6 +1,9 @@
 package warren
 
-import "errors"
+import (
+	"errors"
+	"io"
+)
 
 // FailStores makes the queues that are declared from now on refuse the
 // messages that refuse names; nil ends that.
@@ -46,3 +49,12 @@ func TopicSteps(key string, patterns ...string) int {
 
 // MixHash is the step that consistent hash exchanges hash with.
 var MixHash = mixHash
+
+// MaxDefinitions is how large a definitions file may be.
+const MaxDefinitions = maxDefinitions
+
+// ReadDefinitions looks at a definitions file with another limit.
+func ReadDefinitions(r io.Reader, limit int) error {
+	_, err := readDefinitions(r, limit)
+	return err
+}

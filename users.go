@@ -155,8 +155,9 @@ func (b *Broker) Users() []User {
 }
 
 // Authenticate checks a user's password, and fails with [ErrLoginRefused]. The
-// first right answer takes a few hundredths of a second of work, and so does
-// every wrong one; the next right ones are fast.
+// first right answer to a password of [Broker.UserDeclare] takes a few
+// hundredths of a second of work, and so does every wrong one; the next right
+// ones are fast.
 func (b *Broker) Authenticate(name, password string) error {
 	b.mu.Lock()
 	u := b.usersLocked()[name]

@@ -22,14 +22,12 @@ func TestUsersOfRabbitMQsDefinitionsLogIn(t *testing.T) {
 	lhTest(t, func(t *lhEnv) {
 		t.lhImport("rabbitmq-3.10.8.json")
 		for _, user := range []string{"dora", "mick"} {
-			_, err := t.usDial("amqp://" + user + ":wrong@localhost/shop")
-			require.ErrorIs(t, err, amqp091.ErrCredentials)
-			_, err = t.usDial("amqp://" + user + ":" + user + "-secret@localhost/shop")
+			_, err := t.usDial("amqp://" + user + ":" + user + "-secret@localhost/shop")
 			require.NoError(t, err)
 			t.usRefused("amqp://"+user+":"+user+"-secret@localhost/", "NOT_ALLOWED - access to vhost '/' refused for user '"+user+"'")
 		}
 		t.usRefused("amqp://clara:clara-secret@localhost/shop", "NOT_ALLOWED - access to vhost 'shop' refused for user 'clara'")
-		_, err := t.usDial("amqp://cert:@localhost/shop")
+		_, err := t.usDial("amqp://dora:wrong@localhost/shop")
 		require.ErrorIs(t, err, amqp091.ErrCredentials)
 	})
 }
