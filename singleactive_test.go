@@ -49,12 +49,14 @@ func TestTheNextConsumerBecomesActive(t *testing.T) {
 		active := t.consume(leaving, "q", warren.ConsumeOptions{Tag: "active", Prefetch: 2})
 		last := t.consume(t.open(), "q", warren.ConsumeOptions{Priority: -1})
 		next := t.consume(t.open(), "q", warren.ConsumeOptions{})
+		later := t.consume(t.open(), "q", warren.ConsumeOptions{})
 		t.put(ch, "q", "1", "2", "3", "4")
 		require.Equal(t, []string{"1", "2"}, t.read(active))
 		c.leave(t, leaving)
 		require.Equal(t, c.next, t.read(next), "in order")
-		require.Empty(t, t.read(last), "the highest priority is the next, then the oldest")
-		require.Equal(t, 2, t.broker.Stats().Consumers)
+		require.Empty(t, t.read(last), "the highest priority is the next")
+		require.Empty(t, t.read(later), "and of equal ones the oldest")
+		require.Equal(t, 3, t.broker.Stats().Consumers)
 	})
 }
 
