@@ -145,18 +145,10 @@ func (q *queue) exported(vhost string) queueDefinition {
 }
 
 func (x *exchange) exported(vhost string) exchangeDefinition {
-	args := x.args.exported()
-	if x.alternate != "" && !hasAlternate(x.args) {
-		args[alternateArg] = x.alternate
-	}
 	return exchangeDefinition{
 		Name: x.name, VirtualHost: vhost, Type: x.kind,
-		Durable: x.durable, AutoDelete: x.autoDelete, Internal: x.internal, Arguments: args,
+		Durable: x.durable, AutoDelete: x.autoDelete, Internal: x.internal, Arguments: x.args.exported(),
 	}
-}
-
-func hasAlternate(args Table) bool {
-	return slices.ContainsFunc(alternateArgs[:], func(arg string) bool { _, ok := args[arg]; return ok })
 }
 
 func (b *binding) exported(vhost string) bindingDefinition {
