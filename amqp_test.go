@@ -21,6 +21,7 @@ func amTestWith(t *testing.T, o *warren.Options, f func(t *testing.T, b *warren.
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := warren.New(o)
+		warren.CheapPasswords(b)
 		defer b.Close()
 		f(t, b)
 	})

@@ -68,6 +68,7 @@ func New(options *Options) *Broker {
 	cancel()
 	b.finished = liveContext{ctx, cancel, func() bool { return false }}
 	b.memory.init(&o)
+	b.passwords.rounds = passwordRounds
 	b.root = newVirtualHost(b, DefaultVirtualHost)
 	b.vhosts[DefaultVirtualHost] = b.root
 	return b

@@ -110,7 +110,7 @@ func (u *userDefinition) String() string { return called("user", u.Name, "") }
 // define makes a new account even if nobody can log in, so that what is said of
 // it elsewhere holds.
 func (u *userDefinition) define(in *importer) error {
-	p, problem := u.password()
+	p, problem := u.password(in.broker)
 	if problem != nil && in.broker.HasUser(u.Name) {
 		return problem
 	}
@@ -128,14 +128,14 @@ func (u *userDefinition) refuseLimits(*importer) error {
 	return fmt.Errorf("limits of users are not supported: %s", shorten(strings.Join(names, ", ")))
 }
 
-func (u *userDefinition) password() (*storedPassword, error) {
+func (u *userDefinition) password(b *Broker) (*storedPassword, error) {
 	switch {
 	case u.PasswordHash != "":
 		return foreignPassword(u.PasswordHash, u.HashingAlgorithm)
 	case u.OwnHash != "":
 		return ownPassword(u.OwnHash)
 	}
-	return hashPassword(u.Password), nil
+	return b.passwords.password(u.Password), nil
 }
 
 func (d *vhostDefinition) String() string { return called("vhost", d.Name, "") }

@@ -18,11 +18,8 @@ type storedPassword struct {
 	salt, hash []byte
 }
 
-// nobodysPassword is no one's: it takes as long as one.
-var nobodysPassword = storedPassword{rounds: passwordRounds, salt: make([]byte, 16)}
-
-func newPassword(text string) *storedPassword {
-	p := &storedPassword{rounds: passwordRounds, salt: make([]byte, 16)}
+func newPassword(text string, rounds int) *storedPassword {
+	p := &storedPassword{rounds: rounds, salt: make([]byte, 16)}
 	rand.Read(p.salt)
 	p.hash = p.derive(text)
 	return p
@@ -39,15 +36,25 @@ func (p *storedPassword) derive(text string) []byte {
 	return key
 }
 
-// verifier compares texts with passwords. What was right once is known again
-// fast, by a keyed hash that means nothing to another process.
+// verifier makes passwords and compares texts with them. What was right once is
+// known again fast, by a keyed hash that means nothing to another process.
 type verifier struct {
+	rounds int // of new passwords
+
 	slow sync.Mutex // held while deriving: guessing takes one processor, not all
 
 	mu sync.Mutex
 	// Guarded by mu.
 	key   []byte
 	known map[*storedPassword][sha256.Size]byte
+}
+
+// password keeps a text; nil if it is empty: nobody can log in with it.
+func (v *verifier) password(text string) *storedPassword {
+	if text == "" {
+		return nil
+	}
+	return newPassword(text, v.rounds)
 }
 
 // verify reports whether text is the password. What is wrong takes as long
@@ -79,7 +86,7 @@ func (v *verifier) right(p *storedPassword, text string) bool {
 			return false
 		}
 	}
-	nobodysPassword.derive(text)
+	newPassword(text, v.rounds) // nobody's: it takes as long
 	return false
 }
 

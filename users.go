@@ -67,7 +67,7 @@ func (b *Broker) welcomeGuest(v *VirtualHost) {
 // [VirtualHost.SetPermissions]. The password is kept as a hash (PBKDF2 with
 // SHA-256); an empty one makes an account that cannot log in by password.
 func (b *Broker) UserDeclare(name, password string, tags ...string) error {
-	return b.declareUser(name, hashPassword(password), tags)
+	return b.declareUser(name, b.passwords.password(password), tags)
 }
 
 // UserDeclareHash is UserDeclare for a password of which only the hash is
@@ -105,13 +105,6 @@ func (b *Broker) declareUser(name string, p *storedPassword, tags []string) erro
 	b.passwords.forget(old)
 	b.log.Info("user declared", "user", name)
 	return nil
-}
-
-func hashPassword(text string) *storedPassword {
-	if text == "" {
-		return nil
-	}
-	return newPassword(text)
 }
 
 func storedHash(text, algorithm string) (*storedPassword, error) {

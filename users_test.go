@@ -156,6 +156,7 @@ func TestUsersComeAndGoWhileTheyWork(t *testing.T) {
 
 func usBroker(t *testing.T) *warren.Broker {
 	b := warren.New(nil)
+	warren.CheapPasswords(b)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	return b
 }
