@@ -24,6 +24,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -159,7 +160,7 @@ func serverOptions() (*amqp.Options, error) {
 
 // double is the handler of price. A body that is no number fails the call.
 func double(_ context.Context, req *warren.Request) (warren.Message, error) {
-	n, err := strconv.Atoi(string(req.Body))
+	n, err := strconv.Atoi(strings.TrimSpace(string(req.Body)))
 	if err != nil {
 		return warren.Message{}, err
 	}

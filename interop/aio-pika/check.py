@@ -42,10 +42,12 @@ async def messages(ch, queue):
         (m,) = await take(queue)
         assert m.body == body, f"a body of {size} bytes"
     assert await queue.get(fail=False) is None
-    # No negative integer: this client hangs when it encodes one that is small.
-    headers = {"yes": True, "int": 70000, "long": 1 << 40, "float": 1.5, "text": "house", "nothing": None,
-               "list": [1, "two", [3]], "table": {"a": {"b": 1}}}
+    # No negative integer: this client hangs when it encodes one that is small. No
+    # decimal: it makes a text of one.
     when = datetime.datetime(2024, 2, 29, 12, 30, tzinfo=datetime.timezone.utc)
+    headers = {"yes": True, "byte": 5, "short": 300, "unsigned": 60000, "int": 70000, "long": 1 << 40, "float": 1.5,
+               "text": "häuschen", "nothing": None, "list": [1, "two", [3]], "table": {"a": {"b": 1}},
+               "time": when.replace(tzinfo=None), "bytes": bytearray(b"\x00\xff")}
     sent = aio_pika.Message(
         b"x", headers=headers, content_type="text/plain", content_encoding="utf-8", delivery_mode=2, priority=3,
         correlation_id="c", reply_to="r", expiration=60, message_id="m", timestamp=when, type="t", user_id="clients",
@@ -105,6 +107,16 @@ async def calls(ch, name, replies, n):
         assert reply == str(2 * i).encode(), (i, reply)
 
 
+async def failing_call(ch):
+    """The reply of a handler that fails."""
+    queue = await ch.declare_queue("", exclusive=True)
+    request = aio_pika.Message(b"no number", reply_to=queue.name, correlation_id="7")
+    await ch.default_exchange.publish(request, "price")
+    (m,) = await take(queue)
+    assert (m.body, m.correlation_id, m.headers["x-warren-error"]) == (b"", "7", "error"), (m.body, m.headers)
+    assert "no number" in m.headers["x-warren-error-text"], m.headers
+
+
 async def serve_calls(connection):
     """Calls of the broker's own process, then of this one, to a server here."""
     async with await aio_pika.connect(URL) as other:
@@ -136,6 +148,7 @@ async def main():
         await returns(connection)
         await errors(connection)
         ch = await connection.channel()
+        await failing_call(ch)
         callback = await ch.declare_queue("", exclusive=True)
         await calls(ch, "price", callback.name, CALLS)
         await calls(await connection.channel(publisher_confirms=False), "price", REPLY_TO, CALLS)
@@ -144,4 +157,5 @@ async def main():
 
 start = time.monotonic()
 asyncio.run(main())
-print(f"ok, {time.monotonic() - start:.1f} s")
+print(f"{CALLS} calls by a callback queue, {CALLS} by direct reply-to, {CALLS} of the broker's served, {CALLS} of its own: "
+      f"{time.monotonic() - start:.1f} s")

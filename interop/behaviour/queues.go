@@ -16,7 +16,9 @@ func (s *script) queues() {
 			s.say("  declared %q: %d messages, %d consumers", q.Name, q.Messages, q.Consumers)
 			s.put("", q.Name, body("1", "2")...)
 			s.take(ch, q.Name, 1)
-			if q, err = ch.QueueDeclare(name, false, true, false, false, nil); err == nil && name != "" {
+			if name != "" {
+				q, err = ch.QueueDeclare(name, false, true, false, false, nil)
+				s.must("  again", err)
 				s.say("  again: %d messages, %d consumers", q.Messages, q.Consumers)
 			}
 			_, err = ch.QueueDelete(q.Name, false, false, false)

@@ -121,6 +121,15 @@ def callback_queue_calls(ch)
   check 'replies', got == (0...CALLS).to_h { |i| [i.to_s, 2 * i] }
 end
 
+# failing_call is one whose handler fails.
+def failing_call(ch)
+  queue = ch.queue('', exclusive: true)
+  ch.default_exchange.publish('no number', routing_key: 'price', reply_to: queue.name, correlation_id: '7')
+  _, properties, body = take(queue).first
+  check 'failure', body.to_s.empty? && properties.correlation_id == '7' && properties.headers['x-warren-error'] == 'error'
+  check 'text of a failure', properties.headers['x-warren-error-text'].include?('no number')
+end
+
 # serve_calls answers calls of the broker's own process, then of this one.
 def serve_calls(ch)
   other = connect
@@ -148,8 +157,10 @@ properties(ch, queue)
 redelivery(ch, queue)
 confirms_and_returns(ch, queue)
 errors(connection)
+failing_call(connection.create_channel)
 callback_queue_calls(connection.create_channel)
 direct_calls(connection.create_channel, 'price')
 serve_calls(connection.create_channel)
 connection.close
-printf("Bunny %s: ok, %.1f s\n", Bunny::VERSION, Process.clock_gettime(Process::CLOCK_MONOTONIC) - start)
+printf("%<n>d calls by a callback queue, %<n>d by direct reply-to, %<n>d of the broker's served, %<n>d of its own: %<t>.1f s\n",
+       n: CALLS, t: Process.clock_gettime(Process::CLOCK_MONOTONIC) - start)

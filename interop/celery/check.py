@@ -6,6 +6,7 @@ import sys
 import time
 
 import celery
+import celery.bootsteps
 import kombu
 
 CALLS = 1000
@@ -13,7 +14,8 @@ REPLY_TO = "amq.rabbitmq.reply-to"
 
 app = celery.Celery("check", broker=os.environ["AMQP_URL"], backend="rpc://")
 app.conf.update(task_default_queue="celery.check", worker_hijack_root_logger=False, worker_redirect_stdouts=False,
-                broker_connection_retry_on_startup=False, task_queue_max_priority=5)
+                broker_connection_retry_on_startup=False, task_queue_max_priority=5,
+                broker_transport_options={"confirm_publish": True})
 
 
 @app.task
@@ -26,6 +28,37 @@ def stubborn(self):
     if self.request.retries < 2:
         raise self.retry(countdown=0)
     return self.request.retries
+
+
+@app.task
+def ask(n):
+    """n calls of the broker's own process by direct reply-to."""
+    got = []
+    with app.connection_for_write() as connection:
+        channel = connection.channel()
+        producer = app.amqp.Producer(channel)
+        with kombu.Consumer(channel, kombu.Queue(REPLY_TO), no_ack=True, auto_declare=False, on_message=got.append):
+            for i in range(n):
+                producer.publish(str(i), routing_key="price", reply_to=REPLY_TO, correlation_id=str(i))
+            while len(got) < n:
+                connection.drain_events(timeout=20)
+    return {m.properties["correlation_id"]: int(m.body) for m in got}
+
+
+class Doubler(celery.bootsteps.ConsumerStep):
+    """The worker serves plain requests beside its tasks."""
+
+    def get_consumers(self, channel):
+        queue = kombu.Queue("celery.double", durable=False, auto_delete=True)
+        return [kombu.Consumer(channel, [queue], on_message=self.double, prefetch_count=100)]
+
+    def double(self, m):
+        kombu.Producer(m.channel).publish(str(2 * int(m.body)), routing_key=m.properties["reply_to"],
+                                          correlation_id=m.properties["correlation_id"])
+        m.ack()
+
+
+app.steps["consumer"].add(Doubler)
 
 
 @app.task
@@ -56,8 +89,26 @@ def tasks():
         pass
 
 
-def direct():
-    """The worker answers requests by direct reply-to."""
+def in_process():
+    """Calls of the broker's process by the worker, and the other way round."""
+    assert ask.delay(CALLS).get(timeout=20) == {str(i): 2 * i for i in range(CALLS)}
+    got = []
+    with app.connection_for_write() as connection:
+        channel = connection.channel()
+        with kombu.Consumer(channel, kombu.Queue(REPLY_TO), no_ack=True, auto_declare=False, on_message=got.append):
+            for body in f"celery.double {CALLS}", "no request":
+                app.amqp.Producer(channel).publish(body, routing_key="caller", reply_to=REPLY_TO)
+                while not got:
+                    connection.drain_events(timeout=20)
+                m = got.pop()
+                if body == "no request":
+                    assert m.headers["x-warren-error"] == "error", m.headers
+                else:
+                    assert m.body in ("ok", b"ok"), (m.body, m.headers)
+
+
+def tasks_by_direct_reply_to():
+    """The worker answers tasks by direct reply-to."""
     got = []
     with app.connection_for_write() as connection:
         channel = connection.channel()
@@ -79,11 +130,13 @@ def main():
         while not app.control.ping(timeout=0.5):
             assert worker.poll() is None and time.monotonic() < start + 20, "the worker does not answer"
         tasks()
-        direct()
+        tasks_by_direct_reply_to()
+        in_process()
     finally:
         worker.terminate()
     assert worker.wait(timeout=20) == 0
-    print(f"ok, {time.monotonic() - start:.1f} s")
+    print(f"{CALLS} tasks with rpc:// results, {CALLS} by direct reply-to, {CALLS} calls of the broker's process, {CALLS} of its "
+          f"calls served: {time.monotonic() - start:.1f} s")
 
 
 if sys.argv[1:] == ["worker"]:

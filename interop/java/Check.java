@@ -85,6 +85,8 @@ public class Check {
         headers.put("double", 2.5);
         headers.put("decimal", new java.math.BigDecimal("12.34"));
         headers.put("time", new Date(1_700_000_000_000L));
+        headers.put("text", "häuschen");
+        headers.put("octets", new byte[] {0, -1});
         headers.put("nothing", null);
         headers.put("list", List.of(1, 2L, List.of(true)));
         headers.put("table", Map.of("a", Map.of("b", 1)));
@@ -94,7 +96,8 @@ public class Check {
         var p = next(got).properties;
         for (var h : headers.entrySet()) {
             Object value = p.getHeaders().get(h.getKey());
-            check("header " + h + " is " + value, Objects.equals(value, h.getValue()));
+            if (value instanceof LongString) value = value.toString();
+            check("header " + h + " is " + value, Objects.deepEquals(value, h.getValue()));
         }
         String rest = p.builder().headers(null).build().toString();
         check("properties " + rest, rest.equals(sent.builder().headers(null).build().toString()));
@@ -141,6 +144,17 @@ public class Check {
         }
     }
 
+    static void failingCall(Channel ch) throws Exception {
+        String queue = ch.queueDeclare().getQueue();
+        var replies = consume(ch, queue, true);
+        ch.basicPublish("", "price", request(queue, 7), "no number".getBytes());
+        Message reply = next(replies);
+        var headers = reply.properties.getHeaders();
+        check("failure", reply.body.length == 0 && reply.properties.getCorrelationId().equals("7"));
+        check("failure " + headers, headers.get("x-warren-error").toString().equals("error")
+            && headers.get("x-warren-error-text").toString().contains("no number"));
+    }
+
     /** Answers calls of the broker's own process, then of this one. */
     static void serve(Channel ch) throws Exception {
         try (Connection other = connect()) {
@@ -170,11 +184,13 @@ public class Check {
             model(connection.createChannel());
             redelivery(connection.createChannel());
             errors(connection);
+            failingCall(connection.createChannel());
             Channel ch = connection.createChannel();
             calls(ch, "price", ch.queueDeclare().getQueue());
             calls(connection.createChannel(), "price", REPLY_TO);
             serve(connection.createChannel());
         }
-        System.out.printf("ok, %.1f s%n", (System.nanoTime() - start) / 1e9);
+        System.out.printf("%1$d calls by a callback queue, %1$d by direct reply-to, %1$d of the broker's served, %1$d of its own: %2$.1f s%n",
+            CALLS, (System.nanoTime() - start) / 1e9);
     }
 }

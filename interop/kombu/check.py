@@ -1,5 +1,7 @@
 """kombu (and py-amqp below it) against the broker at AMQP_URL."""
 
+import datetime
+import decimal
 import os
 import time
 
@@ -44,6 +46,19 @@ def bodies(connection, producer, queue):
         ((got, _),) = take(connection, queue)
         assert bytes(got or b"") == body, f"a body of {size} bytes"
     assert queue(connection.channel()).get() is None
+
+
+def headers(connection, producer, queue):
+    sent = {
+        "bool": True, "int": -5, "long": 1 << 40, "negative": -1 << 40, "float": 1.5, "text": "häuschen", "void": None,
+        "list": [1, "two", None, [False]], "table": {"a": {"b": 1}}, "decimal": decimal.Decimal("12.34"),
+        "time": datetime.datetime(2024, 2, 29, 12, 30),
+    }
+    producer.publish("x", routing_key=queue.name, serializer="json", headers=sent)
+    ((_, m),) = take(connection, queue)
+    got = dict(m.headers)
+    got["time"] = got["time"].replace(tzinfo=None)
+    assert got == sent, got
 
 
 def redelivery(connection, producer, queue):
@@ -99,6 +114,16 @@ def calls(connection, ch, name, replies, n, serve=lambda: None):
                 str(i), str(2 * i).encode())
 
 
+def failing_call(connection):
+    """The reply of a handler that fails."""
+    queue = kombu.Queue("kombu.failed", durable=False, exclusive=True)
+    queue(connection.channel()).declare()
+    kombu.Producer(connection.channel()).publish("no number", routing_key="price", reply_to=queue.name, correlation_id="7")
+    ((_, m),) = take(connection, queue)
+    assert (m.properties["correlation_id"], m.headers["x-warren-error"]) == ("7", "error"), (m.properties, m.headers)
+    assert "no number" in m.headers["x-warren-error-text"], m.headers
+
+
 def serve_calls(connection, other):
     """Calls of the broker's own process, then of this one, to a server here."""
     ch = other.channel()
@@ -130,10 +155,12 @@ def main():
         producer = connection.Producer()
         queue = topology(connection, producer)
         bodies(connection, producer, queue)
+        headers(connection, producer, queue)
         redelivery(connection, producer, queue)
         returns(connection, queue)
         queue(connection.channel()).delete()
         errors(connection)
+        failing_call(connection)
         callback = kombu.Queue("kombu.callback", durable=False, exclusive=True)
         callback(connection.channel()).declare()
         calls(connection, connection.channel(), "price", "kombu.callback", CALLS)
@@ -143,4 +170,5 @@ def main():
 
 start = time.monotonic()
 main()
-print(f"ok, {time.monotonic() - start:.1f} s")
+print(f"{CALLS} calls by a callback queue, {CALLS} by direct reply-to, {CALLS} of the broker's served, {CALLS} of its own: "
+      f"{time.monotonic() - start:.1f} s")

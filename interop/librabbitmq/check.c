@@ -240,6 +240,26 @@ static void calls(amqp_connection_state_t c, const char *name, const char *repli
 	}
 }
 
+/* failing_call is one whose handler fails. */
+static void failing_call(void) {
+	amqp_connection_state_t c = dial();
+	open_channel(c, 1);
+	amqp_bytes_free(declare(c, "c.failed", 1));
+	consume(c, text("c.failed"), 1);
+	publish(c, "", text("price"), text("no number"), "c.failed", text("7"));
+	amqp_envelope_t e = take(c);
+	amqp_basic_properties_t *p = &e.message.properties;
+	check(e.message.body.len == 0 && same(p->correlation_id, "7"), "the reply of a failure");
+	int failed = 0;
+	for (int i = 0; i < p->headers.num_entries; i++) {
+		amqp_table_entry_t *h = &p->headers.entries[i];
+		if (same(h->key, "x-warren-error")) failed = h->value.kind == AMQP_FIELD_KIND_UTF8 && same(h->value.value.bytes, "error");
+	}
+	check(failed, "the failure in the headers");
+	amqp_destroy_envelope(&e);
+	hang_up(c);
+}
+
 static void rpc(void) {
 	amqp_connection_state_t c = dial();
 	open_channel(c, 1);
@@ -278,7 +298,8 @@ int main(void) {
 	hang_up(c);
 	confirms_and_returns();
 	errors();
+	failing_call();
 	rpc();
-	puts("ok");
+	printf("%1$d calls by a callback queue, %1$d by direct reply-to, %1$d of the broker's served, %1$d of its own\n", CALLS);
 	return 0;
 }

@@ -7,6 +7,7 @@ use PhpAmqpLib\Channel\AMQPChannel;
 use PhpAmqpLib\Connection\AMQPStreamConnection;
 use PhpAmqpLib\Exception\AMQPProtocolChannelException;
 use PhpAmqpLib\Message\AMQPMessage;
+use PhpAmqpLib\Wire\AMQPDecimal;
 use PhpAmqpLib\Wire\AMQPTable;
 
 const CALLS = 1000;
@@ -75,6 +76,14 @@ function properties(AMQPChannel $ch, string $queue): void
         'timestamp' => 1700000000, 'type' => 't', 'user_id' => 'clients', 'app_id' => 'a'];
     $table = new AMQPTable($headers);
     $table->set('time', 1700000000, AMQPTable::T_TIMESTAMP);
+    $typed = ['i8' => [-8, AMQPTable::T_INT_SHORTSHORT], 'u8' => [200, AMQPTable::T_INT_SHORTSHORT_U],
+        'i16' => [-300, AMQPTable::T_INT_SHORT], 'u16' => [60000, AMQPTable::T_INT_SHORT_U],
+        'i32' => [-70000, AMQPTable::T_INT_LONG], 'u32' => [4000000000, AMQPTable::T_INT_LONG_U],
+        'i64' => [-(1 << 40), AMQPTable::T_INT_LONGLONG], 'decimal' => [new AMQPDecimal(1234, 2), AMQPTable::T_DECIMAL],
+        'bytes' => ["\x00\xff", AMQPTable::T_BYTES]];
+    foreach ($typed as $name => [$value, $type]) {
+        $table->set($name, $value, $type);
+    }
     $ch->basic_publish(new AMQPMessage('x', $sent + ['application_headers' => $table]), '', $queue);
     [$m] = take($ch, $queue);
     foreach ($sent as $name => $value) {
@@ -83,6 +92,10 @@ function properties(AMQPChannel $ch, string $queue): void
     $got = $m->get('application_headers')->getNativeData();
     check('time', ($got['time'] instanceof DateTime ? $got['time']->getTimestamp() : (int)$got['time']) === 1700000000);
     unset($got['time']);
+    foreach ($typed as $name => [$value]) {
+        check("$name is " . json_encode($got[$name]), $got[$name] == $value);
+        unset($got[$name]);
+    }
     ksort($got);
     ksort($headers);
     check('headers: ' . json_encode($got), $got === $headers);
@@ -170,6 +183,17 @@ function callbackQueueCalls(AMQPChannel $ch): void
     check('replies', count($seen) === CALLS);
 }
 
+/** A call whose handler fails. */
+function failingCall(AMQPChannel $ch): void
+{
+    [$queue] = $ch->queue_declare('', false, false, true, false);
+    $ch->basic_publish(new AMQPMessage('no number', ['reply_to' => $queue, 'correlation_id' => '7']), '', 'price');
+    [$m] = take($ch, $queue);
+    $headers = $m->get('application_headers')->getNativeData();
+    check('failure', $m->body === '' && $m->get('correlation_id') === '7' && $headers['x-warren-error'] === 'error');
+    check('text of a failure', str_contains($headers['x-warren-error-text'], 'no number'));
+}
+
 /** Answers calls of the broker's own process, then of this one. */
 function serveCalls(AMQPChannel $ch): void
 {
@@ -204,8 +228,10 @@ properties($ch, $queue);
 redelivery($ch, $queue);
 confirmsAndReturns($ch, $queue);
 errors($connection);
+failingCall($connection->channel());
 callbackQueueCalls($connection->channel());
 directCalls($connection->channel(), 'price');
 serveCalls($connection->channel());
 $connection->close();
-printf("ok, %.1f s\n", microtime(true) - $start);
+printf("%1\$d calls by a callback queue, %1\$d by direct reply-to, %1\$d of the broker's served, %1\$d of its own: %2\$.1f s\n",
+    CALLS, microtime(true) - $start);

@@ -127,6 +127,15 @@ def direct_calls(ch, queue, n):
         assert replies.pop() == (str(i), str(2 * i).encode())
 
 
+def failing_call(ch):
+    """The reply of a handler that fails."""
+    queue = ch.queue_declare("", exclusive=True).method.queue
+    ch.basic_publish("", "price", b"no number", pika.BasicProperties(reply_to=queue, correlation_id="7"))
+    ((_, p, body),) = take(ch, queue)
+    assert (body, p.correlation_id, p.headers["x-warren-error"]) == (b"", "7", "error"), (body, p)
+    assert "no number" in p.headers["x-warren-error-text"], p
+
+
 def callback_queue_calls(ch, n):
     """n calls with a callback queue, all on their way at once."""
     queue = ch.queue_declare("", exclusive=True).method.queue
@@ -180,6 +189,7 @@ def main():
     redelivery(ch, queue)
     confirms_and_returns(ch, queue)
     errors(connection)
+    failing_call(connection.channel())
     callback_queue_calls(connection.channel(), CALLS)
     direct_calls(connection.channel(), "price", CALLS)
     serve_calls(connection.channel())
@@ -188,4 +198,5 @@ def main():
 
 start = time.monotonic()
 main()
-print(f"pika {pika.__version__}: ok, {time.monotonic() - start:.1f} s")
+print(f"{CALLS} calls by a callback queue, {CALLS} by direct reply-to, {CALLS} of the broker's served, {CALLS} of its own: "
+      f"{time.monotonic() - start:.1f} s")
