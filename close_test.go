@@ -193,7 +193,7 @@ func TestAllPendingCallsEndWhenTheBrokerCloses(t *testing.T) {
 
 // Calls that come while the broker closes end, with an answer or ErrClosed.
 func TestBrokerClosesUnderBusyCallers(t *testing.T) {
-	for range 20 {
+	for range 5 {
 		rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
 			rpHandle(t, b, "q", echo, warren.Concurrency(2))
 			var wg sync.WaitGroup

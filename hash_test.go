@@ -134,7 +134,7 @@ func TestConsistentHashMovesOnlyTheShareOfWhatComesOrGoes(t *testing.T) {
 			bound = append(bound, queues[i], "10")
 		}
 		chHash(t, ch, "x", warren.ExchangeOptions{}, bound...)
-		const n = 5_000
+		const n = 2_000
 		before := chPlaces(t, ch, "x", n, queues...)
 
 		amQueues(t, ch, "new")
