@@ -33,8 +33,9 @@ type Options struct {
 	// MemoryLimit is how many bytes the messages in all queues may hold
 	// together, with about 100 bytes of bookkeeping counted for each. It is a
 	// soft limit: publishers that are under way may exceed it by a message
-	// each, and those who wait go on when an eighth is free again. Zero: 1 GiB. Negative: no limit. Replies by direct reply-to are
-	// not counted, so that those who free memory can finish.
+	// each, and those who wait go on when an eighth is free again. Replies by
+	// direct reply-to are not counted, so that those who free memory can
+	// finish. Zero: 1 GiB. Negative: no limit.
 	MemoryLimit int64
 
 	// MemoryPolicy says what a publisher meets at the limit. Zero:
