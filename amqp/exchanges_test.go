@@ -188,7 +188,7 @@ func TestDelayedMessagesOverTheWire(t *testing.T) {
 			{float64(1000.5), int32(-1000), time.Second},
 			{float32(1000.5), int32(-1000), time.Second},
 			{"1000", int32(-1000), time.Second},
-			{int64(math.MaxUint32), int64(-math.MaxUint32), math.MaxUint32 * time.Millisecond},
+			{uint32(60_000), int32(-60_000), time.Minute},
 			{int64(math.MaxUint32 + 1), int64(math.MaxUint32 + 1), 0},
 			{int32(0), int32(0), 0},
 			{int32(-1), int32(-1), 0},
