@@ -257,8 +257,14 @@ func (d *exchangeDefinition) define(in *importer) error {
 	if err != nil {
 		return err
 	}
-	return v.declareExchange(nil, d.Name, d.Type, ExchangeOptions{
-		Durable: d.Durable, AutoDelete: d.AutoDelete, Internal: d.Internal, Args: Table(d.Arguments),
+	kind, args := d.Type, Table(d.Arguments)
+	if args[delayedAlias] == true { // LavinMQ's way to tell of one
+		args = args.clone()
+		delete(args, delayedAlias)
+		kind, args[delayedTypeArg] = DelayedMessage, string(d.Type)
+	}
+	return v.declareExchange(nil, d.Name, kind, ExchangeOptions{
+		Durable: d.Durable, AutoDelete: d.AutoDelete, Internal: d.Internal, Args: args,
 	})
 }
 

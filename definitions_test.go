@@ -546,3 +546,10 @@ func TestErrorsOfFilesAreReturned(t *testing.T) {
 	require.ErrorIs(t, b.ImportDefinitions(dfBroken{}), errDisk)
 	require.ErrorIs(t, b.ExportDefinitions(dfBroken{}), errDisk)
 }
+
+func TestDelayedExchangesOfLavinMQAreImported(t *testing.T) {
+	amTest(t, func(t *testing.T, b *warren.Broker) {
+		dfImport(t, b, `{"exchanges": [{"name": "later", "vhost": "/", "type": "topic", "durable": true, "arguments": {"x-delayed-exchange": true}}]}`)
+		require.NoError(t, amOpen(t, b).ExchangeDeclare("later", warren.DelayedMessage, warren.ExchangeOptions{Durable: true, DelayedType: warren.Topic}))
+	})
+}

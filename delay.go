@@ -192,7 +192,7 @@ func (d *delays) due(now int64) (list []*waiting, bytes int64) {
 func (d *delays) release(p *publishing) {
 	v := d.vhost
 	msg := p.message()
-	next := publishing{entry: p.entry, extra: p.extra}
+	next := publishing{entry: p.entry, extra: p.extra, blind: p.blind}
 	if req := p.request(); req != nil {
 		msg.Expiration = req.Expiration // not yet what is left to the caller
 		next.deadline = v.broker.deadlineOf(req.caller)
@@ -203,6 +203,7 @@ func (d *delays) release(p *publishing) {
 	msg.Headers = msg.Headers.clone()
 	msg.Headers[DelayHeader] = negative(delayOf(p.content))
 	next.content = p.derive(&msg)
+	next.hideBlind()
 
 	r := v.startRouting()
 	defer v.endRouting(r)

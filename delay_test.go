@@ -523,3 +523,21 @@ func TestDelayedMessagesCountForTheMemoryLimit(t *testing.T) {
 		require.NoError(t, <-blocked)
 	})
 }
+
+func TestDelayedMessageKeepsItsBlindKeys(t *testing.T) {
+	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		amQueues(t, ch, "blind")
+		_, err := ch.QueueDeclare("mortal", warren.QueueOptions{DeadLetter: &warren.DeadLetter{}})
+		require.NoError(t, err)
+		require.NoError(t, ch.QueueBind("mortal", "", "later", nil))
+		msg := deMessage("m", time.Second)
+		msg.Headers["BCC"] = []any{"blind"}
+		require.NoError(t, amSend(ch, "later", "nowhere", msg, warren.PublishOptions{}))
+		deWait(time.Second)
+		d := amTake(t, ch, "mortal")
+		require.NoError(t, d.Reject(false))
+		d = amTake(t, ch, "blind")
+		require.Equal(t, "m", string(d.Body))
+		require.NotContains(t, d.Headers, "BCC")
+	})
+}
