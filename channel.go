@@ -93,7 +93,7 @@ func (ch *Channel) shut(reason error) {
 	consumers := ch.inOrder()
 	ch.consumers = nil
 	for _, s := range ch.tx.settled {
-		ch.unacked.add(s.tag, s.delivered)
+		ch.unacked.add(s.tag, &s.delivered)
 	}
 	unacked := ch.unacked.removeTo(^uint64(0), nil)
 	ch.tx = transaction{}

@@ -305,7 +305,7 @@ func (ch *Channel) Get(queue string, autoAck bool) (d Delivery, ok bool, err err
 		d.DeliveryTag = ch.lastTag.Add(1)
 		return d, true, nil
 	}
-	d.DeliveryTag, err = ch.track(got)
+	d.DeliveryTag, err = ch.track(&got)
 	if err != nil { // the channel was closed meanwhile
 		q.requeue(nil, []settling{unsettled(got.item)}, false)
 		return Delivery{}, false, err

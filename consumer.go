@@ -303,7 +303,7 @@ func (c *Consumer) present(it *item, d *Delivery) error {
 		d.DeliveryTag = c.ch.lastTag.Add(1)
 		return nil
 	}
-	tag, err := c.ch.track(delivered{item: *it, queue: c.c.queue, consumer: c.c, timeout: c.c.timeout})
+	tag, err := c.ch.track(&delivered{item: *it, queue: c.c.queue, consumer: c.c, timeout: c.c.timeout})
 	if err != nil { // the channel was closed meanwhile
 		c.c.queue.requeue(c.c, []settling{unsettled(*it)}, false)
 		return err

@@ -22,7 +22,7 @@ func (ch *Channel) keep(tag uint64, d *delivered) {
 		}
 		ch.expect(d.due)
 	}
-	ch.unacked.add(tag, *d)
+	ch.unacked.add(tag, d)
 }
 
 // expect has overdue called at a time. There is one timer for all deliveries of

@@ -58,7 +58,8 @@ func (q *queue) dropExpired() {
 			q.wakeAt(deadline, now)
 			return
 		}
-		it := q.store.shift()
+		var it item
+		q.store.shift(&it)
 		q.lose(&it, diedExpired)
 	}
 }

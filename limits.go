@@ -36,7 +36,8 @@ func (q *queue) trim() {
 		if (r.maxLength < 0 || int64(n) <= r.maxLength) && (r.maxBytes < 0 || q.store.bytes <= r.maxBytes) {
 			return
 		}
-		it := q.store.shift()
+		var it item
+		q.store.shift(&it)
 		q.lose(&it, diedMaxLen)
 	}
 }

@@ -65,13 +65,12 @@ type QueueCounts struct {
 // done, no expired message is left at the head. Dead letters are sent out
 // afterwards, so no other lock may be held if there can be any.
 func (q *queue) unlock() {
-	if q.store.timed > 0 {
-		q.dropExpired() // or the timer is set for the head that there is now
+	bury := false
+	if q.store.timed > 0 || q.letters != nil {
+		bury = q.settleUp()
 	}
 	b := q.wake
 	q.wake = nil
-	bury := q.letters != nil && !q.burying
-	q.burying = q.burying || bury
 	q.mu.Unlock()
 	if b != nil {
 		b.signal()
@@ -79,6 +78,17 @@ func (q *queue) unlock() {
 	if bury {
 		q.bury()
 	}
+}
+
+// settleUp sees to the head of the queue, and reports whether there are dead
+// letters that nobody sends out.
+func (q *queue) settleUp() (bury bool) {
+	if q.store.timed > 0 {
+		q.dropExpired() // or the timer is set for the head that there is now
+	}
+	bury = q.letters != nil && !q.burying
+	q.burying = q.burying || bury
+	return bury
 }
 
 // wakeLater notes that b must be signalled.
@@ -138,7 +148,9 @@ func (q *queue) push(p *publishing) (taken bool, err error) {
 		q.hand(c, &item{entry: *e, pos: q.store.pass(priority), deadline: deadline})
 	} else {
 		q.store.push(e, priority, deadline)
-		q.tidy()
+		if q.rules != nil || q.store.timed > 0 {
+			q.tidy()
+		}
 	}
 	q.unlock()
 	return true, nil
@@ -162,7 +174,8 @@ func (q *queue) dispatch() {
 		if c == nil {
 			return
 		}
-		it := q.store.shift()
+		var it item
+		q.store.shift(&it)
 		if c.noAck {
 			q.account(-it.cost())
 		}
@@ -212,7 +225,11 @@ func (q *queue) hand(c *consumer, it *item) {
 		q.unlist(c)
 		q.list(c)
 	}
-	q.wakeLater(c.take(it))
+	if c.box == nil {
+		q.wakeLater(c.take(it))
+	} else if c.box.put(it) {
+		q.wakeLater(c.box)
+	}
 }
 
 // forget tells the journal that a message is done with.
@@ -400,7 +417,8 @@ func (q *queue) get(noAck bool) (d delivered, left int, ok bool, err error) {
 	if q.deleted || !q.hasReady() {
 		return d, 0, false, nil
 	}
-	d = delivered{item: q.store.shift(), queue: q, timeout: q.timeout()}
+	d = delivered{queue: q, timeout: q.timeout()}
+	q.store.shift(&d.item)
 	it := &d.item
 	q.counts.Delivered++
 	if it.redelivered {
@@ -430,7 +448,8 @@ func (q *queue) dropReady() int {
 	}
 	n := q.store.len()
 	for range n {
-		it := q.store.shift()
+		var it item
+		q.store.shift(&it)
 		q.account(-it.cost())
 		q.forget(&it)
 		it.drop(ErrRequestDropped)

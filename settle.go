@@ -43,14 +43,14 @@ func errUnknownTag(m method, tag uint64) error {
 }
 
 // track notes a delivery that must be settled and gives it its tag.
-func (ch *Channel) track(d delivered) (uint64, error) {
+func (ch *Channel) track(d *delivered) (uint64, error) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if err := ch.check(); err != nil {
 		return 0, err
 	}
 	tag := ch.lastTag.Add(1)
-	ch.keep(tag, &d)
+	ch.keep(tag, d)
 	return tag, nil
 }
 
@@ -61,9 +61,10 @@ func (ch *Channel) settle(m method, tag uint64, multiple bool, f fate) error {
 		return err
 	}
 	if !multiple {
-		d, ok := ch.unacked.remove(tag)
+		one := [1]settling{{tag: tag}}
+		ok := ch.unacked.remove(tag, &one[0].delivered)
 		if ok && ch.mode.Load() == modeTx {
-			ch.tx.settle(f, settling{tag, d})
+			ch.tx.settle(f, one[0])
 			ch.mu.Unlock()
 			return nil
 		}
@@ -71,7 +72,6 @@ func (ch *Channel) settle(m method, tag uint64, multiple bool, f fate) error {
 		if !ok {
 			return errUnknownTag(m, tag)
 		}
-		one := [1]settling{{tag, d}}
 		ch.applyRun(one[:], f)
 		ch.revive()
 		return nil

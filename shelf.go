@@ -70,16 +70,17 @@ func (s *shelf) grow() *chunk {
 	return c
 }
 
-// shift takes the first message. There must be one.
-func (s *shelf) shift() item {
+// shift takes the first message, into it, which is zero. There must be one.
+func (s *shelf) shift(it *item) {
 	// What came back was given out before anything that is still in the
 	// chunks, so its positions are the lower ones.
 	if len(s.returned) > 0 {
-		return s.returned.pop()
+		*it = s.returned.pop()
+		return
 	}
 	c := s.head
 	e := &c.entries[c.read]
-	it := item{entry: *e, pos: s.first}
+	it.entry, it.pos = *e, s.first
 	*e = entry{} // what is gone must not keep its body alive
 	if c.deadlines != nil {
 		it.deadline = c.deadlines[c.read]
@@ -93,7 +94,6 @@ func (s *shelf) shift() item {
 	} else if c.read == c.write {
 		c.read, c.write = 0, 0
 	}
-	return it
 }
 
 // drop takes the head chunk, whose messages are all gone, off the list.

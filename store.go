@@ -63,20 +63,19 @@ func (s *store) push(e *entry, priority uint8, deadline int64) {
 	s.came(e, deadline)
 }
 
-// shift takes the first message. There must be one.
-func (s *store) shift() (it item) {
+// shift takes the first message, into it, which is zero. There must be one.
+func (s *store) shift(it *item) {
 	if s.levels == nil {
-		it = s.shelf.shift()
+		s.shelf.shift(it)
 	} else {
 		l := s.levels.top()
-		it = l.shift()
+		l.shift(it)
 		s.levels.removed(l)
 	}
 	s.bytes -= int64(len(it.body))
 	if it.deadline != 0 {
 		s.timed--
 	}
-	return it
 }
 
 // requeue brings a message back to its old place.

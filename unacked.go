@@ -40,7 +40,7 @@ type unackedBlock struct {
 }
 
 // add puts d in under tag, which is not there yet.
-func (s *unackedSet) add(tag uint64, d delivered) {
+func (s *unackedSet) add(tag uint64, d *delivered) {
 	number := tag / unackedBlockSize
 	b := s.last
 	if b == nil || b.number != number {
@@ -50,7 +50,7 @@ func (s *unackedSet) add(tag uint64, d delivered) {
 	}
 	i := tag % unackedBlockSize
 	b.used |= 1 << i
-	b.slots[i] = d
+	b.slots[i] = *d
 	s.len++
 }
 
@@ -99,21 +99,22 @@ func (s *unackedSet) has(tag uint64) bool {
 	return b != nil && b.used&(1<<(tag%unackedBlockSize)) != 0
 }
 
-// remove takes the delivery with the tag out.
-func (s *unackedSet) remove(tag uint64) (delivered, bool) {
+// remove takes the delivery with the tag out, into d, and reports false if there
+// is none.
+func (s *unackedSet) remove(tag uint64, d *delivered) bool {
 	b := s.block(tag)
 	i := tag % unackedBlockSize
 	if b == nil || b.used&(1<<i) == 0 {
-		return delivered{}, false
+		return false
 	}
-	d := b.slots[i]
+	*d = b.slots[i]
 	b.slots[i] = delivered{}
 	b.used &^= 1 << i
 	s.len--
 	if b.used == 0 {
 		s.unlink(b)
 	}
-	return d, true
+	return true
 }
 
 func (s *unackedSet) unlink(b *unackedBlock) {

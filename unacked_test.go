@@ -21,18 +21,19 @@ func TestUnackedSetAgreesWithAMap(t *testing.T) {
 			switch n := rng.IntN(20); {
 			case n < 12:
 				next += 1 + uint64(rng.IntN(3)) // deliveries without ack have tags, too
-				s.add(next, delivered{item: item{pos: next * 7}})
+				s.add(next, &delivered{item: item{pos: next * 7}})
 				model[next] = next * 7
 			case n < 18:
 				tag := uint64(rng.Int64N(int64(next + 2)))
 				pos, ok := model[tag]
 				require.Equal(t, ok, s.has(tag))
-				d, removed := s.remove(tag)
+				var d delivered
+				removed := s.remove(tag, &d)
 				require.Equal(t, ok, removed)
 				require.Equal(t, pos, d.pos)
 				delete(model, tag)
 				if ok && rng.IntN(4) == 0 { // as a rollback does
-					s.add(tag, d)
+					s.add(tag, &d)
 					model[tag] = pos
 				}
 			case n == 18:
@@ -61,10 +62,10 @@ func TestUnackedSetAgreesWithAMap(t *testing.T) {
 // not make the set grow with all that come after.
 func TestOldUnackedDeliveryKeepsNoOthers(t *testing.T) {
 	var s unackedSet
-	s.add(1, delivered{})
+	s.add(1, &delivered{})
 	for tag := uint64(2); tag < 100_000; tag++ {
-		s.add(tag, delivered{})
-		_, ok := s.remove(tag)
+		s.add(tag, &delivered{})
+		ok := s.remove(tag, new(delivered))
 		require.True(t, ok)
 	}
 	require.LessOrEqual(t, len(s.blocks), 2)
