@@ -11,6 +11,14 @@ import (
 	"github.com/warrenmq/warren"
 )
 
+// amLess is n, or a part of it with the race detector.
+func amLess(n, part int) int {
+	if withRace {
+		return n / part
+	}
+	return n
+}
+
 // amTest runs f with a new broker in a bubble.
 func amTest(t *testing.T, f func(t *testing.T, b *warren.Broker)) {
 	t.Helper()

@@ -16,7 +16,7 @@ import (
 
 var (
 	mbSeed  = flag.Uint64("model.seed", 0, "the only seed that TestBrokerAgreesWithModel runs")
-	mbSeeds = flag.Uint64("model.seeds", mbDefaultSeeds, "how many seeds TestBrokerAgreesWithModel runs")
+	mbSeeds = flag.Uint64("model.seeds", uint64(amLess(1000, 100)), "how many seeds TestBrokerAgreesWithModel runs")
 )
 
 // mbSides makes a fresh model and a fresh broker.

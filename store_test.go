@@ -43,7 +43,7 @@ func TestStoreKeepsOrder(t *testing.T) {
 			at, _ := slices.BinarySearchFunc(ready, it, served)
 			ready = slices.Insert(ready, at, it)
 		}
-		for range 1000 {
+		for range 300 {
 			switch n := rng.IntN(10); {
 			case n < 5: // often more come in than go out, so that chunks fill
 				for range rng.IntN(20) {

@@ -379,7 +379,7 @@ func TestAStreamIsDeletedAsItsConditionsSay(t *testing.T) {
 
 func TestManyReadersGetEachMessageOnce(t *testing.T) {
 	amTest(t, func(t *testing.T, b *warren.Broker) {
-		const messages = 2000
+		const messages = 1000
 		amStreamOf(t, amOpen(t, b))
 		got := make(chan []string, 10)
 		for i := range 10 {

@@ -1,0 +1,5 @@
+//go:build !race
+
+package warren_test
+
+const withRace = false
