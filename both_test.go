@@ -203,6 +203,7 @@ func boArguments(o warren.QueueOptions) amqp091.Table {
 			t[name] = v
 		}
 	}
+	set("x-queue-type", string(o.Type), o.Type != "")
 	set("x-message-ttl", o.MessageTTL.Milliseconds(), o.MessageTTL > 0)
 	set("x-expires", o.Expires.Milliseconds(), o.Expires > 0)
 	set("x-max-length", o.MaxLength, o.MaxLength > 0)

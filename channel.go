@@ -12,7 +12,8 @@ import (
 // Channel is where the AMQP model is used: it declares, publishes, consumes
 // and settles. Its methods have the names and rules of the AMQP methods, and
 // they are safe for many goroutines. An error never closes a channel; the same
-// error would close one over AMQP.
+// error would close one over AMQP. Only a consumer timeout does, see
+// [QueueOptions].ConsumerTimeout.
 //
 // An empty queue name stands for the queue that the channel declared last.
 type Channel struct {

@@ -42,6 +42,17 @@
 // Channels of one [Session] share its exclusive queues, as those of an AMQP
 // connection do. [DirectReplyTo] tells how to do RPC on this level.
 //
+// # Rules of queues and exchanges
+//
+// What RabbitMQ and LavinMQ take as x-arguments are fields here:
+// [QueueOptions] has time to live, length limits, dead letters, priorities, a
+// single active consumer, delivery limits and consumer timeouts, and makes
+// streams; [ExchangeOptions] is for exchanges that hash consistently
+// ([ConsistentHash]), delay messages ([DelayedMessage]) and drop duplicates
+// ([Deduplication]). A [Policy] gives such rules to all queues and exchanges
+// that its pattern matches, while they are in use. [Broker.ExportDefinitions]
+// writes the whole topology as JSON that RabbitMQ and LavinMQ read.
+//
 // # Errors
 //
 // Errors are to be told apart with [errors.Is] and [errors.As]:
