@@ -32,7 +32,7 @@ func (ch *Channel) consume(queue string, o ConsumeOptions, out link.Sink) (*Cons
 	if err := ch.vhost.broker.accepting(); err != nil {
 		return nil, err
 	}
-	if err := o.check(queue, ch.vhost.name); err != nil {
+	if err := o.check(); err != nil {
 		return nil, err
 	}
 	if isReplyName(queue) {
@@ -48,6 +48,9 @@ func (ch *Channel) register(name string, o *ConsumeOptions, out link.Sink) (*Con
 	}
 	q, err := ch.readQueue(basicConsume, name)
 	if err != nil {
+		return nil, err
+	}
+	if err := o.rank(q); err != nil {
 		return nil, err
 	}
 	c := &Consumer{ch: ch, queue: q.name, box: newMailbox(&q.mu), out: out}

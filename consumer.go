@@ -355,7 +355,7 @@ func newConsumer(q *queue, tag string, o *ConsumeOptions, limit, mailbox int) *c
 }
 
 // check refuses options that cannot be meant.
-func (o *ConsumeOptions) check(queue, vhost string) error {
+func (o *ConsumeOptions) check() error {
 	if err := checkName(basicConsume, "consumer tag", o.Tag); err != nil {
 		return err
 	}
@@ -365,12 +365,19 @@ func (o *ConsumeOptions) check(queue, vhost string) error {
 	if o.Prefetch > math.MaxUint16 {
 		return basicConsume.fail(PreconditionFailed, "prefetch %d exceeds %d", o.Prefetch, math.MaxUint16)
 	}
-	if v, ok := o.Args["x-priority"]; ok {
-		n, ok := integer(v)
-		if !ok {
-			return basicConsume.fail(PreconditionFailed, "invalid arg 'x-priority' for queue '%s' in vhost '%s': %s", queue, vhost, noInteger(v))
-		}
-		o.Priority = int(n)
+	return nil
+}
+
+// rank takes x-priority for a queue that is no stream.
+func (o *ConsumeOptions) rank(q *queue) error {
+	v, ok := o.Args["x-priority"]
+	if !ok || q.stream != nil {
+		return nil
 	}
+	n, ok := integer(v)
+	if !ok {
+		return basicConsume.fail(PreconditionFailed, "invalid arg 'x-priority' for queue '%s' in vhost '%s': %s", q.name, q.vhost.name, noInteger(v))
+	}
+	o.Priority = int(n)
 	return nil
 }

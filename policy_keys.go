@@ -45,7 +45,7 @@ var policyKeys = [...]policyKey{
 	{name: "initial-cluster-size", check: isAtLeast(0), problem: "is not a valid cluster size", unfit: kindClassic | kindQuorum},
 	{name: "max-in-memory-bytes", check: isAtLeast(0), problem: "is not a valid maximum memory in bytes", merge: smaller, operator: true, unfit: kindStream},
 	{name: "max-in-memory-length", check: isAtLeast(0), problem: "is not a valid maximum memory in bytes", merge: smaller, operator: true, unfit: kindStream},
-	{name: "queue-leader-locator", check: isWord("client-local", "balanced", "random", "least-leaders"), problem: "is not a valid queue leader locator value", unfit: kindClassic},
+	{name: "queue-leader-locator", check: isWord(leaderLocators[:]...), problem: "is not a valid queue leader locator value", unfit: kindClassic},
 	{name: "queue-master-locator", check: isWord("client-local", "min-masters", "random"), problem: "invalid queue-master-locator value", unfit: kindQuorum | kindStream},
 	{name: "queue-mode", check: isWord("default", "lazy"), problem: "is not a valid queue-mode value", unfit: kindQuorum | kindStream},
 	{name: "queue-version", check: isVersion, problem: "is not a valid queue-version value", operator: true},

@@ -106,12 +106,16 @@ var queueArgs = [...]queueArg{
 	{"x-message-ttl", isTime, func(r *rules, v any) { r.ttl = milliseconds(v) }},
 	{"x-dead-letter-exchange", isString, func(r *rules, v any) { r.letters().Exchange = v.(string) }},
 	{"x-dead-letter-routing-key", isDeadLetterKey, func(r *rules, v any) { r.letters().setKey(v.(string)) }},
+	{"x-dead-letter-strategy", oneOf("invalid_dlx_strategy", "at-most-once", "at-least-once"), nil},
 	{"x-max-length", isCount, func(r *rules, v any) { r.maxLength, _ = integer(v) }},
 	{"x-max-length-bytes", isCount, func(r *rules, v any) { r.maxBytes, _ = integer(v) }},
 	{"x-max-age", isAge, func(r *rules, v any) { r.maxAge, _ = parseAge(v.(string)) }},
 	{"x-stream-max-segment-size-bytes", isCount, func(r *rules, v any) { r.segmentBytes, _ = integer(v) }},
 	{"x-stream-filter-size-bytes", isCount, nil},
 	{"x-initial-cluster-size", isPositive, nil},
+	{"x-quorum-initial-group-size", isPositive, nil},
+	{"x-max-in-memory-length", isCount, nil},
+	{"x-max-in-memory-bytes", isCount, nil},
 	{"x-overflow", isOverflow, func(r *rules, v any) { r.overflow = Overflow(v.(string)) }},
 	{"x-delivery-limit", isCount, func(r *rules, v any) { r.deliveryLimit, _ = integer(v) }},
 	{"x-consumer-timeout", isTime, func(r *rules, v any) { r.consumerTimeout = milliseconds(v) }},
@@ -121,12 +125,15 @@ var queueArgs = [...]queueArg{
 	{"x-queue-mode", isQueueMode, nil},
 	{"x-queue-version", isQueueVersion, nil},
 	{"x-queue-master-locator", isString, nil},
-	{"x-queue-leader-locator", isString, nil},
+	{"x-queue-leader-locator", oneOf("invalid_queue_locator_arg", leaderLocators[:]...), nil},
 	{deduplicateArg, isBool, nil},
 	{cacheSizeArg, isCacheSize, nil},
 	{cacheTTLArg, isTime, nil},
 	{DeduplicationHeader, isString, nil},
 }
+
+// leaderLocators may be asked for, and mean nothing here.
+var leaderLocators = [...]string{"client-local", "balanced", "random", "least-leaders"}
 
 // letters are the rules' own dead letter settings.
 func (r *rules) letters() *DeadLetter {
@@ -258,13 +265,10 @@ func isQueueVersion(v any, _ Table) string {
 	return fmt.Sprintf(`"unsupported queue version '%v'"`, v)
 }
 
-// checkQueueArgs refuses arguments that no queue can obey.
+// checkQueueArgs refuses arguments that a new queue cannot obey.
 func (v *VirtualHost) checkQueueArgs(name string, args Table) error {
 	if len(args) == 0 {
 		return nil
-	}
-	if err := args.check(queueDeclare); err != nil {
-		return err
 	}
 	if x, ok := args["x-dead-letter-exchange"]; ok && isString(x, nil) != "" {
 		return queueDeclare.fail(PreconditionFailed, "invalid type '%s' for arg 'x-dead-letter-exchange' in queue '%s' in vhost '%s'", typeName(x), name, v.name)

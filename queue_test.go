@@ -112,6 +112,11 @@ func TestQueueRedeclareComparesProperties(t *testing.T) {
 			"'x-queue-version' for queue 'q' in vhost '/': received none but current is the value '2' of type 'signedint'"},
 		{"an argument differs", O{Args: T{"x-queue-version": int32(2)}}, O{Args: T{"x-queue-version": int64(1)}},
 			"'x-queue-version' for queue 'q' in vhost '/': received '1' but current is '2'"},
+		{"types differ", O{Args: T{"x-expires": 9000}}, O{Args: T{"x-expires": "soon"}},
+			"'x-expires' for queue 'q' in vhost '/': received 'soon' but current is '9000'"},
+		{"a value that a new queue would not take", O{}, O{Args: T{"x-max-length": int32(-1)}},
+			"'x-max-length' for queue 'q' in vhost '/': received the value '-1' of type 'signedint' but current is none"},
+		{"arguments of other types of queues are not compared", O{}, O{Args: T{"x-max-age": "1h"}}, ""},
 		{"text differs", O{Args: T{"x-queue-mode": "lazy"}}, O{Args: T{"x-queue-mode": "default"}},
 			"'x-queue-mode' for queue 'q' in vhost '/': received 'default' but current is 'lazy'"},
 		{"no type is the classic type", O{}, O{Args: T{"x-queue-type": "classic"}}, ""},
@@ -398,4 +403,37 @@ func TestMaxQueues(t *testing.T) {
 		require.NoError(t, err)
 		amQueues(t, ch, "c")
 	})
+}
+
+func TestQuorumQueuesTakeTheirArguments(t *testing.T) {
+	const invalid = "PRECONDITION_FAILED - invalid arg "
+	for _, c := range []struct {
+		name string
+		v    any
+		text string // empty: it is taken
+	}{
+		{"x-quorum-initial-group-size", 3, ""},
+		{"x-quorum-initial-group-size", 0, "'x-quorum-initial-group-size' for queue 'q' in vhost '/': {value_zero,0}"},
+		{"x-dead-letter-strategy", "at-most-once", ""},
+		{"x-dead-letter-strategy", "at-least-once", ""},
+		{"x-dead-letter-strategy", "never", "'x-dead-letter-strategy' for queue 'q' in vhost '/': invalid_dlx_strategy"},
+		{"x-max-in-memory-length", 5, ""},
+		{"x-max-in-memory-bytes", int32(-1), "'x-max-in-memory-bytes' for queue 'q' in vhost '/': {value_negative,-1}"},
+		{"x-queue-leader-locator", "balanced", ""},
+		{"x-queue-leader-locator", "nowhere", "'x-queue-leader-locator' for queue 'q' in vhost '/': invalid_queue_locator_arg"},
+		{"x-max-age", "1h", "'x-max-age' for queue 'q' in vhost '/' of queue type rabbit_quorum_queue"},
+		{"x-initial-cluster-size", 3, "'x-initial-cluster-size' for queue 'q' in vhost '/' of queue type rabbit_quorum_queue"},
+	} {
+		t.Run(fmt.Sprint(c.name, " ", c.v), func(t *testing.T) {
+			amTest(t, func(t *testing.T, b *warren.Broker) {
+				ch := amOpen(t, b)
+				_, err := ch.QueueDeclare("q", warren.QueueOptions{Durable: true, Type: warren.Quorum, Args: warren.Table{c.name: c.v}})
+				if c.text == "" {
+					require.NoError(t, err)
+				} else {
+					amFails(t, err, 406, 50, 10, invalid+c.text)
+				}
+			})
+		})
+	}
 }

@@ -27,9 +27,12 @@ func (t Table) isStream() bool { return t["x-queue-type"] == any(string(Stream))
 // Arguments that belong to other types of queues, and RabbitMQ's names of the
 // types.
 var (
-	foreignQueueArgs = [...]string{
+	foreignClassicArgs = [...]string{
 		"x-max-age", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes", "x-initial-cluster-size",
-		"x-quorum-initial-group-size", "x-dead-letter-strategy",
+		"x-quorum-initial-group-size", "x-dead-letter-strategy", "x-max-in-memory-length", "x-max-in-memory-bytes",
+	}
+	foreignQuorumArgs = [...]string{
+		"x-max-age", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes", "x-initial-cluster-size",
 	}
 	foreignStreamArgs = [...]string{
 		"x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy",
@@ -41,16 +44,20 @@ var (
 
 const (
 	classicTypeName = "rabbit_classic_queue"
+	quorumTypeName  = "rabbit_quorum_queue"
 	streamTypeName  = "rabbit_stream_queue"
 )
 
 // foreign lists the arguments that a queue with these ones cannot have, with
 // the name of its type.
 func (t Table) foreign() (names []string, queueType string) {
-	if t.isStream() {
+	switch t["x-queue-type"] {
+	case string(Stream):
 		return foreignStreamArgs[:], streamTypeName
+	case string(Quorum):
+		return foreignQuorumArgs[:], quorumTypeName
 	}
-	return foreignQueueArgs[:], classicTypeName
+	return foreignClassicArgs[:], classicTypeName
 }
 
 // maxSegmentSize is RabbitMQ's bound of x-stream-max-segment-size-bytes.

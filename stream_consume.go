@@ -89,9 +89,10 @@ func (q *queue) newReader(o *ConsumeOptions, limit int) (*reader, error) {
 	const m = basicConsume
 	args := o.table()
 	if q.stream == nil {
+		_, queueType := q.args.foreign()
 		for _, arg := range [...]string{offsetHeader, filterArg, unfilteredArg} {
 			if _, ok := args[arg]; ok {
-				return nil, q.vhost.foreignArg(m, arg, q.name, classicTypeName)
+				return nil, q.vhost.foreignArg(m, arg, q.name, queueType)
 			}
 		}
 		return nil, nil

@@ -51,6 +51,7 @@ func TestStreamsRefuseWhatTheyCannotBe(t *testing.T) {
 		"negative segment":     {arg("x-stream-max-segment-size-bytes", -1), amBadArg("x-stream-max-segment-size-bytes", "{value_negative,-1}")},
 		"text for a segment":   {arg("x-stream-max-segment-size-bytes", "x"), amBadArg("x-stream-max-segment-size-bytes", `"expected integer, got longstr"`)},
 		"huge segment":         {arg("x-stream-max-segment-size-bytes", int64(3000000001)), "PRECONDITION_FAILED - Exceeded max value for x-stream-max-segment-size-bytes"},
+		"leader of nowhere":    {arg("x-queue-leader-locator", "x"), amBadArg("x-queue-leader-locator", "invalid_queue_locator_arg")},
 		"no cluster":           {arg("x-initial-cluster-size", 0), amBadArg("x-initial-cluster-size", "{value_zero,0}")},
 		"small filter":         {arg("x-stream-filter-size-bytes", 15), "PRECONDITION_FAILED - Invalid value for  x-stream-filter-size-bytes"},
 		"dead letters of another type": {arg("x-dead-letter-exchange", 5),
@@ -160,6 +161,7 @@ func TestAStreamIsDeclaredAgainAsItIs(t *testing.T) {
 			inequivalent("x-queue-type", "the value 'stream' of type 'longstr' but current is none")},
 		"transient":   {stream(nil), warren.QueueOptions{Type: warren.Stream}, inequivalent("durable", "'false' but current is 'true'")},
 		"auto-delete": {stream(nil), warren.QueueOptions{Type: warren.Stream, Durable: true, AutoDelete: true}, inequivalent("auto_delete", "'true' but current is 'false'")},
+		"foreign":     {stream(nil), stream(warren.Table{"x-expires": 1000}), ""},
 		"unknown":     {stream(warren.Table{"x-foo": 1}), stream(warren.Table{"x-foo": 2}), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -181,7 +183,8 @@ func TestAStreamIsDeclaredAgainAsItIs(t *testing.T) {
 func TestOtherQueuesRefuseArgumentsOfStreams(t *testing.T) {
 	amTest(t, func(t *testing.T, b *warren.Broker) {
 		ch := amOpen(t, b)
-		args := warren.Table{"x-max-age": 5, "x-stream-max-segment-size-bytes": "x", "x-stream-filter-size-bytes": 1, "x-initial-cluster-size": 0}
+		args := warren.Table{"x-max-age": 5, "x-stream-max-segment-size-bytes": "x", "x-stream-filter-size-bytes": 1, "x-initial-cluster-size": 0,
+			"x-quorum-initial-group-size": 3, "x-dead-letter-strategy": "at-most-once", "x-max-in-memory-length": 5, "x-max-in-memory-bytes": 5}
 		for name, v := range args {
 			_, err := ch.QueueDeclare("q", warren.QueueOptions{Args: warren.Table{name: v}})
 			amFails(t, err, 406, 50, 10, "PRECONDITION_FAILED - invalid arg '"+name+"' for queue 'q' in vhost '/' of queue type rabbit_classic_queue")

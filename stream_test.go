@@ -280,19 +280,20 @@ func TestStreamsRefuseConsumersThatTheyCannotHave(t *testing.T) {
 		return rule{warren.ConsumeOptions{Prefetch: 1, Args: warren.Table{name: v}}, 406, amBadArg(name, problem)}
 	}
 	rules := map[string]rule{
-		"no prefetch":        {warren.ConsumeOptions{}, 406, "PRECONDITION_FAILED - consumer prefetch count is not set for 'queue 's' in vhost '/''"},
-		"unlimited":          {warren.ConsumeOptions{Prefetch: -1}, 406, "PRECONDITION_FAILED - consumer prefetch count is not set for 'queue 's' in vhost '/''"},
-		"neither":            {warren.ConsumeOptions{NoAck: true}, 406, "PRECONDITION_FAILED - consumer prefetch count is not set for 'queue 's' in vhost '/''"},
-		"no ack":             {warren.ConsumeOptions{NoAck: true, Prefetch: 1}, 540, "NOT_IMPLEMENTED - automatic acknowledgement not supported by stream queues queue 's' in vhost '/'"},
-		"priority":           {warren.ConsumeOptions{Prefetch: 1, Priority: 1}, 406, amForeignArg("x-priority")},
-		"priority 0":         {warren.ConsumeOptions{Prefetch: 1, Args: warren.Table{"x-priority": 0}}, 406, amForeignArg("x-priority")},
-		"failover":           {warren.ConsumeOptions{Prefetch: 1, Args: warren.Table{"x-cancel-on-ha-failover": true}}, 406, amForeignArg("x-cancel-on-ha-failover")},
-		"odd filter":         arg("x-stream-filter", 5, "{unacceptable_type,long}"),
-		"odd filter in list": arg("x-stream-filter", []any{"a", true}, "{unacceptable_type,bool}"),
-		"odd match":          arg("x-stream-match-unfiltered", "yes", "{unacceptable_type,longstr}"),
-		"odd offset":         arg("x-stream-offset", 2.5, "{invalid_stream_offset_arg,{unacceptable_type,double}}"),
-		"void offset":        arg("x-stream-offset", nil, "{invalid_stream_offset_arg,{unacceptable_type,void}}"),
-		"odd offset, no ack": {warren.ConsumeOptions{NoAck: true, Args: warren.Table{"x-stream-offset": "5"}}, 406, amBadArg("x-stream-offset", `{invalid_stream_offset_arg,{longstr,<<"5">>}}`)},
+		"no prefetch":           {warren.ConsumeOptions{}, 406, "PRECONDITION_FAILED - consumer prefetch count is not set for 'queue 's' in vhost '/''"},
+		"unlimited":             {warren.ConsumeOptions{Prefetch: -1}, 406, "PRECONDITION_FAILED - consumer prefetch count is not set for 'queue 's' in vhost '/''"},
+		"neither":               {warren.ConsumeOptions{NoAck: true}, 406, "PRECONDITION_FAILED - consumer prefetch count is not set for 'queue 's' in vhost '/''"},
+		"no ack":                {warren.ConsumeOptions{NoAck: true, Prefetch: 1}, 540, "NOT_IMPLEMENTED - automatic acknowledgement not supported by stream queues queue 's' in vhost '/'"},
+		"priority":              {warren.ConsumeOptions{Prefetch: 1, Priority: 1}, 406, amForeignArg("x-priority")},
+		"priority 0":            {warren.ConsumeOptions{Prefetch: 1, Args: warren.Table{"x-priority": 0}}, 406, amForeignArg("x-priority")},
+		"priority of any value": {warren.ConsumeOptions{Prefetch: 1, Args: warren.Table{"x-priority": "x"}}, 406, amForeignArg("x-priority")},
+		"failover":              {warren.ConsumeOptions{Prefetch: 1, Args: warren.Table{"x-cancel-on-ha-failover": true}}, 406, amForeignArg("x-cancel-on-ha-failover")},
+		"odd filter":            arg("x-stream-filter", 5, "{unacceptable_type,long}"),
+		"odd filter in list":    arg("x-stream-filter", []any{"a", true}, "{unacceptable_type,bool}"),
+		"odd match":             arg("x-stream-match-unfiltered", "yes", "{unacceptable_type,longstr}"),
+		"odd offset":            arg("x-stream-offset", 2.5, "{invalid_stream_offset_arg,{unacceptable_type,double}}"),
+		"void offset":           arg("x-stream-offset", nil, "{invalid_stream_offset_arg,{unacceptable_type,void}}"),
+		"odd offset, no ack":    {warren.ConsumeOptions{NoAck: true, Args: warren.Table{"x-stream-offset": "5"}}, 406, amBadArg("x-stream-offset", `{invalid_stream_offset_arg,{longstr,<<"5">>}}`)},
 	}
 	for _, s := range []string{"", "First", "5", "0s", "-1s", "1x", "bogus"} {
 		rules["offset "+s] = arg("x-stream-offset", s, `{invalid_stream_offset_arg,{longstr,<<"`+s+`">>}}`)

@@ -58,9 +58,9 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 func quoteBool(b bool) string { return "'" + strconv.FormatBool(b) + "'" }
 
 // quoteDifferent is RabbitMQ's way to show two arguments that differ, of which
-// one may be missing: types are named only if they are of different kinds.
+// one may be missing: only then the other's type is named.
 func quoteDifferent(received any, has bool, current any, had bool) (string, string) {
-	if has && had && kindOf(received) == kindOf(current) {
+	if has && had {
 		return fmt.Sprintf("'%v'", received), fmt.Sprintf("'%v'", current)
 	}
 	return quoteValue(received, has), quoteValue(current, had)
@@ -71,18 +71,6 @@ func quoteValue(v any, ok bool) string {
 		return "none"
 	}
 	return fmt.Sprintf("the value '%v' of type '%s'", v, typeName(v))
-}
-
-// kindOf is typeName with all integers alike, and all floats.
-func kindOf(v any) string {
-	if _, ok := integer(v); ok {
-		return "int"
-	}
-	switch v.(type) {
-	case float32, float64:
-		return "float"
-	}
-	return typeName(v)
 }
 
 // findExchange is exchange.declare with passive set.

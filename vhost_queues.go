@@ -1,6 +1,9 @@
 package warren
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Queue is what a declaration tells of a queue.
 type Queue struct {
@@ -29,7 +32,7 @@ func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Que
 	if err := s.mayQueue(m, toConfigure, name); err != nil {
 		return Queue{}, err
 	}
-	if err := v.checkQueueArgs(name, o.Args); err != nil {
+	if err := o.Args.check(m); err != nil {
 		return Queue{}, err
 	}
 	if o.Exclusive {
@@ -54,6 +57,9 @@ func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *q
 	}
 	if q := v.queues[name]; q != nil {
 		return q, false, v.equivalentQueue(s, q, &o)
+	}
+	if err := v.checkQueueArgs(name, o.Args); err != nil {
+		return nil, false, err
 	}
 	if err := v.checkType(name, &o); err != nil {
 		return nil, false, err
@@ -99,10 +105,11 @@ func (v *VirtualHost) equivalentQueue(s *Session, q *queue, o *QueueOptions) err
 	if q.autoDelete != o.AutoDelete {
 		return differ("auto_delete", quoteBool(o.AutoDelete), quoteBool(q.autoDelete))
 	}
+	foreign, _ := q.args.foreign()
 	for _, arg := range queueArgs {
 		was, had := q.args[arg.name]
 		is, has := o.Args[arg.name]
-		if had == has && (!had || equalValues(was, is)) {
+		if had == has && (!had || equalValues(was, is)) || slices.Contains(foreign, arg.name) {
 			continue
 		}
 		if arg.name == "x-queue-type" && (!had && is == "classic" || !has && was == "classic") {

@@ -101,6 +101,21 @@ func TestStreamErrorsCloseWhatRabbitMQCloses(t *testing.T) {
 		"no prefetch":    {406, "PRECONDITION_FAILED - consumer prefetch count is not set for 'queue 's' in vhost '/''", consume(0, false, nil)},
 		"odd offset":     {406, invalid + "arg 'x-stream-offset' for queue 's' in vhost '/': {invalid_stream_offset_arg,{longstr,<<\"0s\">>}}", consume(1, false, amqp091.Table{"x-stream-offset": "0s"})},
 		"priority":       {406, invalid + "arg 'x-priority' for queue 's' in vhost '/' of queue type rabbit_stream_queue", consume(1, false, amqp091.Table{"x-priority": 5})},
+		"odd priority":   {406, invalid + "arg 'x-priority' for queue 's' in vhost '/' of queue type rabbit_stream_queue", consume(1, false, amqp091.Table{"x-priority": "x"})},
+		"odd locator":    {406, invalid + "arg 'x-queue-leader-locator' for queue 'new' in vhost '/': invalid_queue_locator_arg", arg("x-queue-leader-locator", "x")},
+		"wrong for a new queue": {406, "PRECONDITION_FAILED - inequivalent arg 'x-max-age' for queue 's' in vhost '/': received the value '1x' of type 'longstr' but current is none", func(ch *amqp091.Channel) error {
+			_, err := ch.QueueDeclare("s", true, false, false, false, amqp091.Table{"x-queue-type": "stream", "x-max-age": "1x"})
+			return err
+		}},
+		"age of a quorum queue": {406, invalid + "arg 'x-max-age' for queue 'new' in vhost '/' of queue type rabbit_quorum_queue", func(ch *amqp091.Channel) error {
+			quorum := amqp091.Table{"x-queue-type": "quorum", "x-quorum-initial-group-size": int32(3), "x-dead-letter-strategy": "at-least-once"}
+			if _, err := ch.QueueDeclare("quorum", true, false, false, false, quorum); err != nil {
+				return err
+			}
+			quorum["x-max-age"] = "1h"
+			_, err := ch.QueueDeclare("new", true, false, false, false, quorum)
+			return err
+		}},
 		"offset in a classic queue": {406, invalid + "arg 'x-stream-offset' for queue 'q' in vhost '/' of queue type rabbit_classic_queue", func(ch *amqp091.Channel) error {
 			_, err := ch.Consume("q", "", false, false, false, false, lhFromFirst)
 			return err

@@ -36,15 +36,17 @@ cleanup() {
 	rm -rf "$tmp"
 }
 
-# rabbitmq PORT starts a RabbitMQ node of our own, from Debian's package, at that
-# port and the two after it. It notes the node's process id in $started, and its
+# rabbitmq PORT PLUGIN... starts a RabbitMQ node of our own, from Debian's package,
+# at that port and the two after it, with those plugins. It notes the node's process id in $started, and its
 # address in $address.
 rabbitmq() {
-	local dir=$tmp/rabbitmq port=$1
+	local dir=$tmp/rabbitmq port=$1 plugins
+	shift
+	plugins=$(printf '%s,' "$@")
 	need rabbitmq-server
 	mkdir "$dir"
 	echo "listeners.tcp.1 = 127.0.0.1:$port" >"$dir/conf"
-	echo '[].' >"$dir/plugins"
+	echo "[${plugins%,}]." >"$dir/plugins"
 	epmd=$((port + 2))
 	env HOME="$dir" RABBITMQ_NODENAME="warren$port@localhost" RABBITMQ_DIST_PORT=$((port + 1)) ERL_EPMD_PORT=$epmd \
 		ERL_EPMD_ADDRESS=127.0.0.1 RABBITMQ_MNESIA_BASE="$dir/mnesia" RABBITMQ_LOG_BASE="$dir/log" \

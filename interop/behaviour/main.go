@@ -56,6 +56,14 @@ var sections = []struct {
 	{"delivery limit", (*script).deliveryLimit},
 	{"priorities", (*script).priorities},
 	{"single active consumer", (*script).singleActive},
+	{"arguments of streams", (*script).streamArguments},
+	{"consumers of streams", (*script).streamConsumers},
+	{"places in streams", (*script).streamPlaces},
+	{"credit of streams", (*script).streamCredit},
+	{"publishing to streams", (*script).streamPublishing},
+	{"the end of streams", (*script).streamEnds},
+	{"arguments of hash exchanges", (*script).hashArguments},
+	{"consistent hash", (*script).hashing},
 }
 
 func main() {

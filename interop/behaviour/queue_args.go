@@ -50,6 +50,18 @@ func (s *script) queueArguments() {
 	s.declareWith(amqp.Table{"x-queue-type": "quorum", "x-max-priority": int32(5)}, true)
 	s.declareWith(amqp.Table{"x-queue-type": "quorum", "x-single-active-consumer": true, "x-max-length": int32(5), "x-overflow": "reject-publish"}, true)
 	s.declareWith(amqp.Table{"x-queue-type": "quorum", "x-overflow": "reject-publish-dlx"}, true)
+	for _, arg := range []string{"x-quorum-initial-group-size", "x-initial-cluster-size", "x-max-in-memory-length", "x-max-in-memory-bytes"} {
+		s.declareWith(amqp.Table{"x-queue-type": "quorum", arg: int32(1)}, true)
+		for _, v := range []any{int32(0), int32(-1), "x"} {
+			s.declareWith(amqp.Table{"x-queue-type": "quorum", arg: v}, true)
+		}
+		s.declareWith(amqp.Table{arg: int32(1)}, false)
+	}
+	s.declareWith(amqp.Table{"x-queue-type": "quorum", "x-max-age": "1h"}, true)
+	for _, v := range []any{"at-most-once", "at-least-once", "x", int32(1)} {
+		s.declareWith(amqp.Table{"x-queue-type": "quorum", "x-dead-letter-strategy": v}, true)
+	}
+	s.declareWith(amqp.Table{"x-queue-type": "quorum", "x-queue-leader-locator": "client-local"}, true)
 	s.declareWith(amqp.Table{"x-delivery-limit": int32(3)}, false)
 }
 
@@ -84,6 +96,14 @@ func (s *script) equivalence() {
 		{amqp.Table{"x-queue-type": "classic"}, nil},
 		{nil, amqp.Table{"x-unknown": int32(1)}},
 		{amqp.Table{"x-unknown": "a"}, amqp.Table{"x-unknown": "b"}},
+		{nil, amqp.Table{"x-max-length": int32(-1)}},
+		{amqp.Table{"x-expires": int32(9)}, amqp.Table{"x-expires": "text"}},
+		{nil, amqp.Table{"x-dead-letter-exchange": int32(1)}},
+		{nil, amqp.Table{"x-dead-letter-routing-key": "k"}},
+		{amqp.Table{"x-max-length": int32(9)}, amqp.Table{"x-max-length": "9"}},
+		{amqp.Table{"x-overflow": "drop-head"}, amqp.Table{"x-overflow": true}},
+		{nil, amqp.Table{"x-max-age": "1h"}},
+		{nil, amqp.Table{"x-queue-type": "none"}},
 		{amqp.Table{"x-max-length": int32(5), "x-max-priority": int32(5)}, amqp.Table{"x-max-length": int32(6), "x-max-priority": int32(6)}},
 	}
 	for _, arg := range []string{"x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes", "x-max-priority"} {
