@@ -169,17 +169,21 @@ func (q *queue) tidy() {
 
 // dispatch hands ready messages to consumers with room, in turn.
 func (q *queue) dispatch() {
+	gone := int64(0) // bytes of what needs no ack
 	for q.hasReady() {
 		c := q.turn()
 		if c == nil {
-			return
+			break
 		}
 		var it item
 		q.store.shift(&it)
 		if c.noAck {
-			q.account(-it.cost())
+			gone += it.cost()
 		}
 		q.hand(c, &it)
+	}
+	if gone > 0 {
+		q.account(-gone)
 	}
 }
 
