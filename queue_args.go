@@ -78,7 +78,9 @@ func (o *QueueOptions) table() Table {
 	set("x-expires", o.Expires.Milliseconds(), o.Expires != 0)
 	set("x-max-length", o.MaxLength, o.MaxLength != 0)
 	set("x-max-length-bytes", o.MaxLengthBytes, o.MaxLengthBytes != 0)
-	set("x-max-age", ageOf(o.MaxAge), o.MaxAge != 0)
+	if o.MaxAge != 0 {
+		set("x-max-age", ageOf(o.MaxAge), true)
+	}
 	set("x-stream-max-segment-size-bytes", o.MaxSegmentBytes, o.MaxSegmentBytes != 0)
 	set("x-overflow", string(o.Overflow), o.Overflow != "")
 	if d := o.DeadLetter; d != nil {

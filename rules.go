@@ -38,6 +38,9 @@ var noRules = rules{ttl: -1, maxLength: -1, maxBytes: -1, deliveryLimit: -1, ove
 // newRules are the rules that arguments make, which have been checked, or
 // policies under the names of arguments; nil if they ask nothing.
 func newRules(args Table) *rules {
+	if len(args) == 0 {
+		return nil
+	}
 	r := noRules
 	for i := range queueArgs {
 		if a := &queueArgs[i]; a.rule != nil {
