@@ -58,96 +58,118 @@ func (s *script) hashArguments() {
 }
 
 func (s *script) hashing() {
-	queues := []string{"b.1", "b.2", "b.3"}
-	for _, name := range queues {
+	h := &hashed{s, []string{"b.1", "b.2", "b.3"}}
+	for _, name := range h.queues {
 		s.queue(name, nil)
 	}
 	s.exchange("b.x", consistentHash, nil)
-	copies := func(what, exchange, key string, m amqp.Publishing) {
-		s.say("%s: %d", what, len(s.receivers(exchange, key, m, queues...)))
+	h.keys()
+	h.inputs()
+	h.neighbours()
+}
+
+// hashed asks where messages go, among some queues.
+type hashed struct {
+	*script
+	queues []string
+}
+
+// copies says how many queues get a message.
+func (h *hashed) copies(what, exchange, key string, m amqp.Publishing) {
+	h.say("%s: %d", what, len(h.receivers(exchange, key, m, h.queues...)))
+}
+
+// spread says how many copies of eight messages go to how many queues.
+func (h *hashed) spread(what, exchange string, m func(i int) (string, amqp.Publishing)) {
+	got := map[string]int{}
+	for i := range 8 {
+		key, m := m(i)
+		for _, q := range h.receivers(exchange, key, m, h.queues...) {
+			got[q]++
+		}
 	}
-	copies("nothing is bound", "b.x", "k", amqp.Publishing{})
-	s.say("mandatory")
-	s.returned("b.x", "k", true, false, amqp.Publishing{})
-	s.bind("b.1", "1", "b.x", nil)
-	s.say("one queue: %v", s.receivers("b.x", "k", amqp.Publishing{}, queues...))
-	s.bind("b.2", "2", "b.x", nil)
-	s.bind("b.3", "300", "b.x", nil)
+	total := 0
+	for _, n := range got {
+		total += n
+	}
+	h.say("%s: %d copies in %d queues", what, total, len(got))
+}
+
+func (h *hashed) keys() {
+	h.copies("nothing is bound", "b.x", "k", amqp.Publishing{})
+	h.say("mandatory")
+	h.returned("b.x", "k", true, false, amqp.Publishing{})
+	h.bind("b.1", "1", "b.x", nil)
+	h.say("one queue: %v", h.receivers("b.x", "k", amqp.Publishing{}, h.queues...))
+	h.bind("b.2", "2", "b.x", nil)
+	h.bind("b.3", "300", "b.x", nil)
 	for _, key := range []string{"", "k", "1", "a.b"} {
-		copies(fmt.Sprintf("key %q", key), "b.x", key, amqp.Publishing{})
+		h.copies(fmt.Sprintf("key %q", key), "b.x", key, amqp.Publishing{})
 	}
-	same := func(what, exchange string, m func(i int) (string, amqp.Publishing)) {
-		got := map[string]int{}
-		for i := range 8 {
-			key, m := m(i)
-			for _, q := range s.receivers(exchange, key, m, queues...) {
-				got[q]++
-			}
-		}
-		total := 0
-		for _, n := range got {
-			total += n
-		}
-		s.say("%s: %d copies in %d queues", what, total, len(got))
-	}
-	same("one key", "b.x", func(int) (string, amqp.Publishing) { return "k", amqp.Publishing{} })
-	copies("CC and BCC", "b.x", "k", amqp.Publishing{Headers: amqp.Table{"CC": []any{"a", "b", "c", "d"}, "BCC": []any{"e", "f"}}})
-	s.say("bound twice")
-	s.bind("b.1", "5", "b.x", nil)
-	s.bind("b.1", "1", "b.x", nil)
-	copies("key", "b.x", "k", amqp.Publishing{})
+	h.spread("one key", "b.x", func(int) (string, amqp.Publishing) { return "k", amqp.Publishing{} })
+	h.copies("CC and BCC", "b.x", "k", amqp.Publishing{Headers: amqp.Table{"CC": []any{"a", "b", "c", "d"}, "BCC": []any{"e", "f"}}})
+	h.say("bound twice")
+	h.bind("b.1", "5", "b.x", nil)
+	h.bind("b.1", "1", "b.x", nil)
+	h.copies("key", "b.x", "k", amqp.Publishing{})
 	for _, key := range []string{"2", "300"} {
 		for _, q := range []string{"b.2", "b.3"} {
-			s.do("unbind", func(ch *amqp.Channel) error { return ch.QueueUnbind(q, key, "b.x", nil) })
+			h.do("unbind", func(ch *amqp.Channel) error { return ch.QueueUnbind(q, key, "b.x", nil) })
 		}
 	}
-	s.say("the others unbound: %v", s.receivers("b.x", "k", amqp.Publishing{}, queues...))
-	s.do("unbind", func(ch *amqp.Channel) error { return ch.QueueUnbind("b.1", "5", "b.x", nil) })
-	copies("one of two bindings is left", "b.x", "k", amqp.Publishing{})
-	s.do("unbind", func(ch *amqp.Channel) error { return ch.QueueUnbind("b.1", "1", "b.x", nil) })
-	copies("none is left", "b.x", "k", amqp.Publishing{})
+	h.say("the others unbound: %v", h.receivers("b.x", "k", amqp.Publishing{}, h.queues...))
+	h.do("unbind", func(ch *amqp.Channel) error { return ch.QueueUnbind("b.1", "5", "b.x", nil) })
+	h.copies("one of two bindings is left", "b.x", "k", amqp.Publishing{})
+	h.do("unbind", func(ch *amqp.Channel) error { return ch.QueueUnbind("b.1", "1", "b.x", nil) })
+	h.copies("none is left", "b.x", "k", amqp.Publishing{})
+}
 
-	s.say("by a header or a property")
-	s.exchange("b.header", consistentHash, amqp.Table{"hash-header": "h"})
-	for _, q := range queues {
-		s.bind(q, "10", "b.header", nil)
+func (h *hashed) inputs() {
+	h.say("by a header or a property")
+	h.exchange("b.header", consistentHash, amqp.Table{"hash-header": "h"})
+	for _, q := range h.queues {
+		h.bind(q, "10", "b.header", nil)
 	}
-	same("one header", "b.header", func(i int) (string, amqp.Publishing) {
+	h.spread("one header", "b.header", func(i int) (string, amqp.Publishing) {
 		return fmt.Sprint(i), amqp.Publishing{Headers: amqp.Table{"h": "x", "n": int32(i)}}
 	})
-	same("no header", "b.header", func(i int) (string, amqp.Publishing) { return fmt.Sprint(i), amqp.Publishing{} })
+	h.spread("no header", "b.header", func(i int) (string, amqp.Publishing) { return fmt.Sprint(i), amqp.Publishing{} })
 	for _, v := range odd {
-		copies("header "+shown(v), "b.header", "k", amqp.Publishing{Headers: amqp.Table{"h": v}})
+		h.copies("header "+shown(v), "b.header", "k", amqp.Publishing{Headers: amqp.Table{"h": v}})
 	}
 	for _, p := range []string{"message_id", "correlation_id", "timestamp"} {
 		name := "b." + p
-		s.exchange(name, consistentHash, amqp.Table{"hash-property": p})
-		for _, q := range queues {
-			s.bind(q, "10", name, nil)
+		h.exchange(name, consistentHash, amqp.Table{"hash-property": p})
+		for _, q := range h.queues {
+			h.bind(q, "10", name, nil)
 		}
-		same("one "+p, name, func(i int) (string, amqp.Publishing) {
+		h.spread("one "+p, name, func(i int) (string, amqp.Publishing) {
 			return fmt.Sprint(i), amqp.Publishing{MessageId: "x", CorrelationId: "y", Timestamp: time.Unix(1, 0)}
 		})
-		same("no "+p, name, func(i int) (string, amqp.Publishing) { return fmt.Sprint(i), amqp.Publishing{} })
+		h.spread("no "+p, name, func(i int) (string, amqp.Publishing) { return fmt.Sprint(i), amqp.Publishing{} })
 	}
-	s.say("exchanges")
-	s.exchange("b.to", "fanout", nil)
-	for _, q := range queues {
-		s.bind(q, "", "b.to", nil)
+}
+
+// neighbours are exchanges before and behind it, and queues that go.
+func (h *hashed) neighbours() {
+	h.say("exchanges")
+	h.exchange("b.to", "fanout", nil)
+	for _, q := range h.queues {
+		h.bind(q, "", "b.to", nil)
 	}
-	s.bindExchange("b.to", "1", "b.x", nil)
-	copies("to an exchange", "b.x", "k", amqp.Publishing{})
-	s.exchange("b.from", "fanout", nil)
-	s.bindExchange("b.header", "", "b.from", nil)
-	copies("from an exchange", "b.from", "k", amqp.Publishing{})
-	s.exchange("b.alternate", consistentHash, amqp.Table{"alternate-exchange": "b.to"})
-	copies("the alternate", "b.alternate", "k", amqp.Publishing{})
-	s.exchange("b.with", "direct", amqp.Table{"alternate-exchange": "b.header"})
-	copies("as an alternate", "b.with", "k", amqp.Publishing{})
-	s.say("a queue goes")
-	s.delete("b.2")
-	queues = []string{"b.1", "b.3"}
-	same("one header", "b.header", func(i int) (string, amqp.Publishing) {
+	h.bindExchange("b.to", "1", "b.x", nil)
+	h.copies("to an exchange", "b.x", "k", amqp.Publishing{})
+	h.exchange("b.from", "fanout", nil)
+	h.bindExchange("b.header", "", "b.from", nil)
+	h.copies("from an exchange", "b.from", "k", amqp.Publishing{})
+	h.exchange("b.alternate", consistentHash, amqp.Table{"alternate-exchange": "b.to"})
+	h.copies("the alternate", "b.alternate", "k", amqp.Publishing{})
+	h.exchange("b.with", "direct", amqp.Table{"alternate-exchange": "b.header"})
+	h.copies("as an alternate", "b.with", "k", amqp.Publishing{})
+	h.say("a queue goes")
+	h.delete("b.2")
+	h.queues = []string{"b.1", "b.3"}
+	h.spread("one header", "b.header", func(i int) (string, amqp.Publishing) {
 		return fmt.Sprint(i), amqp.Publishing{Headers: amqp.Table{"h": "x"}}
 	})
 }
