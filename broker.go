@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // DefaultVirtualHost is the virtual host that every broker has.
@@ -91,7 +93,7 @@ func (b *Broker) VirtualHost(name string) (*VirtualHost, error) {
 	}
 	v := b.vhosts[name]
 	if v == nil {
-		return nil, connectionOpen.fail(NotAllowed, "vhost %s not found", name)
+		return nil, failure(wire.ConnectionOpenID, wire.CodeNotAllowed, "vhost %s not found", name)
 	}
 	return v, nil
 }
@@ -104,9 +106,9 @@ func (b *Broker) VirtualHostDeclare(name string) (*VirtualHost, error) {
 // declareVirtualHost lets guest into a new one only if it is welcome.
 func (b *Broker) declareVirtualHost(name string, guest bool) (*VirtualHost, error) {
 	if name == "" {
-		return nil, connectionOpen.fail(NotAllowed, "a vhost must have a name")
+		return nil, failure(wire.ConnectionOpenID, wire.CodeNotAllowed, "a vhost must have a name")
 	}
-	if err := checkName(connectionOpen, "vhost name", name); err != nil {
+	if err := checkName(wire.ConnectionOpenID, "vhost name", name); err != nil {
 		return nil, err
 	}
 	if err := b.accepting(); err != nil {
@@ -140,7 +142,7 @@ func (b *Broker) declareVirtualHost(name string, guest bool) (*VirtualHost, erro
 // 530 if there is none, and with 403 for "/".
 func (b *Broker) VirtualHostDelete(name string) error {
 	if name == DefaultVirtualHost {
-		return connectionOpen.fail(AccessRefused, "vhost '/' cannot be deleted")
+		return failure(wire.ConnectionOpenID, wire.CodeAccessRefused, "vhost '/' cannot be deleted")
 	}
 	v, err := b.VirtualHost(name)
 	if err != nil {
@@ -179,19 +181,19 @@ func (b *Broker) Channel() (*Channel, error) { return b.root.Channel() }
 // [ErrClosed] when the broker closes. A request without CorrelationId gets
 // one; ReplyTo is set by the broker. A request that is refused, or that waits
 // for memory, fails as in [Channel.Publish]. Any number of goroutines may call.
-func (b *Broker) Call(ctx context.Context, queue string, msg Message, opts ...CallOption) (reply Message, err error) {
+func (b *Broker) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
 	err = b.root.call(ctx, queue, &msg, opts, &reply)
 	return reply, err
 }
 
-// Handle serves a queue: h is called for each request, up to [Concurrency] at
+// Handle serves a queue: h is called for each request, up to [HandleOptions].Concurrency at
 // a time, and what it returns goes to the request's ReplyTo. The queue is
 // declared if it is missing, transient and auto-delete, so that calls fail
 // with [ErrNoRoute] when the last handler has gone.
 //
 // The request is acknowledged after the reply has been handed over. A panic
 // in h is an answer, too: a [*RemoteError].
-func (b *Broker) Handle(queue string, h HandlerFunc, opts ...HandleOption) (*Handler, error) {
+func (b *Broker) Handle(queue string, h HandlerFunc, opts ...HandleOptions) (*Handler, error) {
 	return b.root.handle(queue, h, opts)
 }
 
@@ -222,7 +224,7 @@ func (b *Broker) addSession(s *Session, user string) error {
 func (b *Broker) admitUser(s *Session, user string) error {
 	v := s.vhost
 	if limit := v.Limits().MaxConnections; reached(v.clients, limit) {
-		return connectionOpen.fail(NotAllowed, "access to vhost '%s' refused for user '%s': connection limit (%d) is reached", v.name, user, max(0, limit))
+		return failure(wire.ConnectionOpenID, wire.CodeNotAllowed, "access to vhost '%s' refused for user '%s': connection limit (%d) is reached", v.name, user, max(0, limit))
 	}
 	u := b.usersLocked()[user]
 	if u == nil || u.grants[v] == nil {

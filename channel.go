@@ -7,6 +7,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // Channel is where the AMQP model is used: it declares, publishes, consumes
@@ -17,6 +20,8 @@ import (
 //
 // An empty queue name stands for the queue that the channel declared last.
 type Channel struct {
+	channelPort
+
 	session     *Session
 	vhost       *VirtualHost
 	ownsSession bool
@@ -63,7 +68,9 @@ const (
 )
 
 func newChannel(s *Session) *Channel {
-	return &Channel{session: s, vhost: s.vhost}
+	ch := &Channel{session: s, vhost: s.vhost}
+	ch.channelPort = link.NewChannelPort((*linked)(ch))
+	return ch
 }
 
 // Session is the session that the channel belongs to.
@@ -192,7 +199,7 @@ type QosOptions struct {
 // zero means no limit. Consumers without ack, and Get, are not limited.
 func (ch *Channel) Qos(prefetchCount int, o QosOptions) error {
 	if prefetchCount < 0 || prefetchCount > 65535 {
-		return basicQos.fail(SyntaxError, "prefetch_count %d is not between 0 and 65535", prefetchCount)
+		return failure(wire.BasicQosID, wire.CodeSyntaxError, "prefetch_count %d is not between 0 and 65535", prefetchCount)
 	}
 	ch.mu.Lock()
 	if err := ch.check(); err != nil {

@@ -1,5 +1,7 @@
 package warren
 
+import "github.com/warrenmq/warren/internal/wire"
+
 // ExchangeDeclare makes sure that an exchange of this name, type and options
 // exists (exchange.declare). It fails with 406 if it differs from the one that
 // exists, or if the type is unknown, and with 403 for the default exchange and
@@ -36,16 +38,16 @@ func (ch *Channel) ExchangeDelete(name string, o ExchangeDeleteOptions) error {
 // ExchangeBind lets destination have the messages of source that match key and
 // args (exchange.bind). A binding that exists is left as it is.
 func (ch *Channel) ExchangeBind(destination, key, source string, args Table) error {
-	return ch.bindExchange(exchangeBind, destination, key, source, args)
+	return ch.bindExchange(wire.ExchangeBindID, destination, key, source, args)
 }
 
 // ExchangeUnbind removes a binding (exchange.unbind). One that does not exist
 // is no error.
 func (ch *Channel) ExchangeUnbind(destination, key, source string, args Table) error {
-	return ch.bindExchange(exchangeUnbind, destination, key, source, args)
+	return ch.bindExchange(wire.ExchangeUnbindID, destination, key, source, args)
 }
 
-func (ch *Channel) bindExchange(m method, destination, key, source string, args Table) error {
+func (ch *Channel) bindExchange(m wire.MethodID, destination, key, source string, args Table) error {
 	if err := ch.check(); err != nil {
 		return err
 	}
@@ -53,7 +55,7 @@ func (ch *Channel) bindExchange(m method, destination, key, source string, args 
 		return err
 	}
 	if destination == "" {
-		return m.fail(AccessRefused, "operation not permitted on the default exchange")
+		return failure(m, wire.CodeAccessRefused, "operation not permitted on the default exchange")
 	}
 	if err := ch.session.mayBind(m, "exchange", destination, source); err != nil {
 		return err
@@ -94,7 +96,7 @@ func (ch *Channel) QueueDeclarePassive(name string) (Queue, error) {
 	if isReplyName(name) || isReplyAddress(name) {
 		return ch.inspectReply(name)
 	}
-	q, err := ch.findQueue(queueDeclare, cleanName(name))
+	q, err := ch.findQueue(wire.QueueDeclareID, cleanName(name))
 	if err != nil {
 		return Queue{}, err
 	}
@@ -106,16 +108,16 @@ func (ch *Channel) QueueDeclarePassive(name string) (Queue, error) {
 // args (queue.bind). A binding that exists is left as it is. With name and
 // key both empty, the key is the name of the queue that was declared last.
 func (ch *Channel) QueueBind(name, key, exchange string, args Table) error {
-	return ch.bindQueue(queueBind, name, key, exchange, args)
+	return ch.bindQueue(wire.QueueBindID, name, key, exchange, args)
 }
 
 // QueueUnbind removes a binding (queue.unbind). One that does not exist is no
 // error.
 func (ch *Channel) QueueUnbind(name, key, exchange string, args Table) error {
-	return ch.bindQueue(queueUnbind, name, key, exchange, args)
+	return ch.bindQueue(wire.QueueUnbindID, name, key, exchange, args)
 }
 
-func (ch *Channel) bindQueue(m method, name, key, source string, args Table) error {
+func (ch *Channel) bindQueue(m wire.MethodID, name, key, source string, args Table) error {
 	if err := ch.check(); err != nil {
 		return err
 	}
@@ -124,7 +126,7 @@ func (ch *Channel) bindQueue(m method, name, key, source string, args Table) err
 		return err
 	}
 	if isReplyAddress(queueName) {
-		return m.fail(AccessRefused, "cannot bind or unbind to a volatile (direct reply-to) queue")
+		return failure(m, wire.CodeAccessRefused, "cannot bind or unbind to a volatile (direct reply-to) queue")
 	}
 	if name == "" && key == "" {
 		key = queueName
@@ -146,7 +148,7 @@ func (ch *Channel) QueuePurge(name string) (int, error) {
 	if isReplyAddress(name) {
 		return 0, nil // no message ever waits there
 	}
-	q, err := ch.readQueue(queuePurge, name)
+	q, err := ch.readQueue(wire.QueuePurgeID, name)
 	if err != nil {
 		return 0, err
 	}
@@ -166,7 +168,7 @@ func (ch *Channel) QueueDelete(name string, o QueueDeleteOptions) (int, error) {
 	if err := ch.check(); err != nil {
 		return 0, err
 	}
-	name, err := ch.queueName(queueDelete, cleanName(name))
+	name, err := ch.queueName(wire.QueueDeleteID, cleanName(name))
 	if err != nil {
 		return 0, err
 	}
@@ -181,20 +183,20 @@ func (ch *Channel) declared(name string) {
 }
 
 // queueName replaces an empty name by that of the queue declared last.
-func (ch *Channel) queueName(m method, name string) (string, error) {
+func (ch *Channel) queueName(m wire.MethodID, name string) (string, error) {
 	if name != "" {
 		return name, checkName(m, "queue name", name)
 	}
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if ch.lastQueue == "" {
-		return "", m.fail(NotFound, "no previously declared queue")
+		return "", failure(m, wire.CodeNotFound, "no previously declared queue")
 	}
 	return ch.lastQueue, nil
 }
 
 // readQueue is findQueue for what needs the permission to read.
-func (ch *Channel) readQueue(m method, name string) (*queue, error) {
+func (ch *Channel) readQueue(m wire.MethodID, name string) (*queue, error) {
 	name, err := ch.queueName(m, name)
 	if err == nil {
 		err = ch.session.mayQueue(m, toRead, name)
@@ -203,14 +205,14 @@ func (ch *Channel) readQueue(m method, name string) (*queue, error) {
 		return nil, err
 	}
 	q, err := ch.vhost.queueFor(m, ch.session, name)
-	if err == nil && q.stream != nil && m != basicConsume {
+	if err == nil && q.stream != nil && m != wire.BasicConsumeID {
 		return nil, q.noStream(m, m.String())
 	}
 	return q, err
 }
 
 // findQueue finds a queue that the channel's session may use.
-func (ch *Channel) findQueue(m method, name string) (*queue, error) {
+func (ch *Channel) findQueue(m wire.MethodID, name string) (*queue, error) {
 	name, err := ch.queueName(m, name)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/warrenmq/warren"
 )
 
@@ -114,11 +115,14 @@ func TestAClosedBrokerTakesNothing(t *testing.T) {
 			"VirtualHostDelete":   func() error { return b.VirtualHostDelete("v") },
 			"VirtualHost.Session": func() error { _, err := v.Session(); return err },
 			"Call":                func() error { _, err := b.Call(ctx, "q", warren.Message{}); return err },
-			"Call Via":            func() error { _, err := b.Call(ctx, "q", warren.Message{}, warren.Via("amq.fanout")); return err },
-			"VirtualHost.Call":    func() error { _, err := v.Call(ctx, "q", warren.Message{}); return err },
-			"CallFor":             func() error { _, err := warren.CallFor[int](ctx, b, "q", 1); return err },
-			"Handle":              func() error { _, err := b.Handle("q", echo); return err },
-			"Handle a new queue":  func() error { _, err := v.Handle("new", echo); return err },
+			"Call Via": func() error {
+				_, err := b.Call(ctx, "q", warren.Message{}, warren.CallOptions{Exchange: "amq.fanout"})
+				return err
+			},
+			"VirtualHost.Call":   func() error { _, err := v.Call(ctx, "q", warren.Message{}); return err },
+			"CallFor":            func() error { _, err := warren.CallFor[int](ctx, b, "q", 1); return err },
+			"Handle":             func() error { _, err := b.Handle("q", echo); return err },
+			"Handle a new queue": func() error { _, err := v.Handle("new", echo); return err },
 		} {
 			err := f()
 			require.ErrorIs(t, err, warren.ErrClosed, name)
@@ -168,7 +172,7 @@ func TestAllPendingCallsEndWhenTheBrokerCloses(t *testing.T) {
 			running.Add(1)
 			<-ctx.Done()
 			return warren.Message{}, ctx.Err()
-		}, warren.Concurrency(100))
+		}, warren.HandleOptions{Concurrency: 100})
 		_, err := rpChannel(t, b).Consume("unserved", warren.ConsumeOptions{})
 		require.NoError(t, err)
 		var wg sync.WaitGroup
@@ -195,7 +199,7 @@ func TestAllPendingCallsEndWhenTheBrokerCloses(t *testing.T) {
 func TestBrokerClosesUnderBusyCallers(t *testing.T) {
 	for range 5 {
 		rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-			rpHandle(t, b, "q", echo, warren.Concurrency(2))
+			rpHandle(t, b, "q", echo, warren.HandleOptions{Concurrency: 2})
 			var wg sync.WaitGroup
 			for range 20 {
 				wg.Go(func() {

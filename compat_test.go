@@ -6,7 +6,10 @@ import (
 	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/warrenmq/warren"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // Over AMQP, the first of these errors would close the channel or even the
@@ -28,14 +31,14 @@ func TestAnErrorClosesNothing(t *testing.T) {
 		require.NoError(t, err)
 
 		failures := map[uint16]func() error{
-			warren.AccessRefused:      func() error { return ch.ExchangeDelete("amq.topic", warren.ExchangeDeleteOptions{}) },
-			warren.NotFound:           func() error { return ch.Publish(ctx, "missing", "", warren.Message{}, warren.PublishOptions{}) },
-			warren.PreconditionFailed: func() error { return ch.Ack(99, false) },
-			warren.NotAllowed: func() error {
+			wire.CodeAccessRefused:      func() error { return ch.ExchangeDelete("amq.topic", warren.ExchangeDeleteOptions{}) },
+			wire.CodeNotFound:           func() error { return ch.Publish(ctx, "missing", "", warren.Message{}, warren.PublishOptions{}) },
+			wire.CodePreconditionFailed: func() error { return ch.Ack(99, false) },
+			wire.CodeNotAllowed: func() error {
 				_, err := ch.Consume("q", warren.ConsumeOptions{Tag: "c"})
 				return err
 			},
-			warren.SyntaxError: func() error { return ch.Qos(-1, warren.QosOptions{}) },
+			wire.CodeSyntaxError: func() error { return ch.Qos(-1, warren.QosOptions{}) },
 		}
 		for code, fail := range failures {
 			var e *warren.Error

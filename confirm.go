@@ -1,6 +1,10 @@
 package warren
 
-import "context"
+import (
+	"context"
+
+	"github.com/warrenmq/warren/internal/wire"
+)
 
 // Confirmation is the broker's answer to a message that was published in
 // confirm mode: basic.ack or basic.nack.
@@ -60,7 +64,7 @@ func (ch *Channel) Confirm() error {
 		return err
 	}
 	if ch.mode.Load() == modeTx {
-		return confirmSelect.fail(PreconditionFailed, "cannot switch from tx to confirm mode")
+		return failure(wire.ConfirmSelectID, wire.CodePreconditionFailed, "cannot switch from tx to confirm mode")
 	}
 	ch.mode.Store(modeConfirm)
 	return nil
@@ -74,7 +78,7 @@ func (ch *Channel) PublishConfirm(ctx context.Context, exchange, key string, msg
 		return nil, err
 	}
 	if ch.mode.Load() != modeConfirm {
-		return nil, basicPublish.fail(PreconditionFailed, "channel is not in confirm mode").hint("call Confirm first")
+		return nil, failure(wire.BasicPublishID, wire.CodePreconditionFailed, "channel is not in confirm mode").hint("call Confirm first")
 	}
 	c := &Confirmation{done: make(chan struct{})}
 	tag, nacked, err := ch.publishNumbered(ctx, exchange, key, &msg, o)

@@ -5,6 +5,8 @@ import (
 	"iter"
 
 	"github.com/warrenmq/warren/internal/link"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // Consume starts a consumer (basic.consume): from now on the queue hands it
@@ -46,7 +48,7 @@ func (ch *Channel) register(name string, o *ConsumeOptions, out link.Sink) (*Con
 	if err := ch.checkTag(o.Tag); err != nil {
 		return nil, err
 	}
-	q, err := ch.readQueue(basicConsume, name)
+	q, err := ch.readQueue(wire.BasicConsumeID, name)
 	if err != nil {
 		return nil, err
 	}
@@ -88,14 +90,14 @@ func (ch *Channel) checkTag(tag string) error {
 		return err
 	}
 	if _, used := ch.consumers[tag]; used {
-		return basicConsume.fail(NotAllowed, "attempt to reuse consumer tag '%s'", tag)
+		return failure(wire.BasicConsumeID, wire.CodeNotAllowed, "attempt to reuse consumer tag '%s'", tag)
 	}
 	count := len(ch.consumers)
 	if ch.reply.Load() != nil {
 		count-- // the reply consumer is free
 	}
 	if limit := ch.vhost.broker.options.MaxConsumers; limit > 0 && count >= limit {
-		return basicConsume.fail(NotAllowed, "reached maximum (%d) of consumers per channel", limit)
+		return failure(wire.BasicConsumeID, wire.CodeNotAllowed, "reached maximum (%d) of consumers per channel", limit)
 	}
 	return nil
 }
@@ -109,7 +111,7 @@ func (ch *Channel) addTag(c *Consumer, tag string) error {
 		tag = generateName("amq.ctag-")
 	}
 	if _, used := ch.consumers[tag]; used {
-		return basicConsume.fail(NotAllowed, "attempt to reuse consumer tag '%s'", tag)
+		return failure(wire.BasicConsumeID, wire.CodeNotAllowed, "attempt to reuse consumer tag '%s'", tag)
 	}
 	if ch.consumers == nil {
 		ch.consumers = make(map[string]*Consumer)
@@ -136,16 +138,16 @@ func (q *queue) addConsumer(c *consumer) error {
 	q.mu.Lock()
 	defer q.unlock()
 	if q.deleted {
-		return q.vhost.noQueue(basicConsume, q.name)
+		return q.vhost.noQueue(wire.BasicConsumeID, q.name)
 	}
 	if c.gone { // its channel was closed meanwhile
 		return ErrClosed
 	}
 	if len(q.consumers) > 0 && (c.exclusive || q.consumers[0].exclusive) && q.stream == nil {
-		return basicConsume.fail(AccessRefused, "queue '%s' in vhost '%s' in exclusive use", q.name, q.vhost.name)
+		return failure(wire.BasicConsumeID, wire.CodeAccessRefused, "queue '%s' in vhost '%s' in exclusive use", q.name, q.vhost.name)
 	}
 	if c.exclusive && q.single {
-		return basicConsume.fail(AccessRefused, "queue '%s' in vhost '%s' in exclusive use", q.name, q.vhost.name)
+		return failure(wire.BasicConsumeID, wire.CodeAccessRefused, "queue '%s' in vhost '%s' in exclusive use", q.name, q.vhost.name)
 	}
 	c.timeout = q.timeout()
 	q.consumers = append(q.consumers, c)
@@ -205,7 +207,7 @@ func (ch *Channel) Cancel(tag string) error {
 	if err := ch.check(); err != nil {
 		return err
 	}
-	if err := checkName(basicCancel, "consumer tag", tag); err != nil {
+	if err := checkName(wire.BasicCancelID, "consumer tag", tag); err != nil {
 		return err
 	}
 	ch.mu.Lock()
@@ -238,7 +240,7 @@ func (c *Consumer) end(reason error, cancelled bool) {
 // [Consumer.Done].
 func (ch *Channel) ConsumeFunc(queue string, o ConsumeOptions, f func(Delivery)) (*Consumer, error) {
 	if f == nil {
-		return nil, basicConsume.fail(PreconditionFailed, "a consumer must have a function")
+		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "a consumer must have a function")
 	}
 	tasks := &ch.vhost.broker.tasks
 	tasks.add()
@@ -294,7 +296,7 @@ func (ch *Channel) Get(queue string, autoAck bool) (d Delivery, ok bool, err err
 	if err := ch.check(); err != nil {
 		return d, false, err
 	}
-	q, err := ch.readQueue(basicGet, queue)
+	q, err := ch.readQueue(wire.BasicGetID, queue)
 	if err != nil {
 		return d, false, err
 	}

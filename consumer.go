@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/warrenmq/warren/internal/link"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // ConsumeOptions say how to consume (basic.consume). The zero value gives a
@@ -356,14 +358,14 @@ func newConsumer(q *queue, tag string, o *ConsumeOptions, limit, mailbox int) *c
 
 // check refuses options that cannot be meant.
 func (o *ConsumeOptions) check() error {
-	if err := checkName(basicConsume, "consumer tag", o.Tag); err != nil {
+	if err := checkName(wire.BasicConsumeID, "consumer tag", o.Tag); err != nil {
 		return err
 	}
-	if err := o.Args.check(basicConsume); err != nil {
+	if err := o.Args.check(wire.BasicConsumeID); err != nil {
 		return err
 	}
 	if o.Prefetch > math.MaxUint16 {
-		return basicConsume.fail(PreconditionFailed, "prefetch %d exceeds %d", o.Prefetch, math.MaxUint16)
+		return failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "prefetch %d exceeds %d", o.Prefetch, math.MaxUint16)
 	}
 	return nil
 }
@@ -376,7 +378,7 @@ func (o *ConsumeOptions) rank(q *queue) error {
 	}
 	n, ok := integer(v)
 	if !ok {
-		return basicConsume.fail(PreconditionFailed, "invalid arg 'x-priority' for queue '%s' in vhost '%s': %s", q.name, q.vhost.name, noInteger(v))
+		return failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "invalid arg 'x-priority' for queue '%s' in vhost '%s': %s", q.name, q.vhost.name, noInteger(v))
 	}
 	o.Priority = int(n)
 	return nil

@@ -3,6 +3,8 @@ package warren
 import (
 	"fmt"
 	"time"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // timeout is how long a delivery of the queue may stay unsettled; zero: as long
@@ -72,7 +74,7 @@ func (ch *Channel) overdue() {
 // errOverdue says why a channel is closed, in RabbitMQ's words. It is an
 // ErrClosed, too.
 func errOverdue(channel uint64, timeout time.Duration) error {
-	return fmt.Errorf("%w: %w", ErrClosed, noMethod.fail(PreconditionFailed,
+	return fmt.Errorf("%w: %w", ErrClosed, failure(0, wire.CodePreconditionFailed,
 		"delivery acknowledgement on channel %d timed out. Timeout value used: %d ms. This timeout value can be configured, see consumers doc guide to learn more",
 		channel, timeout.Milliseconds()).
 		hint("the queue has an x-consumer-timeout; what the channel had not settled is in its queues again"))

@@ -328,9 +328,9 @@ func TestADuplicateCallFailsAtOnce(t *testing.T) {
 	ddTest(t, warren.Deduplication{}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
 		_, err := b.Handle("q", func(context.Context, *warren.Request) (warren.Message, error) { return warren.Message{}, nil })
 		require.NoError(t, err)
-		_, err = b.Call(t.Context(), "", ddMessage("1"), warren.Via("x"))
+		_, err = b.Call(t.Context(), "", ddMessage("1"), warren.CallOptions{Exchange: "x"})
 		require.NoError(t, err)
-		_, err = b.Call(t.Context(), "", ddMessage("1"), warren.Via("x"))
+		_, err = b.Call(t.Context(), "", ddMessage("1"), warren.CallOptions{Exchange: "x"})
 		require.ErrorIs(t, err, warren.ErrNoRoute)
 	})
 }

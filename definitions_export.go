@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// ExportDefinitions writes the topology of the broker as JSON that RabbitMQ,
-// LavinMQ and [Broker.ImportDefinitions] read: users, virtual hosts with their
+// DefinitionsExport writes the topology of the broker as JSON that RabbitMQ,
+// LavinMQ and [Broker.DefinitionsImport] read: users, virtual hosts with their
 // limits, permissions, policies and operator policies, exchanges, queues and
 // bindings, in the order of their names. Messages are not in it, nor is what cannot be declared: exclusive
 // queues, and queues and exchanges whose names begin with "amq.", though
@@ -24,7 +24,7 @@ import (
 // JSON has no octets, timestamps or decimals, so arguments of these types
 // become texts, integers and floats, as in RabbitMQ. A virtual host is exported
 // as it is at one moment, one after the other.
-func (b *Broker) ExportDefinitions(w io.Writer) error {
+func (b *Broker) DefinitionsExport(w io.Writer) error {
 	d := &definitions{ProductName: productName, VirtualHosts: section[vhostDefinition]{}}
 	vhosts := b.exportAccounts(d)
 	d.begin()
@@ -35,10 +35,10 @@ func (b *Broker) ExportDefinitions(w io.Writer) error {
 	return d.write(w)
 }
 
-// ExportDefinitions writes the virtual host's policies, exchanges, queues,
-// bindings and limits as [Broker.ExportDefinitions] does, without its name, so
+// DefinitionsExport writes the virtual host's policies, exchanges, queues,
+// bindings and limits as [Broker.DefinitionsExport] does, without its name, so
 // that they may be imported into another one.
-func (v *VirtualHost) ExportDefinitions(w io.Writer) error {
+func (v *VirtualHost) DefinitionsExport(w io.Writer) error {
 	d := &definitions{ProductName: productName}
 	d.begin()
 	v.exportTopology(d, "")

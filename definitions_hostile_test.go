@@ -41,7 +41,7 @@ func TestAFileThatIsNoDefinitionsChangesNothing(t *testing.T) {
 		}
 		b := usBroker(t)
 		before := dfExport(t, b)
-		err := b.ImportDefinitions(strings.NewReader(c.text))
+		err := b.DefinitionsImport(strings.NewReader(c.text))
 		name := c.text[:min(len(c.text), 100)]
 		require.ErrorContains(t, err, "warren: read definitions: ", name)
 		require.ErrorContains(t, err, c.problem, name)
@@ -130,7 +130,7 @@ func TestPasswordHashesThatCannotBeCheckedAreRefused(t *testing.T) {
 	dfProblems(t, b, `{"users":[{"name":"bare","password_hash":"$2a$04$x","hashing_algorithm":"Bcrypt"}]}`)
 	require.ErrorIs(t, b.Authenticate("bare", ""), warren.ErrLoginRefused)
 	require.Error(t, b.UserDeclareHash("new", "$2a$04$x", "Bcrypt"))
-	require.False(t, b.HasUser("new"))
+	require.False(t, b.UserExists("new"))
 }
 
 func FuzzImportDefinitions(f *testing.F) {
@@ -142,13 +142,13 @@ func FuzzImportDefinitions(f *testing.F) {
 		b, again := warren.New(nil), warren.New(nil)
 		defer b.Close()
 		defer again.Close()
-		b.ImportDefinitions(strings.NewReader(text))
+		b.DefinitionsImport(strings.NewReader(text))
 		out := dfExport(t, b)
 		dfImport(t, again, out)
 		require.Equal(t, out, dfExport(t, again))
 		v, err := again.VirtualHostDeclare("one more")
 		require.NoError(t, err)
-		v.ImportDefinitions(strings.NewReader(text))
-		require.NoError(t, v.ExportDefinitions(io.Discard))
+		v.DefinitionsImport(strings.NewReader(text))
+		require.NoError(t, v.DefinitionsExport(io.Discard))
 	})
 }

@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
-// ImportDefinitions makes what a definitions file names: one of
-// [Broker.ExportDefinitions], of RabbitMQ or of LavinMQ. It adds to what there
+// DefinitionsImport makes what a definitions file names: one of
+// [Broker.DefinitionsExport], of RabbitMQ or of LavinMQ. It adds to what there
 // is and may be repeated. Users, permissions, limits and policies are set; an
 // exchange or queue that exists with other properties stays as it is, and so
 // does everything that the file does not name.
@@ -32,14 +34,14 @@ import (
 // exchanges and bindings of queues whose names begin with "amq.". Objects
 // without a virtual host go to "/", as in LavinMQ. If the file has permissions,
 // guest gets no others in the virtual hosts that are new.
-func (b *Broker) ImportDefinitions(r io.Reader) error {
+func (b *Broker) DefinitionsImport(r io.Reader) error {
 	return b.importDefinitions(r, nil)
 }
 
-// ImportDefinitions makes the exchanges, queues, bindings, policies and limits
+// DefinitionsImport makes the exchanges, queues, bindings, policies and limits
 // of a definitions file in this virtual host, whichever the file says, and
-// leaves out the rest. See [Broker.ImportDefinitions].
-func (v *VirtualHost) ImportDefinitions(r io.Reader) error {
+// leaves out the rest. See [Broker.DefinitionsImport].
+func (v *VirtualHost) DefinitionsImport(r io.Reader) error {
 	return v.broker.importDefinitions(r, v)
 }
 
@@ -111,7 +113,7 @@ func (u *userDefinition) String() string { return called("user", u.Name, "") }
 // it elsewhere holds.
 func (u *userDefinition) define(in *importer) error {
 	p, problem := u.password(in.broker)
-	if problem != nil && in.broker.HasUser(u.Name) {
+	if problem != nil && in.broker.UserExists(u.Name) {
 		return problem
 	}
 	if err := in.broker.declareUser(u.Name, p, u.Tags); err != nil {
@@ -176,7 +178,7 @@ func (in *importer) setLimits(vhost string, t definitionTable) error {
 	}
 	v, err := in.vhost(vhost)
 	if err == nil {
-		v.SetLimits(l)
+		v.LimitsSet(l)
 	}
 	return err
 }
@@ -190,7 +192,7 @@ func (p *permissionDefinition) define(in *importer) error {
 	if err != nil || in.narrowed[permissionScope{p.User, v.name}] {
 		return err // that the narrowed ones are not given has been told
 	}
-	return v.SetPermissions(p.User, Permissions{Configure: p.Configure, Write: p.Write, Read: p.Read})
+	return v.PermissionsSet(p.User, Permissions{Configure: p.Configure, Write: p.Write, Read: p.Read})
 }
 
 func (p *topicPermissionDefinition) String() string {
@@ -220,7 +222,7 @@ func (p *parameterDefinition) define(in *importer) error {
 	case *definitionTable:
 		return nil // limits come later
 	case *policyDefinition:
-		return in.setPolicy(p.VirtualHost, p.Name, v, (*VirtualHost).SetOperatorPolicy)
+		return in.setPolicy(p.VirtualHost, p.Name, v, (*VirtualHost).OperatorPolicySet)
 	}
 	return fmt.Errorf("component %s not found", shorten(p.Component)) // RabbitMQ's words
 }
@@ -236,7 +238,7 @@ func (p *parameterDefinition) limit(in *importer) error {
 func (p *policyDefinition) String() string { return called("policy", p.Name, p.VirtualHost) }
 
 func (p *policyDefinition) define(in *importer) error {
-	return in.setPolicy(p.VirtualHost, p.Name, p, (*VirtualHost).SetPolicy)
+	return in.setPolicy(p.VirtualHost, p.Name, p, (*VirtualHost).PolicySet)
 }
 
 func (in *importer) setPolicy(vhost, name string, p *policyDefinition, set func(*VirtualHost, Policy) error) error {
@@ -294,7 +296,7 @@ func (d *bindingDefinition) define(in *importer) error {
 	if err != nil {
 		return err
 	}
-	if err := checkName(queueBind, "destination", d.Destination); err != nil {
+	if err := checkName(wire.QueueBindID, "destination", d.Destination); err != nil {
 		return err
 	}
 	for _, name := range d.Void {
@@ -307,9 +309,9 @@ func (d *bindingDefinition) define(in *importer) error {
 		if isReserved(d.Destination) && d.Destination != "" || d.Source == "" && d.RoutingKey == d.Destination {
 			return nil // the queue was left out, or it has this binding by itself
 		}
-		return v.bind(queueBind, nil, d.Source, d.RoutingKey, Table(d.Arguments), v.toQueue(queueBind, d.Destination))
+		return v.bind(wire.QueueBindID, nil, d.Source, d.RoutingKey, Table(d.Arguments), v.toQueue(wire.QueueBindID, d.Destination))
 	case toAnExchange:
-		return v.bind(exchangeBind, nil, d.Source, d.RoutingKey, Table(d.Arguments), v.toExchange(exchangeBind, d.Destination))
+		return v.bind(wire.ExchangeBindID, nil, d.Source, d.RoutingKey, Table(d.Arguments), v.toExchange(wire.ExchangeBindID, d.Destination))
 	}
 	return errors.New("the destination is neither a queue nor an exchange")
 }

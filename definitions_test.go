@@ -17,13 +17,13 @@ import (
 // dfImport imports a text that has no problems.
 func dfImport(t testing.TB, b *warren.Broker, text string) {
 	t.Helper()
-	require.NoError(t, b.ImportDefinitions(strings.NewReader(text)))
+	require.NoError(t, b.DefinitionsImport(strings.NewReader(text)))
 }
 
 // dfProblems imports a text and gives what could not be, in order.
 func dfProblems(t testing.TB, b *warren.Broker, text string) (list []string) {
 	t.Helper()
-	err := b.ImportDefinitions(strings.NewReader(text))
+	err := b.DefinitionsImport(strings.NewReader(text))
 	if err == nil {
 		return nil
 	}
@@ -40,7 +40,7 @@ func dfProblems(t testing.TB, b *warren.Broker, text string) (list []string) {
 func dfExport(t testing.TB, b *warren.Broker) string {
 	t.Helper()
 	var out bytes.Buffer
-	require.NoError(t, b.ExportDefinitions(&out))
+	require.NoError(t, b.DefinitionsExport(&out))
 	return out.String()
 }
 
@@ -177,11 +177,11 @@ func dfRich(t *testing.T) *warren.Broker {
 	require.NoError(t, b.UserDeclare("cert", ""))
 	v, err := b.VirtualHostDeclare("ünïcode / <host>")
 	require.NoError(t, err)
-	require.NoError(t, v.ClearPermissions(warren.Guest))
-	require.NoError(t, v.SetPermissions("ann", warren.Permissions{Configure: "^a&b", Read: ".*"}))
-	require.NoError(t, v.SetPolicy(warren.Policy{Name: "p2", Pattern: "^log", Priority: -2, Definition: warren.Table{"max-length": 5}}))
-	require.NoError(t, v.SetPolicy(warren.Policy{Name: "p1", Pattern: "", ApplyTo: warren.ApplyToExchanges, Definition: warren.Table{"alternate-exchange": "amq.fanout"}}))
-	require.NoError(t, v.SetOperatorPolicy(warren.Policy{Name: "p1", Pattern: "x", ApplyTo: warren.ApplyToQueues, Definition: warren.Table{"message-ttl": 1000}}))
+	require.NoError(t, v.PermissionsDelete(warren.Guest))
+	require.NoError(t, v.PermissionsSet("ann", warren.Permissions{Configure: "^a&b", Read: ".*"}))
+	require.NoError(t, v.PolicySet(warren.Policy{Name: "p2", Pattern: "^log", Priority: -2, Definition: warren.Table{"max-length": 5}}))
+	require.NoError(t, v.PolicySet(warren.Policy{Name: "p1", Pattern: "", ApplyTo: warren.ApplyToExchanges, Definition: warren.Table{"alternate-exchange": "amq.fanout"}}))
+	require.NoError(t, v.OperatorPolicySet(warren.Policy{Name: "p1", Pattern: "x", ApplyTo: warren.ApplyToQueues, Definition: warren.Table{"message-ttl": 1000}}))
 	ch, err := v.Channel()
 	require.NoError(t, err)
 	_, err = ch.QueueDeclare("args", warren.QueueOptions{Durable: true, MaxPriority: 3, MessageTTL: time.Minute, Args: warren.Table{
@@ -197,7 +197,7 @@ func dfRich(t *testing.T) *warren.Broker {
 	require.NoError(t, ch.ExchangeBind("out", "", "amq.headers", warren.Table{"x-match": "any", "n": 1}))
 	require.NoError(t, ch.ExchangeBind("out", "", "amq.headers", warren.Table{"x-match": "any", "n": 2}))
 	require.NoError(t, ch.QueueBind("log", "", "in", warren.Table{"there": nil, "undefined": "undefined"}))
-	v.SetLimits(warren.VirtualHostLimits{MaxConnections: 10, MaxQueues: 1}) // fewer than there are
+	v.LimitsSet(warren.VirtualHostLimits{MaxConnections: 10, MaxQueues: 1}) // fewer than there are
 	return b
 }
 
@@ -217,7 +217,7 @@ func TestDefinitionsComeBackAsTheyWere(t *testing.T) {
 func TestDefinitionsAreExportedInRabbitMQsShape(t *testing.T) {
 	b := dfRich(t)
 	v := dfVhost(t, b, "/")
-	v.SetLimits(warren.VirtualHostLimits{MaxQueues: -1})
+	v.LimitsSet(warren.VirtualHostLimits{MaxQueues: -1})
 	text := dfExport(t, b)
 	for _, want := range []string{
 		`"float": 2.0,`, `"tiny": 1.0e-09`, `"huge": -1.0e+21`, `"small": 0.1,`, `"int": -5,`, `"big": 4611686018427387904,`, `"text": "a\"<>&\n"`,
@@ -376,7 +376,7 @@ func TestImportOverwritesNoQueueAndNoExchange(t *testing.T) {
 func TestImportErrorsAreThoseOfTheObjects(t *testing.T) {
 	b := usBroker(t)
 	amQueues(t, amOpen(t, b), "q")
-	err := b.ImportDefinitions(strings.NewReader(`{"queues":[{"name":"q","durable":true}]}`))
+	err := b.DefinitionsImport(strings.NewReader(`{"queues":[{"name":"q","durable":true}]}`))
 	require.ErrorIs(t, err, warren.ErrPreconditionFailed)
 	require.EqualError(t, err, "warren: import queue 'q': queue.declare: 406 PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost '/': received 'true' but current is 'false'")
 }
@@ -385,9 +385,9 @@ func TestImportSetsUsersPermissionsPoliciesAndLimits(t *testing.T) {
 	b := usBroker(t)
 	v := dfVhost(t, b, "/")
 	require.NoError(t, b.UserDeclareHash("ann", "AQIDBN0ccbRAOWxqx3s3XYFgb/I=", "MD5", "monitoring"))
-	require.NoError(t, v.SetPermissions("ann", warren.AllPermissions))
-	require.NoError(t, v.SetPolicy(warren.Policy{Name: "p", Pattern: "a", Definition: warren.Table{"max-length": 1}}))
-	v.SetLimits(warren.VirtualHostLimits{MaxConnections: 1, MaxQueues: 1})
+	require.NoError(t, v.PermissionsSet("ann", warren.AllPermissions()))
+	require.NoError(t, v.PolicySet(warren.Policy{Name: "p", Pattern: "a", Definition: warren.Table{"max-length": 1}}))
+	v.LimitsSet(warren.VirtualHostLimits{MaxConnections: 1, MaxQueues: 1})
 	dfImport(t, b, `{
 		"users": [{"name":"ann","password":"new","tags":"management"}],
 		"permissions": [{"user":"ann","vhost":"/","configure":"a","write":"b","read":"c"}],
@@ -409,7 +409,7 @@ func TestImportedLimitsAreRabbitMQs(t *testing.T) {
 		`{}`: {}, `[]`: {}, `{"max-queues":-1,"max-connections":5}`: {MaxConnections: 5},
 		`{"max-queues":0}`: {MaxQueues: -1}, `[["max-queues",3]]`: {MaxQueues: 3},
 	} {
-		v.SetLimits(warren.VirtualHostLimits{MaxConnections: 9})
+		v.LimitsSet(warren.VirtualHostLimits{MaxConnections: 9})
 		dfImport(t, b, `{"parameters":[{"component":"vhost-limits","vhost":"/","name":"limits","value":`+value+`}]}`)
 		require.Equal(t, want, v.Limits(), value)
 	}
@@ -478,7 +478,7 @@ func TestQueuesAndExchangesOfTheBrokerAreLeftOut(t *testing.T) {
 func TestAVirtualHostHasDefinitionsOfItsOwn(t *testing.T) {
 	b := dfRich(t)
 	var out bytes.Buffer
-	require.NoError(t, dfVhost(t, b, "ünïcode / <host>").ExportDefinitions(&out))
+	require.NoError(t, dfVhost(t, b, "ünïcode / <host>").DefinitionsExport(&out))
 	text := out.String()
 	for _, word := range []string{`"users"`, `"vhosts"`, `"permissions"`, `"vhost"`} {
 		require.NotContains(t, text, word)
@@ -486,17 +486,17 @@ func TestAVirtualHostHasDefinitionsOfItsOwn(t *testing.T) {
 	other := usBroker(t)
 	v, err := other.VirtualHostDeclare("copy")
 	require.NoError(t, err)
-	require.NoError(t, v.ImportDefinitions(strings.NewReader(text)))
+	require.NoError(t, v.DefinitionsImport(strings.NewReader(text)))
 	out.Reset()
-	require.NoError(t, v.ExportDefinitions(&out))
+	require.NoError(t, v.DefinitionsExport(&out))
 	require.Equal(t, text, out.String())
 
-	require.NoError(t, v.ImportDefinitions(strings.NewReader(`{"users":[{"name":"ann"}],"vhosts":[{"name":"v"}],
+	require.NoError(t, v.DefinitionsImport(strings.NewReader(`{"users":[{"name":"ann"}],"vhosts":[{"name":"v"}],
 		"permissions":[{"user":"guest","vhost":"/"}],"topic_permissions":[{"user":"guest","vhost":"/"}],"exchanges":[{"name":"here","vhost":"elsewhere","type":"fanout"}]}`)))
-	require.False(t, other.HasUser("ann"))
+	require.False(t, other.UserExists("ann"))
 	require.Equal(t, 2, other.Stats().VirtualHosts)
 	p, _ := dfVhost(t, other, "/").Permissions("guest")
-	require.Equal(t, warren.AllPermissions, p)
+	require.Equal(t, warren.AllPermissions(), p)
 	require.NoError(t, dfChannel(t, other, "copy").ExchangeDeclarePassive("here"))
 }
 
@@ -529,8 +529,8 @@ func TestAnExportIsWholeWhileTheTopologyChanges(t *testing.T) {
 func TestAClosedBrokerImportsNothing(t *testing.T) {
 	b := warren.New(nil)
 	require.NoError(t, b.Close())
-	require.ErrorIs(t, b.ImportDefinitions(strings.NewReader(`{}`)), warren.ErrClosed)
-	require.ErrorIs(t, b.ImportDefinitions(dfBroken{}), warren.ErrClosed)
+	require.ErrorIs(t, b.DefinitionsImport(strings.NewReader(`{}`)), warren.ErrClosed)
+	require.ErrorIs(t, b.DefinitionsImport(dfBroken{}), warren.ErrClosed)
 }
 
 // dfBroken is a file that cannot be read, and a disk that is full.
@@ -543,8 +543,8 @@ func (dfBroken) Write([]byte) (int, error) { return 0, errDisk }
 
 func TestErrorsOfFilesAreReturned(t *testing.T) {
 	b := usBroker(t)
-	require.ErrorIs(t, b.ImportDefinitions(dfBroken{}), errDisk)
-	require.ErrorIs(t, b.ExportDefinitions(dfBroken{}), errDisk)
+	require.ErrorIs(t, b.DefinitionsImport(dfBroken{}), errDisk)
+	require.ErrorIs(t, b.DefinitionsExport(dfBroken{}), errDisk)
 }
 
 func TestDelayedExchangesOfLavinMQAreImported(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // DelayHeader is the header of a message that says for how many milliseconds a
@@ -35,15 +37,15 @@ const (
 
 // checkDelayedType refuses a delayed exchange that could not route.
 func checkDelayedType(args Table) error {
-	const m = exchangeDeclare
+	const m = wire.ExchangeDeclareID
 	s, ok := args[delayedTypeArg].(string)
 	switch kind := ExchangeType(s); {
 	case !ok:
-		return m.fail(PreconditionFailed, "Invalid argument, 'x-delayed-type' must be an existing exchange type")
+		return failure(m, wire.CodePreconditionFailed, "Invalid argument, 'x-delayed-type' must be an existing exchange type")
 	case kind == DelayedMessage || kind == delayedAlias:
-		return m.fail(PreconditionFailed, "Invalid argument, '%s' can't be used for 'x-delayed-type'", DelayedMessage)
+		return failure(m, wire.CodePreconditionFailed, "Invalid argument, '%s' can't be used for 'x-delayed-type'", DelayedMessage)
 	case newMatcher(kind, nil) == nil:
-		return m.fail(PreconditionFailed, "unknown exchange type '%s'", kind)
+		return failure(m, wire.CodePreconditionFailed, "unknown exchange type '%s'", kind)
 	}
 	return nil
 }

@@ -405,7 +405,7 @@ func TestDelayedMessagesEndWithTheirExchange(t *testing.T) {
 				}
 				failed := make(chan error, 1)
 				go func() {
-					_, err := v.Call(context.Background(), "", deMessage("", time.Hour), warren.Via("x"))
+					_, err := v.Call(context.Background(), "", deMessage("", time.Hour), warren.CallOptions{Exchange: "x"})
 					failed <- err
 				}()
 				deWait(5 * time.Minute)
@@ -426,10 +426,10 @@ func TestDelayedMessagesEndWithTheirExchange(t *testing.T) {
 
 func TestCallThroughADelayedExchange(t *testing.T) {
 	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
-		delayed := func(ctx context.Context, opts ...warren.CallOption) (string, error) {
+		delayed := func(ctx context.Context, opts ...warren.CallOptions) (string, error) {
 			msg := deMessage("ping", time.Minute)
 			msg.Headers["mine"] = "1"
-			reply, err := b.Call(ctx, "key", msg, append(opts, warren.Via("later"))...)
+			reply, err := b.Call(ctx, "key", msg, append(opts, warren.CallOptions{Exchange: "later"})...)
 			return string(reply.Body), err
 		}
 		h, err := b.Handle("q", func(ctx context.Context, req *warren.Request) (warren.Message, error) {
@@ -445,7 +445,7 @@ func TestCallThroughADelayedExchange(t *testing.T) {
 		require.Equal(t, time.Minute, time.Since(began))
 		require.Equal(t, "pingkeymap[mine:1 x-delay:-60000] 59m0s", reply)
 
-		_, err = delayed(ctx, warren.RequireConsumer())
+		_, err = delayed(ctx, warren.CallOptions{RequireConsumer: true})
 		require.ErrorIs(t, err, warren.ErrNoConsumers, "nobody can have it now")
 
 		brief, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -482,7 +482,7 @@ func TestDelayedRequestHasTheTimeThatIsLeftToItsCaller(t *testing.T) {
 		defer cancel()
 		failed := make(chan error, 1)
 		go func() {
-			_, err := b.Call(ctx, "", deMessage("", time.Minute), warren.Via("later"))
+			_, err := b.Call(ctx, "", deMessage("", time.Minute), warren.CallOptions{Exchange: "later"})
 			failed <- err
 		}()
 		deWait(20 * time.Minute)

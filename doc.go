@@ -8,10 +8,10 @@
 //
 // # RPC
 //
-// [Broker.Handle] serves a queue and [Broker.Call] calls it; [HandleFunc] and
+// [Broker.Handle] serves a queue and [Broker.Call] calls it; [HandleFor] and
 // [CallFor] do the same with Go values, as JSON unless told otherwise.
 //
-//	warren.HandleFunc(b, "price", func(ctx context.Context, q Quote) (Price, error) { ... })
+//	warren.HandleFor(b, "price", func(ctx context.Context, q Quote) (Price, error) { ... })
 //	price, err := warren.CallFor[Price](ctx, b, "price", Quote{Article: 7})
 //
 // A call has no reply queue and no reply consumer: its ReplyTo is an address
@@ -50,7 +50,7 @@
 // streams; [ExchangeOptions] is for exchanges that hash consistently
 // ([ConsistentHash]), delay messages ([DelayedMessage]) and drop duplicates
 // ([Deduplication]). A [Policy] gives such rules to all queues and exchanges
-// that its pattern matches, while they are in use. [Broker.ExportDefinitions]
+// that its pattern matches, while they are in use. [Broker.DefinitionsExport]
 // writes the whole topology as JSON that RabbitMQ and LavinMQ read.
 //
 // # Errors

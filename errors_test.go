@@ -9,22 +9,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 func TestReplyCodesAndTheirScope(t *testing.T) {
 	for code, closesConnection := range map[uint16]bool{
-		warren.ContentTooLarge: false, warren.NoRoute: false, warren.NoConsumers: false, warren.AccessRefused: false,
-		warren.NotFound: false, warren.ResourceLocked: false, warren.PreconditionFailed: false,
-		warren.ConnectionForced: true, warren.InvalidPath: true, warren.FrameError: true, warren.SyntaxError: true,
-		warren.CommandInvalid: true, warren.ChannelError: true, warren.UnexpectedFrame: true, warren.ResourceError: true,
-		warren.NotAllowed: true, warren.NotImplemented: true, warren.InternalError: true,
+		wire.CodeContentTooLarge: false, wire.CodeNoRoute: false, wire.CodeNoConsumers: false, wire.CodeAccessRefused: false,
+		wire.CodeNotFound: false, wire.CodeResourceLocked: false, wire.CodePreconditionFailed: false,
+		wire.CodeConnectionForced: true, wire.CodeInvalidPath: true, wire.CodeFrameError: true, wire.CodeSyntaxError: true,
+		wire.CodeCommandInvalid: true, wire.CodeChannelError: true, wire.CodeUnexpectedFrame: true, wire.CodeResourceError: true,
+		wire.CodeNotAllowed: true, wire.CodeNotImplemented: true, wire.CodeInternalError: true,
 	} {
 		require.Equal(t, closesConnection, (&warren.Error{Code: code}).ClosesConnection(), code)
 	}
 	require.Equal(t, []int{311, 312, 313, 320, 402, 403, 404, 405, 406, 501, 502, 503, 504, 505, 506, 530, 540, 541}, []int{
-		warren.ContentTooLarge, warren.NoRoute, warren.NoConsumers, warren.ConnectionForced, warren.InvalidPath, warren.AccessRefused,
-		warren.NotFound, warren.ResourceLocked, warren.PreconditionFailed, warren.FrameError, warren.SyntaxError, warren.CommandInvalid,
-		warren.ChannelError, warren.UnexpectedFrame, warren.ResourceError, warren.NotAllowed, warren.NotImplemented, warren.InternalError,
+		wire.CodeContentTooLarge, wire.CodeNoRoute, wire.CodeNoConsumers, wire.CodeConnectionForced, wire.CodeInvalidPath, wire.CodeAccessRefused,
+		wire.CodeNotFound, wire.CodeResourceLocked, wire.CodePreconditionFailed, wire.CodeFrameError, wire.CodeSyntaxError, wire.CodeCommandInvalid,
+		wire.CodeChannelError, wire.CodeUnexpectedFrame, wire.CodeResourceError, wire.CodeNotAllowed, wire.CodeNotImplemented, wire.CodeInternalError,
 	})
 }
 

@@ -21,7 +21,7 @@ func ExampleBroker_ImportDefinitions() {
 	}`)
 
 	// What can be made is made. Each object that cannot be is named.
-	err := b.ImportDefinitions(file)
+	err := b.DefinitionsImport(file)
 	var object *warren.DefinitionError
 	fmt.Println(errors.As(err, &object))
 	fmt.Println(err)
@@ -50,7 +50,7 @@ func ExampleVirtualHost_ExportDefinitions() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := v.ExportDefinitions(os.Stdout); err != nil {
+	if err := v.DefinitionsExport(os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 	// Output:

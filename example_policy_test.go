@@ -25,7 +25,7 @@ func ExampleVirtualHost_SetPolicy() {
 		}
 	}
 
-	err := v.SetPolicy(warren.Policy{
+	err := v.PolicySet(warren.Policy{
 		Name:       "short logs",
 		Pattern:    `^log\.`,
 		ApplyTo:    warren.ApplyToQueues,
@@ -34,7 +34,7 @@ func ExampleVirtualHost_SetPolicy() {
 	q, _ := ch.QueueDeclarePassive("log.web")
 	fmt.Println(q.Messages, err)
 
-	err = v.SetPolicy(warren.Policy{Name: "short logs", Definition: warren.Table{"max-length": -1}})
+	err = v.PolicySet(warren.Policy{Name: "short logs", Definition: warren.Table{"max-length": -1}})
 	fmt.Println(err)
 	// Output:
 	// 3 <nil>
@@ -45,7 +45,7 @@ func ExampleVirtualHost_SetPolicy() {
 func ExampleVirtualHost_SetOperatorPolicy() {
 	v, ch, closeBroker := exampleHost("jobs")
 	defer closeBroker()
-	if err := v.SetOperatorPolicy(warren.Policy{Name: "bounds", Definition: warren.Table{"max-length": 2}}); err != nil {
+	if err := v.OperatorPolicySet(warren.Policy{Name: "bounds", Definition: warren.Table{"max-length": 2}}); err != nil {
 		log.Fatal(err)
 	}
 	if _, err := ch.QueueDeclare("mine", warren.QueueOptions{MaxLength: 1_000_000}); err != nil {
@@ -69,7 +69,7 @@ func ExampleVirtualHost_PolicyOfQueue() {
 		{Name: "everybody", Definition: limit},
 		{Name: "jobs", Pattern: "^jobs", Priority: 1, Definition: limit},
 	} {
-		if err := v.SetPolicy(p); err != nil {
+		if err := v.PolicySet(p); err != nil {
 			log.Fatal(err)
 		}
 	}
@@ -99,7 +99,7 @@ func ExampleExchangePolicy() {
 		log.Fatal(err)
 	}
 
-	err := v.SetPolicy(warren.Policy{
+	err := v.PolicySet(warren.Policy{
 		Name:       "others",
 		Pattern:    `^amq\.topic$`,
 		ApplyTo:    warren.ApplyToExchanges,

@@ -53,7 +53,7 @@ func ExampleBroker_Handle() {
 			return warren.Message{}, err // the caller gets a *RemoteError
 		}
 		return warren.Message{Body: fmt.Append(nil, x+y)}, nil
-	}, warren.Concurrency(4))
+	}, warren.HandleOptions{Concurrency: 4})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func ExampleHandleFunc() {
 	defer b.Close()
 
 	// Requests and replies are JSON, unless HandleCodec sets another codec.
-	_, err := warren.HandleFunc(b, "price", func(ctx context.Context, q quote) (int, error) {
+	_, err := warren.HandleFor(b, "price", func(ctx context.Context, q quote) (int, error) {
 		return 250 * q.Pieces, nil
 	})
 	if err != nil {
@@ -94,7 +94,7 @@ func ExampleHandleFunc() {
 func ExampleCallFor() {
 	b := warren.New(nil)
 	defer b.Close()
-	_, err := warren.HandleFunc(b, "price", func(ctx context.Context, q quote) (int, error) {
+	_, err := warren.HandleFor(b, "price", func(ctx context.Context, q quote) (int, error) {
 		return 250 * q.Pieces, nil
 	})
 	if err != nil {
@@ -109,7 +109,7 @@ func ExampleCallFor() {
 func ExampleRemoteError() {
 	b := warren.New(nil)
 	defer b.Close()
-	_, err := warren.HandleFunc(b, "withdraw", func(ctx context.Context, amount int) (int, error) {
+	_, err := warren.HandleFor(b, "withdraw", func(ctx context.Context, amount int) (int, error) {
 		if amount > 100 {
 			return 0, &warren.RemoteError{Code: "no-funds", Text: "the account holds 100"}
 		}

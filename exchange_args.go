@@ -1,5 +1,7 @@
 package warren
 
+import "github.com/warrenmq/warren/internal/wire"
+
 // ExchangeOptions are the properties of an exchange (exchange.declare). The
 // zero value gives a transient exchange that stays until it is deleted. Fields
 // that name an argument set it unless they are zero.
@@ -58,7 +60,7 @@ var exchangeArgs = [...]queueArg{
 // newExchange makes an exchange of a known type, or says what is wrong with
 // its arguments.
 func (v *VirtualHost) newExchange(name string, kind ExchangeType, o ExchangeOptions) (*exchange, error) {
-	const m = exchangeDeclare
+	const m = wire.ExchangeDeclareID
 	args := o.table()
 	x := &exchange{name: name, kind: kind, durable: o.Durable, autoDelete: o.AutoDelete, internal: o.Internal, args: args}
 	for _, arg := range alternateArgs {
@@ -68,7 +70,7 @@ func (v *VirtualHost) newExchange(name string, kind ExchangeType, o ExchangeOpti
 		}
 		s, ok := a.(string)
 		if !ok {
-			return nil, m.fail(PreconditionFailed, "invalid type '%s' for arg '%s' in exchange '%s' in vhost '%s'", typeName(a), arg, name, v.name)
+			return nil, failure(m, wire.CodePreconditionFailed, "invalid type '%s' for arg '%s' in exchange '%s' in vhost '%s'", typeName(a), arg, name, v.name)
 		}
 		x.alternate = s
 	}
@@ -83,7 +85,7 @@ func (v *VirtualHost) newExchange(name string, kind ExchangeType, o ExchangeOpti
 	for _, arg := range exchangeArgs {
 		if value, ok := args[arg.name]; ok {
 			if problem := arg.check(value, args); problem != "" {
-				return nil, m.fail(PreconditionFailed, "invalid arg '%s' for exchange '%s' in vhost '%s': %s", arg.name, name, v.name, problem)
+				return nil, failure(m, wire.CodePreconditionFailed, "invalid arg '%s' for exchange '%s' in vhost '%s': %s", arg.name, name, v.name, problem)
 			}
 		}
 	}
@@ -108,7 +110,7 @@ func (x *exchange) routes() ExchangeType {
 }
 
 // checkBinding refuses what means nothing to an exchange of this type.
-func (x *exchange) checkBinding(m method, key string, args Table) error {
+func (x *exchange) checkBinding(m wire.MethodID, key string, args Table) error {
 	switch x.routes() {
 	case Headers:
 		return checkHeadersBinding(m, args)
@@ -122,7 +124,7 @@ func (x *exchange) checkBinding(m method, key string, args Table) error {
 // the arguments only those count that mean something to an exchange.
 func (v *VirtualHost) equivalentExchange(old, x *exchange) error {
 	differ := func(arg, received, current string) error {
-		return exchangeDeclare.fail(PreconditionFailed, "inequivalent arg '%s' for exchange '%s' in vhost '%s': received %s but current is %s", arg, old.name, v.name, received, current)
+		return failure(wire.ExchangeDeclareID, wire.CodePreconditionFailed, "inequivalent arg '%s' for exchange '%s' in vhost '%s': received %s but current is %s", arg, old.name, v.name, received, current)
 	}
 	switch {
 	case old.kind != x.kind:

@@ -5,21 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
-// HandleOptions are what a [HandleOption] sets.
+// HandleOptions say how a queue is served. Of several in one Handle, the last
+// one counts that sets a field.
 type HandleOptions struct {
-	Concurrency int   // requests served at a time; 256 unless set
-	Codec       Codec // of HandleFunc; nil: JSON
-}
-
-// HandleOption changes how a queue is served.
-type HandleOption func(*HandleOptions)
-
-// Concurrency bounds how many requests a handler serves at a time; n must be
-// positive. The others wait in the queue.
-func Concurrency(n int) HandleOption {
-	return func(o *HandleOptions) { o.Concurrency = n }
+	// Concurrency is how many requests are served at a time; the others wait in
+	// the queue. Zero: 256. A negative one is refused with 406.
+	Concurrency int
+	// Codec is that of [HandleFor]. Nil: [JSON].
+	Codec Codec
 }
 
 const (
@@ -46,28 +43,33 @@ type Handler struct {
 	calm   chan struct{} // closed when no request is left; made by who waits
 }
 
-func handleOptions(opts []HandleOption) (o HandleOptions) {
-	for _, opt := range opts {
-		if opt != nil {
-			opt(&o)
+// handleOptions are several as one.
+func handleOptions(opts []HandleOptions) (all HandleOptions) {
+	for i := range opts {
+		o := &opts[i]
+		if o.Concurrency != 0 {
+			all.Concurrency = o.Concurrency
+		}
+		if o.Codec != nil {
+			all.Codec = o.Codec
 		}
 	}
-	return o
+	return all
 }
 
-func (v *VirtualHost) handle(name string, h HandlerFunc, opts []HandleOption) (*Handler, error) {
+func (v *VirtualHost) handle(name string, h HandlerFunc, opts []HandleOptions) (*Handler, error) {
 	if h == nil {
-		return nil, basicConsume.fail(PreconditionFailed, "a handler must have a function")
+		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "a handler must have a function")
 	}
 	o := handleOptions(opts)
 	if o.Concurrency < 0 {
-		return nil, basicConsume.fail(PreconditionFailed, "a handler's concurrency of %d is negative", o.Concurrency)
+		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "a handler's concurrency of %d is negative", o.Concurrency)
 	}
 	def(&o.Concurrency, defaultConcurrency)
 	if err := v.broker.accepting(); err != nil {
 		return nil, err
 	}
-	if err := checkName(basicConsume, "queue name", name); err != nil {
+	if err := checkName(wire.BasicConsumeID, "queue name", name); err != nil {
 		return nil, err
 	}
 	handler := &Handler{vhost: v, serve: h, requests: make(chan item, maxIdleWorkers)}
@@ -91,7 +93,7 @@ func (v *VirtualHost) handle(name string, h HandlerFunc, opts []HandleOption) (*
 
 // register makes the handler a consumer of the queue.
 func (h *Handler) register(name string, concurrency int) error {
-	q, err := h.vhost.queueFor(basicConsume, nil, name)
+	q, err := h.vhost.queueFor(wire.BasicConsumeID, nil, name)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // Arguments of a consistent hash exchange. LavinMQ has another name for the
@@ -29,9 +31,9 @@ func checkHashArgs(args Table) error {
 	case !ok:
 		return nil
 	case header || hashOn:
-		return exchangeDeclare.fail(PreconditionFailed, "hash-header and hash-property are mutually exclusive")
+		return failure(wire.ExchangeDeclareID, wire.CodePreconditionFailed, "hash-header and hash-property are mutually exclusive")
 	case !slices.Contains(hashProperties[:], property):
-		return exchangeDeclare.fail(PreconditionFailed, "Unsupported property: %s", property)
+		return failure(wire.ExchangeDeclareID, wire.CodePreconditionFailed, "Unsupported property: %s", property)
 	}
 	return nil
 }
@@ -40,15 +42,15 @@ func checkHashArgs(args Table) error {
 const maxWeight = math.MaxUint32
 
 // checkWeight refuses a binding key that is no weight.
-func checkWeight(m method, key string) error {
+func checkWeight(m wire.MethodID, key string) error {
 	n, err := strconv.ParseInt(key, 10, 64) // the nearest value, if it is out of range
 	switch {
 	case errors.Is(err, strconv.ErrSyntax):
-		return m.fail(PreconditionFailed, "The binding key must be an integer: %s", term(key))
+		return failure(m, wire.CodePreconditionFailed, "The binding key must be an integer: %s", term(key))
 	case n < 1:
-		return m.fail(PreconditionFailed, "The binding key must be greater than 0")
+		return failure(m, wire.CodePreconditionFailed, "The binding key must be greater than 0")
 	case n > maxWeight:
-		return m.fail(PreconditionFailed, "The binding key must not exceed %d", int64(maxWeight))
+		return failure(m, wire.CodePreconditionFailed, "The binding key must not exceed %d", int64(maxWeight))
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // headersMatcher compares the headers of a message with the arguments of each
@@ -72,7 +74,7 @@ func plainly(v any) any {
 }
 
 // checkHeadersBinding refuses an x-match that means nothing.
-func checkHeadersBinding(m method, args Table) error {
+func checkHeadersBinding(m wire.MethodID, args Table) error {
 	v, ok := args["x-match"]
 	if !ok {
 		return nil
@@ -82,7 +84,7 @@ func checkHeadersBinding(m method, args Table) error {
 		return nil
 	}
 	if _, ok := v.(string); ok {
-		return m.fail(PreconditionFailed, "Invalid x-match field value %s; expected all, any, all-with-x, or any-with-x", term(v))
+		return failure(m, wire.CodePreconditionFailed, "Invalid x-match field value %s; expected all, any, all-with-x, or any-with-x", term(v))
 	}
-	return m.fail(PreconditionFailed, "Invalid x-match field type %s (value %s); expected longstr", typeName(v), term(v))
+	return failure(m, wire.CodePreconditionFailed, "Invalid x-match field type %s (value %s); expected longstr", typeName(v), term(v))
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/warrenmq/warren"
 )
 
@@ -22,9 +23,9 @@ func TestZeroArgumentsOfCallAndHandle(t *testing.T) {
 
 		_, err = b.Handle("q", nil)
 		require.ErrorIs(t, err, warren.ErrPreconditionFailed)
-		_, err = warren.HandleFunc[int, int](b, "q", nil)
+		_, err = warren.HandleFor[int, int](b, "q", nil)
 		require.ErrorIs(t, err, warren.ErrPreconditionFailed)
-		_, err = b.Handle("q", echo, warren.Concurrency(-1))
+		_, err = b.Handle("q", echo, warren.HandleOptions{Concurrency: -1})
 		require.ErrorIs(t, err, warren.ErrPreconditionFailed)
 		_, err = b.Handle("amq.mine", echo)
 		require.ErrorIs(t, err, warren.ErrAccessRefused)
@@ -32,13 +33,13 @@ func TestZeroArgumentsOfCallAndHandle(t *testing.T) {
 		require.Error(t, err)
 		require.Zero(t, b.Stats().Queues)
 
-		rpHandle(t, b, "q", echo, nil, warren.Concurrency(0), warren.HandleCodec(nil))
+		rpHandle(t, b, "q", echo, warren.HandleOptions{}, warren.HandleOptions{Concurrency: 0}, warren.HandleOptions{Codec: nil})
 		for _, body := range [][]byte{nil, {}} {
-			reply, err := b.Call(t.Context(), "q", warren.Message{Body: body}, nil, warren.Via(""), warren.CallCodec(nil))
+			reply, err := b.Call(t.Context(), "q", warren.Message{Body: body}, warren.CallOptions{}, warren.CallOptions{Exchange: ""}, warren.CallOptions{Codec: nil})
 			require.NoError(t, err)
 			require.Empty(t, reply.Body)
 		}
-		null, err := warren.CallFor[any](t.Context(), b, "q", nil, nil)
+		null, err := warren.CallFor[any](t.Context(), b, "q", nil)
 		require.NoError(t, err)
 		require.Nil(t, null)
 		rpClean(t, b)

@@ -10,20 +10,20 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// Link is how package amqp uses the channel for a connection: messages stay
-// encoded, deliveries go straight to the connection. Its type is internal to
-// this module; programs use the other methods.
-func (ch *Channel) Link() link.Channel { return (*linked)(ch) }
+// The ports give channels and sessions the method Link, which is for package
+// amqp alone: messages stay encoded, and deliveries go straight to the
+// connection. By these names the embedded fields are not exported.
+type (
+	channelPort = link.ChannelPort
+	sessionPort = link.SessionPort
+)
 
 // linked is a channel as a connection uses it.
 type linked Channel
 
 func (l *linked) channel() *Channel { return (*Channel)(l) }
 
-// Link is how package amqp learns that the broker has closed the session, as
-// [Channel.Link] is for channels.
-func (s *Session) Link() link.Session { return (*linkedSession)(s) }
-
+// linkedSession is a session as a connection uses it.
 type linkedSession Session
 
 // Ended has f called when the session is closed, or at once if it is.
@@ -171,7 +171,7 @@ func (l *linked) Get(name string, noAck bool, sink link.Sink) (ok bool, err erro
 	if err := ch.check(); err != nil {
 		return false, err
 	}
-	q, err := ch.readQueue(basicGet, name)
+	q, err := ch.readQueue(wire.BasicGetID, name)
 	if err != nil {
 		return false, err
 	}

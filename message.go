@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // DeliveryMode of a [Message].
@@ -57,17 +59,17 @@ func (m *Message) check() error {
 		{"type", m.Type}, {"user_id", m.UserId}, {"app_id", m.AppId},
 	} {
 		if len(p.value) > maxShortString {
-			return basicPublish.fail(SyntaxError, "property %s of %d bytes exceeds %d", p.name, len(p.value), maxShortString)
+			return failure(wire.BasicPublishID, wire.CodeSyntaxError, "property %s of %d bytes exceeds %d", p.name, len(p.value), maxShortString)
 		}
 	}
-	return m.Headers.check(basicPublish)
+	return m.Headers.check(wire.BasicPublishID)
 }
 
 // parseExpiration gives the milliseconds of an expiration.
 func parseExpiration(s string) (ms int64, err error) {
 	ms, problem := expirationProblem(s)
 	if problem != "" {
-		return 0, basicPublish.fail(PreconditionFailed, "invalid expiration '%s': %s", s, problem).
+		return 0, failure(wire.BasicPublishID, wire.CodePreconditionFailed, "invalid expiration '%s': %s", s, problem).
 			hint("it is a number of milliseconds, written as decimal digits")
 	}
 	return ms, nil
@@ -128,7 +130,7 @@ func (d *Delivery) fill(ch *Channel, it *item) {
 // (basic.ack). See [Channel.Ack].
 func (d *Delivery) Ack(multiple bool) error {
 	if d.ch == nil {
-		return errUnknownTag(basicAck, d.DeliveryTag)
+		return errUnknownTag(wire.BasicAckID, d.DeliveryTag)
 	}
 	return d.ch.Ack(d.DeliveryTag, multiple)
 }
@@ -138,7 +140,7 @@ func (d *Delivery) Ack(multiple bool) error {
 // (basic.nack). See [Channel.Nack].
 func (d *Delivery) Nack(multiple, requeue bool) error {
 	if d.ch == nil {
-		return errUnknownTag(basicNack, d.DeliveryTag)
+		return errUnknownTag(wire.BasicNackID, d.DeliveryTag)
 	}
 	return d.ch.Nack(d.DeliveryTag, multiple, requeue)
 }
@@ -146,7 +148,7 @@ func (d *Delivery) Nack(multiple, requeue bool) error {
 // Reject gives one delivery back, as Nack does (basic.reject).
 func (d *Delivery) Reject(requeue bool) error {
 	if d.ch == nil {
-		return errUnknownTag(basicReject, d.DeliveryTag)
+		return errUnknownTag(wire.BasicRejectID, d.DeliveryTag)
 	}
 	return d.ch.Reject(d.DeliveryTag, requeue)
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/warrenmq/warren"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 func (ch *mbModelChannel) Confirm() error {
@@ -121,9 +123,9 @@ func (m *mbModel) send(p *mbPublishing) error {
 	case taken:
 		return nil
 	case p.options.Immediate:
-		r.Code, r.Text = warren.NoConsumers, "NO_CONSUMERS"
+		r.Code, r.Text = wire.CodeNoConsumers, "NO_CONSUMERS"
 	case p.options.Mandatory:
-		r.Code, r.Text = warren.NoRoute, "NO_ROUTE"
+		r.Code, r.Text = wire.CodeNoRoute, "NO_ROUTE"
 	default:
 		if p.exchange != "" || !mbIsReplyAddress(p.key) {
 			m.counts.Unroutable++

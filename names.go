@@ -6,16 +6,18 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // checkName refuses a name that does not fit AMQP's short string. what tells
 // the user which one.
-func checkName(m method, what, name string) error {
+func checkName(m wire.MethodID, what, name string) error {
 	if len(name) > maxShortString {
-		return m.fail(SyntaxError, "%s of %d bytes exceeds %d", what, len(name), maxShortString)
+		return failure(m, wire.CodeSyntaxError, "%s of %d bytes exceeds %d", what, len(name), maxShortString)
 	}
 	if !utf8.ValidString(name) {
-		return m.fail(FrameError, "Malformed UTF-8 in shortstr: %s %q", what, name)
+		return failure(m, wire.CodeFrameError, "Malformed UTF-8 in shortstr: %s %q", what, name)
 	}
 	return nil
 }

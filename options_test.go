@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/warrenmq/warren"
 )
 

@@ -28,7 +28,7 @@ func TestAPatternMayBeginWithWhatMustNotFollow(t *testing.T) {
 		for name := range names {
 			amQueues(t, ch, name)
 		}
-		err := v.SetPolicy(warren.Policy{Name: "p", Pattern: pattern, Definition: warren.Table{"max-length": 1}})
+		err := v.PolicySet(warren.Policy{Name: "p", Pattern: pattern, Definition: warren.Table{"max-length": 1}})
 		if names == nil {
 			require.ErrorIs(t, err, warren.ErrPreconditionFailed, pattern)
 			continue

@@ -3,6 +3,8 @@ package warren
 import (
 	"fmt"
 	"slices"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // Permissions say what a user may do in a virtual host: each is a regular
@@ -25,7 +27,7 @@ type Permissions struct {
 }
 
 // AllPermissions allow everything in a virtual host.
-var AllPermissions = Permissions{Configure: ".*", Write: ".*", Read: ".*"}
+func AllPermissions() Permissions { return Permissions{Configure: ".*", Write: ".*", Read: ".*"} }
 
 // permission is one of the three.
 type permission string
@@ -69,10 +71,10 @@ func (u *account) allow(v *VirtualHost, g *grant) {
 	u.grants[v] = g
 }
 
-// SetPermissions lets a user work in the virtual host, within these bounds.
+// PermissionsSet lets a user work in the virtual host, within these bounds.
 // They hold at once, for its open sessions too. It fails with [ErrNotFound] if
 // there is no such user, and for a pattern that is not one.
-func (v *VirtualHost) SetPermissions(user string, p Permissions) error {
+func (v *VirtualHost) PermissionsSet(user string, p Permissions) error {
 	g, err := newGrant(p)
 	if err != nil {
 		return err
@@ -80,10 +82,10 @@ func (v *VirtualHost) SetPermissions(user string, p Permissions) error {
 	return v.changeGrant(user, func(u *account) { u.allow(v, g) })
 }
 
-// ClearPermissions shuts a user out of the virtual host: it may open no session
+// PermissionsDelete shuts a user out of the virtual host: it may open no session
 // and do nothing in those that it has. It fails with [ErrNotFound] if there is
 // no such user.
-func (v *VirtualHost) ClearPermissions(user string) error {
+func (v *VirtualHost) PermissionsDelete(user string) error {
 	return v.changeGrant(user, func(u *account) { delete(u.grants, v) })
 }
 
@@ -128,7 +130,7 @@ func (b *Broker) renew(u *account, v *VirtualHost) {
 // may refuses an operation that the session's user is not allowed. A nil
 // session is the broker itself, one without a user this process: both may do
 // everything.
-func (s *Session) may(m method, what permission, kind, name string) error {
+func (s *Session) may(m wire.MethodID, what permission, kind, name string) error {
 	if s == nil {
 		return nil
 	}
@@ -136,7 +138,7 @@ func (s *Session) may(m method, what permission, kind, name string) error {
 	if g == nil || g.allows(what, name) {
 		return nil
 	}
-	return m.fail(AccessRefused, "%s access to %s '%s' in vhost '%s' refused for user '%s'", what, kind, name, s.vhost.name, g.user)
+	return failure(m, wire.CodeAccessRefused, "%s access to %s '%s' in vhost '%s' refused for user '%s'", what, kind, name, s.vhost.name, g.user)
 }
 
 func (g *grant) allows(what permission, name string) bool {
@@ -150,12 +152,12 @@ func (g *grant) allows(what permission, name string) bool {
 }
 
 // mayQueue is may for a queue.
-func (s *Session) mayQueue(m method, what permission, name string) error {
+func (s *Session) mayQueue(m wire.MethodID, what permission, name string) error {
 	return s.may(m, what, "queue", name)
 }
 
 // mayExchange is may for an exchange.
-func (s *Session) mayExchange(m method, what permission, name string) error {
+func (s *Session) mayExchange(m wire.MethodID, what permission, name string) error {
 	if name == "" {
 		name = defaultExchangeName
 	}
@@ -164,7 +166,7 @@ func (s *Session) mayExchange(m method, what permission, name string) error {
 
 // mayBind is what bind and unbind need; kind is the destination's. The default
 // exchange is left to the rules of binding, which nobody may break.
-func (s *Session) mayBind(m method, kind, destination, source string) error {
+func (s *Session) mayBind(m wire.MethodID, kind, destination, source string) error {
 	if source == "" {
 		return nil
 	}
@@ -176,18 +178,18 @@ func (s *Session) mayBind(m method, kind, destination, source string) error {
 
 // mayForward is what a new exchange with an alternate one needs.
 func (s *Session) mayForward(exchange, alternate string) error {
-	if err := s.mayExchange(exchangeDeclare, toRead, exchange); err != nil {
+	if err := s.mayExchange(wire.ExchangeDeclareID, toRead, exchange); err != nil {
 		return err
 	}
-	return s.mayExchange(exchangeDeclare, toWrite, alternate)
+	return s.mayExchange(wire.ExchangeDeclareID, toWrite, alternate)
 }
 
 // mayDeadLetter is what a new queue with a dead-letter exchange needs.
 func (s *Session) mayDeadLetter(queue, exchange string) error {
-	if err := s.mayQueue(queueDeclare, toRead, queue); err != nil {
+	if err := s.mayQueue(wire.QueueDeclareID, toRead, queue); err != nil {
 		return err
 	}
-	return s.mayExchange(queueDeclare, toWrite, exchange)
+	return s.mayExchange(wire.QueueDeclareID, toWrite, exchange)
 }
 
 // checkUser refuses a message that somebody says another has published. A nil
@@ -196,7 +198,7 @@ func (g *grant) checkUser(said, is string) error {
 	if said == is || g != nil && g.impersonator {
 		return nil
 	}
-	return basicPublish.fail(PreconditionFailed, "user_id property set to '%s' but authenticated user was '%s'", said, is)
+	return failure(wire.BasicPublishID, wire.CodePreconditionFailed, "user_id property set to '%s' but authenticated user was '%s'", said, is)
 }
 
 // writable is an exchange that a grant let somebody publish to.
@@ -211,7 +213,7 @@ func (ch *Channel) mayPublish(g *grant, exchange string) error {
 	if w := ch.writable.Load(); w != nil && w.grant == g && w.exchange == exchange {
 		return nil
 	}
-	if err := ch.session.mayExchange(basicPublish, toWrite, exchange); err != nil {
+	if err := ch.session.mayExchange(wire.BasicPublishID, toWrite, exchange); err != nil {
 		return err
 	}
 	ch.writable.Store(&writable{g, exchange})

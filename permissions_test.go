@@ -15,7 +15,7 @@ func usSession(t *testing.T, b *warren.Broker, p warren.Permissions, tags ...str
 	require.NoError(t, b.UserDeclare("ann", "", tags...))
 	v, err := b.VirtualHost("/")
 	require.NoError(t, err)
-	require.NoError(t, v.SetPermissions("ann", p))
+	require.NoError(t, v.PermissionsSet("ann", p))
 	s, err := v.SessionFor("ann")
 	require.NoError(t, err)
 	return s
@@ -133,7 +133,7 @@ func TestPermissionsHoldAtOnce(t *testing.T) {
 	b := usBroker(t)
 	v, err := b.VirtualHost("/")
 	require.NoError(t, err)
-	ch := usChannel(t, usSession(t, b, warren.AllPermissions))
+	ch := usChannel(t, usSession(t, b, warren.AllPermissions()))
 	_, err = ch.QueueDeclare("q", warren.QueueOptions{})
 	require.NoError(t, err)
 	put := func() error {
@@ -141,7 +141,7 @@ func TestPermissionsHoldAtOnce(t *testing.T) {
 	}
 	require.NoError(t, put())
 	for _, p := range []warren.Permissions{{}, {Write: "^q$"}, {Write: "default"}, {Read: ".*", Configure: ".*"}, {Write: ".*"}} {
-		require.NoError(t, v.SetPermissions("ann", p))
+		require.NoError(t, v.PermissionsSet("ann", p))
 		got, ok := v.Permissions("ann")
 		require.True(t, ok)
 		require.Equal(t, p, got)
@@ -152,7 +152,7 @@ func TestPermissionsHoldAtOnce(t *testing.T) {
 			require.ErrorIs(t, put(), warren.ErrAccessRefused, "%+v", p)
 		}
 	}
-	require.NoError(t, v.ClearPermissions("ann"))
+	require.NoError(t, v.PermissionsDelete("ann"))
 	require.ErrorIs(t, put(), warren.ErrAccessRefused)
 	_, ok := v.Permissions("ann")
 	require.False(t, ok)
@@ -165,20 +165,20 @@ func TestAPatternThatIsNoneIsRefused(t *testing.T) {
 	v, err := b.VirtualHost("/")
 	require.NoError(t, err)
 	for what, p := range map[string]warren.Permissions{"configure": {Configure: "("}, "write": {Write: "["}, "read": {Read: "(?=x)"}} {
-		require.ErrorContains(t, v.SetPermissions("guest", p), "the permission to "+what+" is not a regular expression")
+		require.ErrorContains(t, v.PermissionsSet("guest", p), "the permission to "+what+" is not a regular expression")
 	}
-	require.ErrorIs(t, v.SetPermissions("nobody", warren.AllPermissions), warren.ErrNotFound)
-	require.ErrorIs(t, v.ClearPermissions("nobody"), warren.ErrNotFound)
+	require.ErrorIs(t, v.PermissionsSet("nobody", warren.AllPermissions()), warren.ErrNotFound)
+	require.ErrorIs(t, v.PermissionsDelete("nobody"), warren.ErrNotFound)
 	p, ok := v.Permissions("guest")
 	require.True(t, ok)
-	require.Equal(t, warren.AllPermissions, p)
+	require.Equal(t, warren.AllPermissions(), p)
 	_, ok = v.Permissions("nobody")
 	require.False(t, ok)
 }
 
 func TestAnImpersonatorPublishesAsOthers(t *testing.T) {
 	b := usBroker(t)
-	ch := usChannel(t, usSession(t, b, warren.AllPermissions, warren.Impersonator))
+	ch := usChannel(t, usSession(t, b, warren.AllPermissions(), warren.Impersonator))
 	put := func() error {
 		return ch.Publish(t.Context(), "", "q", warren.Message{UserId: "bob"}, warren.PublishOptions{})
 	}

@@ -3,6 +3,8 @@ package warren
 import (
 	"fmt"
 	"strings"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // Policy gives settings to all queues and exchanges that its pattern matches,
@@ -10,7 +12,7 @@ import (
 // by arguments. It can be changed and taken away while they are in use.
 //
 // One policy at a time applies to an object, and beside it one operator policy
-// (see [VirtualHost.SetOperatorPolicy]): of those that match, the one with the
+// (see [VirtualHost.OperatorPolicySet]): of those that match, the one with the
 // highest priority; among equals, the first by name. Policies are not added up.
 // As in RabbitMQ, one that has a setting which the type of a queue does not
 // know, such as max-age, is not for that queue.
@@ -55,7 +57,7 @@ const (
 
 // QueuePolicy is the definition of a [Policy] that gives queues what these
 // options say. Only those options that are arguments count; for one that no
-// policy can set, such as MaxPriority, SetPolicy fails.
+// policy can set, such as MaxPriority, PolicySet fails.
 func QueuePolicy(o QueueOptions) Table { return policyOf(o.table()) }
 
 // ExchangePolicy is the definition of a [Policy] that gives exchanges what
@@ -77,32 +79,32 @@ func policyOf(args Table) Table {
 	return t
 }
 
-// SetPolicy makes a policy or replaces the one of its name. When it returns,
+// PolicySet makes a policy or replaces the one of its name. When it returns,
 // the queues and exchanges that are there obey: a queue that has become too
 // long has lost its oldest messages, to its dead letter exchange if it has one.
 // As in RabbitMQ, a message keeps the time to live that it got when it came.
 //
 // It fails with 406 for a pattern that is no regular expression, for a setting
 // that is unknown or has a bad value, and if there are 1000 policies.
-func (v *VirtualHost) SetPolicy(p Policy) error { return v.setPolicy(userPolicy, p) }
+func (v *VirtualHost) PolicySet(p Policy) error { return v.setPolicy(userPolicy, p) }
 
-// DeletePolicy takes a policy away, and with it what it has set. It fails with
+// PolicyDelete takes a policy away, and with it what it has set. It fails with
 // [ErrNotFound] if there is none of this name.
-func (v *VirtualHost) DeletePolicy(name string) error {
+func (v *VirtualHost) PolicyDelete(name string) error {
 	return v.changePolicy(userPolicy, name, nil)
 }
 
 // Policies are those of the virtual host, by name.
 func (v *VirtualHost) Policies() []Policy { return v.listPolicies(userPolicy) }
 
-// SetOperatorPolicy is SetPolicy for a policy of whoever runs the broker: it
+// OperatorPolicySet is PolicySet for a policy of whoever runs the broker: it
 // bounds what users ask for by policies and arguments, and applies beside the
 // user's policy. Its definition may have expires, message-ttl, max-length,
 // max-length-bytes, delivery-limit and overflow, as in RabbitMQ.
-func (v *VirtualHost) SetOperatorPolicy(p Policy) error { return v.setPolicy(operatorPolicy, p) }
+func (v *VirtualHost) OperatorPolicySet(p Policy) error { return v.setPolicy(operatorPolicy, p) }
 
-// DeleteOperatorPolicy is DeletePolicy for an operator policy.
-func (v *VirtualHost) DeleteOperatorPolicy(name string) error {
+// OperatorPolicyDelete is PolicyDelete for an operator policy.
+func (v *VirtualHost) OperatorPolicyDelete(name string) error {
 	return v.changePolicy(operatorPolicy, name, nil)
 }
 
@@ -164,7 +166,7 @@ func (v *VirtualHost) setPolicy(kind policyKind, p Policy) error {
 }
 
 func (v *VirtualHost) badPolicy(kind policyKind, name, problem string) error {
-	return method(0).fail(PreconditionFailed, "invalid %s '%.*s' in vhost '%s': %s", kind, maxShortString, name, v.name, problem)
+	return failure(0, wire.CodePreconditionFailed, "invalid %s '%.*s' in vhost '%s': %s", kind, maxShortString, name, v.name, problem)
 }
 
 // newPolicy checks a policy, in RabbitMQ's order.

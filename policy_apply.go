@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // kinds are kinds of objects that policies tell apart.
@@ -200,7 +202,7 @@ func (v *VirtualHost) replacePolicy(kind policyKind, name string, fresh *policy)
 	}
 	switch {
 	case old == nil && fresh == nil:
-		return c, method(0).fail(NotFound, "no %s '%s' in vhost '%s'", kind, name, v.name)
+		return c, failure(0, wire.CodeNotFound, "no %s '%s' in vhost '%s'", kind, name, v.name)
 	case old == nil && len(list) >= maxPolicies:
 		return c, v.badPolicy(kind, name, fmt.Sprintf("there are %d, which is the limit", len(list)))
 	case fresh == nil:

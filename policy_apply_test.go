@@ -58,7 +58,7 @@ func TestOnePolicyOfAKindApplies(t *testing.T) {
 					declare()
 				}
 				for _, p := range row.policies {
-					require.NoError(t, v.SetPolicy(p))
+					require.NoError(t, v.PolicySet(p))
 				}
 				if order == "after" {
 					declare()
@@ -90,23 +90,23 @@ func TestTheNextPolicyAppliesWhenOneGoesOrChanges(t *testing.T) {
 	p := warren.Policy{Definition: warren.Table{"max-length": 5}}
 	for i, name := range []string{"low", "middle", "high"} {
 		p.Name, p.Priority = name, i
-		require.NoError(t, v.SetPolicy(p))
+		require.NoError(t, v.PolicySet(p))
 		applies(name)
 	}
 	p.Pattern = "^other"
-	require.NoError(t, v.SetPolicy(p))
+	require.NoError(t, v.PolicySet(p))
 	applies("middle")
 	p.Pattern = "q"
-	require.NoError(t, v.SetPolicy(p))
+	require.NoError(t, v.PolicySet(p))
 	applies("high")
 	p.Priority = -1
-	require.NoError(t, v.SetPolicy(p))
+	require.NoError(t, v.PolicySet(p))
 	applies("middle")
-	require.NoError(t, v.DeletePolicy("low"))
+	require.NoError(t, v.PolicyDelete("low"))
 	applies("middle")
-	require.NoError(t, v.DeletePolicy("middle"))
+	require.NoError(t, v.PolicyDelete("middle"))
 	applies("high")
-	require.NoError(t, v.DeletePolicy("high"))
+	require.NoError(t, v.PolicyDelete("high"))
 	applies("")
 }
 
@@ -115,9 +115,9 @@ func TestWhatPoliciesAndArgumentsGiveTogether(t *testing.T) {
 	defer b.Close()
 	v, ch := poHost(t, b), amOpen(t, b)
 	amQueues(t, ch, "q")
-	require.NoError(t, v.SetPolicy(warren.Policy{Name: "user's", ApplyTo: warren.ApplyToQueues, Definition: warren.Table{
+	require.NoError(t, v.PolicySet(warren.Policy{Name: "user's", ApplyTo: warren.ApplyToQueues, Definition: warren.Table{
 		"max-length": 5, "message-ttl": 100, "overflow": "reject-publish", "dead-letter-exchange": "x", "consumer-timeout": 7}}))
-	require.NoError(t, v.SetOperatorPolicy(warren.Policy{Name: "operator's", Definition: warren.Table{
+	require.NoError(t, v.OperatorPolicySet(warren.Policy{Name: "operator's", Definition: warren.Table{
 		"max-length": int64(3), "message-ttl": 200, "overflow": "drop-head", "expires": 9}}))
 	e, err := v.PolicyOfQueue("q")
 	require.NoError(t, err)
@@ -158,7 +158,7 @@ func TestWhatPoliciesAndArgumentsGiveTogether(t *testing.T) {
 				poSet(t, v, "q", warren.Table{"max-length": row.user})
 			}
 			if row.operator >= 0 {
-				require.NoError(t, v.SetOperatorPolicy(warren.Policy{Name: "o", Definition: warren.Table{"max-length": int64(row.operator)}}))
+				require.NoError(t, v.OperatorPolicySet(warren.Policy{Name: "o", Definition: warren.Table{"max-length": int64(row.operator)}}))
 			}
 			amPut(t, ch, "", "q", "1", "2", "3", "4", "5")
 			require.Len(t, amDrain(t, ch, "q"), row.left)
@@ -265,7 +265,7 @@ func TestALowerMaxLengthTrimsAtOnce(t *testing.T) {
 	require.Equal(t, 2, amReady(t, ch, "q"), "a queue that refuses new messages keeps the old ones")
 	require.ErrorIs(t, amSend(ch, "", "q", warren.Message{}, warren.PublishOptions{}), warren.ErrNacked)
 
-	require.NoError(t, v.DeletePolicy("p-q"))
+	require.NoError(t, v.PolicyDelete("p-q"))
 	amPut(t, ch, "", "q", "6", "7")
 	require.Equal(t, []string{"4444", "55555", "6", "7"}, amDrain(t, ch, "q"), "without the policy there is no limit")
 }
@@ -287,7 +287,7 @@ func TestATimeToLiveByPolicyIsForMessagesToCome(t *testing.T) {
 		poSet(t, v, "q", warren.Table{"message-ttl": 1000})
 		time.Sleep(time.Hour)
 		require.Equal(t, 1, amReady(t, ch, "q"), "it keeps the time that it got")
-		require.NoError(t, v.DeletePolicy("p-q"))
+		require.NoError(t, v.PolicyDelete("p-q"))
 		time.Sleep(22 * time.Hour)
 		require.Equal(t, 1, amReady(t, ch, "q"))
 		time.Sleep(time.Hour)
@@ -318,7 +318,7 @@ func TestAQueueExpiresByPolicy(t *testing.T) {
 		time.Sleep(59 * time.Second)
 		require.True(t, there("q"), "the time counts from the policy on")
 		poSet(t, v, "q", warren.Table{"expires": 60000, "max-length": 5})
-		require.NoError(t, v.DeletePolicy("p-kept"))
+		require.NoError(t, v.PolicyDelete("p-kept"))
 		time.Sleep(59 * time.Second)
 		require.True(t, there("q"), "and anew from a change")
 		time.Sleep(2 * time.Second)
@@ -356,7 +356,7 @@ func TestDeadLetterSettingsCountWhenAMessageIsLost(t *testing.T) {
 	lose("1")
 	poSet(t, v, "q", warren.QueuePolicy(warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "d2"}}))
 	lose("2")
-	require.NoError(t, v.DeletePolicy("p-q"))
+	require.NoError(t, v.PolicyDelete("p-q"))
 	lose("3")
 	require.Equal(t, []string{"1"}, amDrain(t, ch, "d1"))
 	require.Equal(t, []string{"2"}, amDrain(t, ch, "d2"))
@@ -378,7 +378,7 @@ func TestADeliveryLimitByPolicyCountsFromThenOn(t *testing.T) {
 	comeBack(5)
 	poSet(t, v, "q", warren.Table{"delivery-limit": 2})
 	comeBack(2)
-	require.NoError(t, v.DeletePolicy("p-q"))
+	require.NoError(t, v.PolicyDelete("p-q"))
 	comeBack(3)
 	poSet(t, v, "q", warren.Table{"delivery-limit": 2})
 	comeBack(1)
@@ -397,11 +397,11 @@ func TestAnAlternateExchangeByPolicy(t *testing.T) {
 		amPut(t, ch, exchange, "k", "before")
 		poSet(t, v, exchange, warren.ExchangePolicy(warren.ExchangeOptions{Alternate: "other"}))
 		amPut(t, ch, exchange, "k", "with")
-		require.NoError(t, v.DeletePolicy("p-"+exchange))
+		require.NoError(t, v.PolicyDelete("p-"+exchange))
 		amPut(t, ch, exchange, "k", "after")
 		require.Equal(t, []string{"with"}, amDrain(t, ch, "q"), exchange)
 	}
-	require.NoError(t, v.SetPolicy(warren.Policy{Name: "all", Definition: warren.Table{"alternate-exchange": "other"}}))
+	require.NoError(t, v.PolicySet(warren.Policy{Name: "all", Definition: warren.Table{"alternate-exchange": "other"}}))
 	amPut(t, ch, "", "nowhere", "to the default exchange")
 	require.Empty(t, amDrain(t, ch, "q"), "the default exchange has none")
 	amExchanges(t, ch, warren.Direct, "late")
@@ -443,7 +443,7 @@ func TestThePolicyThatWasSetLastCounts(t *testing.T) {
 	p := warren.Policy{Name: "p", Definition: warren.Table{"max-length": 1}}
 	warren.OvertakePolicy(v, p, func() {
 		p.Definition = warren.Table{"max-length": 2}
-		require.NoError(t, v.SetPolicy(p))
+		require.NoError(t, v.PolicySet(p))
 		amQueues(t, ch, "new")
 	})
 	for _, q := range []string{"q", "new"} {
@@ -466,9 +466,9 @@ func TestPoliciesThatChangeAtOnce(t *testing.T) {
 			for i := range changes {
 				poQueue(t, ch, fmt.Sprint("q", w, "-", i), nil)
 				p := warren.Policy{Name: fmt.Sprint(i % 3), Pattern: "^q", Priority: i % 3, Definition: warren.Table{"max-length": 1 + (w+i)%4}}
-				require.NoError(t, v.SetPolicy(p))
+				require.NoError(t, v.PolicySet(p))
 				if i%5 == 0 {
-					v.DeletePolicy(p.Name)
+					v.PolicyDelete(p.Name)
 				}
 			}
 		})

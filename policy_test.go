@@ -21,7 +21,7 @@ func poHost(t testing.TB, b *warren.Broker) *warren.VirtualHost {
 // poSet makes a policy for all that is named so.
 func poSet(t testing.TB, v *warren.VirtualHost, name string, definition warren.Table) {
 	t.Helper()
-	require.NoError(t, v.SetPolicy(warren.Policy{Name: "p-" + name, Pattern: "^" + name + "$", Definition: definition}))
+	require.NoError(t, v.PolicySet(warren.Policy{Name: "p-" + name, Pattern: "^" + name + "$", Definition: definition}))
 }
 
 // poQueue declares a queue with arguments.
@@ -45,8 +45,8 @@ func poKinds(t *testing.T, f func(t *testing.T, k poKind)) {
 	defer b.Close()
 	v := poHost(t, b)
 	for _, k := range []poKind{
-		{"policy", v.SetPolicy, v.DeletePolicy, v.Policies},
-		{"operator policy", v.SetOperatorPolicy, v.DeleteOperatorPolicy, v.OperatorPolicies},
+		{"policy", v.PolicySet, v.PolicyDelete, v.Policies},
+		{"operator policy", v.OperatorPolicySet, v.OperatorPolicyDelete, v.OperatorPolicies},
 	} {
 		t.Run(k.name, func(t *testing.T) { f(t, k) })
 	}
@@ -95,8 +95,8 @@ func TestPoliciesOfAClosedBroker(t *testing.T) {
 		v := poHost(t, b)
 		require.NoError(t, b.Close())
 		p := warren.Policy{Name: "p", Definition: warren.Table{"max-length": 5}}
-		require.ErrorIs(t, v.SetPolicy(p), warren.ErrClosed)
-		require.ErrorIs(t, v.DeletePolicy("p"), warren.ErrClosed)
+		require.ErrorIs(t, v.PolicySet(p), warren.ErrClosed)
+		require.ErrorIs(t, v.PolicyDelete("p"), warren.ErrClosed)
 	})
 }
 
@@ -194,10 +194,10 @@ func TestSettingsOfRabbitMQAreAccepted(t *testing.T) {
 		"overflow": "reject-publish-dlx", "max-in-memory-length": uint8(1), "max-in-memory-bytes": uint16(1), "queue-version": uint32(2),
 	}
 	for name, value := range operator {
-		require.NoError(t, v.SetOperatorPolicy(warren.Policy{Name: "one", Definition: warren.Table{name: value}}), name)
+		require.NoError(t, v.OperatorPolicySet(warren.Policy{Name: "one", Definition: warren.Table{name: value}}), name)
 	}
-	require.NoError(t, v.SetOperatorPolicy(warren.Policy{Name: "all", Definition: operator}))
-	require.NoError(t, v.SetPolicy(warren.Policy{Name: "all", Definition: operator}))
+	require.NoError(t, v.OperatorPolicySet(warren.Policy{Name: "all", Definition: operator}))
+	require.NoError(t, v.PolicySet(warren.Policy{Name: "all", Definition: operator}))
 	for _, d := range []warren.Table{
 		{"dead-letter-exchange": "", "dead-letter-routing-key": ""}, {"dead-letter-routing-key": "k"}, {"alternate-exchange": "x"},
 		{"consumer-timeout": 0}, {"max-age": "1Y"}, {"max-age": "12M"}, {"max-age": "99999999999D"}, {"max-age": "10m"}, {"max-age": "1s"},
@@ -207,7 +207,7 @@ func TestSettingsOfRabbitMQAreAccepted(t *testing.T) {
 		{"dead-letter-strategy": "at-least-once"}, {"initial-cluster-size": 3}, {"stream-max-segment-size-bytes": 1000}, {"target-group-size": 3},
 		{"federation-upstream-set": "all"}, {"federation-upstream": "other"},
 	} {
-		require.NoError(t, v.SetPolicy(warren.Policy{Name: "one", Definition: d}), d)
+		require.NoError(t, v.PolicySet(warren.Policy{Name: "one", Definition: d}), d)
 	}
 }
 
@@ -225,6 +225,6 @@ func TestPolicyDefinitionsFromOptions(t *testing.T) {
 
 	b := warren.New(nil)
 	defer b.Close()
-	err := poHost(t, b).SetPolicy(warren.Policy{Definition: warren.QueuePolicy(warren.QueueOptions{MaxPriority: 5})})
+	err := poHost(t, b).PolicySet(warren.Policy{Definition: warren.QueuePolicy(warren.QueueOptions{MaxPriority: 5})})
 	require.ErrorContains(t, err, `[{<<"max-priority">>,5}] are not recognised policy settings`)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // PublishOptions are the flags of basic.publish.
@@ -80,7 +82,7 @@ func (ch *Channel) prepare(ctx context.Context, p *publishing, exchange, key str
 		}
 	}
 	if len(key) > maxShortString {
-		return checkName(basicPublish, "routing key", key)
+		return checkName(wire.BasicPublishID, "routing key", key)
 	}
 	p.body, p.key, p.exchange = msg.Body, key, x
 	if !msg.plain() {
@@ -106,7 +108,7 @@ func (ch *Channel) exchangeFor(name string) (*exchange, error) {
 
 func (v *VirtualHost) checkSize(size int) error {
 	if limit := v.broker.options.MaxMessageSize; limit > 0 && size > limit {
-		return basicPublish.fail(PreconditionFailed, "message size %d is larger than configured max size %d", size, limit)
+		return failure(wire.BasicPublishID, wire.CodePreconditionFailed, "message size %d is larger than configured max size %d", size, limit)
 	}
 	return nil
 }
@@ -140,7 +142,7 @@ func (ch *Channel) prepareProperties(p *publishing, msg *Message) error {
 }
 
 func errNoReplyConsumer(name string) error {
-	return basicPublish.fail(PreconditionFailed, "fast reply consumer does not exist").
+	return failure(wire.BasicPublishID, wire.CodePreconditionFailed, "fast reply consumer does not exist").
 		hint("consume from " + name + " on the same channel before publishing")
 }
 
@@ -177,7 +179,7 @@ func (p *publishing) takeKeys(headers Table) (Table, error) {
 		}
 		list, ok := v.([]any)
 		if !ok {
-			return nil, basicPublish.fail(PreconditionFailed, "invalid message: {unacceptable_type_in_header,%q,%s}", name, typeName(v))
+			return nil, failure(wire.BasicPublishID, wire.CodePreconditionFailed, "invalid message: {unacceptable_type_in_header,%q,%s}", name, typeName(v))
 		}
 		visible := len(p.extra)
 		for _, k := range list {
@@ -341,9 +343,9 @@ func (v *VirtualHost) unrouted(p *publishing) error {
 	code := 0
 	switch {
 	case p.options.Immediate:
-		code = NoConsumers
+		code = wire.CodeNoConsumers
 	case p.options.Mandatory:
-		code = NoRoute
+		code = wire.CodeNoRoute
 	case p.exchange == v.fallback && isReplyAddress(p.key):
 		return nil // counted as a dropped reply
 	default:
@@ -352,7 +354,7 @@ func (v *VirtualHost) unrouted(p *publishing) error {
 	}
 	v.returned.Add(1)
 	return &Return{
-		Message: p.message(), Code: uint16(code), Text: codeName(uint16(code)),
+		Message: p.message(), Code: uint16(code), Text: wire.CodeName(uint16(code)),
 		Exchange: p.exchange.name, RoutingKey: p.key,
 	}
 }

@@ -3,6 +3,8 @@ package warren
 import (
 	"sync"
 	"time"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // queue keeps messages and hands them to its consumers. It has no goroutine:
@@ -476,7 +478,7 @@ func (q *queue) account(n int64) {
 }
 
 // checkOwner refuses an exclusive queue to everybody but its owner.
-func (q *queue) checkOwner(m method, s *Session) error {
+func (q *queue) checkOwner(m wire.MethodID, s *Session) error {
 	if q.exclusive && q.owner != s {
 		return q.vhost.locked(m, q.name)
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // QueueOptions are the properties of a queue (queue.declare). The zero value
@@ -273,7 +275,7 @@ func (v *VirtualHost) checkQueueArgs(name string, args Table) error {
 		return nil
 	}
 	if x, ok := args["x-dead-letter-exchange"]; ok && isString(x, nil) != "" {
-		return queueDeclare.fail(PreconditionFailed, "invalid type '%s' for arg 'x-dead-letter-exchange' in queue '%s' in vhost '%s'", typeName(x), name, v.name)
+		return failure(wire.QueueDeclareID, wire.CodePreconditionFailed, "invalid type '%s' for arg 'x-dead-letter-exchange' in queue '%s' in vhost '%s'", typeName(x), name, v.name)
 	}
 	foreign, queueType := args.foreign()
 	for _, arg := range queueArgs {
@@ -282,12 +284,12 @@ func (v *VirtualHost) checkQueueArgs(name string, args Table) error {
 			continue
 		}
 		if problem := arg.check(value, args); problem != "" {
-			return queueDeclare.fail(PreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s': %s", arg.name, name, v.name, problem)
+			return failure(wire.QueueDeclareID, wire.CodePreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s': %s", arg.name, name, v.name, problem)
 		}
 	}
 	for _, arg := range foreign {
 		if _, ok := args[arg]; ok {
-			return v.foreignArg(queueDeclare, arg, name, queueType)
+			return v.foreignArg(wire.QueueDeclareID, arg, name, queueType)
 		}
 	}
 	return nil

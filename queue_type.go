@@ -1,6 +1,10 @@
 package warren
 
-import "math"
+import (
+	"math"
+
+	"github.com/warrenmq/warren/internal/wire"
+)
 
 // QueueType says how a queue keeps messages (x-queue-type).
 type QueueType string
@@ -69,20 +73,20 @@ func (v *VirtualHost) checkType(name string, o *QueueOptions) error {
 	if !o.Args.isStream() {
 		return nil
 	}
-	const m = queueDeclare
+	const m = wire.QueueDeclareID
 	for _, p := range [...]struct {
 		name    string
 		refused bool
 	}{{"auto-delete", o.AutoDelete}, {"exclusive-owner", o.Exclusive}, {"non-durable", !o.Durable}} {
 		if p.refused {
-			return m.fail(PreconditionFailed, "invalid property '%s' for queue '%s' in vhost '%s'", p.name, name, v.name)
+			return failure(m, wire.CodePreconditionFailed, "invalid property '%s' for queue '%s' in vhost '%s'", p.name, name, v.name)
 		}
 	}
 	if n, _ := integer(o.Args["x-stream-max-segment-size-bytes"]); n > maxSegmentSize {
-		return m.fail(PreconditionFailed, "Exceeded max value for x-stream-max-segment-size-bytes")
+		return failure(m, wire.CodePreconditionFailed, "Exceeded max value for x-stream-max-segment-size-bytes")
 	}
 	if n, ok := integer(o.Args["x-stream-filter-size-bytes"]); ok && (n < 16 || n > math.MaxUint8) {
-		return m.fail(PreconditionFailed, "Invalid value for  x-stream-filter-size-bytes")
+		return failure(m, wire.CodePreconditionFailed, "Invalid value for  x-stream-filter-size-bytes")
 	}
 	return nil
 }

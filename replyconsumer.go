@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/warrenmq/warren/internal/link"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // replyConsumer is a channel's consumer of the direct reply-to pseudo-queue.
@@ -29,7 +31,7 @@ func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, out link.Sink)
 		return nil, err
 	}
 	if !o.NoAck {
-		return nil, basicConsume.fail(PreconditionFailed, "reply consumer cannot acknowledge").
+		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "reply consumer cannot acknowledge").
 			hint("set NoAck to consume from " + name)
 	}
 	v := ch.vhost
@@ -42,7 +44,7 @@ func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, out link.Sink)
 	}
 	ch.mu.Lock()
 	if ch.reply.Load() != nil {
-		err = basicConsume.fail(PreconditionFailed, "reply consumer already set").
+		err = failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "reply consumer already set").
 			hint("one reply consumer serves all requests of a channel")
 	} else if err = ch.addTag(c, o.Tag); err == nil {
 		ch.reply.Store(r)
@@ -139,7 +141,7 @@ func (ch *Channel) inspectReply(name string) (Queue, error) {
 		return q, nil
 	}
 	if !ch.vhost.replies.alive(name) {
-		return Queue{}, ch.vhost.noQueue(queueDeclare, name)
+		return Queue{}, ch.vhost.noQueue(wire.QueueDeclareID, name)
 	}
 	return Queue{Name: name, Consumers: 1}, nil
 }

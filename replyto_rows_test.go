@@ -505,7 +505,7 @@ func TestReplyToPermissions(t *testing.T) {
 		require.NoError(w, w.b.UserDeclare("ann", ""))
 		v := w.requester.Session().VirtualHost()
 		reader := func(p warren.Permissions) *warren.Channel {
-			require.NoError(w, v.SetPermissions("ann", p))
+			require.NoError(w, v.PermissionsSet("ann", p))
 			s, err := v.SessionFor("ann")
 			require.NoError(w, err)
 			ch, err := s.Channel()

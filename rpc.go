@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // Request is what a handler gets: a message with the way it came. It must not
@@ -41,49 +43,48 @@ type HandlerFunc func(ctx context.Context, req *Request) (Message, error)
 // Caller sends requests. [Broker] and [VirtualHost] are Callers, and so can be
 // a connection to a remote broker.
 type Caller interface {
-	Call(ctx context.Context, queue string, msg Message, opts ...CallOption) (Message, error)
+	Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (Message, error)
 }
 
-// Server serves queues. [Broker] and [VirtualHost] are Servers, and so can be
-// a connection to a remote broker.
-type Server interface {
-	Handle(queue string, h HandlerFunc, opts ...HandleOption) (*Handler, error)
+// Responder answers requests by handlers. [Broker] and [VirtualHost] are
+// Responders, and so can be a connection to a remote broker.
+type Responder interface {
+	Handle(queue string, h HandlerFunc, opts ...HandleOptions) (*Handler, error)
 }
 
-// CallOptions are what a [CallOption] sets.
+// CallOptions say how a request is sent. The zero value sends it to a queue,
+// where it waits for a handler. Of several in one Call, the last one counts that
+// sets a field.
 type CallOptions struct {
-	Exchange        string // publish the request there; empty: the default exchange
-	RequireConsumer bool   // fail with ErrNoConsumers unless a consumer has room for the request
-	Codec           Codec  // of CallFor; nil: JSON
+	// Exchange is where the request is published, with the queue argument of
+	// Call as routing key; the first reply is the answer. Empty: the default
+	// exchange.
+	Exchange string
+	// RequireConsumer makes the call fail with [ErrNoConsumers] at once unless
+	// a consumer has room for the request now.
+	RequireConsumer bool
+	// Codec is that of [CallFor]. Nil: [JSON].
+	Codec Codec
 }
 
-// CallOption changes how a request is sent.
-type CallOption func(*CallOptions)
-
-// Via publishes the request to an exchange, with the queue argument of Call as
-// routing key. The first reply is the answer.
-func Via(exchange string) CallOption {
-	return func(o *CallOptions) { o.Exchange = exchange }
-}
-
-// RequireConsumer makes a call fail with [ErrNoConsumers] at once unless a
-// consumer has room for the request now.
-func RequireConsumer() CallOption {
-	return func(o *CallOptions) { o.RequireConsumer = true }
-}
-
-func callOptions(opts []CallOption) (o CallOptions) {
-	for _, opt := range opts {
-		if opt != nil {
-			opt(&o)
+// callOptions are several as one.
+func callOptions(opts []CallOptions) (all CallOptions) {
+	for i := range opts {
+		o := &opts[i]
+		if o.Exchange != "" {
+			all.Exchange = o.Exchange
+		}
+		all.RequireConsumer = all.RequireConsumer || o.RequireConsumer
+		if o.Codec != nil {
+			all.Codec = o.Codec
 		}
 	}
-	return o
+	return all
 }
 
 // call publishes a request with an address of its own as ReplyTo and waits for
 // what comes there: the reply.
-func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts []CallOption, reply *Message) error {
+func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts []CallOptions, reply *Message) error {
 	var o CallOptions
 	if len(opts) > 0 {
 		o = callOptions(opts)
@@ -144,7 +145,7 @@ func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, queue stri
 		}
 	}
 	if len(queue) > maxShortString {
-		return nil, checkName(basicPublish, "routing key", queue)
+		return nil, checkName(wire.BasicPublishID, "routing key", queue)
 	}
 	p.entry = entry{body: msg.Body, key: queue, exchange: x}
 	p.deadline = v.broker.deadlineOf(ctx)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/warrenmq/warren"
 )
 
@@ -147,7 +148,7 @@ func TestContextsDerivedInAHandlerEndWithIt(t *testing.T) {
 func TestRequestOfACallerWhoHasGoneIsNotServed(t *testing.T) {
 	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
 		gate := rpNewGate()
-		rpHandle(t, b, "q", gate.serve, warren.Concurrency(1))
+		rpHandle(t, b, "q", gate.serve, warren.HandleOptions{Concurrency: 1})
 		first := rpGo(t.Context(), b, "q", "first")
 		<-gate.entered
 		ctx, cancel := context.WithCancel(t.Context())

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/warrenmq/warren"
 )
 
@@ -46,7 +47,7 @@ func TestFailuresOfHandlersReachTheCaller(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-				rpHandle(t, b, "q", test.serve, warren.Concurrency(1))
+				rpHandle(t, b, "q", test.serve, warren.HandleOptions{Concurrency: 1})
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				for range 3 { // a failure costs the handler nothing
@@ -87,7 +88,7 @@ func TestConcurrencyIsNeverExceededAndAllAreServed(t *testing.T) {
 				time.Sleep(time.Minute)
 				now.Add(-1)
 				return warren.Message{}, nil
-			}, warren.Concurrency(limit))
+			}, warren.HandleOptions{Concurrency: limit})
 			start := time.Now()
 			var wg sync.WaitGroup
 			var failed atomic.Int32
@@ -112,7 +113,7 @@ func TestHandlerCloseWaitsForRunningOnesAndLeavesTheRest(t *testing.T) {
 		ch := rpChannel(t, b)
 		rpQueue(t, ch, "q") // not auto-delete: it stays
 		gate := rpNewGate()
-		old := rpHandle(t, b, "q", gate.serve, warren.Concurrency(2))
+		old := rpHandle(t, b, "q", gate.serve, warren.HandleOptions{Concurrency: 2})
 		require.Equal(t, "q", old.Queue())
 		var calls []<-chan rpResult
 		for i := range 5 {
@@ -156,8 +157,8 @@ func TestHandlerCloseWaitsForRunningOnesAndLeavesTheRest(t *testing.T) {
 func TestLastHandlerTakesItsQueueAlong(t *testing.T) {
 	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
 		gate := rpNewGate()
-		first := rpHandle(t, b, "q", gate.serve, warren.Concurrency(1))
-		second := rpHandle(t, b, "q", gate.serve, warren.Concurrency(1))
+		first := rpHandle(t, b, "q", gate.serve, warren.HandleOptions{Concurrency: 1})
+		second := rpHandle(t, b, "q", gate.serve, warren.HandleOptions{Concurrency: 1})
 		require.Equal(t, 1, b.Stats().Queues)
 		require.Equal(t, 2, b.Stats().Consumers)
 		var calls []<-chan rpResult
@@ -226,7 +227,7 @@ func TestHandlerStopsFromInside(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "the last one", string(reply.Body))
 		require.NoError(t, h.Close())
-		_, err = b.Call(t.Context(), "q", warren.Message{}, warren.RequireConsumer())
+		_, err = b.Call(t.Context(), "q", warren.Message{}, warren.CallOptions{RequireConsumer: true})
 		require.ErrorIs(t, err, warren.ErrNoConsumers)
 	})
 }
@@ -238,7 +239,7 @@ func TestHandlerStopsWhileItWorks(t *testing.T) {
 			h := rpHandle(t, b, "q", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 				runtime.Gosched()
 				return warren.Message{Body: req.Body}, nil
-			}, warren.Concurrency(4))
+			}, warren.HandleOptions{Concurrency: 4})
 			var wg sync.WaitGroup
 			for range 8 {
 				wg.Go(func() {
@@ -324,7 +325,7 @@ func TestCallWaitsAsLongAsACopyOfItsRequestLives(t *testing.T) {
 			rpQueue(t, ch, q)
 			require.NoError(t, ch.QueueBind(q, "", "amq.fanout", nil))
 		}
-		call := rpGo(t.Context(), b, "", "x", warren.Via("amq.fanout"))
+		call := rpGo(t.Context(), b, "", "x", warren.CallOptions{Exchange: "amq.fanout"})
 		synctest.Wait()
 		_, err := ch.QueueDelete("a", warren.QueueDeleteOptions{})
 		require.NoError(t, err)
@@ -337,7 +338,7 @@ func TestCallWaitsAsLongAsACopyOfItsRequestLives(t *testing.T) {
 		require.NoError(t, r.err)
 		require.Equal(t, "the last copy", string(r.reply.Body))
 
-		call = rpGo(t.Context(), b, "", "x", warren.Via("amq.direct"))
+		call = rpGo(t.Context(), b, "", "x", warren.CallOptions{Exchange: "amq.direct"})
 		require.ErrorIs(t, (<-call).err, warren.ErrNoRoute)
 		rpClean(t, b)
 	})
@@ -354,7 +355,7 @@ func TestQueuesThatDidNotTakeTheRequestAreNoCopies(t *testing.T) {
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		_, err = b.Call(ctx, "", warren.Message{}, warren.Via("amq.fanout"), warren.RequireConsumer())
+		_, err = b.Call(ctx, "", warren.Message{}, warren.CallOptions{Exchange: "amq.fanout"}, warren.CallOptions{RequireConsumer: true})
 		require.ErrorIs(t, err, warren.ErrRequestDropped)
 		rpClean(t, b)
 	})
@@ -413,7 +414,7 @@ func TestHandlerCallsItsOwnQueue(t *testing.T) {
 		require.Equal(t, "bottom", string(reply.Body))
 
 		// One at a time cannot wait for itself: the deadline ends it.
-		rpHandle(t, b, "one", countdown("one"), warren.Concurrency(1))
+		rpHandle(t, b, "one", countdown("one"), warren.HandleOptions{Concurrency: 1})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		_, err = b.Call(ctx, "one", warren.Message{Body: make([]byte, 10)})
@@ -434,7 +435,7 @@ func TestCallersWhoLeaveAtAnyPointLeaveNothing(t *testing.T) {
 				runtime.Gosched()
 			}
 			return warren.Message{Body: req.Body}, nil
-		}, warren.Concurrency(3))
+		}, warren.HandleOptions{Concurrency: 3})
 		var wg sync.WaitGroup
 		var answered, left atomic.Int32
 		for caller := range 20 {

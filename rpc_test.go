@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/warrenmq/warren"
 )
 
@@ -53,7 +54,7 @@ func rpNumbers(t *testing.T, ch *warren.Channel, queue string, n int) {
 	}
 }
 
-func rpHandle(t *testing.T, s warren.Server, queue string, h warren.HandlerFunc, opts ...warren.HandleOption) *warren.Handler {
+func rpHandle(t *testing.T, s warren.Responder, queue string, h warren.HandlerFunc, opts ...warren.HandleOptions) *warren.Handler {
 	t.Helper()
 	handler, err := s.Handle(queue, h, opts...)
 	require.NoError(t, err)
@@ -95,7 +96,7 @@ type rpResult struct {
 }
 
 // rpGo calls in a goroutine.
-func rpGo(ctx context.Context, c warren.Caller, queue, body string, opts ...warren.CallOption) <-chan rpResult {
+func rpGo(ctx context.Context, c warren.Caller, queue, body string, opts ...warren.CallOptions) <-chan rpResult {
 	result := make(chan rpResult, 1)
 	go func() {
 		reply, err := c.Call(ctx, queue, warren.Message{Body: []byte(body)}, opts...)
@@ -191,7 +192,7 @@ func TestRepliesAreNeverCrossed(t *testing.T) {
 		rpHandle(t, b, "echo", echo)
 		rpHandle(t, b, "shout", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			return warren.Message{Body: append([]byte("!"), req.Body...)}, nil
-		}, warren.Concurrency(3))
+		}, warren.HandleOptions{Concurrency: 3})
 		var wg sync.WaitGroup
 		var wrong atomic.Int64
 		for caller := range 50 {
@@ -231,9 +232,9 @@ func TestCallFailsAtOnceWhenNobodyIsBound(t *testing.T) {
 		require.Equal(t, "nobody", returned.RoutingKey)
 		require.Equal(t, "x", string(returned.Body))
 
-		_, err = b.Call(t.Context(), "nobody", warren.Message{}, warren.Via("amq.topic"))
+		_, err = b.Call(t.Context(), "nobody", warren.Message{}, warren.CallOptions{Exchange: "amq.topic"})
 		require.ErrorIs(t, err, warren.ErrNoRoute)
-		_, err = b.Call(t.Context(), "nobody", warren.Message{}, warren.Via("missing"))
+		_, err = b.Call(t.Context(), "nobody", warren.Message{}, warren.CallOptions{Exchange: "missing"})
 		require.ErrorIs(t, err, warren.ErrNotFound)
 		require.ErrorContains(t, err, "NOT_FOUND - no exchange 'missing' in vhost '/'")
 		rpClean(t, b)
@@ -242,12 +243,12 @@ func TestCallFailsAtOnceWhenNobodyIsBound(t *testing.T) {
 
 func TestRequireConsumerNeedsOneWithRoom(t *testing.T) {
 	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		_, err := b.Call(t.Context(), "q", warren.Message{}, warren.RequireConsumer())
+		_, err := b.Call(t.Context(), "q", warren.Message{}, warren.CallOptions{RequireConsumer: true})
 		require.ErrorIs(t, err, warren.ErrNoConsumers, "no queue")
 
 		ch := rpChannel(t, b)
 		rpQueue(t, ch, "q")
-		_, err = b.Call(t.Context(), "q", warren.Message{}, warren.RequireConsumer())
+		_, err = b.Call(t.Context(), "q", warren.Message{}, warren.CallOptions{RequireConsumer: true})
 		require.ErrorIs(t, err, warren.ErrNoConsumers, "no consumer")
 		require.NotErrorIs(t, err, warren.ErrNoRoute)
 		var returned *warren.Return
@@ -255,15 +256,15 @@ func TestRequireConsumerNeedsOneWithRoom(t *testing.T) {
 		require.EqualValues(t, 313, returned.Code)
 
 		gate := rpNewGate()
-		rpHandle(t, b, "q", gate.serve, warren.Concurrency(1))
-		first := rpGo(t.Context(), b, "q", "first", warren.RequireConsumer())
+		rpHandle(t, b, "q", gate.serve, warren.HandleOptions{Concurrency: 1})
+		first := rpGo(t.Context(), b, "q", "first", warren.CallOptions{RequireConsumer: true})
 		<-gate.entered
-		_, err = b.Call(t.Context(), "q", warren.Message{}, warren.RequireConsumer())
+		_, err = b.Call(t.Context(), "q", warren.Message{}, warren.CallOptions{RequireConsumer: true})
 		require.ErrorIs(t, err, warren.ErrNoConsumers, "the only consumer is busy")
 		close(gate.release)
 		require.NoError(t, (<-first).err)
 		synctest.Wait()
-		_, err = b.Call(t.Context(), "q", warren.Message{}, warren.RequireConsumer())
+		_, err = b.Call(t.Context(), "q", warren.Message{}, warren.CallOptions{RequireConsumer: true})
 		require.NoError(t, err)
 		rpClean(t, b)
 	})
@@ -278,11 +279,11 @@ func TestCallViaDirectExchangeFollowsBindings(t *testing.T) {
 		})
 		ch := rpChannel(t, b)
 		require.NoError(t, ch.QueueBind("prices.eu", "eu", "amq.direct", nil))
-		reply, err := b.Call(t.Context(), "eu", warren.Message{}, warren.Via("amq.direct"))
+		reply, err := b.Call(t.Context(), "eu", warren.Message{}, warren.CallOptions{Exchange: "amq.direct"})
 		require.NoError(t, err)
 		require.Equal(t, "eu", string(reply.Body))
 		require.Equal(t, "amq.direct", exchange)
-		_, err = b.Call(t.Context(), "us", warren.Message{}, warren.Via("amq.direct"))
+		_, err = b.Call(t.Context(), "us", warren.Message{}, warren.CallOptions{Exchange: "amq.direct"})
 		require.ErrorIs(t, err, warren.ErrNoRoute)
 	})
 }
@@ -303,7 +304,7 @@ func TestFirstReplyOfSeveralHandlersWins(t *testing.T) {
 			require.NoError(t, ch.QueueBind(name, "", "amq.fanout", nil))
 		}
 		ctx := t.Context()
-		reply, err := b.Call(ctx, "", warren.Message{Body: []byte("x")}, warren.Via("amq.fanout"))
+		reply, err := b.Call(ctx, "", warren.Message{Body: []byte("x")}, warren.CallOptions{Exchange: "amq.fanout"})
 		require.NoError(t, err)
 		require.Equal(t, "fast", string(reply.Body))
 		synctest.Wait()

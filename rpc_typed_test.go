@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/warrenmq/warren"
 )
 
@@ -36,7 +37,7 @@ func rpPriceOf(_ context.Context, q rpQuote) (rpPrice, error) {
 
 func TestTypedCallTravelsAsJSON(t *testing.T) {
 	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		_, err := warren.HandleFunc(b, "price", rpPriceOf)
+		_, err := warren.HandleFor(b, "price", rpPriceOf)
 		require.NoError(t, err)
 		price, err := warren.CallFor[rpPrice](t.Context(), b, "price", rpQuote{"carrot", 4})
 		require.NoError(t, err)
@@ -62,7 +63,7 @@ func TestTypedCallTravelsAsJSON(t *testing.T) {
 
 func TestTypedCallsOfManyGoroutinesAreNeverCrossed(t *testing.T) {
 	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		_, err := warren.HandleFunc(b, "price", rpPriceOf, warren.Concurrency(4))
+		_, err := warren.HandleFor(b, "price", rpPriceOf, warren.HandleOptions{Concurrency: 4})
 		require.NoError(t, err)
 		var wg sync.WaitGroup
 		var wrong atomic.Int32
@@ -84,11 +85,11 @@ func TestTypedCallsOfManyGoroutinesAreNeverCrossed(t *testing.T) {
 
 func TestFailuresOfTypedHandlersReachTheCaller(t *testing.T) {
 	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		_, err := warren.HandleFunc(b, "price", rpPriceOf)
+		_, err := warren.HandleFor(b, "price", rpPriceOf)
 		require.NoError(t, err)
-		_, err = warren.HandleFunc(b, "unencodable", func(context.Context, int) (func(), error) { return func() {}, nil })
+		_, err = warren.HandleFor(b, "unencodable", func(context.Context, int) (func(), error) { return func() {}, nil })
 		require.NoError(t, err)
-		_, err = warren.HandleFunc(b, "panic", func(context.Context, int) (int, error) { panic("out of carrots") })
+		_, err = warren.HandleFor(b, "panic", func(context.Context, int) (int, error) { panic("out of carrots") })
 		require.NoError(t, err)
 
 		for _, test := range []struct {
@@ -163,11 +164,11 @@ func (rpShout) Unmarshal(body []byte, v any) error {
 
 func TestCustomCodec(t *testing.T) {
 	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		_, err := warren.HandleFunc(b, "q", func(_ context.Context, s string) (string, error) {
+		_, err := warren.HandleFor(b, "q", func(_ context.Context, s string) (string, error) {
 			return s + " heard", nil
-		}, warren.HandleCodec(rpShout{}))
+		}, warren.HandleOptions{Codec: rpShout{}})
 		require.NoError(t, err)
-		got, err := warren.CallFor[string](t.Context(), b, "q", "hello", warren.CallCodec(rpShout{}))
+		got, err := warren.CallFor[string](t.Context(), b, "q", "hello", warren.CallOptions{Codec: rpShout{}})
 		require.NoError(t, err)
 		require.Equal(t, "HELLO HEARD", got)
 

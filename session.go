@@ -8,12 +8,17 @@ import (
 	"sync/atomic"
 
 	"github.com/google/uuid"
+
+	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // Session is what a connection is over AMQP: it has channels and owns the
 // exclusive queues that they declare. Its methods are safe for many
 // goroutines.
 type Session struct {
+	sessionPort
+
 	vhost *VirtualHost
 	id    string
 	user  *account              // who is logged in; nil: this process
@@ -34,6 +39,7 @@ func newSession(v *VirtualHost, user string) (*Session, error) {
 		vhost: v, id: uuid.NewString(),
 		channels: make(map[*Channel]struct{}), queues: make(map[*queue]struct{}),
 	}
+	s.sessionPort = link.NewSessionPort((*linkedSession)(s))
 	if err := v.broker.addSession(s, user); err != nil {
 		return nil, err
 	}
@@ -67,7 +73,7 @@ func (s *Session) Channel() (*Channel, error) {
 		return nil, ErrClosed
 	}
 	if limit := s.vhost.broker.options.MaxChannels; limit > 0 && len(s.channels) >= limit {
-		return nil, channelOpen.fail(NotAllowed, "number of channels opened (%d) has reached the negotiated channel_max (%d)", len(s.channels), limit)
+		return nil, failure(wire.ChannelOpenID, wire.CodeNotAllowed, "number of channels opened (%d) has reached the negotiated channel_max (%d)", len(s.channels), limit)
 	}
 	s.opened++
 	ch := newChannel(s)

@@ -1,6 +1,10 @@
 package warren
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/warrenmq/warren/internal/wire"
+)
 
 // fate is what becomes of a delivery that is settled.
 type fate int
@@ -15,19 +19,19 @@ const (
 // of the channel (basic.ack); tag 0 with multiple settles all. It fails with
 // 406 if no delivery with the tag waits to be settled; then nothing is.
 func (ch *Channel) Ack(tag uint64, multiple bool) error {
-	return ch.settle(basicAck, tag, multiple, acked)
+	return ch.settle(wire.BasicAckID, tag, multiple, acked)
 }
 
 // Nack gives the delivery with the tag back, and with multiple every earlier
 // one of the channel (basic.nack); tag 0 with multiple gives all back. With
 // requeue a message returns to its old place in the queue, else it is dropped.
 func (ch *Channel) Nack(tag uint64, multiple, requeue bool) error {
-	return ch.settle(basicNack, tag, multiple, refused(requeue))
+	return ch.settle(wire.BasicNackID, tag, multiple, refused(requeue))
 }
 
 // Reject gives one delivery back, as Nack does (basic.reject).
 func (ch *Channel) Reject(tag uint64, requeue bool) error {
-	return ch.settle(basicReject, tag, false, refused(requeue))
+	return ch.settle(wire.BasicRejectID, tag, false, refused(requeue))
 }
 
 func refused(requeue bool) fate {
@@ -37,8 +41,8 @@ func refused(requeue bool) fate {
 	return dropped
 }
 
-func errUnknownTag(m method, tag uint64) error {
-	return m.fail(PreconditionFailed, "unknown delivery tag %d", tag).
+func errUnknownTag(m wire.MethodID, tag uint64) error {
+	return failure(m, wire.CodePreconditionFailed, "unknown delivery tag %d", tag).
 		hint("each delivery is settled once, on the channel that received it, and only if its consumer acknowledges")
 }
 
@@ -54,7 +58,7 @@ func (ch *Channel) track(d *delivered) (uint64, error) {
 	return tag, nil
 }
 
-func (ch *Channel) settle(m method, tag uint64, multiple bool, f fate) error {
+func (ch *Channel) settle(m wire.MethodID, tag uint64, multiple bool, f fate) error {
 	ch.mu.Lock()
 	if err := ch.check(); err != nil {
 		ch.mu.Unlock()

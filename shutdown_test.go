@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/warrenmq/warren"
 )
 
@@ -58,7 +59,7 @@ func TestShutdownServesWhatIsQueued(t *testing.T) {
 			time.Sleep(time.Hour)
 			served.Add(1)
 			return warren.Message{Body: req.Body}, ctx.Err()
-		}, warren.Concurrency(2))
+		}, warren.HandleOptions{Concurrency: 2})
 		var calls []<-chan rpResult
 		for i := range 11 {
 			calls = append(calls, rpGo(t.Context(), b, "q", strconv.Itoa(i)))
@@ -87,7 +88,7 @@ func TestHandlersWorkOnWhileTheBrokerDrains(t *testing.T) {
 			time.Sleep(time.Hour)
 			noted.Add(1)
 			return warren.Message{}, nil
-		}, warren.Concurrency(1))
+		}, warren.HandleOptions{Concurrency: 1})
 		rpHandle(t, b, "inner", rpReply("inner"))
 		gate := rpNewGate()
 		rpHandle(t, b, "outer", func(ctx context.Context, req *warren.Request) (warren.Message, error) {
@@ -165,7 +166,7 @@ func TestShutdownCutsHandlersShortWhenItsContextEnds(t *testing.T) {
 			<-ctx.Done()
 			cut <- ctx.Err()
 			return warren.Message{}, ctx.Err()
-		}, warren.Concurrency(1))
+		}, warren.HandleOptions{Concurrency: 1})
 		running, queued := rpGo(t.Context(), b, "q", "1"), rpGo(t.Context(), b, "q", "2")
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)

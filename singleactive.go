@@ -1,5 +1,7 @@
 package warren
 
+import "github.com/warrenmq/warren/internal/wire"
+
 // activate makes a consumer the active one of a queue that has one at a time:
 // the first that came of those with the highest priority.
 func (q *queue) activate() {
@@ -23,5 +25,5 @@ func (q *queue) getsOnlyByConsumer() error {
 	if k, ok := q.args["x-queue-type"].(string); ok {
 		kind = k
 	}
-	return basicGet.fail(ResourceLocked, "cannot obtain access to locked queue '%s' in vhost '%s'. basic.get operations are not supported by %s queues with single active consumer", q.name, q.vhost.name, kind)
+	return failure(wire.BasicGetID, wire.CodeResourceLocked, "cannot obtain access to locked queue '%s' in vhost '%s'. basic.get operations are not supported by %s queues with single active consumer", q.name, q.vhost.name, kind)
 }

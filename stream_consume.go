@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"time"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // StreamStart is where in a stream a consumer begins to read
@@ -86,7 +88,7 @@ func (o *ConsumeOptions) table() Table {
 // newReader makes the reader for a consumer with a limit, nil if the queue is
 // no stream. It refuses what the queue cannot do.
 func (q *queue) newReader(o *ConsumeOptions, limit int) (*reader, error) {
-	const m = basicConsume
+	const m = wire.BasicConsumeID
 	args := o.table()
 	if q.stream == nil {
 		_, queueType := q.args.foreign()
@@ -107,11 +109,11 @@ func (q *queue) newReader(o *ConsumeOptions, limit int) (*reader, error) {
 		{offsetHeader, r.setStart(args)}, {filterArg, r.setFilter(args)}, {unfilteredArg, r.setUnfiltered(args)},
 	} {
 		if p.problem != "" {
-			return nil, m.fail(PreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s': %s", p.arg, q.name, q.vhost.name, p.problem)
+			return nil, failure(m, wire.CodePreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s': %s", p.arg, q.name, q.vhost.name, p.problem)
 		}
 	}
 	if limit <= 0 {
-		return nil, m.fail(PreconditionFailed, "consumer prefetch count is not set for 'queue '%s' in vhost '%s''", q.name, q.vhost.name).
+		return nil, failure(m, wire.CodePreconditionFailed, "consumer prefetch count is not set for 'queue '%s' in vhost '%s''", q.name, q.vhost.name).
 			hint("set ConsumeOptions.Prefetch, or call Qos before")
 	}
 	if o.NoAck {
@@ -219,10 +221,10 @@ func (q *queue) attach(c *consumer) {
 }
 
 // noStream refuses what streams cannot do, as RabbitMQ does.
-func (q *queue) noStream(m method, what string) error {
-	return m.fail(NotImplemented, "%s not supported by stream queues queue '%s' in vhost '%s'", what, q.name, q.vhost.name)
+func (q *queue) noStream(m wire.MethodID, what string) error {
+	return failure(m, wire.CodeNotImplemented, "%s not supported by stream queues queue '%s' in vhost '%s'", what, q.name, q.vhost.name)
 }
 
-func (v *VirtualHost) foreignArg(m method, arg, queue, queueType string) error {
-	return m.fail(PreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s' of queue type %s", arg, queue, v.name, queueType)
+func (v *VirtualHost) foreignArg(m wire.MethodID, arg, queue, queueType string) error {
+	return failure(m, wire.CodePreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s' of queue type %s", arg, queue, v.name, queueType)
 }

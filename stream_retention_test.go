@@ -154,7 +154,7 @@ func TestCallsThroughAStream(t *testing.T) {
 					panic("from before the handler came")
 				}
 				return warren.Message{Body: append([]byte("re: "), r.Body...)}, nil
-			}, warren.Concurrency(2))
+			}, warren.HandleOptions{Concurrency: 2})
 			require.NoError(t, err)
 			for range 10 {
 				reply, err := call(b)
@@ -195,7 +195,7 @@ func TestADeletedStreamLeavesACallToItsOtherQueues(t *testing.T) {
 		require.NoError(t, ch.QueueBind("q", "", "amq.fanout", nil))
 		done := make(chan error)
 		go func() {
-			_, err := b.Call(context.Background(), "", warren.Message{}, warren.Via("amq.fanout"))
+			_, err := b.Call(context.Background(), "", warren.Message{}, warren.CallOptions{Exchange: "amq.fanout"})
 			done <- err
 		}()
 		synctest.Wait()

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // Table is an AMQP field table: headers of a message, or arguments of a queue,
@@ -32,23 +34,23 @@ const (
 )
 
 // check refuses a table that AMQP cannot carry. The error is m's.
-func (t Table) check(m method) error {
+func (t Table) check(m wire.MethodID) error {
 	if t == nil {
 		return nil
 	}
 	return checkTable(m, t, 1)
 }
 
-func checkTable(m method, t Table, depth int) error {
+func checkTable(m wire.MethodID, t Table, depth int) error {
 	if depth > maxTableDepth {
-		return m.fail(SyntaxError, "table nests deeper than %d levels", maxTableDepth)
+		return failure(m, wire.CodeSyntaxError, "table nests deeper than %d levels", maxTableDepth)
 	}
 	for k, v := range t {
 		if len(k) > maxShortString {
-			return m.fail(SyntaxError, "table key of %d bytes exceeds %d", len(k), maxShortString)
+			return failure(m, wire.CodeSyntaxError, "table key of %d bytes exceeds %d", len(k), maxShortString)
 		}
 		if !utf8.ValidString(k) {
-			return m.fail(FrameError, "Malformed UTF-8 in table key %q", k)
+			return failure(m, wire.CodeFrameError, "Malformed UTF-8 in table key %q", k)
 		}
 		if err := checkValue(m, k, v, depth); err != nil {
 			return err
@@ -57,7 +59,7 @@ func checkTable(m method, t Table, depth int) error {
 	return nil
 }
 
-func checkValue(m method, key string, v any, depth int) error {
+func checkValue(m wire.MethodID, key string, v any, depth int) error {
 	switch v := v.(type) {
 	case nil, bool, string, []byte, time.Time, Decimal,
 		int8, int16, int32, int64, int, uint8, uint16, uint32, float32, float64:
@@ -66,7 +68,7 @@ func checkValue(m method, key string, v any, depth int) error {
 		return checkTable(m, v, depth+1)
 	case []any:
 		if depth+1 > maxTableDepth {
-			return m.fail(SyntaxError, "table nests deeper than %d levels", maxTableDepth)
+			return failure(m, wire.CodeSyntaxError, "table nests deeper than %d levels", maxTableDepth)
 		}
 		for _, e := range v {
 			if err := checkValue(m, key, e, depth+1); err != nil {
@@ -75,7 +77,7 @@ func checkValue(m method, key string, v any, depth int) error {
 		}
 		return nil
 	}
-	return m.fail(SyntaxError, "table value '%s' has type %T, which AMQP cannot carry", key, v).
+	return failure(m, wire.CodeSyntaxError, "table value '%s' has type %T, which AMQP cannot carry", key, v).
 		hint("the types that a Table may hold are listed at its documentation")
 }
 

@@ -1,6 +1,10 @@
 package warren
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/warrenmq/warren/internal/wire"
+)
 
 // transaction is what a channel in tx mode holds back: publishes that are
 // routed, and deliveries that are settled but can still come back.
@@ -48,7 +52,7 @@ func (ch *Channel) Tx() error {
 		return err
 	}
 	if ch.mode.Load() == modeConfirm {
-		return txSelect.fail(PreconditionFailed, "cannot switch from confirm to tx mode")
+		return failure(wire.TxSelectID, wire.CodePreconditionFailed, "cannot switch from confirm to tx mode")
 	}
 	ch.mode.Store(modeTx)
 	return nil
@@ -60,7 +64,7 @@ func (ch *Channel) Tx() error {
 // that nobody took, one of [ErrNacked] of messages that a queue could not
 // keep: the rest of the transaction is carried out in both cases.
 func (ch *Channel) TxCommit() error {
-	t, err := ch.endTx(txCommit)
+	t, err := ch.endTx(wire.TxCommitID)
 	if err != nil {
 		return err
 	}
@@ -91,7 +95,7 @@ func (ch *Channel) TxCommit() error {
 // settled again, and are not redelivered (tx.rollback). It fails with 406
 // without Tx.
 func (ch *Channel) TxRollback() error {
-	t, err := ch.endTx(txRollback)
+	t, err := ch.endTx(wire.TxRollbackID)
 	if err != nil {
 		return err
 	}
@@ -108,14 +112,14 @@ func (ch *Channel) TxRollback() error {
 }
 
 // endTx takes the transaction and begins the next.
-func (ch *Channel) endTx(m method) (transaction, error) {
+func (ch *Channel) endTx(m wire.MethodID) (transaction, error) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if err := ch.check(); err != nil {
 		return transaction{}, err
 	}
 	if ch.mode.Load() != modeTx {
-		return transaction{}, m.fail(PreconditionFailed, "channel is not transactional")
+		return transaction{}, failure(m, wire.CodePreconditionFailed, "channel is not transactional")
 	}
 	t := ch.tx
 	ch.tx = transaction{}

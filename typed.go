@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// Codec turns values into bodies and back, for [CallFor] and [HandleFunc].
+// Codec turns values into bodies and back, for [CallFor] and [HandleFor].
 type Codec interface {
 	// ContentType is set on the messages that Marshal makes.
 	ContentType() string
@@ -26,15 +26,9 @@ func (JSON) Marshal(v any) ([]byte, error) { return json.Marshal(v) }
 // Unmarshal is [json.Unmarshal].
 func (JSON) Unmarshal(body []byte, v any) error { return json.Unmarshal(body, v) }
 
-// CallCodec makes [CallFor] use a codec.
-func CallCodec(c Codec) CallOption { return func(o *CallOptions) { o.Codec = c } }
-
-// HandleCodec makes [HandleFunc] use a codec.
-func HandleCodec(c Codec) HandleOption { return func(o *HandleOptions) { o.Codec = c } }
-
 // CallFor is Call with values in place of bodies: it encodes request, and
 // decodes the reply into an R.
-func CallFor[R any](ctx context.Context, c Caller, queue string, request any, opts ...CallOption) (R, error) {
+func CallFor[R any](ctx context.Context, c Caller, queue string, request any, opts ...CallOptions) (R, error) {
 	var result R
 	codec := codecOr(callOptions(opts).Codec)
 	body, err := codec.Marshal(request)
@@ -51,24 +45,24 @@ func CallFor[R any](ctx context.Context, c Caller, queue string, request any, op
 	return result, nil
 }
 
-// HandleFunc is Handle with values in place of bodies: it decodes each request
+// HandleFor is Handle with values in place of bodies: it decodes each request
 // into a Q and encodes the R that f returns. What cannot be decoded or encoded
 // is the caller's [*RemoteError] with [CodeCodec].
-func HandleFunc[Q, R any](s Server, queue string, f func(context.Context, Q) (R, error), opts ...HandleOption) (*Handler, error) {
+func HandleFor[Q, R any](r Responder, queue string, f func(context.Context, Q) (R, error), opts ...HandleOptions) (*Handler, error) {
 	if f == nil {
-		return s.Handle(queue, nil, opts...)
+		return r.Handle(queue, nil, opts...)
 	}
 	codec := codecOr(handleOptions(opts).Codec)
-	return s.Handle(queue, func(ctx context.Context, req *Request) (Message, error) {
+	return r.Handle(queue, func(ctx context.Context, req *Request) (Message, error) {
 		var q Q
 		if err := codec.Unmarshal(req.Body, &q); err != nil {
 			return Message{}, &RemoteError{Code: CodeCodec, Text: fmt.Sprintf("decode the request: %v", err)}
 		}
-		r, err := f(ctx, q)
+		result, err := f(ctx, q)
 		if err != nil {
 			return Message{}, err
 		}
-		body, err := codec.Marshal(r)
+		body, err := codec.Marshal(result)
 		if err != nil {
 			return Message{}, &RemoteError{Code: CodeCodec, Text: fmt.Sprintf("encode the reply: %v", err)}
 		}

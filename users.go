@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // Tags of users that mean something to the broker.
@@ -58,13 +60,13 @@ func (b *Broker) usersLocked() map[string]*account {
 // still a guest; mu is held.
 func (b *Broker) welcomeGuest(v *VirtualHost) {
 	if g := b.users[Guest]; g != nil {
-		g.allow(v, &grant{Permissions: AllPermissions, configure: anyName, write: anyName, read: anyName})
+		g.allow(v, &grant{Permissions: AllPermissions(), configure: anyName, write: anyName, read: anyName})
 	}
 }
 
 // UserDeclare makes an account, or gives the one of this name another password
 // and other tags; its permissions stay. A new user may do nothing until
-// [VirtualHost.SetPermissions]. The password is kept as a hash (PBKDF2 with
+// [VirtualHost.PermissionsSet]. The password is kept as a hash (PBKDF2 with
 // SHA-256); an empty one makes an account that cannot log in by password.
 func (b *Broker) UserDeclare(name, password string, tags ...string) error {
 	return b.declareUser(name, b.passwords.password(password), tags)
@@ -165,13 +167,13 @@ func (b *Broker) Authenticate(name, password string) error {
 	return nil
 }
 
-// HasUser reports whether there is an account of this name.
-func (b *Broker) HasUser(name string) bool {
+// UserExists reports whether there is an account of this name.
+func (b *Broker) UserExists(name string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.usersLocked()[name] != nil
 }
 
 func noUser(name string) error {
-	return &Error{Code: NotFound, Text: fmt.Sprintf("NOT_FOUND - no user '%s'", name)}
+	return &Error{Code: wire.CodeNotFound, Text: fmt.Sprintf("NOT_FOUND - no user '%s'", name)}
 }

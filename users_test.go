@@ -21,7 +21,7 @@ func TestANewBrokerHasAGuest(t *testing.T) {
 		require.NoError(t, err)
 		p, ok := v.Permissions("guest")
 		require.True(t, ok)
-		require.Equal(t, warren.AllPermissions, p)
+		require.Equal(t, warren.AllPermissions(), p)
 		s, err := v.SessionFor("guest")
 		require.NoError(t, err)
 		require.Equal(t, "guest", s.User())
@@ -48,8 +48,8 @@ func TestOnlyTheRightPasswordLogsIn(t *testing.T) {
 	require.NoError(t, b.UserDelete("ann"))
 	require.ErrorIs(t, b.Authenticate("ann", "another"), warren.ErrLoginRefused)
 	require.ErrorIs(t, b.UserDelete("ann"), warren.ErrNotFound)
-	require.False(t, b.HasUser("ann"))
-	require.True(t, b.HasUser("bare"))
+	require.False(t, b.UserExists("ann"))
+	require.True(t, b.UserExists("bare"))
 	require.Equal(t, []warren.User{{Name: "bare"}, {Name: "guest", Tags: []string{"administrator"}}}, b.Users())
 }
 
@@ -62,7 +62,7 @@ func TestAUsersNameIsBounded(t *testing.T) {
 
 func TestADeletedUserHasNoSessions(t *testing.T) {
 	b := usBroker(t)
-	s := usSession(t, b, warren.AllPermissions)
+	s := usSession(t, b, warren.AllPermissions())
 	ch := usChannel(t, s)
 	require.NoError(t, b.UserDelete("ann"))
 	_, err := ch.QueueDeclare("q", warren.QueueOptions{})
@@ -82,7 +82,7 @@ func TestAVirtualHostBoundsItsConnections(t *testing.T) {
 	b := usBroker(t)
 	v, err := b.VirtualHost("/")
 	require.NoError(t, err)
-	v.SetLimits(warren.VirtualHostLimits{MaxConnections: 2})
+	v.LimitsSet(warren.VirtualHostLimits{MaxConnections: 2})
 	require.Equal(t, 2, v.Limits().MaxConnections)
 	var open []*warren.Session
 	for range 2 {
@@ -100,10 +100,10 @@ func TestAVirtualHostBoundsItsConnections(t *testing.T) {
 	require.NoError(t, err)
 	_, err = v.SessionFor("guest")
 	require.ErrorIs(t, err, warren.ErrNotAllowed)
-	v.SetLimits(warren.VirtualHostLimits{MaxConnections: -1})
+	v.LimitsSet(warren.VirtualHostLimits{MaxConnections: -1})
 	_, err = v.SessionFor("guest")
 	require.ErrorContains(t, err, "connection limit (0) is reached")
-	v.SetLimits(warren.VirtualHostLimits{})
+	v.LimitsSet(warren.VirtualHostLimits{})
 	_, err = v.SessionFor("guest")
 	require.NoError(t, err)
 }
@@ -118,14 +118,14 @@ func TestAVirtualHostBoundsItsQueues(t *testing.T) {
 		_, err := ch.QueueDeclare(name, warren.QueueOptions{})
 		return err
 	}
-	v.SetLimits(warren.VirtualHostLimits{MaxQueues: 1})
+	v.LimitsSet(warren.VirtualHostLimits{MaxQueues: 1})
 	require.NoError(t, declare("a"))
 	require.NoError(t, declare("a"))
 	require.ErrorContains(t, declare("b"), "406 PRECONDITION_FAILED - cannot declare queue 'b': queue limit in vhost '/' (1) is reached")
-	v.SetLimits(warren.VirtualHostLimits{MaxQueues: -1})
+	v.LimitsSet(warren.VirtualHostLimits{MaxQueues: -1})
 	require.NoError(t, declare("a"), "what is there stays")
 	require.ErrorContains(t, declare("b"), "queue limit in vhost '/' (0) is reached")
-	v.SetLimits(warren.VirtualHostLimits{})
+	v.LimitsSet(warren.VirtualHostLimits{})
 	require.NoError(t, declare("b"))
 }
 
@@ -138,20 +138,20 @@ func TestUsersComeAndGoWhileTheyWork(t *testing.T) {
 		wg.Go(func() {
 			for range 50 {
 				require.NoError(t, b.UserDeclare("ann", ""))
-				v.SetPermissions("ann", warren.AllPermissions)
+				v.PermissionsSet("ann", warren.AllPermissions())
 				if s, err := v.SessionFor("ann"); err == nil {
 					if ch, err := s.Channel(); err == nil {
 						ch.Publish(t.Context(), "amq.fanout", "", warren.Message{}, warren.PublishOptions{})
 					}
 					defer s.Close()
 				}
-				v.ClearPermissions("ann")
+				v.PermissionsDelete("ann")
 				b.UserDelete("ann")
 			}
 		})
 	}
 	wg.Wait()
-	require.False(t, b.HasUser("ann"))
+	require.False(t, b.UserExists("ann"))
 }
 
 func usBroker(t *testing.T) *warren.Broker {

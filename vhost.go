@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // VirtualHost is a world of exchanges, queues and bindings of its own. Its
@@ -87,7 +89,7 @@ func (v *VirtualHost) Name() string { return v.name }
 func (v *VirtualHost) Session() (*Session, error) { return newSession(v, "") }
 
 // SessionFor opens a session for a client that has logged in: it may do what
-// the user's permissions allow at any moment, see [VirtualHost.SetPermissions].
+// the user's permissions allow at any moment, see [VirtualHost.PermissionsSet].
 // It fails with 530 if the user has none here, or if as many are connected as
 // [VirtualHostLimits] allow.
 func (v *VirtualHost) SessionFor(user string) (*Session, error) {
@@ -98,7 +100,7 @@ func (v *VirtualHost) SessionFor(user string) (*Session, error) {
 }
 
 func (v *VirtualHost) noAccess(user string) error {
-	return connectionOpen.fail(NotAllowed, "access to vhost '%s' refused for user '%s'", v.name, user)
+	return failure(wire.ConnectionOpenID, wire.CodeNotAllowed, "access to vhost '%s' refused for user '%s'", v.name, user)
 }
 
 // Channel opens a channel in a session of its own, which ends with it.
@@ -126,7 +128,7 @@ func (v *VirtualHost) queue(name string) *queue {
 
 // queueFor finds a queue for an operation of s (nil: the broker's own), which
 // an exclusive queue allows its owner only.
-func (v *VirtualHost) queueFor(m method, s *Session, name string) (*queue, error) {
+func (v *VirtualHost) queueFor(m wire.MethodID, s *Session, name string) (*queue, error) {
 	q := v.queue(name)
 	if q == nil {
 		return nil, v.noQueue(m, name)
@@ -134,16 +136,16 @@ func (v *VirtualHost) queueFor(m method, s *Session, name string) (*queue, error
 	return q, q.checkOwner(m, s)
 }
 
-func (v *VirtualHost) locked(m method, name string) error {
-	return m.fail(ResourceLocked, "cannot obtain exclusive access to locked queue '%s' in vhost '%s'. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration.", name, v.name)
+func (v *VirtualHost) locked(m wire.MethodID, name string) error {
+	return failure(m, wire.CodeResourceLocked, "cannot obtain exclusive access to locked queue '%s' in vhost '%s'. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration.", name, v.name)
 }
 
-func (v *VirtualHost) noQueue(m method, name string) error {
-	return m.fail(NotFound, "no queue '%s' in vhost '%s'", name, v.name)
+func (v *VirtualHost) noQueue(m wire.MethodID, name string) error {
+	return failure(m, wire.CodeNotFound, "no queue '%s' in vhost '%s'", name, v.name)
 }
 
-func (v *VirtualHost) noExchange(m method, name string) error {
-	return m.fail(NotFound, "no exchange '%s' in vhost '%s'", name, v.name)
+func (v *VirtualHost) noExchange(m wire.MethodID, name string) error {
+	return failure(m, wire.CodeNotFound, "no exchange '%s' in vhost '%s'", name, v.name)
 }
 
 // exchangeFor finds the exchange that a message is published to.
@@ -152,13 +154,13 @@ func (v *VirtualHost) exchangeFor(name string) (*exchange, error) {
 	x := v.exchanges[name]
 	v.mu.RUnlock()
 	if x == nil {
-		if err := checkName(basicPublish, "exchange name", name); err != nil {
+		if err := checkName(wire.BasicPublishID, "exchange name", name); err != nil {
 			return nil, err
 		}
-		return nil, v.noExchange(basicPublish, name)
+		return nil, v.noExchange(wire.BasicPublishID, name)
 	}
 	if x.internal {
-		return nil, basicPublish.fail(AccessRefused, "cannot publish to internal exchange '%s' in vhost '%s'", name, v.name)
+		return nil, failure(wire.BasicPublishID, wire.CodeAccessRefused, "cannot publish to internal exchange '%s' in vhost '%s'", name, v.name)
 	}
 	return x, nil
 }
@@ -180,12 +182,12 @@ func (v *VirtualHost) close(err error) {
 }
 
 // Call sends a request to a queue of this virtual host. See [Broker.Call].
-func (v *VirtualHost) Call(ctx context.Context, queue string, msg Message, opts ...CallOption) (reply Message, err error) {
+func (v *VirtualHost) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
 	err = v.call(ctx, queue, &msg, opts, &reply)
 	return reply, err
 }
 
 // Handle serves a queue of this virtual host. See [Broker.Handle].
-func (v *VirtualHost) Handle(queue string, h HandlerFunc, opts ...HandleOption) (*Handler, error) {
+func (v *VirtualHost) Handle(queue string, h HandlerFunc, opts ...HandleOptions) (*Handler, error) {
 	return v.handle(queue, h, opts)
 }

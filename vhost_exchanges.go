@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // declareExchange follows exchange.declare in RabbitMQ's order of checks.
 func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType, o ExchangeOptions) error {
-	const m = exchangeDeclare
+	const m = wire.ExchangeDeclareID
 	if err := checkName(m, "exchange name", name); err != nil {
 		return err
 	}
@@ -19,11 +21,11 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 		kind = DelayedMessage
 	}
 	if kind != DelayedMessage && newMatcher(kind, nil) == nil {
-		return m.fail(PreconditionFailed, "unknown exchange type '%s'", kind)
+		return failure(m, wire.CodePreconditionFailed, "unknown exchange type '%s'", kind)
 	}
 	name = cleanName(name)
 	if name == "" {
-		return m.fail(AccessRefused, "operation not permitted on the default exchange")
+		return failure(m, wire.CodeAccessRefused, "operation not permitted on the default exchange")
 	}
 	if err := s.mayExchange(m, toConfigure, name); err != nil {
 		return err
@@ -41,7 +43,7 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 		return v.equivalentExchange(old, x)
 	}
 	if strings.HasPrefix(name, reservedPrefix) {
-		return m.fail(AccessRefused, "exchange name '%s' contains reserved prefix 'amq.*'", name)
+		return failure(m, wire.CodeAccessRefused, "exchange name '%s' contains reserved prefix 'amq.*'", name)
 	}
 	if x.alternate != "" {
 		if err := s.mayForward(name, x.alternate); err != nil {
@@ -75,33 +77,33 @@ func quoteValue(v any, ok bool) string {
 
 // findExchange is exchange.declare with passive set.
 func (v *VirtualHost) findExchange(name string) error {
-	if err := checkName(exchangeDeclare, "exchange name", name); err != nil {
+	if err := checkName(wire.ExchangeDeclareID, "exchange name", name); err != nil {
 		return err
 	}
 	name = cleanName(name)
 	if name == "" {
-		return exchangeDeclare.fail(AccessRefused, "operation not permitted on the default exchange")
+		return failure(wire.ExchangeDeclareID, wire.CodeAccessRefused, "operation not permitted on the default exchange")
 	}
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	if v.exchanges[name] == nil {
-		return v.noExchange(exchangeDeclare, name)
+		return v.noExchange(wire.ExchangeDeclareID, name)
 	}
 	return nil
 }
 
 // deleteExchange follows exchange.delete: what is not there is fine.
 func (v *VirtualHost) deleteExchange(s *Session, name string, ifUnused bool) error {
-	const m = exchangeDelete
+	const m = wire.ExchangeDeleteID
 	if err := checkName(m, "exchange name", name); err != nil {
 		return err
 	}
 	name = cleanName(name)
 	if name == "" {
-		return m.fail(AccessRefused, "operation not permitted on the default exchange")
+		return failure(m, wire.CodeAccessRefused, "operation not permitted on the default exchange")
 	}
 	if strings.HasPrefix(name, reservedPrefix) {
-		return m.fail(AccessRefused, "deletion of system exchange '%s' in vhost '%s' not allowed", name, v.name)
+		return failure(m, wire.CodeAccessRefused, "deletion of system exchange '%s' in vhost '%s' not allowed", name, v.name)
 	}
 	if err := s.mayExchange(m, toConfigure, name); err != nil {
 		return err
@@ -113,7 +115,7 @@ func (v *VirtualHost) deleteExchange(s *Session, name string, ifUnused bool) err
 		return nil
 	}
 	if ifUnused && len(x.bindings) > 0 {
-		return m.fail(PreconditionFailed, "exchange '%s' in vhost '%s' in use", name, v.name)
+		return failure(m, wire.CodePreconditionFailed, "exchange '%s' in vhost '%s' in use", name, v.name)
 	}
 	v.removeExchange(x)
 	return nil
@@ -135,7 +137,7 @@ func (v *VirtualHost) removeExchange(x *exchange) {
 
 // bind makes or removes a binding for s. The destination is found by find,
 // under mu.
-func (v *VirtualHost) bind(m method, s *Session, source, key string, args Table, find func() (*queue, *exchange, error)) error {
+func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args Table, find func() (*queue, *exchange, error)) error {
 	if err := checkName(m, "exchange name", source); err != nil {
 		return err
 	}
@@ -147,12 +149,12 @@ func (v *VirtualHost) bind(m method, s *Session, source, key string, args Table,
 	}
 	v.mu.Lock()
 	defer v.unlock()
-	unbind := m == queueUnbind || m == exchangeUnbind
+	unbind := m == wire.QueueUnbindID || m == wire.ExchangeUnbindID
 	q, x, err := find()
 	from := v.exchanges[source]
 	switch {
 	case source == "":
-		return m.fail(AccessRefused, "operation not permitted on the default exchange")
+		return failure(m, wire.CodeAccessRefused, "operation not permitted on the default exchange")
 	case unbind && isNotFound(err):
 		return nil // what is not bound need not be unbound
 	case from == nil && unbind:
@@ -186,7 +188,7 @@ func (v *VirtualHost) bind(m method, s *Session, source, key string, args Table,
 }
 
 // toQueue finds the queue that a binding leads to.
-func (v *VirtualHost) toQueue(m method, name string) func() (*queue, *exchange, error) {
+func (v *VirtualHost) toQueue(m wire.MethodID, name string) func() (*queue, *exchange, error) {
 	return func() (*queue, *exchange, error) {
 		q := v.queues[name]
 		if q == nil {
@@ -197,7 +199,7 @@ func (v *VirtualHost) toQueue(m method, name string) func() (*queue, *exchange, 
 }
 
 // toExchange finds the exchange that a binding leads to.
-func (v *VirtualHost) toExchange(m method, name string) func() (*queue, *exchange, error) {
+func (v *VirtualHost) toExchange(m wire.MethodID, name string) func() (*queue, *exchange, error) {
 	return func() (*queue, *exchange, error) {
 		x := v.exchanges[name]
 		if x == nil {
@@ -209,7 +211,7 @@ func (v *VirtualHost) toExchange(m method, name string) func() (*queue, *exchang
 
 func isNotFound(err error) bool {
 	e, ok := err.(*Error)
-	return ok && e.Code == NotFound
+	return ok && e.Code == wire.CodeNotFound
 }
 
 func (v *VirtualHost) addBinding(b *binding) {

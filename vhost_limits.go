@@ -1,5 +1,7 @@
 package warren
 
+import "github.com/warrenmq/warren/internal/wire"
+
 // VirtualHostLimits bound what a virtual host may hold. Zero: no limit.
 // Negative: none at all.
 type VirtualHostLimits struct {
@@ -20,14 +22,14 @@ func (l *VirtualHostLimits) named() [2]limitName {
 	return [...]limitName{{"max-connections", &l.MaxConnections}, {"max-queues", &l.MaxQueues}}
 }
 
-// SetLimits bounds the virtual host from now on; what is there stays.
-func (v *VirtualHost) SetLimits(l VirtualHostLimits) {
+// LimitsSet bounds the virtual host from now on; what is there stays.
+func (v *VirtualHost) LimitsSet(l VirtualHostLimits) {
 	v.mu.Lock()
 	v.limits = l
 	v.mu.Unlock()
 }
 
-// Limits are those that SetLimits has set last.
+// Limits are those that LimitsSet has set last.
 func (v *VirtualHost) Limits() VirtualHostLimits {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -41,7 +43,7 @@ func reached(n, limit int) bool { return limit != 0 && n >= limit }
 func (v *VirtualHost) checkQueueCount(name string) error {
 	for _, limit := range [...]int{v.limits.MaxQueues, v.broker.options.MaxQueues} {
 		if reached(len(v.queues), limit) {
-			return queueDeclare.fail(PreconditionFailed, "cannot declare queue '%s': queue limit in vhost '%s' (%d) is reached", name, v.name, max(0, limit))
+			return failure(wire.QueueDeclareID, wire.CodePreconditionFailed, "cannot declare queue '%s': queue limit in vhost '%s' (%d) is reached", name, v.name, max(0, limit))
 		}
 	}
 	return nil

@@ -3,6 +3,8 @@ package warren
 import (
 	"slices"
 	"strings"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // Queue is what a declaration tells of a queue.
@@ -15,7 +17,7 @@ type Queue struct {
 // declareQueue follows queue.declare. s owns the queue if it is exclusive; nil
 // is the broker itself.
 func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Queue, error) {
-	const m = queueDeclare
+	const m = wire.QueueDeclareID
 	if err := checkName(m, "queue name", name); err != nil {
 		return Queue{}, err
 	}
@@ -23,11 +25,11 @@ func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Que
 	o.Args = o.table()
 	if name == "" {
 		if o.Args.isStream() {
-			return Queue{}, m.fail(PreconditionFailed, "Cannot declare a server-named queue for type %s", streamTypeName)
+			return Queue{}, failure(m, wire.CodePreconditionFailed, "Cannot declare a server-named queue for type %s", streamTypeName)
 		}
 		name = generateName("amq.gen-")
 	} else if strings.HasPrefix(name, reservedPrefix) {
-		return Queue{}, m.fail(AccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", name)
+		return Queue{}, failure(m, wire.CodeAccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", name)
 	}
 	if err := s.mayQueue(m, toConfigure, name); err != nil {
 		return Queue{}, err
@@ -94,10 +96,10 @@ func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *q
 // arguments only those count that mean something to a queue.
 func (v *VirtualHost) equivalentQueue(s *Session, q *queue, o *QueueOptions) error {
 	differ := func(arg, received, current string) error {
-		return queueDeclare.fail(PreconditionFailed, "inequivalent arg '%s' for queue '%s' in vhost '%s': received %s but current is %s", arg, q.name, v.name, received, current)
+		return failure(wire.QueueDeclareID, wire.CodePreconditionFailed, "inequivalent arg '%s' for queue '%s' in vhost '%s': received %s but current is %s", arg, q.name, v.name, received, current)
 	}
 	if q.exclusive != o.Exclusive || q.exclusive && q.owner != s {
-		return v.locked(queueDeclare, q.name)
+		return v.locked(wire.QueueDeclareID, q.name)
 	}
 	if q.durable != o.Durable {
 		return differ("durable", quoteBool(o.Durable), quoteBool(q.durable))
@@ -123,7 +125,7 @@ func (v *VirtualHost) equivalentQueue(s *Session, q *queue, o *QueueOptions) err
 
 // deleteQueue follows queue.delete and reports how many messages were ready.
 func (v *VirtualHost) deleteQueue(s *Session, name string, ifUnused, ifEmpty bool) (int, error) {
-	const m = queueDelete
+	const m = wire.QueueDeleteID
 	if err := checkName(m, "queue name", name); err != nil {
 		return 0, err
 	}
@@ -139,10 +141,10 @@ func (v *VirtualHost) deleteQueue(s *Session, name string, ifUnused, ifEmpty boo
 	}
 	return v.removeQueue(q, func() error {
 		if ifUnused && len(q.consumers) > 0 {
-			return m.fail(PreconditionFailed, "queue '%s' in vhost '%s' in use", name, v.name)
+			return failure(m, wire.CodePreconditionFailed, "queue '%s' in vhost '%s' in use", name, v.name)
 		}
 		if ifEmpty && q.ready() > 0 {
-			return m.fail(PreconditionFailed, "queue '%s' in vhost '%s' not empty", name, v.name)
+			return failure(m, wire.CodePreconditionFailed, "queue '%s' in vhost '%s' not empty", name, v.name)
 		}
 		return nil
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/warrenmq/warren/amqp"
 	"github.com/warrenmq/warren/internal/memconn"
 	"github.com/warrenmq/warren/internal/wire"

@@ -33,7 +33,7 @@ func (ch *channel) basicMethod(m wire.Method) error {
 		return nil
 	case *wire.BasicQos:
 		if m.PrefetchSize != 0 {
-			return failure(warren.NotImplemented, "prefetch_size!=0 (%d)", m.PrefetchSize)
+			return failure(wire.CodeNotImplemented, "prefetch_size!=0 (%d)", m.PrefetchSize)
 		}
 		err := ch.core.Qos(int(m.PrefetchCount), warren.QosOptions{Global: m.Global})
 		return ch.answer(err, &wire.BasicQosOk{})

@@ -109,12 +109,12 @@ func (ch *channel) method(m wire.Method) error {
 }
 
 // errUnexpected is a method that a client does not send, or not on a channel.
-var errUnexpected = failure(warren.CommandInvalid, "unimplemented method")
+var errUnexpected = failure(wire.CodeCommandInvalid, "unimplemented method")
 
 func (ch *channel) channelMethod(m wire.Method) error {
 	switch m := m.(type) {
 	case *wire.ChannelOpen:
-		return failure(warren.ChannelError, "second 'channel.open' seen")
+		return failure(wire.CodeChannelError, "second 'channel.open' seen")
 	case *wire.ChannelClose:
 		ch.core.Close()
 		ch.conn.removeChannel(ch)
@@ -170,7 +170,7 @@ func (ch *channel) commit() error {
 
 func partialTx(err error) error {
 	if errors.Is(err, warren.ErrNacked) {
-		return failure(warren.PreconditionFailed, "partial tx completion")
+		return failure(wire.CodePreconditionFailed, "partial tx completion")
 	}
 	return err
 }

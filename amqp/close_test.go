@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
 	"github.com/warrenmq/warren/internal/wire"

@@ -145,7 +145,7 @@ func (c *conn) read() error {
 		if err != nil {
 			var bad *wire.FrameError
 			if errors.As(err, &bad) && !c.closing {
-				c.close(wire.ConnectionClose{ReplyCode: warren.FrameError, ReplyText: "FRAME_ERROR - " + bad.Text()})
+				c.close(wire.ConnectionClose{ReplyCode: wire.CodeFrameError, ReplyText: "FRAME_ERROR - " + bad.Text()})
 				c.lingers = true
 				return errOver // what follows cannot be read
 			}
@@ -195,14 +195,14 @@ func (c *conn) strangerFrame(f wire.Frame) error {
 		c.openChannel(f.Channel)
 	case *wire.ChannelCloseOk: // of a channel that the client closed at the same time
 	default:
-		c.fail(blame(failure(warren.ChannelError, "expected 'channel.open'"), m.ID()))
+		c.fail(blame(failure(wire.CodeChannelError, "expected 'channel.open'"), m.ID()))
 	}
 	return nil
 }
 
 func (c *conn) openChannel(number uint16) {
 	if len(c.channels) >= int(c.channelMax) { // how many there are counts, not the number
-		c.fail(failure(warren.NotAllowed, "number of channels opened (%d) has reached the negotiated channel_max (%d)", len(c.channels), c.channelMax))
+		c.fail(failure(wire.CodeNotAllowed, "number of channels opened (%d) has reached the negotiated channel_max (%d)", len(c.channels), c.channelMax))
 		return
 	}
 	core, err := c.session.Channel()
@@ -269,7 +269,7 @@ func (c *conn) ask(reason string) {
 	c.cancel() // a publish waits no longer
 	c.do(func() {
 		if !c.closing {
-			c.close(wire.ConnectionClose{ReplyCode: warren.ConnectionForced, ReplyText: "CONNECTION_FORCED - " + reason})
+			c.close(wire.ConnectionClose{ReplyCode: wire.CodeConnectionForced, ReplyText: "CONNECTION_FORCED - " + reason})
 		}
 	})
 	time.AfterFunc(closeTimeout, c.cut) // the reader may wait for the client to read

@@ -3,7 +3,6 @@ package amqp
 import (
 	"log/slog"
 
-	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -35,7 +34,7 @@ func (c *conn) connectionFrame(f wire.Frame) error {
 		c.updateSecret(m)
 		return nil
 	}
-	c.fail(blame(failure(warren.ChannelError, "unexpected method in connection state running"), m.ID()))
+	c.fail(blame(failure(wire.CodeChannelError, "unexpected method in connection state running"), m.ID()))
 	return nil
 }
 
@@ -46,7 +45,7 @@ func (c *conn) updateSecret(m *wire.ConnectionUpdateSecret) {
 	l.Password = m.NewSecret
 	if f := c.server.options.Authenticate; f != nil && !f(l) {
 		c.server.log(slog.LevelWarn, "new secret refused", "peer", l.RemoteAddr.String(), "user", l.User)
-		c.fail(blame(failure(warren.NotAllowed, "New secret was refused by one of the backends"), m.ID()))
+		c.fail(blame(failure(wire.CodeNotAllowed, "New secret was refused by one of the backends"), m.ID()))
 		return
 	}
 	c.send(0, &wire.ConnectionUpdateSecretOk{})

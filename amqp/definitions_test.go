@@ -15,7 +15,7 @@ func (t *lhEnv) lhImport(name string) {
 	f, err := os.Open("../testdata/definitions/" + name)
 	require.NoError(t, err)
 	defer f.Close()
-	require.Error(t, t.broker.ImportDefinitions(f))
+	require.Error(t, t.broker.DefinitionsImport(f))
 }
 
 func TestUsersOfRabbitMQsDefinitionsLogIn(t *testing.T) {

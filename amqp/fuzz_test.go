@@ -12,6 +12,7 @@ import (
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
+
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
 	"github.com/warrenmq/warren/internal/memconn"

@@ -48,7 +48,7 @@ func (c *conn) expect(m wire.Method, state string) error {
 		if err != nil {
 			var bad *wire.FrameError
 			if errors.As(err, &bad) {
-				return c.refuse(failure(warren.FrameError, "%s", bad.Text()))
+				return c.refuse(failure(wire.CodeFrameError, "%s", bad.Text()))
 			}
 			return err
 		}
@@ -67,7 +67,7 @@ func (c *conn) expect(m wire.Method, state string) error {
 			return errOver
 		}
 		if got.ID() != m.ID() {
-			return c.refuse(failure(warren.ChannelError, "unexpected method in connection state %s", state))
+			return c.refuse(failure(wire.CodeChannelError, "unexpected method in connection state %s", state))
 		}
 		return m.Parse(f.Payload[4:])
 	}
@@ -126,9 +126,9 @@ func (c *conn) tune() error {
 	negotiated := func(what string, value, least, most uint32) *warren.Error {
 		switch {
 		case value != 0 && value < least:
-			return failure(warren.NotAllowed, "negotiated %s = %d is lower than the minimum allowed value (%d)", what, value, least)
+			return failure(wire.CodeNotAllowed, "negotiated %s = %d is lower than the minimum allowed value (%d)", what, value, least)
 		case value == 0 || value > most: // zero asks for no limit
-			return failure(warren.NotAllowed, "negotiated %s = %d is higher than the maximum allowed value (%d)", what, value, most)
+			return failure(wire.CodeNotAllowed, "negotiated %s = %d is higher than the maximum allowed value (%d)", what, value, most)
 		}
 		return nil
 	}
@@ -164,7 +164,7 @@ func (c *conn) open() error {
 // openSession opens the session of who is logged in. A user that the host let
 // in, and that the broker does not know, has no bounds.
 func (c *conn) openSession(v *warren.VirtualHost) (*warren.Session, error) {
-	if c.server.options.Authenticate != nil && !c.server.broker.HasUser(c.login.User) {
+	if c.server.options.Authenticate != nil && !c.server.broker.UserExists(c.login.User) {
 		return v.Session()
 	}
 	return v.SessionFor(c.login.User)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/warrenmq/warren"
+
 	"github.com/warrenmq/warren/amqp"
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -107,7 +107,7 @@ func TestTuneOkMustKeepToTheOffer(t *testing.T) {
 				lcNext[*wire.ConnectionTune](r)
 				r.send(0, &c.ok)
 				if c.text != "" {
-					r.closed(warren.NotAllowed, c.text)
+					r.closed(wire.CodeNotAllowed, c.text)
 					return
 				}
 				r.send(0, &wire.ConnectionOpen{VirtualHost: "/"})
@@ -136,7 +136,7 @@ func TestOpenFindsTheVirtualHost(t *testing.T) {
 				r.hangUp()
 				return
 			}
-			c := r.closed(warren.NotAllowed, text)
+			c := r.closed(wire.CodeNotAllowed, text)
 			require.Equal(t, wire.ConnectionOpenID, c.Cause)
 		})
 	}

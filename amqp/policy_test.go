@@ -22,7 +22,7 @@ func (t *lhEnv) poHost() *warren.VirtualHost {
 // poSet makes a policy for all objects of a name.
 func (t *lhEnv) poSet(name string, definition warren.Table) {
 	t.Helper()
-	require.NoError(t, t.poHost().SetPolicy(warren.Policy{Name: name, Pattern: "^" + name + "$", Definition: definition}))
+	require.NoError(t, t.poHost().PolicySet(warren.Policy{Name: name, Pattern: "^" + name + "$", Definition: definition}))
 }
 
 // poTake gets a message that must be there.
@@ -47,7 +47,7 @@ func TestClientsSeePoliciesOfLength(t *testing.T) {
 		require.Equal(t, "1", string(d.Body))
 		require.Equal(t, "maxlen", d.Headers["x-death"].([]any)[0].(amqp091.Table)["reason"])
 
-		require.NoError(t, t.poHost().SetOperatorPolicy(warren.Policy{Name: "o", Definition: warren.Table{"max-length": 2}}))
+		require.NoError(t, t.poHost().OperatorPolicySet(warren.Policy{Name: "o", Definition: warren.Table{"max-length": 2}}))
 		require.Equal(t, 2, t.ready("q"), "of the policy and the operator policy, the smaller number")
 		_, err := ch.QueueDeclare("later", false, false, true, false, amqp091.Table{"x-max-length": 5})
 		require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestClientsSeePoliciesOfLength(t *testing.T) {
 			return q.Messages
 		}
 		require.Equal(t, 2, later(), "and of the argument and the operator policy; for exclusive queues, too")
-		require.NoError(t, t.poHost().DeleteOperatorPolicy("o"))
+		require.NoError(t, t.poHost().OperatorPolicyDelete("o"))
 		t.put(ch, "", "later", "4", "5", "6", "7")
 		require.Equal(t, 5, later())
 		t.queue(ch, "q") // it is no difference for a declaration
@@ -80,7 +80,7 @@ func TestClientsSeePoliciesOfOverflow(t *testing.T) {
 		kept(true)
 		t.poSet("q", warren.Table{"max-length": 1, "overflow": "reject-publish"})
 		kept(false)
-		require.NoError(t, t.poHost().DeletePolicy("q"))
+		require.NoError(t, t.poHost().PolicyDelete("q"))
 		kept(true)
 		require.Equal(t, 2, t.ready("q"))
 	})
@@ -126,7 +126,7 @@ func TestClientsSeePoliciesOfDeadLetters(t *testing.T) {
 			lose(to)
 			require.Equal(t, to, string(t.poTake(ch, to).Body))
 		}
-		require.NoError(t, t.poHost().DeletePolicy("q"))
+		require.NoError(t, t.poHost().PolicyDelete("q"))
 		lose("nobody")
 		require.Zero(t, t.ready("d1")+t.ready("d2"))
 
@@ -153,7 +153,7 @@ func TestClientsSeePoliciesOfAlternateExchanges(t *testing.T) {
 		t.put(ch, "x", "nobody's", "1")
 		require.Equal(t, "1", string(t.poTake(ch, "q").Body))
 		require.NoError(t, ch.ExchangeDeclare("x", "direct", false, false, false, false, nil), "it is no difference for a declaration")
-		require.NoError(t, t.poHost().DeletePolicy("x"))
+		require.NoError(t, t.poHost().PolicyDelete("x"))
 		require.NoError(t, ch.PublishWithContext(t.Context(), "x", "nobody's", true, false, amqp091.Publishing{}))
 		require.Equal(t, uint16(312), (<-returned).ReplyCode)
 	})

@@ -83,7 +83,7 @@ func (ch *channel) contentHeader(payload []byte) *warren.Error {
 		return badHeader(err)
 	}
 	if limit := ch.link.MaxMessageSize(); h.BodySize > uint64(limit) {
-		return failure(warren.PreconditionFailed, "message size %d is larger than configured max size %d", h.BodySize, limit)
+		return failure(wire.CodePreconditionFailed, "message size %d is larger than configured max size %d", h.BodySize, limit)
 	}
 	c.state, c.size, c.props = contentBody, h.BodySize, len(h.Properties)
 	if len(h.Properties) == 2 {
@@ -99,13 +99,13 @@ func badHeader(err error) *warren.Error {
 	if errors.As(err, &class) {
 		return unexpectedFrame("expected content header for class 60, got one for class %d instead", int(class))
 	}
-	return failure(warren.FrameError, "%v", err)
+	return failure(wire.CodeFrameError, "%v", err)
 }
 
 func (c *content) contentBody(part []byte) *warren.Error {
 	have := len(c.data) - c.props
 	if uint64(have+len(part)) > c.size {
-		return failure(warren.FrameError, "content body frame exceeds remaining content size")
+		return failure(wire.CodeFrameError, "content body frame exceeds remaining content size")
 	}
 	if need := len(c.data) + len(part); need > cap(c.data) {
 		// Twice what is there, but never more than was announced.

@@ -37,10 +37,10 @@ func (c *conn) authenticate(ok *wire.ConnectionStartOk) error {
 			l.User = l.TLS.PeerCertificates[0].Subject.CommonName
 		}
 	default:
-		return c.refuse(failure(warren.CommandInvalid, "unknown authentication mechanism '%s'", ok.Mechanism))
+		return c.refuse(failure(wire.CodeCommandInvalid, "unknown authentication mechanism '%s'", ok.Mechanism))
 	}
 	if !valid {
-		return c.refuse(failure(warren.SyntaxError, "response to authentication mechanism %s invalid", ok.Mechanism))
+		return c.refuse(failure(wire.CodeSyntaxError, "response to authentication mechanism %s invalid", ok.Mechanism))
 	}
 	if c.server.admits(l) {
 		l.Password = "" // nobody needs it any more
@@ -52,7 +52,7 @@ func (c *conn) authenticate(ok *wire.ConnectionStartOk) error {
 	if !c.can("authentication_failure_close") {
 		return errOver
 	}
-	e := failure(warren.AccessRefused, "Login was refused using authentication mechanism %s. For details see the broker logfile.", ok.Mechanism)
+	e := failure(wire.CodeAccessRefused, "Login was refused using authentication mechanism %s. For details see the broker logfile.", ok.Mechanism)
 	return c.refuse(e)
 }
 
@@ -62,7 +62,7 @@ func (s *Server) admits(l Login) bool {
 		return f(l)
 	}
 	if l.Mechanism == "EXTERNAL" {
-		return len(l.TLS.VerifiedChains) > 0 && s.broker.HasUser(l.User)
+		return len(l.TLS.VerifiedChains) > 0 && s.broker.UserExists(l.User)
 	}
 	known := s.broker.Authenticate(l.User, l.Password) == nil
 	return known && (l.User != warren.Guest || local(l.RemoteAddr))

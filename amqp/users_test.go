@@ -35,7 +35,7 @@ func TestUsersOfTheBrokerLogIn(t *testing.T) {
 		v, err := t.broker.VirtualHost("/")
 		require.NoError(t, err)
 		t.usRefused("amqp://ann:secret@localhost/", "NOT_ALLOWED - access to vhost '/' refused for user 'ann'")
-		require.NoError(t, v.SetPermissions("ann", warren.AllPermissions))
+		require.NoError(t, v.PermissionsSet("ann", warren.AllPermissions()))
 		_, err = t.usDial("amqp://ann:wrong@localhost/")
 		require.ErrorIs(t, err, amqp091.ErrCredentials)
 		_, err = t.usDial("amqp://bob:secret@localhost/")
@@ -53,7 +53,7 @@ func TestARefusedOperationClosesTheChannelAlone(t *testing.T) {
 	lhTest(t, func(t *lhEnv) {
 		v, err := t.broker.VirtualHost("/")
 		require.NoError(t, err)
-		require.NoError(t, v.SetPermissions("guest", warren.Permissions{Configure: "^amq.gen"}))
+		require.NoError(t, v.PermissionsSet("guest", warren.Permissions{Configure: "^amq.gen"}))
 		refused := func(what, kind, name string) string {
 			return "ACCESS_REFUSED - " + what + " access to " + kind + " '" + name + "' in vhost '/' refused for user 'guest'"
 		}
@@ -77,7 +77,7 @@ func TestADeletedUserIsDisconnected(t *testing.T) {
 		require.NoError(t, t.broker.UserDeclare("ann", "secret"))
 		v, err := t.broker.VirtualHost("/")
 		require.NoError(t, err)
-		require.NoError(t, v.SetPermissions("ann", warren.AllPermissions))
+		require.NoError(t, v.PermissionsSet("ann", warren.AllPermissions()))
 		conn, err := t.usDial("amqp://ann:secret@localhost/")
 		require.NoError(t, err)
 		closed := conn.NotifyClose(make(chan *amqp091.Error, 1))
@@ -94,7 +94,7 @@ func TestAVirtualHostBoundsItsClients(t *testing.T) {
 	lhTest(t, func(t *lhEnv) {
 		v, err := t.broker.VirtualHost("/")
 		require.NoError(t, err)
-		v.SetLimits(warren.VirtualHostLimits{MaxConnections: 1})
+		v.LimitsSet(warren.VirtualHostLimits{MaxConnections: 1})
 		conn := t.dial()
 		const url = "amqp://guest:guest@localhost/"
 		t.usRefused(url, "NOT_ALLOWED - access to vhost '/' refused for user 'guest': connection limit (1) is reached")

@@ -118,7 +118,7 @@ func importDefinitions(b *warren.Broker) error {
 		return err
 	}
 	defer f.Close()
-	err = b.ImportDefinitions(f)
+	err = b.DefinitionsImport(f)
 	var object *warren.DefinitionError
 	if errors.As(err, &object) {
 		log.Print(err)
@@ -142,7 +142,7 @@ func declareUser(b *warren.Broker) error {
 	if err != nil {
 		return err
 	}
-	return v.SetPermissions(*user, warren.AllPermissions)
+	return v.PermissionsSet(*user, warren.AllPermissions())
 }
 
 // serverOptions are what the flags say.

@@ -50,7 +50,7 @@ func main() {
 }
 
 func run(b *warren.Broker, callers, calls int) error {
-	_, err := warren.HandleFunc(b, "price", func(_ context.Context, q Quote) (Price, error) {
+	_, err := warren.HandleFor(b, "price", func(_ context.Context, q Quote) (Price, error) {
 		if q.Pieces <= 0 {
 			return Price{}, &warren.RemoteError{Code: "bad-quote", Text: "a quote is for at least one piece"}
 		}

@@ -9,6 +9,25 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
+// ChannelPort is where the listener finds the Channel of a *warren.Channel,
+// which embeds it. In this package the method is in no user's way.
+type ChannelPort struct{ channel Channel }
+
+// NewChannelPort makes the port of c.
+func NewChannelPort(c Channel) ChannelPort { return ChannelPort{c} }
+
+// Link is the channel as a connection uses it.
+func (p *ChannelPort) Link() Channel { return p.channel }
+
+// SessionPort is a ChannelPort for sessions.
+type SessionPort struct{ session Session }
+
+// NewSessionPort makes the port of s.
+func NewSessionPort(s Session) SessionPort { return SessionPort{s} }
+
+// Link is the session as a connection uses it.
+func (p *SessionPort) Link() Session { return p.session }
+
 // Channel is a channel of the broker as a connection uses it.
 type Channel interface {
 	// Publish is basic.publish. The message keeps Properties and Body; Exchange
