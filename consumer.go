@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/table"
 
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -361,7 +362,7 @@ func (o *ConsumeOptions) check() error {
 	if err := checkName(wire.BasicConsumeID, "consumer tag", o.Tag); err != nil {
 		return err
 	}
-	if err := o.Args.check(wire.BasicConsumeID); err != nil {
+	if err := checkTable(wire.BasicConsumeID, o.Args); err != nil {
 		return err
 	}
 	if o.Prefetch > math.MaxUint16 {
@@ -376,7 +377,7 @@ func (o *ConsumeOptions) rank(q *queue) error {
 	if !ok || q.stream != nil {
 		return nil
 	}
-	n, ok := integer(v)
+	n, ok := table.Integer(v)
 	if !ok {
 		return failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "invalid arg 'x-priority' for queue '%s' in vhost '%s': %s", q.name, q.vhost.name, noInteger(v))
 	}

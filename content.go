@@ -99,7 +99,7 @@ func (e *encoded) AppendTo(b []byte) []byte { return append(b, e.raw...) }
 // messageOf puts decoded properties into the form that users know.
 func messageOf(p *wire.Properties) Message {
 	return Message{
-		Headers: fromWire(p.Headers), ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
+		Headers: p.Headers, ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
 		DeliveryMode: p.DeliveryMode, Priority: p.Priority, CorrelationId: p.CorrelationId,
 		ReplyTo: p.ReplyTo, Expiration: p.Expiration, MessageId: p.MessageId, Timestamp: p.Timestamp,
 		Type: p.Type, UserId: p.UserId, AppId: p.AppId,
@@ -109,65 +109,10 @@ func messageOf(p *wire.Properties) Message {
 // appendProperties encodes the properties.
 func (m *Message) appendProperties(b []byte) []byte {
 	p := wire.Properties{
-		Headers: toWire(m.Headers), ContentType: m.ContentType, ContentEncoding: m.ContentEncoding,
+		Headers: m.Headers, ContentType: m.ContentType, ContentEncoding: m.ContentEncoding,
 		DeliveryMode: m.DeliveryMode, Priority: m.Priority, CorrelationId: m.CorrelationId,
 		ReplyTo: m.ReplyTo, Expiration: m.Expiration, MessageId: m.MessageId, Timestamp: m.Timestamp,
 		Type: m.Type, UserId: m.UserId, AppId: m.AppId,
 	}
 	return p.Append(b)
-}
-
-// fromWire turns the codec's tables, at all levels, into ours.
-func fromWire(t wire.Table) Table {
-	if t == nil {
-		return nil
-	}
-	out := make(Table, len(t))
-	for k, v := range t {
-		out[k] = valueFromWire(v)
-	}
-	return out
-}
-
-func valueFromWire(v any) any {
-	switch v := v.(type) {
-	case wire.Table:
-		return fromWire(v)
-	case wire.Decimal:
-		return Decimal(v)
-	case []any:
-		for i := range v {
-			v[i] = valueFromWire(v[i])
-		}
-		return v
-	}
-	return v
-}
-
-// toWire is the way back. It leaves t as it is: others share it.
-func toWire(t Table) wire.Table {
-	if t == nil {
-		return nil
-	}
-	out := make(wire.Table, len(t))
-	for k, v := range t {
-		out[k] = valueToWire(v)
-	}
-	return out
-}
-
-func valueToWire(v any) any {
-	switch v := v.(type) {
-	case Table:
-		return toWire(v)
-	case Decimal:
-		return wire.Decimal(v)
-	case []any:
-		out := make([]any, len(v))
-		for i := range v {
-			out[i] = valueToWire(v[i])
-		}
-		return out
-	}
-	return v
 }

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/warrenmq/warren/internal/table"
 )
 
 // DeadLetter says where a queue sends the messages that it loses: those that
@@ -155,8 +157,8 @@ func (d *death) headers(h Table) Table {
 	var entry Table
 	for _, v := range old {
 		if t, ok := v.(Table); ok && entry == nil && t["queue"] == any(d.queue) && t["reason"] == any(d.reason) {
-			entry = t.clone()
-			count, _ := integer(t["count"])
+			entry = table.Clone(t)
+			count, _ := table.Integer(t["count"])
 			entry["count"] = count + 1
 		} else {
 			list = append(list, v)

@@ -7,6 +7,8 @@ import (
 	"math"
 	"sync"
 	"time"
+
+	"github.com/warrenmq/warren/internal/table"
 )
 
 // DeduplicationHeader is the header of a message that says what it is, unless
@@ -46,22 +48,22 @@ func (d *Deduplication) addTo(t *Table) {
 	if d == nil {
 		return
 	}
-	t.set(deduplicateArg, true, true)
-	t.set(DeduplicationHeader, d.Header, d.Header != "")
-	t.set(cacheSizeArg, d.CacheSize, d.CacheSize != 0)
-	t.set(cacheTTLArg, d.CacheTTL.Milliseconds(), d.CacheTTL != 0)
+	table.Set(t, deduplicateArg, true, true)
+	table.Set(t, DeduplicationHeader, d.Header, d.Header != "")
+	table.Set(t, cacheSizeArg, d.CacheSize, d.CacheSize != 0)
+	table.Set(t, cacheTTLArg, d.CacheTTL.Milliseconds(), d.CacheTTL != 0)
 }
 
 const defaultCacheSize = 128
 
 func isCacheSize(v any, args Table) string {
-	if n, ok := integer(v); ok && n == 0 {
+	if n, ok := table.Integer(v); ok && n == 0 {
 		return "{value_zero,0}"
 	}
 	if problem := isCount(v, args); problem != "" {
 		return problem
 	}
-	if n, _ := integer(v); n > math.MaxUint32 {
+	if n, _ := table.Integer(v); n > math.MaxUint32 {
 		return fmt.Sprintf("{value_too_large,%d}", n)
 	}
 	return ""
@@ -98,10 +100,10 @@ func newSeen(b *Broker, args Table) *seen {
 	if name, ok := args[DeduplicationHeader].(string); ok {
 		s.header = name
 	}
-	if n, ok := integer(args[cacheSizeArg]); ok {
+	if n, ok := table.Integer(args[cacheSizeArg]); ok {
 		s.size = n
 	}
-	if n, ok := integer(args[cacheTTLArg]); ok {
+	if n, ok := table.Integer(args[cacheTTLArg]); ok {
 		s.ttl = n
 	}
 	return s
@@ -169,12 +171,12 @@ func (s *seen) identify(c content) (value identity, ttl int64, ok bool) {
 		return value, 0, false
 	}
 	ttl = s.ttl
-	if n, ok := integer(headers[cacheTTLArg]); ok && n >= 0 {
+	if n, ok := table.Integer(headers[cacheTTLArg]); ok && n >= 0 {
 		ttl = n
 	}
 	var room [128]byte
 	if text, ok := v.(string); ok {
 		return sha256.Sum256(append(append(room[:0], '"'), text...)), ttl, true
 	}
-	return sha256.Sum256(append(room[:0], canonical(v)...)), ttl, true
+	return sha256.Sum256(append(room[:0], table.CanonicalValue(v)...)), ttl, true
 }

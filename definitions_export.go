@@ -130,7 +130,7 @@ func isReserved(name string) bool { return name == "" || strings.HasPrefix(name,
 func (q *queue) exportable() bool { return !q.exclusive && !isReserved(q.name) }
 
 func (p *policy) exported() policyDefinition {
-	return policyDefinition{Pattern: p.Pattern, ApplyTo: p.ApplyTo, Priority: p.Priority, Definition: p.Definition.exported()}
+	return policyDefinition{Pattern: p.Pattern, ApplyTo: p.ApplyTo, Priority: p.Priority, Definition: exportedTable(p.Definition)}
 }
 
 func (q *queue) exported(vhost string) queueDefinition {
@@ -140,20 +140,20 @@ func (q *queue) exported(vhost string) queueDefinition {
 	}
 	return queueDefinition{
 		Name: q.name, VirtualHost: vhost, Type: kind,
-		Durable: q.durable, AutoDelete: q.autoDelete, Arguments: q.args.exported(),
+		Durable: q.durable, AutoDelete: q.autoDelete, Arguments: exportedTable(q.args),
 	}
 }
 
 func (x *exchange) exported(vhost string) exchangeDefinition {
 	return exchangeDefinition{
 		Name: x.name, VirtualHost: vhost, Type: x.kind,
-		Durable: x.durable, AutoDelete: x.autoDelete, Internal: x.internal, Arguments: x.args.exported(),
+		Durable: x.durable, AutoDelete: x.autoDelete, Internal: x.internal, Arguments: exportedTable(x.args),
 	}
 }
 
 func (b *binding) exported(vhost string) bindingDefinition {
 	d := bindingDefinition{
-		Source: b.source.name, VirtualHost: vhost, RoutingKey: b.key, Arguments: b.args.exported(),
+		Source: b.source.name, VirtualHost: vhost, RoutingKey: b.key, Arguments: exportedTable(b.args),
 		canonical: b.bindingKey.args,
 	}
 	for name, v := range b.args {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -165,7 +166,7 @@ func (in *importer) setLimits(vhost string, t definitionTable) error {
 		if i < 0 {
 			return fmt.Errorf("there is no limit '%s'", shorten(name))
 		}
-		n, ok := integer(t[name])
+		n, ok := table.Integer(t[name])
 		if !ok || n != int64(int(n)) {
 			return fmt.Errorf("the limit %s is not an integer", name)
 		}
@@ -261,7 +262,7 @@ func (d *exchangeDefinition) define(in *importer) error {
 	}
 	kind, args := d.Type, Table(d.Arguments)
 	if args[delayedAlias] == true { // LavinMQ's way to tell of one
-		args = args.clone()
+		args = table.Clone(args)
 		delete(args, delayedAlias)
 		kind, args[delayedTypeArg] = DelayedMessage, string(d.Type)
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/warrenmq/warren/internal/table"
 )
 
 // definitionTable is a field table as it is in a definitions file. JSON has
@@ -24,8 +26,8 @@ const (
 	notText  = "Not UTF-8, base64 is: " // before octets that are no UTF-8
 )
 
-// exported is the table for a file. It is never nil.
-func (t Table) exported() definitionTable {
+// exportedTable is the table for a file. It is never nil.
+func exportedTable(t Table) definitionTable {
 	d := make(definitionTable, len(t))
 	for k, v := range t {
 		d[k] = exportedValue(v)
@@ -52,7 +54,7 @@ func exportedValue(v any) any {
 	case float64:
 		return exportedFloat(v, 64)
 	case Table:
-		return v.exported()
+		return exportedTable(v)
 	case []any:
 		list := make([]any, len(v))
 		for i, e := range v {
@@ -112,13 +114,13 @@ func (t *definitionTable) UnmarshalJSON(text []byte) error {
 			}
 			k, ok := pair[0].(string)
 			if !ok {
-				return fmt.Errorf("a pair of a table has a %s for its name", typeName(pair[0]))
+				return fmt.Errorf("a pair of a table has a %s for its name", table.TypeName(pair[0]))
 			}
 			(*t)[k] = pair[1]
 		}
 		return nil
 	}
-	return fmt.Errorf("a table is a %s", typeName(v))
+	return fmt.Errorf("a table is a %s", table.TypeName(v))
 }
 
 // importedValue is what a Table holds for a value of JSON.

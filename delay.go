@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -57,7 +58,7 @@ func delayOf(c content) int64 {
 		return 0
 	}
 	v := c.headers()[DelayHeader]
-	ms, ok := integer(v)
+	ms, ok := table.Integer(v)
 	switch v := v.(type) {
 	case string:
 		ms, _ = strconv.ParseInt(v, 10, 64) // the nearest value, if it is out of range
@@ -202,7 +203,7 @@ func (d *delays) release(p *publishing) {
 	if msg.Expiration != "" {
 		next.setExpiration(v.broker, msg.Expiration) // checked when it was published
 	}
-	msg.Headers = msg.Headers.clone()
+	msg.Headers = table.Clone(msg.Headers)
 	msg.Headers[DelayHeader] = negative(delayOf(p.content))
 	next.content = p.derive(&msg)
 	next.hideBlind()

@@ -10,7 +10,7 @@ import (
 	"github.com/warrenmq/warren"
 )
 
-func ExampleBroker_ImportDefinitions() {
+func ExampleBroker_DefinitionsImport() {
 	b := warren.New(nil)
 	defer b.Close()
 	file := strings.NewReader(`{
@@ -32,7 +32,7 @@ func ExampleBroker_ImportDefinitions() {
 	// 1
 }
 
-func ExampleVirtualHost_ExportDefinitions() {
+func ExampleVirtualHost_DefinitionsExport() {
 	b := warren.New(nil)
 	defer b.Close()
 	ch, err := b.Channel()

@@ -16,7 +16,7 @@ func exampleHost(queue string) (*warren.VirtualHost, *warren.Channel, func() err
 }
 
 // The queue is there, with messages, when it gets a limit.
-func ExampleVirtualHost_SetPolicy() {
+func ExampleVirtualHost_PolicySet() {
 	v, ch, closeBroker := exampleHost("log.web")
 	defer closeBroker()
 	for range 5 {
@@ -42,7 +42,7 @@ func ExampleVirtualHost_SetPolicy() {
 }
 
 // An operator policy bounds what a queue asks for by its arguments.
-func ExampleVirtualHost_SetOperatorPolicy() {
+func ExampleVirtualHost_OperatorPolicySet() {
 	v, ch, closeBroker := exampleHost("jobs")
 	defer closeBroker()
 	if err := v.OperatorPolicySet(warren.Policy{Name: "bounds", Definition: warren.Table{"max-length": 2}}); err != nil {

@@ -74,7 +74,7 @@ type quote struct {
 	Pieces  int
 }
 
-func ExampleHandleFunc() {
+func ExampleHandleFor() {
 	b := warren.New(nil)
 	defer b.Close()
 

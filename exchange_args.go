@@ -1,6 +1,9 @@
 package warren
 
-import "github.com/warrenmq/warren/internal/wire"
+import (
+	"github.com/warrenmq/warren/internal/table"
+	"github.com/warrenmq/warren/internal/wire"
+)
 
 // ExchangeOptions are the properties of an exchange (exchange.declare). The
 // zero value gives a transient exchange that stays until it is deleted. Fields
@@ -30,12 +33,12 @@ type ExchangeOptions struct {
 // table is Args with the arguments that the fields set.
 func (o *ExchangeOptions) table() Table {
 	var t Table
-	t.set(alternateArg, o.Alternate, o.Alternate != "")
-	t.set(hashHeaderArg, o.HashHeader, o.HashHeader != "")
-	t.set(hashPropertyArg, o.HashProperty, o.HashProperty != "")
-	t.set(delayedTypeArg, string(o.DelayedType), o.DelayedType != "")
+	table.Set(&t, alternateArg, o.Alternate, o.Alternate != "")
+	table.Set(&t, hashHeaderArg, o.HashHeader, o.HashHeader != "")
+	table.Set(&t, hashPropertyArg, o.HashProperty, o.HashProperty != "")
+	table.Set(&t, delayedTypeArg, string(o.DelayedType), o.DelayedType != "")
 	o.Deduplicate.addTo(&t)
-	return t.and(o.Args)
+	return table.Join(t, o.Args)
 }
 
 const alternateArg = "alternate-exchange"
@@ -70,7 +73,7 @@ func (v *VirtualHost) newExchange(name string, kind ExchangeType, o ExchangeOpti
 		}
 		s, ok := a.(string)
 		if !ok {
-			return nil, failure(m, wire.CodePreconditionFailed, "invalid type '%s' for arg '%s' in exchange '%s' in vhost '%s'", typeName(a), arg, name, v.name)
+			return nil, failure(m, wire.CodePreconditionFailed, "invalid type '%s' for arg '%s' in exchange '%s' in vhost '%s'", table.TypeName(a), arg, name, v.name)
 		}
 		x.alternate = s
 	}
@@ -142,7 +145,7 @@ func (v *VirtualHost) equivalentExchange(old, x *exchange) error {
 	for _, arg := range exchangeArgs {
 		was, had := old.args[arg.name]
 		is, has := x.args[arg.name]
-		if had != has || had && !equalValues(was, is) {
+		if had != has || had && !table.Equal(was, is) {
 			received, current := quoteDifferent(is, has, was, had)
 			return differ(arg.name, received, current)
 		}

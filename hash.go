@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -46,7 +47,7 @@ func checkWeight(m wire.MethodID, key string) error {
 	n, err := strconv.ParseInt(key, 10, 64) // the nearest value, if it is out of range
 	switch {
 	case errors.Is(err, strconv.ErrSyntax):
-		return failure(m, wire.CodePreconditionFailed, "The binding key must be an integer: %s", term(key))
+		return failure(m, wire.CodePreconditionFailed, "The binding key must be an integer: %s", table.Term(key))
 	case n < 1:
 		return failure(m, wire.CodePreconditionFailed, "The binding key must be greater than 0")
 	case n > maxWeight:
@@ -172,7 +173,7 @@ func (m *hashMatcher) hashed(key string, c content) string {
 		case string:
 			return v
 		default:
-			return canonical(v)
+			return table.CanonicalValue(v)
 		}
 	}
 	msg := c.message()

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -47,7 +48,7 @@ func matchHeaders(args, headers Table) bool {
 			continue
 		}
 		have, ok := headers[k]
-		matches := ok && (want == nil || equalValues(plainly(want), plainly(have)))
+		matches := ok && (want == nil || table.Equal(plainly(want), plainly(have)))
 		if matches == anyOf {
 			return anyOf
 		}
@@ -84,7 +85,7 @@ func checkHeadersBinding(m wire.MethodID, args Table) error {
 		return nil
 	}
 	if _, ok := v.(string); ok {
-		return failure(m, wire.CodePreconditionFailed, "Invalid x-match field value %s; expected all, any, all-with-x, or any-with-x", term(v))
+		return failure(m, wire.CodePreconditionFailed, "Invalid x-match field value %s; expected all, any, all-with-x, or any-with-x", table.Term(v))
 	}
-	return failure(m, wire.CodePreconditionFailed, "Invalid x-match field type %s (value %s); expected longstr", typeName(v), term(v))
+	return failure(m, wire.CodePreconditionFailed, "Invalid x-match field type %s (value %s); expected longstr", table.TypeName(v), table.Term(v))
 }

@@ -160,7 +160,7 @@ func (l *linked) senderSelected(p *publishing, e *encoded) error {
 
 // Consume follows Channel.Consume.
 func (l *linked) Consume(c *link.Consume, sink link.Sink) error {
-	o := ConsumeOptions{Tag: c.Tag, NoAck: c.NoAck, Exclusive: c.Exclusive, Args: fromWire(c.Arguments)}
+	o := ConsumeOptions{Tag: c.Tag, NoAck: c.NoAck, Exclusive: c.Exclusive, Args: c.Arguments}
 	_, err := l.channel().consume(c.Queue, o, sink)
 	return err
 }
@@ -225,8 +225,6 @@ func (l *linked) MaxMessageSize() int {
 	}
 	return math.MaxInt
 }
-
-func (l *linked) Table(t wire.Table) map[string]any { return fromWire(t) }
 
 func (l *linked) Encode(message any) wire.RawProperties {
 	if m, ok := message.(*Message); ok && !m.plain() {

@@ -62,7 +62,7 @@ func (m *Message) check() error {
 			return failure(wire.BasicPublishID, wire.CodeSyntaxError, "property %s of %d bytes exceeds %d", p.name, len(p.value), maxShortString)
 		}
 	}
-	return m.Headers.check(wire.BasicPublishID)
+	return checkTable(wire.BasicPublishID, m.Headers)
 }
 
 // parseExpiration gives the milliseconds of an expiration.

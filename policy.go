@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -195,6 +196,6 @@ func newPolicy(kind policyKind, p Policy) (_ *policy, problem string) {
 	if problem != "" {
 		return nil, problem
 	}
-	p.Definition = p.Definition.clone()
+	p.Definition = table.Clone(p.Definition)
 	return &policy{Policy: p, kinds: kinds &^ unfit, pattern: pattern}, ""
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -120,7 +121,7 @@ func (f *following) definition() Table {
 		if t == nil {
 			t = make(Table, len(p.Definition))
 		}
-		t.join("", p.Definition)
+		joinDefinition(t, "", p.Definition)
 	}
 	return t
 }
@@ -130,7 +131,7 @@ func (f *following) rules(args Table) *rules {
 	if d := f.definition(); d != nil {
 		all := make(Table, len(args)+len(d))
 		maps.Copy(all, args)
-		all.join("x-", d)
+		joinDefinition(all, "x-", d)
 		if _, ok := all["x-dead-letter-exchange"]; !ok {
 			delete(all, "x-dead-letter-routing-key") // alone it means nothing
 		}
@@ -139,9 +140,9 @@ func (f *following) rules(args Table) *rules {
 	return newRules(args)
 }
 
-// join adds the settings of a definition, which are the weaker ones, to those
+// joinDefinition adds the settings of a definition, which are the weaker ones, to those
 // in t, whose names have the prefix.
-func (t Table) join(prefix string, definition Table) {
+func joinDefinition(t Table, prefix string, definition Table) {
 	for name, v := range definition {
 		stronger, ok := t[prefix+name]
 		if !ok {
@@ -277,7 +278,7 @@ func (v *VirtualHost) listPolicies(kind policyKind) []Policy {
 	out := make([]Policy, len(list))
 	for i, p := range list {
 		out[i] = p.Policy
-		out[i].Definition = p.Definition.clone()
+		out[i].Definition = table.Clone(p.Definition)
 	}
 	slices.SortFunc(out, func(a, b Policy) int { return strings.Compare(a.Name, b.Name) })
 	return out

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/warrenmq/warren/internal/table"
 )
 
 // policyKey is a setting that policies may have.
@@ -101,7 +103,7 @@ func isAnything(any) bool { return true }
 
 func isAtLeast(least int64) func(any) bool {
 	return func(v any) bool {
-		n, ok := integer(v)
+		n, ok := table.Integer(v)
 		return ok && n >= least
 	}
 }
@@ -129,8 +131,8 @@ func isMaxAge(v any) bool {
 
 // smaller is the one of two integers that asks for more.
 func smaller(a, b any) any {
-	x, _ := integer(a)
-	y, _ := integer(b)
+	x, _ := table.Integer(a)
+	y, _ := table.Integer(b)
 	if y < x {
 		return b
 	}

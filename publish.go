@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -179,7 +180,7 @@ func (p *publishing) takeKeys(headers Table) (Table, error) {
 		}
 		list, ok := v.([]any)
 		if !ok {
-			return nil, failure(wire.BasicPublishID, wire.CodePreconditionFailed, "invalid message: {unacceptable_type_in_header,%q,%s}", name, typeName(v))
+			return nil, failure(wire.BasicPublishID, wire.CodePreconditionFailed, "invalid message: {unacceptable_type_in_header,%q,%s}", name, table.TypeName(v))
 		}
 		visible := len(p.extra)
 		for _, k := range list {
@@ -189,7 +190,7 @@ func (p *publishing) takeKeys(headers Table) (Table, error) {
 		}
 		if name == "BCC" {
 			p.blind = p.extra[visible:]
-			headers = headers.clone()
+			headers = table.Clone(headers)
 			delete(headers, name)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -74,7 +75,7 @@ type QueueOptions struct {
 // table is Args with the arguments that the fields set.
 func (o *QueueOptions) table() Table {
 	var t Table
-	set := t.set
+	set := func(name string, v any, asked bool) { table.Set(&t, name, v, asked) }
 	set("x-queue-type", string(o.Type), o.Type != "")
 	set("x-message-ttl", o.MessageTTL.Milliseconds(), o.MessageTTL != 0)
 	set("x-expires", o.Expires.Milliseconds(), o.Expires != 0)
@@ -94,7 +95,7 @@ func (o *QueueOptions) table() Table {
 	set("x-delivery-limit", o.DeliveryLimit, o.DeliveryLimit != 0)
 	set("x-consumer-timeout", o.ConsumerTimeout.Milliseconds(), o.ConsumerTimeout != 0)
 	o.Deduplicate.addTo(&t)
-	return t.and(o.Args)
+	return table.Join(t, o.Args)
 }
 
 // queueArg is an argument of queue.declare that means something to a queue.
@@ -111,17 +112,17 @@ var queueArgs = [...]queueArg{
 	{"x-dead-letter-exchange", isString, func(r *rules, v any) { r.letters().Exchange = v.(string) }},
 	{"x-dead-letter-routing-key", isDeadLetterKey, func(r *rules, v any) { r.letters().setKey(v.(string)) }},
 	{"x-dead-letter-strategy", oneOf("invalid_dlx_strategy", "at-most-once", "at-least-once"), nil},
-	{"x-max-length", isCount, func(r *rules, v any) { r.maxLength, _ = integer(v) }},
-	{"x-max-length-bytes", isCount, func(r *rules, v any) { r.maxBytes, _ = integer(v) }},
+	{"x-max-length", isCount, func(r *rules, v any) { r.maxLength, _ = table.Integer(v) }},
+	{"x-max-length-bytes", isCount, func(r *rules, v any) { r.maxBytes, _ = table.Integer(v) }},
 	{"x-max-age", isAge, func(r *rules, v any) { r.maxAge, _ = parseAge(v.(string)) }},
-	{"x-stream-max-segment-size-bytes", isCount, func(r *rules, v any) { r.segmentBytes, _ = integer(v) }},
+	{"x-stream-max-segment-size-bytes", isCount, func(r *rules, v any) { r.segmentBytes, _ = table.Integer(v) }},
 	{"x-stream-filter-size-bytes", isCount, nil},
 	{"x-initial-cluster-size", isPositive, nil},
 	{"x-quorum-initial-group-size", isPositive, nil},
 	{"x-max-in-memory-length", isCount, nil},
 	{"x-max-in-memory-bytes", isCount, nil},
 	{"x-overflow", isOverflow, func(r *rules, v any) { r.overflow = Overflow(v.(string)) }},
-	{"x-delivery-limit", isCount, func(r *rules, v any) { r.deliveryLimit, _ = integer(v) }},
+	{"x-delivery-limit", isCount, func(r *rules, v any) { r.deliveryLimit, _ = table.Integer(v) }},
 	{"x-consumer-timeout", isTime, func(r *rules, v any) { r.consumerTimeout = milliseconds(v) }},
 	{"x-max-priority", isPriority, nil},
 	{"x-single-active-consumer", isBool, nil},
@@ -149,14 +150,14 @@ func (r *rules) letters() *DeadLetter {
 
 // milliseconds are bounded, since those of policies are not.
 func milliseconds(v any) time.Duration {
-	n, _ := integer(v)
+	n, _ := table.Integer(v)
 	return time.Duration(min(n, maxExpiration)) * time.Millisecond
 }
 
-func unacceptable(v any) string { return "{unacceptable_type," + typeName(v) + "}" }
+func unacceptable(v any) string { return "{unacceptable_type," + table.TypeName(v) + "}" }
 
 // noInteger is what RabbitMQ 3 says of such a value, quotes included.
-func noInteger(v any) string { return `"expected integer, got ` + typeName(v) + `"` }
+func noInteger(v any) string { return `"expected integer, got ` + table.TypeName(v) + `"` }
 
 func isString(v any, _ Table) string {
 	if _, ok := v.(string); ok {
@@ -173,7 +174,7 @@ func isBool(v any, _ Table) string {
 }
 
 func isCount(v any, _ Table) string {
-	n, ok := integer(v)
+	n, ok := table.Integer(v)
 	switch {
 	case !ok:
 		return noInteger(v)
@@ -187,14 +188,14 @@ func isTime(v any, args Table) string {
 	if problem := isCount(v, args); problem != "" {
 		return problem
 	}
-	if n, _ := integer(v); n > maxExpiration {
+	if n, _ := table.Integer(v); n > maxExpiration {
 		return fmt.Sprintf("{value_too_large,%d}", n)
 	}
 	return ""
 }
 
 func isPositive(v any, args Table) string {
-	if n, ok := integer(v); ok && n == 0 {
+	if n, ok := table.Integer(v); ok && n == 0 {
 		return "{value_zero,0}"
 	}
 	return isCount(v, args)
@@ -211,7 +212,7 @@ func isPriority(v any, args Table) string {
 	if problem := isCount(v, args); problem != "" {
 		return problem
 	}
-	if n, _ := integer(v); n > 255 {
+	if n, _ := table.Integer(v); n > 255 {
 		return fmt.Sprintf("{max_value_exceeded,%d}", n)
 	}
 	return ""
@@ -263,7 +264,7 @@ func isAge(v any, args Table) string {
 }
 
 func isQueueVersion(v any, _ Table) string {
-	if n, ok := integer(v); ok && (n == 1 || n == 2) {
+	if n, ok := table.Integer(v); ok && (n == 1 || n == 2) {
 		return ""
 	}
 	return fmt.Sprintf(`"unsupported queue version '%v'"`, v)
@@ -275,9 +276,9 @@ func (v *VirtualHost) checkQueueArgs(name string, args Table) error {
 		return nil
 	}
 	if x, ok := args["x-dead-letter-exchange"]; ok && isString(x, nil) != "" {
-		return failure(wire.QueueDeclareID, wire.CodePreconditionFailed, "invalid type '%s' for arg 'x-dead-letter-exchange' in queue '%s' in vhost '%s'", typeName(x), name, v.name)
+		return failure(wire.QueueDeclareID, wire.CodePreconditionFailed, "invalid type '%s' for arg 'x-dead-letter-exchange' in queue '%s' in vhost '%s'", table.TypeName(x), name, v.name)
 	}
-	foreign, queueType := args.foreign()
+	foreign, queueType := foreignArgs(args)
 	for _, arg := range queueArgs {
 		value, ok := args[arg.name]
 		if !ok || slices.Contains(foreign, arg.name) {
@@ -304,12 +305,12 @@ func (q *queue) obey(args Table) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.rules = rules
-	if n, _ := integer(args["x-max-priority"]); n > 0 {
+	if n, _ := table.Integer(args["x-max-priority"]); n > 0 {
 		q.store.levels = newLevels(uint8(n), q.store.pool)
 	}
 	q.single, _ = args["x-single-active-consumer"].(bool)
 	q.seen = newSeen(q.vhost.broker, args)
-	if args.isStream() {
+	if isStream(args) {
 		q.stream = newStream()
 	}
 	q.used()

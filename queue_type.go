@@ -3,6 +3,7 @@ package warren
 import (
 	"math"
 
+	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -26,7 +27,7 @@ const (
 )
 
 // isStream reports whether the arguments ask for a stream.
-func (t Table) isStream() bool { return t["x-queue-type"] == any(string(Stream)) }
+func isStream(t Table) bool { return t["x-queue-type"] == any(string(Stream)) }
 
 // Arguments that belong to other types of queues, and RabbitMQ's names of the
 // types.
@@ -52,9 +53,9 @@ const (
 	streamTypeName  = "rabbit_stream_queue"
 )
 
-// foreign lists the arguments that a queue with these ones cannot have, with
+// foreignArgs lists the arguments that a queue with these ones cannot have, with
 // the name of its type.
-func (t Table) foreign() (names []string, queueType string) {
+func foreignArgs(t Table) (names []string, queueType string) {
 	switch t["x-queue-type"] {
 	case string(Stream):
 		return foreignStreamArgs[:], streamTypeName
@@ -70,7 +71,7 @@ const maxSegmentSize = 3_000_000_000
 // checkType refuses a new queue whose type does not allow its properties. The
 // values of its arguments have been checked.
 func (v *VirtualHost) checkType(name string, o *QueueOptions) error {
-	if !o.Args.isStream() {
+	if !isStream(o.Args) {
 		return nil
 	}
 	const m = wire.QueueDeclareID
@@ -82,10 +83,10 @@ func (v *VirtualHost) checkType(name string, o *QueueOptions) error {
 			return failure(m, wire.CodePreconditionFailed, "invalid property '%s' for queue '%s' in vhost '%s'", p.name, name, v.name)
 		}
 	}
-	if n, _ := integer(o.Args["x-stream-max-segment-size-bytes"]); n > maxSegmentSize {
+	if n, _ := table.Integer(o.Args["x-stream-max-segment-size-bytes"]); n > maxSegmentSize {
 		return failure(m, wire.CodePreconditionFailed, "Exceeded max value for x-stream-max-segment-size-bytes")
 	}
-	if n, ok := integer(o.Args["x-stream-filter-size-bytes"]); ok && (n < 16 || n > math.MaxUint8) {
+	if n, ok := table.Integer(o.Args["x-stream-filter-size-bytes"]); ok && (n < 16 || n > math.MaxUint8) {
 		return failure(m, wire.CodePreconditionFailed, "Invalid value for  x-stream-filter-size-bytes")
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -38,7 +39,7 @@ func StreamSince(d time.Duration) StreamStart { return StreamTime(time.Now().Add
 // a consumer that starts at the next one, by [StreamOffset], goes on behind
 // it. ok is false if it does not come from a stream. It is the header
 // x-stream-offset.
-func (d *Delivery) StreamOffset() (n int64, ok bool) { return integer(d.Headers[offsetHeader]) }
+func (d *Delivery) StreamOffset() (n int64, ok bool) { return table.Integer(d.Headers[offsetHeader]) }
 
 // reader is where a consumer of a stream is, and what it is there for.
 type reader struct {
@@ -91,7 +92,7 @@ func (q *queue) newReader(o *ConsumeOptions, limit int) (*reader, error) {
 	const m = wire.BasicConsumeID
 	args := o.table()
 	if q.stream == nil {
-		_, queueType := q.args.foreign()
+		_, queueType := foreignArgs(q.args)
 		for _, arg := range [...]string{offsetHeader, filterArg, unfilteredArg} {
 			if _, ok := args[arg]; ok {
 				return nil, q.vhost.foreignArg(m, arg, q.name, queueType)
@@ -132,7 +133,7 @@ func (r *reader) setStart(args Table) (problem string) {
 	if !ok {
 		return ""
 	}
-	if n, ok := integer(v); ok {
+	if n, ok := table.Integer(v); ok {
 		r.start = n
 		return ""
 	}

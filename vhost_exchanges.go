@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -14,7 +15,7 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 	if err := checkName(m, "exchange name", name); err != nil {
 		return err
 	}
-	if err := o.Args.check(m); err != nil {
+	if err := checkTable(m, o.Args); err != nil {
 		return err
 	}
 	if kind == delayedAlias {
@@ -72,7 +73,7 @@ func quoteValue(v any, ok bool) string {
 	if !ok {
 		return "none"
 	}
-	return fmt.Sprintf("the value '%v' of type '%s'", v, typeName(v))
+	return fmt.Sprintf("the value '%v' of type '%s'", v, table.TypeName(v))
 }
 
 // findExchange is exchange.declare with passive set.
@@ -144,7 +145,7 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 	if err := checkName(m, "routing key", key); err != nil {
 		return err
 	}
-	if err := args.check(m); err != nil {
+	if err := checkTable(m, args); err != nil {
 		return err
 	}
 	v.mu.Lock()
@@ -169,7 +170,7 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 			return err
 		}
 	}
-	id := bindingKey{queue: q, exchange: x, key: key, args: args.canonical()}
+	id := bindingKey{queue: q, exchange: x, key: key, args: table.Canonical(args)}
 	old := from.bindings[id]
 	if unbind && old == nil {
 		return nil // nor is it asked whose the queue is
@@ -182,7 +183,7 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 	if unbind {
 		v.removeBinding(old)
 	} else if old == nil {
-		v.addBinding(&binding{bindingKey: id, source: from, args: args.clone()})
+		v.addBinding(&binding{bindingKey: id, source: from, args: table.Clone(args)})
 	}
 	return nil
 }

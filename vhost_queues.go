@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -24,7 +25,7 @@ func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Que
 	name = cleanName(name)
 	o.Args = o.table()
 	if name == "" {
-		if o.Args.isStream() {
+		if isStream(o.Args) {
 			return Queue{}, failure(m, wire.CodePreconditionFailed, "Cannot declare a server-named queue for type %s", streamTypeName)
 		}
 		name = generateName("amq.gen-")
@@ -34,7 +35,7 @@ func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Que
 	if err := s.mayQueue(m, toConfigure, name); err != nil {
 		return Queue{}, err
 	}
-	if err := o.Args.check(m); err != nil {
+	if err := checkTable(m, o.Args); err != nil {
 		return Queue{}, err
 	}
 	if o.Exclusive {
@@ -107,11 +108,11 @@ func (v *VirtualHost) equivalentQueue(s *Session, q *queue, o *QueueOptions) err
 	if q.autoDelete != o.AutoDelete {
 		return differ("auto_delete", quoteBool(o.AutoDelete), quoteBool(q.autoDelete))
 	}
-	foreign, _ := q.args.foreign()
+	foreign, _ := foreignArgs(q.args)
 	for _, arg := range queueArgs {
 		was, had := q.args[arg.name]
 		is, has := o.Args[arg.name]
-		if had == has && (!had || equalValues(was, is)) || slices.Contains(foreign, arg.name) {
+		if had == has && (!had || table.Equal(was, is)) || slices.Contains(foreign, arg.name) {
 			continue
 		}
 		if arg.name == "x-queue-type" && (!had && is == "classic" || !has && was == "classic") {

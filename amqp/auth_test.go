@@ -34,7 +34,7 @@ func lcLogin(t *testing.T, srv *amqp.Server, mechanism, response string, capabil
 }
 
 // lcAMQPLAIN is a response: a table without its length.
-func lcAMQPLAIN(t wire.Table) string { return string(t.Append(nil)[4:]) }
+func lcAMQPLAIN(t wire.Table) string { return string(wire.AppendTable(nil, t)[4:]) }
 
 func TestMechanismsThatLogIn(t *testing.T) {
 	for mechanism, response := range map[string]string{

@@ -13,17 +13,17 @@ func (ch *channel) exchangeMethod(m wire.Method) error {
 			return ch.answerUnless(m.NoWait, ch.core.ExchangeDeclarePassive(m.Exchange), &wire.ExchangeDeclareOk{})
 		}
 		err := ch.core.ExchangeDeclare(m.Exchange, warren.ExchangeType(m.Type), warren.ExchangeOptions{
-			Durable: m.Durable, AutoDelete: m.AutoDelete, Internal: m.Internal, Args: ch.link.Table(m.Arguments),
+			Durable: m.Durable, AutoDelete: m.AutoDelete, Internal: m.Internal, Args: m.Arguments,
 		})
 		return ch.answerUnless(m.NoWait, err, &wire.ExchangeDeclareOk{})
 	case *wire.ExchangeDelete:
 		err := ch.core.ExchangeDelete(m.Exchange, warren.ExchangeDeleteOptions{IfUnused: m.IfUnused})
 		return ch.answerUnless(m.NoWait, err, &wire.ExchangeDeleteOk{})
 	case *wire.ExchangeBind:
-		err := ch.core.ExchangeBind(m.Destination, m.RoutingKey, m.Source, ch.link.Table(m.Arguments))
+		err := ch.core.ExchangeBind(m.Destination, m.RoutingKey, m.Source, m.Arguments)
 		return ch.answerUnless(m.NoWait, err, &wire.ExchangeBindOk{})
 	case *wire.ExchangeUnbind:
-		err := ch.core.ExchangeUnbind(m.Destination, m.RoutingKey, m.Source, ch.link.Table(m.Arguments))
+		err := ch.core.ExchangeUnbind(m.Destination, m.RoutingKey, m.Source, m.Arguments)
 		return ch.answerUnless(m.NoWait, err, &wire.ExchangeUnbindOk{})
 	}
 	return errUnexpected
@@ -35,10 +35,10 @@ func (ch *channel) queueMethod(m wire.Method) error {
 	case *wire.QueueDeclare:
 		return ch.declareQueue(m)
 	case *wire.QueueBind:
-		err := ch.core.QueueBind(m.Queue, m.RoutingKey, m.Exchange, ch.link.Table(m.Arguments))
+		err := ch.core.QueueBind(m.Queue, m.RoutingKey, m.Exchange, m.Arguments)
 		return ch.answerUnless(m.NoWait, err, &wire.QueueBindOk{})
 	case *wire.QueueUnbind:
-		err := ch.core.QueueUnbind(m.Queue, m.RoutingKey, m.Exchange, ch.link.Table(m.Arguments))
+		err := ch.core.QueueUnbind(m.Queue, m.RoutingKey, m.Exchange, m.Arguments)
 		return ch.answer(err, &wire.QueueUnbindOk{})
 	case *wire.QueuePurge:
 		n, err := ch.core.QueuePurge(m.Queue)
@@ -57,7 +57,7 @@ func (ch *channel) declareQueue(m *wire.QueueDeclare) error {
 		q, err = ch.core.QueueDeclarePassive(m.Queue)
 	} else {
 		q, err = ch.core.QueueDeclare(m.Queue, warren.QueueOptions{
-			Durable: m.Durable, Exclusive: m.Exclusive, AutoDelete: m.AutoDelete, Args: ch.link.Table(m.Arguments),
+			Durable: m.Durable, Exclusive: m.Exclusive, AutoDelete: m.AutoDelete, Args: m.Arguments,
 		})
 	}
 	return ch.answerUnless(m.NoWait, err, &wire.QueueDeclareOk{

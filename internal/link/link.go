@@ -54,8 +54,6 @@ type Channel interface {
 	// Encode gives the properties of a message as they travel. Its argument is
 	// a *warren.Message.
 	Encode(message any) wire.RawProperties
-	// Table gives the broker's form of a table.
-	Table(t wire.Table) map[string]any
 }
 
 // Session is a session of the broker as a connection uses it.

@@ -81,7 +81,7 @@ func (m *BasicConsume) Append(b []byte) []byte {
 	b = appendShort(b, m.Queue)
 	b = appendShort(b, m.ConsumerTag)
 	b = appendBits(b, m.NoLocal, m.NoAck, m.Exclusive, m.NoWait)
-	return m.Arguments.Append(b)
+	return AppendTable(b, m.Arguments)
 }
 
 func (m *BasicConsume) Parse(args []byte) error {

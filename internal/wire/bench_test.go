@@ -106,7 +106,7 @@ func BenchmarkReplaceReplyTo(b *testing.B) {
 }
 
 func BenchmarkParseTable(b *testing.B) {
-	entries := wire.Table{"x-max-length": int32(1000), "x-queue-type": "classic", "tags": []any{"a", "b"}}.Append(nil)[4:]
+	entries := wire.AppendTable(nil, wire.Table{"x-max-length": int32(1000), "x-queue-type": "classic", "tags": []any{"a", "b"}})[4:]
 	b.Run("build", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

@@ -50,7 +50,7 @@ func (m *ConnectionStart) Append(b []byte) []byte {
 	b = appendID(b, ConnectionStartID)
 	b = append(b, m.VersionMajor)
 	b = append(b, m.VersionMinor)
-	b = m.ServerProperties.Append(b)
+	b = AppendTable(b, m.ServerProperties)
 	b = appendLong(b, m.Mechanisms)
 	return appendLong(b, m.Locales)
 }
@@ -77,7 +77,7 @@ func (*ConnectionStartOk) ID() MethodID { return ConnectionStartOkID }
 
 func (m *ConnectionStartOk) Append(b []byte) []byte {
 	b = appendID(b, ConnectionStartOkID)
-	b = m.ClientProperties.Append(b)
+	b = AppendTable(b, m.ClientProperties)
 	b = appendShort(b, m.Mechanism)
 	b = appendLong(b, m.Response)
 	return appendShort(b, m.Locale)

@@ -43,7 +43,7 @@ func (m *ExchangeDeclare) Append(b []byte) []byte {
 	b = appendShort(b, m.Exchange)
 	b = appendShort(b, m.Type)
 	b = appendBits(b, m.Passive, m.Durable, m.AutoDelete, m.Internal, m.NoWait)
-	return m.Arguments.Append(b)
+	return AppendTable(b, m.Arguments)
 }
 
 func (m *ExchangeDeclare) Parse(args []byte) error {
@@ -112,7 +112,7 @@ func (m *ExchangeBind) Append(b []byte) []byte {
 	b = appendShort(b, m.Source)
 	b = appendShort(b, m.RoutingKey)
 	b = appendBits(b, m.NoWait)
-	return m.Arguments.Append(b)
+	return AppendTable(b, m.Arguments)
 }
 
 func (m *ExchangeBind) Parse(args []byte) error {
@@ -151,7 +151,7 @@ func (m *ExchangeUnbind) Append(b []byte) []byte {
 	b = appendShort(b, m.Source)
 	b = appendShort(b, m.RoutingKey)
 	b = appendBits(b, m.NoWait)
-	return m.Arguments.Append(b)
+	return AppendTable(b, m.Arguments)
 }
 
 func (m *ExchangeUnbind) Parse(args []byte) error {

@@ -102,10 +102,10 @@ func FuzzTables(f *testing.F) {
 			require.Nil(t, table)
 			return
 		}
-		again := table.Append(nil)
+		again := wire.AppendTable(nil, table)
 		table, err = wire.ParseTable(again[4:])
 		require.NoError(t, err)
-		require.Equal(t, again, table.Append(nil))
+		require.Equal(t, again, wire.AppendTable(nil, table))
 	})
 }
 

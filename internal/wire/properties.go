@@ -190,6 +190,6 @@ func (w *propertyWriter) time(p Property, t time.Time) {
 func (w *propertyWriter) headers(t Table) {
 	if t != nil {
 		w.flags |= Headers
-		w.b = t.Append(w.b)
+		w.b = AppendTable(w.b, t)
 	}
 }

@@ -45,7 +45,7 @@ func (m *QueueDeclare) Append(b []byte) []byte {
 	b = appendTicket(b)
 	b = appendShort(b, m.Queue)
 	b = appendBits(b, m.Passive, m.Durable, m.Exclusive, m.AutoDelete, m.NoWait)
-	return m.Arguments.Append(b)
+	return AppendTable(b, m.Arguments)
 }
 
 func (m *QueueDeclare) Parse(args []byte) error {
@@ -99,7 +99,7 @@ func (m *QueueBind) Append(b []byte) []byte {
 	b = appendShort(b, m.Exchange)
 	b = appendShort(b, m.RoutingKey)
 	b = appendBits(b, m.NoWait)
-	return m.Arguments.Append(b)
+	return AppendTable(b, m.Arguments)
 }
 
 func (m *QueueBind) Parse(args []byte) error {
@@ -220,7 +220,7 @@ func (m *QueueUnbind) Append(b []byte) []byte {
 	b = appendShort(b, m.Queue)
 	b = appendShort(b, m.Exchange)
 	b = appendShort(b, m.RoutingKey)
-	return m.Arguments.Append(b)
+	return AppendTable(b, m.Arguments)
 }
 
 func (m *QueueUnbind) Parse(args []byte) error {

@@ -15,7 +15,7 @@ import (
 //
 // Times have whole seconds, and an int travels as an int64. Tables and arrays
 // nest at most [MaxNesting] deep, the outermost table included.
-type Table map[string]any
+type Table = map[string]any
 
 // Decimal is Value divided by 10 to the power of Scale.
 type Decimal struct {
@@ -185,10 +185,10 @@ func timestamp(v []byte) time.Time {
 	return time.Unix(int64(binary.BigEndian.Uint64(v)), 0).UTC()
 }
 
-// Append appends the table with its length, in the order of its keys. Nothing
+// AppendTable appends the table with its length, in the order of its keys. Nothing
 // is refused here: keys are cut to the length of a short string, and values
 // that are of another type or nest too deep become void.
-func (t Table) Append(b []byte) []byte { return appendTable(b, t, 1) }
+func AppendTable(b []byte, t Table) []byte { return appendTable(b, t, 1) }
 
 func appendTable(b []byte, t Table, depth int) []byte {
 	b, at := openLong(b)

@@ -66,7 +66,7 @@ func TestFieldValuesOnTheWire(t *testing.T) {
 
 			if c.written != wrReadOnly {
 				want := append([]byte{'-', 0, 0, 0, byte(len(entries))}, entries...)
-				require.Equal(t, want, wire.Table{"key": c.written}.Append([]byte("-")))
+				require.Equal(t, want, wire.AppendTable([]byte("-"), wire.Table{"key": c.written}))
 			}
 			for n := 1; n < len(entries); n++ {
 				require.Equal(t, wire.ErrTruncated, wire.CheckTable(entries[:n]), "%d octets", n)
@@ -94,7 +94,7 @@ func TestAllOtherTagsAreUnknown(t *testing.T) {
 func TestEntriesAreWrittenInTheOrderOfTheirKeys(t *testing.T) {
 	table := wire.Table{"c": nil, "a": nil, "": nil, "b": nil, "B": nil}
 	for range 10 {
-		require.Equal(t, wrOctets("0000000e 00'V' 01'B''V' 01'a''V' 01'b''V' 01'c''V'"), table.Append(nil))
+		require.Equal(t, wrOctets("0000000e 00'V' 01'B''V' 01'a''V' 01'b''V' 01'c''V'"), wire.AppendTable(nil, table))
 	}
 }
 
@@ -116,7 +116,7 @@ func TestTablesNestAtMost32Deep(t *testing.T) {
 	require.NoError(t, wire.CheckTable(wrNested(32)))
 	table, err := wire.ParseTable(wrNested(32))
 	require.NoError(t, err)
-	require.Equal(t, wrNested(32), table.Append(nil)[4:])
+	require.Equal(t, wrNested(32), wire.AppendTable(nil, table)[4:])
 
 	require.Equal(t, wire.ErrNesting, wire.CheckTable(wrNested(33)))
 	_, err = wire.ParseTable(wrNested(33))
@@ -140,18 +140,18 @@ func TestTablesNestAtMost32Deep(t *testing.T) {
 
 func TestWhatATableCannotCarryBecomesVoid(t *testing.T) {
 	type custom int
-	require.Equal(t, wrOctets("00000006 01'a''V' 01'b''V'"), wire.Table{"a": custom(1), "b": uint64(1)}.Append(nil))
+	require.Equal(t, wrOctets("00000006 01'a''V' 01'b''V'"), wire.AppendTable(nil, wire.Table{"a": custom(1), "b": uint64(1)}))
 
 	long := strings.Repeat("k", 256)
-	require.Equal(t, append(wrOctets("00000101 ff"), long[:255]+"V"...), wire.Table{long: nil}.Append(nil))
+	require.Equal(t, append(wrOctets("00000101 ff"), long[:255]+"V"...), wire.AppendTable(nil, wire.Table{long: nil}))
 
 	loop := wire.Table{}
 	loop["k"] = loop
-	octets := loop.Append(nil)
+	octets := wire.AppendTable(nil, loop)
 	require.NoError(t, wire.CheckTable(octets[4:]))
 	array := []any{nil}
 	array[0] = array
-	octets = wire.Table{"k": array}.Append(nil)
+	octets = wire.AppendTable(nil, wire.Table{"k": array})
 	require.NoError(t, wire.CheckTable(octets[4:]))
 }
 
@@ -166,7 +166,7 @@ func TestAnnouncedLengthsAllocateNothing(t *testing.T) {
 }
 
 func TestCheckTableAllocatesNothing(t *testing.T) {
-	octets := wire.Table{"a": "text", "b": []any{1, "x", wire.Table{"c": 1.5}}}.Append(nil)
+	octets := wire.AppendTable(nil, wire.Table{"a": "text", "b": []any{1, "x", wire.Table{"c": 1.5}}})
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		if err := wire.CheckTable(octets[4:]); err != nil {
 			t.Fatal(err)
