@@ -6,29 +6,29 @@ import (
 	"net"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 // The rules of queues hold for this package's own channels and for AMQP
-// clients: boTest tries a rule on both, by one description.
+// clients: runBoth tries a rule on both, by one description.
 
-// boEnv is a broker in a bubble, and the side that a rule is tried on.
-type boEnv struct {
+// both is a broker in a bubble, and the side that a rule is tried on.
+type both struct {
 	*testing.T
 	broker *warren.Broker
 	native bool
-	open   func() boChannel // opens a channel on a connection of its own
+	open   func() sideChannel // opens a channel on a connection of its own
 }
 
-// boChannel is a channel of either side, in confirm mode. Methods return when
+// sideChannel is a channel of either side, in confirm mode. Methods return when
 // the broker has done what they ask for.
-type boChannel interface {
+type sideChannel interface {
 	QueueDeclare(name string, o warren.QueueOptions) (warren.Queue, error)
 	QueueDeclarePassive(name string) (warren.Queue, error)
 	QueueDelete(name string, o warren.QueueDeleteOptions) (int, error)
@@ -37,7 +37,7 @@ type boChannel interface {
 	ExchangeDeclare(name string, kind warren.ExchangeType, o warren.ExchangeOptions) error
 	Publish(exchange, key string, msg warren.Message, o warren.PublishOptions) error
 	Get(queue string, autoAck bool) (warren.Delivery, bool, error)
-	Consume(queue string, o warren.ConsumeOptions) (boConsumer, error)
+	Consume(queue string, o warren.ConsumeOptions) (sideConsumer, error)
 	Cancel(tag string) error
 	Ack(tag uint64, multiple bool) error
 	Nack(tag uint64, multiple, requeue bool) error
@@ -48,83 +48,83 @@ type boChannel interface {
 	Closed() error // why the broker has closed the channel, told once; nil: it is open
 }
 
-// boConsumer gives what has come, without waiting.
-type boConsumer interface {
+// sideConsumer gives what has come, without waiting.
+type sideConsumer interface {
 	next() (warren.Delivery, bool)
 }
 
-// boTest tries a rule on both sides, each time in a bubble with a new broker.
-func boTest(t *testing.T, rule func(t *boEnv)) {
+// runBoth tries a rule on both sides, each time in a bubble with a new broker.
+func runBoth(t *testing.T, rule func(t *both)) {
 	t.Helper()
 	t.Run("native", func(t *testing.T) {
-		amTest(t, func(t *testing.T, b *warren.Broker) {
-			rule(&boEnv{T: t, broker: b, native: true, open: func() boChannel {
+		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+			rule(&both{T: t, broker: b, native: true, open: func() sideChannel {
 				s, err := b.Session()
 				require.NoError(t, err)
 				ch, err := s.Channel()
 				require.NoError(t, err)
 				require.NoError(t, ch.Confirm())
-				return boNative{ch, s}
+				return nativeChannel{ch, s}
 			}})
 		})
 	})
 	t.Run("amqp", func(t *testing.T) {
-		amTest(t, func(t *testing.T, b *warren.Broker) {
+		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 			server := amqp.NewServer(b, &amqp.Options{Heartbeat: -1})
 			defer server.Close()
-			rule(&boEnv{T: t, broker: b, open: func() boChannel { return boDial(t, server) }})
+			rule(&both{T: t, broker: b, open: func() sideChannel { return dialChannel(t, server) }})
 		})
 	})
 }
 
-// boEach tries the cases of a table of rules.
-func boEach[C any](t *testing.T, cases map[string]C, rule func(t *boEnv, c C)) {
+// eachBoth tries the cases of a table of rules.
+func eachBoth[C any](t *testing.T, cases map[string]C, rule func(t *both, c C)) {
 	t.Helper()
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			boTest(t, func(t *boEnv) { rule(t, c) })
+			runBoth(t, func(t *both) { rule(t, c) })
 		})
 	}
 }
 
-type boNative struct {
+type nativeChannel struct {
 	*warren.Channel
 	session *warren.Session
 }
 
-type boNativeConsumer struct{ *warren.Consumer }
+type nativeConsumer struct{ *warren.Consumer }
 
-func (ch boNative) Publish(exchange, key string, msg warren.Message, o warren.PublishOptions) error {
+func (ch nativeChannel) Publish(exchange, key string, msg warren.Message, o warren.PublishOptions) error {
 	return ch.Channel.Publish(context.Background(), exchange, key, msg, o)
 }
 
-func (ch boNative) Consume(queue string, o warren.ConsumeOptions) (boConsumer, error) {
+func (ch nativeChannel) Consume(queue string, o warren.ConsumeOptions) (sideConsumer, error) {
 	c, err := ch.Channel.Consume(queue, o)
-	return boNativeConsumer{c}, err
+	return nativeConsumer{c}, err
 }
 
-func (ch boNative) Lose() { ch.session.Close() }
+func (ch nativeChannel) Lose() { ch.session.Close() }
 
-func (ch boNative) Closed() error {
+func (ch nativeChannel) Closed() error {
 	synctest.Wait()
 	return ch.Qos(0, warren.QosOptions{})
 }
 
-func (c boNativeConsumer) next() (warren.Delivery, bool) {
+func (c nativeConsumer) next() (warren.Delivery, bool) {
 	synctest.Wait()
 	d, err := c.Next(mbNoWait)
 	return d, err == nil
 }
 
-// boAMQP is a channel of the official client.
-type boAMQP struct {
+// clientChannel is a channel of the official client.
+type clientChannel struct {
 	*amqp091.Channel
 	conn    net.Conn
 	closed  chan *amqp091.Error
 	returns chan amqp091.Return
 }
 
-func boDial(t *testing.T, server *amqp.Server) boChannel {
+func dialChannel(t *testing.T, server *amqp.Server) sideChannel {
 	nc, err := server.Dial("", "")
 	require.NoError(t, err)
 	conn, err := amqp091.Open(nc, amqp091.Config{
@@ -135,13 +135,13 @@ func boDial(t *testing.T, server *amqp.Server) boChannel {
 	ch, err := conn.Channel()
 	require.NoError(t, err)
 	require.NoError(t, ch.Confirm(false))
-	return boAMQP{
+	return clientChannel{
 		ch, nc, ch.NotifyClose(make(chan *amqp091.Error, 1)), ch.NotifyReturn(make(chan amqp091.Return, 1)),
 	}
 }
 
-// boError is an error of the official client as this package has it.
-func boError(err error) error {
+// errorOf is an error of the official client as this package has it.
+func errorOf(err error) error {
 	var e *amqp091.Error
 	if errors.As(err, &e) {
 		return &warren.Error{Code: uint16(e.Code), Text: e.Reason}
@@ -149,19 +149,19 @@ func boError(err error) error {
 	return err
 }
 
-// boToAMQP and boFromAMQP turn tables into the other side's, at all levels.
-func boToAMQP(v any) any {
+// toClient and fromClient turn tables into the other side's, at all levels.
+func toClient(v any) any {
 	switch v := v.(type) {
 	case warren.Table:
 		t := amqp091.Table{}
 		for k, x := range v {
-			t[k] = boToAMQP(x)
+			t[k] = toClient(x)
 		}
 		return t
 	case []any:
 		list := make([]any, len(v))
 		for i := range v {
-			list[i] = boToAMQP(v[i])
+			list[i] = toClient(v[i])
 		}
 		return list
 	case uint8:
@@ -170,33 +170,33 @@ func boToAMQP(v any) any {
 	return v
 }
 
-func boFromAMQP(v any) any {
+func fromClient(v any) any {
 	switch v := v.(type) {
 	case amqp091.Table:
 		t := warren.Table{}
 		for k, x := range v {
-			t[k] = boFromAMQP(x)
+			t[k] = fromClient(x)
 		}
 		return t
 	case []any:
 		list := make([]any, len(v))
 		for i := range v {
-			list[i] = boFromAMQP(v[i])
+			list[i] = fromClient(v[i])
 		}
 		return list
 	}
 	return v
 }
 
-func boTable(t warren.Table) amqp091.Table {
+func clientTable(t warren.Table) amqp091.Table {
 	if t == nil {
 		return nil
 	}
-	return boToAMQP(t).(amqp091.Table)
+	return toClient(t).(amqp091.Table)
 }
 
-// boArguments is the argument table that a Go user's options make.
-func boArguments(o warren.QueueOptions) amqp091.Table {
+// argumentsOf is the argument table that a Go user's options make.
+func argumentsOf(o warren.QueueOptions) amqp091.Table {
 	t := warren.Table{}
 	set := func(name string, v any, is bool) {
 		if is {
@@ -220,48 +220,48 @@ func boArguments(o warren.QueueOptions) amqp091.Table {
 	for k, v := range o.Args {
 		t[k] = v
 	}
-	return boTable(t)
+	return clientTable(t)
 }
 
-func (ch boAMQP) QueueDeclare(name string, o warren.QueueOptions) (warren.Queue, error) {
-	q, err := ch.Channel.QueueDeclare(name, o.Durable, o.AutoDelete, o.Exclusive, false, boArguments(o))
-	return warren.Queue(q), boError(err)
+func (ch clientChannel) QueueDeclare(name string, o warren.QueueOptions) (warren.Queue, error) {
+	q, err := ch.Channel.QueueDeclare(name, o.Durable, o.AutoDelete, o.Exclusive, false, argumentsOf(o))
+	return warren.Queue(q), errorOf(err)
 }
 
-func (ch boAMQP) QueueDeclarePassive(name string) (warren.Queue, error) {
+func (ch clientChannel) QueueDeclarePassive(name string) (warren.Queue, error) {
 	q, err := ch.Channel.QueueDeclarePassive(name, false, false, false, false, nil)
-	return warren.Queue(q), boError(err)
+	return warren.Queue(q), errorOf(err)
 }
 
-func (ch boAMQP) QueueDelete(name string, o warren.QueueDeleteOptions) (int, error) {
+func (ch clientChannel) QueueDelete(name string, o warren.QueueDeleteOptions) (int, error) {
 	n, err := ch.Channel.QueueDelete(name, o.IfUnused, o.IfEmpty, false)
-	return n, boError(err)
+	return n, errorOf(err)
 }
 
-func (ch boAMQP) QueuePurge(name string) (int, error) {
+func (ch clientChannel) QueuePurge(name string) (int, error) {
 	n, err := ch.Channel.QueuePurge(name, false)
-	return n, boError(err)
+	return n, errorOf(err)
 }
 
-func (ch boAMQP) QueueBind(name, key, exchange string, args warren.Table) error {
-	return boError(ch.Channel.QueueBind(name, key, exchange, false, boTable(args)))
+func (ch clientChannel) QueueBind(name, key, exchange string, args warren.Table) error {
+	return errorOf(ch.Channel.QueueBind(name, key, exchange, false, clientTable(args)))
 }
 
-func (ch boAMQP) ExchangeDeclare(name string, kind warren.ExchangeType, o warren.ExchangeOptions) error {
+func (ch clientChannel) ExchangeDeclare(name string, kind warren.ExchangeType, o warren.ExchangeOptions) error {
 	args := amqp091.Table{}
 	if o.Alternate != "" {
 		args["alternate-exchange"] = o.Alternate
 	}
-	return boError(ch.Channel.ExchangeDeclare(name, string(kind), o.Durable, o.AutoDelete, o.Internal, false, args))
+	return errorOf(ch.Channel.ExchangeDeclare(name, string(kind), o.Durable, o.AutoDelete, o.Internal, false, args))
 }
 
-func (ch boAMQP) Publish(exchange, key string, msg warren.Message, o warren.PublishOptions) error {
+func (ch clientChannel) Publish(exchange, key string, msg warren.Message, o warren.PublishOptions) error {
 	c, err := ch.PublishWithDeferredConfirm(exchange, key, o.Mandatory, o.Immediate, amqp091.Publishing{
-		Headers: boTable(msg.Headers), ContentType: msg.ContentType, DeliveryMode: msg.DeliveryMode, Priority: msg.Priority,
+		Headers: clientTable(msg.Headers), ContentType: msg.ContentType, DeliveryMode: msg.DeliveryMode, Priority: msg.Priority,
 		CorrelationId: msg.CorrelationId, ReplyTo: msg.ReplyTo, Expiration: msg.Expiration, MessageId: msg.MessageId, Body: msg.Body,
 	})
 	if err != nil {
-		return boError(err)
+		return errorOf(err)
 	}
 	acked := c.Wait()
 	synctest.Wait()
@@ -276,7 +276,7 @@ func (ch boAMQP) Publish(exchange, key string, msg warren.Message, o warren.Publ
 	return nil
 }
 
-func boDelivery(d amqp091.Delivery) warren.Delivery {
+func deliveryOf(d amqp091.Delivery) warren.Delivery {
 	out := warren.Delivery{
 		Message: warren.Message{
 			ContentType: d.ContentType, DeliveryMode: d.DeliveryMode, Priority: d.Priority, CorrelationId: d.CorrelationId,
@@ -286,74 +286,76 @@ func boDelivery(d amqp091.Delivery) warren.Delivery {
 		Redelivered: d.Redelivered, MessageCount: int(d.MessageCount),
 	}
 	if len(d.Headers) > 0 {
-		out.Headers = boFromAMQP(d.Headers).(warren.Table)
+		out.Headers = fromClient(d.Headers).(warren.Table)
 	}
 	return out
 }
 
-func (ch boAMQP) Get(queue string, autoAck bool) (warren.Delivery, bool, error) {
+func (ch clientChannel) Get(queue string, autoAck bool) (warren.Delivery, bool, error) {
 	d, ok, err := ch.Channel.Get(queue, autoAck)
-	return boDelivery(d), ok, boError(err)
+	return deliveryOf(d), ok, errorOf(err)
 }
 
-type boAMQPConsumer <-chan amqp091.Delivery
+type clientConsumer <-chan amqp091.Delivery
 
-func (ch boAMQP) Consume(queue string, o warren.ConsumeOptions) (boConsumer, error) {
+func (ch clientChannel) Consume(queue string, o warren.ConsumeOptions) (sideConsumer, error) {
 	if err := ch.Qos(max(0, o.Prefetch), 0, false); err != nil {
-		return nil, boError(err)
+		return nil, errorOf(err)
 	}
 	args := amqp091.Table{}
 	if o.Priority != 0 {
 		args["x-priority"] = o.Priority
 	}
 	c, err := ch.Channel.Consume(queue, o.Tag, o.NoAck, o.Exclusive, false, false, args)
-	return boAMQPConsumer(c), boError(err)
+	return clientConsumer(c), errorOf(err)
 }
 
-func (c boAMQPConsumer) next() (warren.Delivery, bool) {
+func (c clientConsumer) next() (warren.Delivery, bool) {
 	synctest.Wait()
 	select {
 	case d, ok := <-c:
-		return boDelivery(d), ok
+		return deliveryOf(d), ok
 	default:
 		return warren.Delivery{}, false
 	}
 }
 
-func (ch boAMQP) Cancel(tag string) error { return boError(ch.Channel.Cancel(tag, false)) }
+func (ch clientChannel) Cancel(tag string) error { return errorOf(ch.Channel.Cancel(tag, false)) }
 
 // done waits until the broker has done what is not answered.
-func (ch boAMQP) done(err error) error {
+func (ch clientChannel) done(err error) error {
 	synctest.Wait()
-	return boError(err)
+	return errorOf(err)
 }
 
-func (ch boAMQP) Ack(tag uint64, multiple bool) error { return ch.done(ch.Channel.Ack(tag, multiple)) }
+func (ch clientChannel) Ack(tag uint64, multiple bool) error {
+	return ch.done(ch.Channel.Ack(tag, multiple))
+}
 
-func (ch boAMQP) Nack(tag uint64, multiple, requeue bool) error {
+func (ch clientChannel) Nack(tag uint64, multiple, requeue bool) error {
 	return ch.done(ch.Channel.Nack(tag, multiple, requeue))
 }
 
-func (ch boAMQP) Reject(tag uint64, requeue bool) error {
+func (ch clientChannel) Reject(tag uint64, requeue bool) error {
 	return ch.done(ch.Channel.Reject(tag, requeue))
 }
 
-func (ch boAMQP) Recover(requeue bool) error {
+func (ch clientChannel) Recover(requeue bool) error {
 	//lint:ignore SA1019 clients may still do so
-	return boError(ch.Channel.Recover(requeue))
+	return errorOf(ch.Channel.Recover(requeue))
 }
 
-func (ch boAMQP) Lose() {
+func (ch clientChannel) Lose() {
 	ch.conn.Close()
 	synctest.Wait()
 }
 
-func (ch boAMQP) Closed() error {
+func (ch clientChannel) Closed() error {
 	synctest.Wait()
 	select {
 	case e := <-ch.closed:
 		if e != nil {
-			return boError(e)
+			return errorOf(e)
 		}
 	default:
 	}
@@ -361,52 +363,52 @@ func (ch boAMQP) Closed() error {
 }
 
 // declare makes a queue.
-func (t *boEnv) declare(ch boChannel, name string, o warren.QueueOptions) {
+func (t *both) declare(ch sideChannel, name string, o warren.QueueOptions) {
 	t.Helper()
 	_, err := ch.QueueDeclare(name, o)
 	require.NoError(t, err)
 }
 
 // deadLetters makes a queue for dead letters, and says how to get there.
-func (t *boEnv) deadLetters(ch boChannel) *warren.DeadLetter {
+func (t *both) deadLetters(ch sideChannel) *warren.DeadLetter {
 	t.Helper()
 	t.declare(ch, "dead", warren.QueueOptions{})
 	return &warren.DeadLetter{RoutingKey: "dead"}
 }
 
 // put publishes bodies to a queue, by the default exchange.
-func (t *boEnv) put(ch boChannel, queue string, bodies ...string) {
+func (t *both) put(ch sideChannel, queue string, bodies ...string) {
 	t.Helper()
 	for _, body := range bodies {
 		t.send(ch, queue, warren.Message{Body: []byte(body)})
 	}
 }
 
-func (t *boEnv) send(ch boChannel, queue string, msg warren.Message) {
+func (t *both) send(ch sideChannel, queue string, msg warren.Message) {
 	t.Helper()
 	require.NoError(t, ch.Publish("", queue, msg, warren.PublishOptions{}))
 }
 
 // take gets the message at the head, which must be there, without an ack.
-func (t *boEnv) take(ch boChannel, queue string) warren.Delivery {
+func (t *both) take(ch sideChannel, queue string) warren.Delivery {
 	t.Helper()
-	return amTake(t, ch, queue)
+	return brokertest.Take(t, ch, queue)
 }
 
 // drain takes everything out of a queue and gives the bodies.
-func (t *boEnv) drain(ch boChannel, queue string) []string {
+func (t *both) drain(ch sideChannel, queue string) []string {
 	t.Helper()
-	return amDrain(t, ch, queue)
+	return brokertest.Drain(t, ch, queue)
 }
 
 // ready is how many messages a queue has, without a look at the queue that
 // would count as its use.
-func (t *boEnv) ready() int {
+func (t *both) ready() int {
 	synctest.Wait()
 	return t.broker.Stats().Ready
 }
 
-func (t *boEnv) consume(ch boChannel, queue string, o warren.ConsumeOptions) boConsumer {
+func (t *both) consume(ch sideChannel, queue string, o warren.ConsumeOptions) sideConsumer {
 	t.Helper()
 	c, err := ch.Consume(queue, o)
 	require.NoError(t, err)
@@ -415,7 +417,7 @@ func (t *boEnv) consume(ch boChannel, queue string, o warren.ConsumeOptions) boC
 
 // read gives the bodies of all that a consumer gets; a redelivered one has a
 // mark.
-func (t *boEnv) read(c boConsumer) []string {
+func (t *both) read(c sideConsumer) []string {
 	t.Helper()
 	bodies := []string{}
 	for {
@@ -431,14 +433,14 @@ func (t *boEnv) read(c boConsumer) []string {
 }
 
 // refuses requires that a method fails on a channel of its own.
-func (t *boEnv) refuses(code uint16, text string, f func(ch boChannel) error) {
+func (t *both) refuses(code uint16, text string, f func(ch sideChannel) error) {
 	t.Helper()
 	ch := t.open()
 	defer ch.Lose()
 	t.isError(f(ch), code, text)
 }
 
-func (t *boEnv) isError(err error, code uint16, text string) {
+func (t *both) isError(err error, code uint16, text string) {
 	t.Helper()
 	var e *warren.Error
 	require.ErrorAs(t, err, &e)
@@ -446,8 +448,8 @@ func (t *boEnv) isError(err error, code uint16, text string) {
 	require.Equal(t, text, e.Text)
 }
 
-// boDeaths are the entries of a message's x-death, without their times.
-func boDeaths(d warren.Delivery) (list []warren.Table) {
+// deathsOf are the entries of a message's x-death, without their times.
+func deathsOf(d warren.Delivery) (list []warren.Table) {
 	entries, _ := d.Headers["x-death"].([]any)
 	for _, v := range entries {
 		entry := warren.Table{}
@@ -461,16 +463,10 @@ func boDeaths(d warren.Delivery) (list []warren.Table) {
 	return list
 }
 
-// boReason is why a message was lost last.
-func boReason(d warren.Delivery) any {
-	if deaths := boDeaths(d); len(deaths) > 0 {
+// reasonOf is why a message was lost last.
+func reasonOf(d warren.Delivery) any {
+	if deaths := deathsOf(d); len(deaths) > 0 {
 		return deaths[0]["reason"]
 	}
 	return nil
-}
-
-// boLater lets time pass, and what is due then happen.
-func boLater(d time.Duration) {
-	time.Sleep(d)
-	synctest.Wait()
 }

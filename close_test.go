@@ -15,10 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// rpMethods is every method of a channel that can fail.
-func rpMethods(ch *warren.Channel) map[string]func() error {
+// methodsOf is every method of a channel that can fail.
+func methodsOf(ch *warren.Channel) map[string]func() error {
 	ctx := context.Background()
 	return map[string]func() error{
 		"ExchangeDeclare":        func() error { return ch.ExchangeDeclare("x", warren.Direct, warren.ExchangeOptions{}) },
@@ -82,11 +83,11 @@ func TestEveryMethodOfAClosedChannelFails(t *testing.T) {
 		"broker": func(b *warren.Broker, _ *warren.Channel) error { return b.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-				rpQueue(t, rpChannel(t, b), "q")
-				ch := rpChannel(t, b)
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				brokertest.Queues(t, brokertest.Channel(t, b), "q")
+				ch := brokertest.Channel(t, b)
 				require.NoError(t, end(b, ch))
-				for method, f := range rpMethods(ch) {
+				for method, f := range methodsOf(ch) {
 					err := f()
 					require.ErrorIs(t, err, warren.ErrClosed, method)
 					require.ErrorIs(t, err, net.ErrClosed, method)
@@ -98,12 +99,12 @@ func TestEveryMethodOfAClosedChannelFails(t *testing.T) {
 }
 
 func TestAClosedBrokerTakesNothing(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		s, err := b.Session()
 		require.NoError(t, err)
 		v, err := b.VirtualHostDeclare("v")
 		require.NoError(t, err)
-		h := rpHandle(t, b, "q", echo)
+		h := brokertest.Handle(t, b, "q", brokertest.Echo)
 		require.NoError(t, b.Close())
 		ctx := t.Context()
 		for name, f := range map[string]func() error{
@@ -121,8 +122,8 @@ func TestAClosedBrokerTakesNothing(t *testing.T) {
 			},
 			"VirtualHost.Call":   func() error { _, err := v.Call(ctx, "q", warren.Message{}); return err },
 			"CallFor":            func() error { _, err := warren.CallFor[int](ctx, b, "q", 1); return err },
-			"Handle":             func() error { _, err := b.Handle("q", echo); return err },
-			"Handle a new queue": func() error { _, err := v.Handle("new", echo); return err },
+			"Handle":             func() error { _, err := b.Handle("q", brokertest.Echo); return err },
+			"Handle a new queue": func() error { _, err := v.Handle("new", brokertest.Echo); return err },
 		} {
 			err := f()
 			require.ErrorIs(t, err, warren.ErrClosed, name)
@@ -135,20 +136,20 @@ func TestAClosedBrokerTakesNothing(t *testing.T) {
 }
 
 func TestADeletedVirtualHostTakesNothing(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		v, err := b.VirtualHostDeclare("v")
 		require.NoError(t, err)
-		gate := rpNewGate()
-		h := rpHandle(t, v, "q", gate.serve)
-		running := rpGo(t.Context(), v, "q", "x")
-		<-gate.entered
+		gate := brokertest.NewGate()
+		h := brokertest.Handle(t, v, "q", gate.Serve)
+		running := brokertest.Call(t.Context(), v, "q", "x")
+		<-gate.Entered
 		ch, err := v.Channel()
 		require.NoError(t, err)
 		require.NoError(t, b.VirtualHostDelete("v"))
-		require.ErrorIs(t, (<-running).err, warren.ErrClosed)
+		require.ErrorIs(t, (<-running).Err, warren.ErrClosed)
 		_, err = v.Call(t.Context(), "q", warren.Message{})
 		require.ErrorIs(t, err, warren.ErrClosed)
-		_, err = v.Handle("q", echo)
+		_, err = v.Handle("q", brokertest.Echo)
 		require.ErrorIs(t, err, warren.ErrClosed)
 		_, err = ch.QueueDeclare("q", warren.QueueOptions{})
 		require.ErrorIs(t, err, warren.ErrClosed)
@@ -157,23 +158,23 @@ func TestADeletedVirtualHostTakesNothing(t *testing.T) {
 		_, err = v.Channel()
 		require.ErrorIs(t, err, warren.ErrClosed)
 		require.Zero(t, b.Stats().Sessions)
-		close(gate.release)
+		close(gate.Release)
 		require.NoError(t, h.Close())
 	})
 }
 
 // Calls at every stage end when the broker closes, all with ErrClosed.
 func TestAllPendingCallsEndWhenTheBrokerCloses(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		const calls = 10000
-		rpQueue(t, rpChannel(t, b), "unserved")
+		brokertest.Queues(t, brokertest.Channel(t, b), "unserved")
 		var running atomic.Int32
-		rpHandle(t, b, "served", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "served", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
 			running.Add(1)
 			<-ctx.Done()
 			return warren.Message{}, ctx.Err()
 		}, warren.HandleOptions{Concurrency: 100})
-		_, err := rpChannel(t, b).Consume("unserved", warren.ConsumeOptions{})
+		_, err := brokertest.Channel(t, b).Consume("unserved", warren.ConsumeOptions{})
 		require.NoError(t, err)
 		var wg sync.WaitGroup
 		var wrong atomic.Int32
@@ -191,15 +192,15 @@ func TestAllPendingCallsEndWhenTheBrokerCloses(t *testing.T) {
 		require.NoError(t, b.Close())
 		wg.Wait()
 		require.Zero(t, wrong.Load())
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 // Calls that come while the broker closes end, with an answer or ErrClosed.
 func TestBrokerClosesUnderBusyCallers(t *testing.T) {
 	for range 5 {
-		rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-			rpHandle(t, b, "q", echo, warren.HandleOptions{Concurrency: 2})
+		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+			brokertest.Handle(t, b, "q", brokertest.Echo, warren.HandleOptions{Concurrency: 2})
 			var wg sync.WaitGroup
 			for range 20 {
 				wg.Go(func() {
@@ -220,21 +221,21 @@ func TestBrokerClosesUnderBusyCallers(t *testing.T) {
 				t.Error(err)
 			}
 			wg.Wait()
-			rpClean(t, b)
+			brokertest.Clean(t, b)
 		})
 	}
 }
 
 func TestBrokerClosesUnderLoops(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		ended := make(chan error, 100)
 		for i := range 10 {
 			queue := fmt.Sprint("q", i)
-			rpQueue(t, ch, queue)
-			rpNumbers(t, ch, queue, 100)
+			brokertest.Queues(t, ch, queue)
+			brokertest.Fill(t, ch, queue, brokertest.Numbers(0, 99)...)
 			go func() { // waits for more
-				for _, err := range rpMustChannel(b).Deliveries(context.Background(), queue, warren.ConsumeOptions{NoAck: i%2 == 0}) {
+				for _, err := range brokertest.MustChannel(b).Deliveries(context.Background(), queue, warren.ConsumeOptions{NoAck: i%2 == 0}) {
 					if err != nil {
 						ended <- err
 					}
@@ -244,7 +245,7 @@ func TestBrokerClosesUnderLoops(t *testing.T) {
 			require.NoError(t, err)
 			defer func() { <-c.Done() }()
 		}
-		requester, err := rpMustChannel(b).Consume(warren.DirectReplyTo, warren.ConsumeOptions{NoAck: true})
+		requester, err := brokertest.MustChannel(b).Consume(warren.DirectReplyTo, warren.ConsumeOptions{NoAck: true})
 		require.NoError(t, err)
 		go func() {
 			_, err := requester.Next(context.Background())
@@ -257,13 +258,13 @@ func TestBrokerClosesUnderLoops(t *testing.T) {
 		for range 11 {
 			require.ErrorIs(t, <-ended, warren.ErrClosed)
 		}
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestSessionsCloseUnderEverything(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		rpQueue(t, rpChannel(t, b), "shared")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		brokertest.Queues(t, brokertest.Channel(t, b), "shared")
 		var wg sync.WaitGroup
 		for i := range 30 {
 			s, err := b.Session()
@@ -317,12 +318,12 @@ func TestSessionsCloseUnderEverything(t *testing.T) {
 }
 
 func TestCloseTwiceAndByMany(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		rpHandle(t, b, "q", func(context.Context, *warren.Request) (warren.Message, error) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		brokertest.Handle(t, b, "q", func(context.Context, *warren.Request) (warren.Message, error) {
 			time.Sleep(time.Second) // takes no notice of its context
 			return warren.Message{}, nil
 		})
-		call := rpGo(t.Context(), b, "q", "x")
+		call := brokertest.Call(t.Context(), b, "q", "x")
 		synctest.Wait()
 		start := time.Now()
 		var wg sync.WaitGroup
@@ -336,7 +337,7 @@ func TestCloseTwiceAndByMany(t *testing.T) {
 				}
 			})
 		}
-		require.ErrorIs(t, (<-call).err, warren.ErrClosed)
+		require.ErrorIs(t, (<-call).Err, warren.ErrClosed)
 		require.Zero(t, time.Since(start), "callers do not wait for the handler")
 		wg.Wait()
 		require.NoError(t, b.Close())
@@ -353,16 +354,16 @@ func TestCloseGivesUpOnAHandlerThatDoesNotReturn(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := warren.New(&warren.Options{CloseTimeout: timeout})
 			release := make(chan struct{})
-			h := rpHandle(t, b, "q", func(context.Context, *warren.Request) (warren.Message, error) {
+			h := brokertest.Handle(t, b, "q", func(context.Context, *warren.Request) (warren.Message, error) {
 				<-release
 				return warren.Message{}, nil
 			})
-			call := rpGo(t.Context(), b, "q", "x")
+			call := brokertest.Call(t.Context(), b, "q", "x")
 			synctest.Wait()
 			start := time.Now()
 			require.ErrorIs(t, b.Close(), context.DeadlineExceeded)
 			require.Equal(t, want, time.Since(start))
-			require.ErrorIs(t, (<-call).err, warren.ErrClosed)
+			require.ErrorIs(t, (<-call).Err, warren.ErrClosed)
 			require.Error(t, b.Close(), "it still runs")
 			require.Equal(t, 2*want, time.Since(start))
 			close(release)
@@ -375,9 +376,9 @@ func TestCloseGivesUpOnAHandlerThatDoesNotReturn(t *testing.T) {
 // Who closes the broker from what the broker itself runs waits for himself.
 func TestCloseFromInside(t *testing.T) {
 	t.Run("handler", func(t *testing.T) {
-		rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 			closed := make(chan error, 1)
-			rpHandle(t, b, "q", func(context.Context, *warren.Request) (warren.Message, error) {
+			brokertest.Handle(t, b, "q", func(context.Context, *warren.Request) (warren.Message, error) {
 				closed <- b.Close()
 				return warren.Message{}, nil
 			})
@@ -389,10 +390,10 @@ func TestCloseFromInside(t *testing.T) {
 		})
 	})
 	t.Run("ConsumeFunc", func(t *testing.T) {
-		rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-			ch := rpChannel(t, b)
-			rpQueue(t, ch, "q")
-			rpNumbers(t, ch, "q", 2)
+		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+			ch := brokertest.Channel(t, b)
+			brokertest.Queues(t, ch, "q")
+			brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 1)...)
 			closed := make(chan error, 2)
 			c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(warren.Delivery) { closed <- b.Close() })
 			require.NoError(t, err)
@@ -402,10 +403,10 @@ func TestCloseFromInside(t *testing.T) {
 		})
 	})
 	t.Run("channel in ConsumeFunc", func(t *testing.T) {
-		rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-			ch := rpChannel(t, b)
-			rpQueue(t, ch, "q")
-			rpNumbers(t, ch, "q", 2)
+		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+			ch := brokertest.Channel(t, b)
+			brokertest.Queues(t, ch, "q")
+			brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 1)...)
 			n := 0
 			c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(warren.Delivery) { n++; ch.Close() })
 			require.NoError(t, err)

@@ -8,15 +8,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-func amConfirm(t testing.TB, ch *warren.Channel, exchange, key, body string, o warren.PublishOptions) (*warren.Confirmation, error) {
+func publishConfirm(t testing.TB, ch *warren.Channel, exchange, key, body string, o warren.PublishOptions) (*warren.Confirmation, error) {
 	t.Helper()
 	return ch.PublishConfirm(t.Context(), exchange, key, warren.Message{Body: []byte(body)}, o)
 }
 
-// amAnswer requires an answer, which must be there, with the number.
-func amAnswer(t testing.TB, c *warren.Confirmation, tag uint64, acked bool) {
+// isAnswered requires an answer, which must be there, with the number.
+func isAnswered(t testing.TB, c *warren.Confirmation, tag uint64, acked bool) {
 	t.Helper()
 	require.NotNil(t, c)
 	require.Equal(t, tag, c.DeliveryTag)
@@ -33,114 +34,114 @@ func amAnswer(t testing.TB, c *warren.Confirmation, tag uint64, acked bool) {
 	}
 }
 
-func amRefuseBad(body []byte) bool { return string(body) == "bad" }
+func refuseBad(body []byte) bool { return string(body) == "bad" }
 
 func TestConfirmSelect(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		_, err := amConfirm(t, ch, "", "q", "m", warren.PublishOptions{})
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		_, err := publishConfirm(t, ch, "", "q", "m", warren.PublishOptions{})
 		require.ErrorIs(t, err, warren.ErrPreconditionFailed, "not without confirm.select")
 		require.NoError(t, ch.Confirm())
 		require.NoError(t, ch.Confirm(), "may be repeated")
-		amFails(t, ch.Tx(), 406, 90, 10, "PRECONDITION_FAILED - cannot switch from confirm to tx mode")
+		brokertest.Fails(t, ch.Tx(), 406, 90, 10, "PRECONDITION_FAILED - cannot switch from confirm to tx mode")
 
-		tx := amOpen(t, b)
+		tx := brokertest.Channel(t, b)
 		require.NoError(t, tx.Tx())
-		amFails(t, tx.Confirm(), 406, 85, 10, "PRECONDITION_FAILED - cannot switch from tx to confirm mode")
+		brokertest.Fails(t, tx.Confirm(), 406, 85, 10, "PRECONDITION_FAILED - cannot switch from tx to confirm mode")
 	})
 }
 
 func TestConfirmNumbersEveryPublish(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch, other := amOpen(t, b), amOpen(t, b)
-		amQueues(t, ch, "q")
-		amPut(t, ch, "", "q", "before confirm.select: no number")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := brokertest.Channel(t, b), brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Put(t, ch, "", "q", "before confirm.select: no number")
 		require.NoError(t, ch.Confirm())
-		c, err := amConfirm(t, ch, "", "q", "m", warren.PublishOptions{})
+		c, err := publishConfirm(t, ch, "", "q", "m", warren.PublishOptions{})
 		require.NoError(t, err)
-		amAnswer(t, c, 1, true)
+		isAnswered(t, c, 1, true)
 
-		amPut(t, ch, "", "q", "2: Publish counts, too")
+		brokertest.Put(t, ch, "", "q", "2: Publish counts, too")
 
-		c, err = amConfirm(t, ch, "", "nobody", "m", warren.PublishOptions{})
+		c, err = publishConfirm(t, ch, "", "nobody", "m", warren.PublishOptions{})
 		require.NoError(t, err)
-		amAnswer(t, c, 3, true) // dropped: the broker has done its duty
+		isAnswered(t, c, 3, true) // dropped: the broker has done its duty
 
-		c, err = amConfirm(t, ch, "", "nobody", "m", warren.PublishOptions{Mandatory: true})
-		amReturned(t, err, 312, "NO_ROUTE")
-		amAnswer(t, c, 4, true)
+		c, err = publishConfirm(t, ch, "", "nobody", "m", warren.PublishOptions{Mandatory: true})
+		brokertest.Returned(t, err, 312, "NO_ROUTE")
+		isAnswered(t, c, 4, true)
 
-		c, err = amConfirm(t, ch, "", "q", "m", warren.PublishOptions{Immediate: true})
-		amReturned(t, err, 313, "NO_CONSUMERS")
-		amAnswer(t, c, 5, true)
+		c, err = publishConfirm(t, ch, "", "q", "m", warren.PublishOptions{Immediate: true})
+		brokertest.Returned(t, err, 313, "NO_CONSUMERS")
+		isAnswered(t, c, 5, true)
 
 		require.NoError(t, ch.Confirm())
-		c, err = amConfirm(t, ch, "", "q", "m", warren.PublishOptions{})
+		c, err = publishConfirm(t, ch, "", "q", "m", warren.PublishOptions{})
 		require.NoError(t, err)
-		amAnswer(t, c, 6, true) // the count goes on
+		isAnswered(t, c, 6, true) // the count goes on
 
 		require.NoError(t, other.Confirm())
-		c, err = amConfirm(t, other, "", "q", "m", warren.PublishOptions{})
+		c, err = publishConfirm(t, other, "", "q", "m", warren.PublishOptions{})
 		require.NoError(t, err)
-		amAnswer(t, c, 1, true) // each channel counts for itself
+		isAnswered(t, c, 1, true) // each channel counts for itself
 	})
 }
 
 func TestConfirmOfARefusedPublish(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		require.NoError(t, ch.Confirm())
-		c, err := amConfirm(t, ch, "missing", "k", "m", warren.PublishOptions{})
-		amFails(t, err, 404, 60, 40, "NOT_FOUND - no exchange 'missing' in vhost '/'")
+		c, err := publishConfirm(t, ch, "missing", "k", "m", warren.PublishOptions{})
+		brokertest.Fails(t, err, 404, 60, 40, "NOT_FOUND - no exchange 'missing' in vhost '/'")
 		require.Nil(t, c, "an error of the channel has no answer")
 	})
 }
 
 func TestNackWhenAQueueCannotKeepTheMessage(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		warren.FailStores(b, amRefuseBad)
-		amQueues(t, ch, "fails")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		warren.FailStores(b, refuseBad)
+		brokertest.Queues(t, ch, "fails")
 		warren.FailStores(b, nil)
-		amQueues(t, ch, "keeps")
+		brokertest.Queues(t, ch, "keeps")
 		for _, q := range []string{"fails", "keeps"} {
 			require.NoError(t, ch.QueueBind(q, "", "amq.fanout", nil))
 		}
 		require.NoError(t, ch.Confirm())
 
-		c, err := amConfirm(t, ch, "", "fails", "good", warren.PublishOptions{})
+		c, err := publishConfirm(t, ch, "", "fails", "good", warren.PublishOptions{})
 		require.NoError(t, err)
-		amAnswer(t, c, 1, true)
-		c, err = amConfirm(t, ch, "", "fails", "bad", warren.PublishOptions{})
+		isAnswered(t, c, 1, true)
+		c, err = publishConfirm(t, ch, "", "fails", "bad", warren.PublishOptions{})
 		require.NoError(t, err)
-		amAnswer(t, c, 2, false)
-		c, err = amConfirm(t, ch, "", "fails", "bad", warren.PublishOptions{Mandatory: true})
+		isAnswered(t, c, 2, false)
+		c, err = publishConfirm(t, ch, "", "fails", "bad", warren.PublishOptions{Mandatory: true})
 		require.NoError(t, err, "a nack and no return")
-		amAnswer(t, c, 3, false)
-		c, err = amConfirm(t, ch, "amq.fanout", "", "bad", warren.PublishOptions{Mandatory: true})
+		isAnswered(t, c, 3, false)
+		c, err = publishConfirm(t, ch, "amq.fanout", "", "bad", warren.PublishOptions{Mandatory: true})
 		require.NoError(t, err)
-		amAnswer(t, c, 4, false) // one of two is enough
-		c, err = amConfirm(t, ch, "amq.fanout", "", "good again", warren.PublishOptions{})
+		isAnswered(t, c, 4, false) // one of two is enough
+		c, err = publishConfirm(t, ch, "amq.fanout", "", "good again", warren.PublishOptions{})
 		require.NoError(t, err)
-		amAnswer(t, c, 5, true)
+		isAnswered(t, c, 5, true)
 
 		require.NoError(t, ch.QueueBind("fails", "k", "amq.direct", nil))
-		c, err = amConfirm(t, ch, "amq.direct", "k", "bad", warren.PublishOptions{Mandatory: true})
+		c, err = publishConfirm(t, ch, "amq.direct", "k", "bad", warren.PublishOptions{Mandatory: true})
 		require.NoError(t, err, "all matched queues refuse: a nack and no return")
-		amAnswer(t, c, 6, false)
+		isAnswered(t, c, 6, false)
 
-		require.ErrorIs(t, amSend(ch, "", "fails", warren.Message{Body: []byte("bad")}, warren.PublishOptions{}), warren.ErrNacked,
+		require.ErrorIs(t, brokertest.Send(ch, "", "fails", warren.Message{Body: []byte("bad")}, warren.PublishOptions{}), warren.ErrNacked,
 			"Publish in confirm mode tells, too")
-		require.Equal(t, []string{"good", "good again"}, amDrain(t, ch, "fails"))
-		require.Equal(t, []string{"bad", "good again"}, amDrain(t, ch, "keeps"))
+		require.Equal(t, []string{"good", "good again"}, brokertest.Drain(t, ch, "fails"))
+		require.Equal(t, []string{"bad", "good again"}, brokertest.Drain(t, ch, "keeps"))
 		require.Zero(t, b.Stats().Returned)
 	})
 }
 
 func TestConfirmNumbersOfManyPublishersAreUnique(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		require.NoError(t, ch.Confirm())
 		const publishers, each = 4, 25
 		tags := make(chan uint64, publishers*each)
@@ -164,15 +165,15 @@ func TestConfirmNumbersOfManyPublishersAreUnique(t *testing.T) {
 			require.False(t, seen[tag])
 			seen[tag] = true
 		}
-		require.Equal(t, publishers*each, amReady(t, ch, "q"))
+		require.Equal(t, publishers*each, brokertest.Ready(t, ch, "q"))
 	})
 }
 
 func TestWaitForAnAnswerThatIsThereIgnoresItsContext(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		require.NoError(t, ch.Confirm())
-		c, err := amConfirm(t, ch, "", "q", "m", warren.PublishOptions{})
+		c, err := publishConfirm(t, ch, "", "q", "m", warren.PublishOptions{})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(errors.New("done"))

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestConsumeRefuses(t *testing.T) {
@@ -34,21 +35,21 @@ func TestConsumeRefuses(t *testing.T) {
 			"ACCESS_REFUSED - queue 'q' in vhost '/' in exclusive use"},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amQueues(t, ch, "q")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
 				if c.first != nil {
-					amConsume(t, ch, "q", *c.first)
+					brokertest.Consume(t, ch, "q", *c.first)
 				}
 				before := b.Stats().Consumers
 				_, err := ch.Consume(c.queue, c.options)
-				amFails(t, err, c.code, 60, 20, c.text)
+				brokertest.Fails(t, err, c.code, 60, 20, c.text)
 				require.Equal(t, before, b.Stats().Consumers)
 				if c.code != 530 {
-					amQueues(t, ch, "free")
+					brokertest.Queues(t, ch, "free")
 					c.options.Tag = "again"
 					c.options.Exclusive = false
-					amConsume(t, ch, "free", c.options) // the refused one left nothing behind
+					brokertest.Consume(t, ch, "free", c.options) // the refused one left nothing behind
 				}
 			})
 		})
@@ -56,153 +57,153 @@ func TestConsumeRefuses(t *testing.T) {
 }
 
 func TestExclusiveConsumerBlocksOnlyWhileItIsThere(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch, other := amOpen(t, b), amOpen(t, b)
-		amQueues(t, ch, "q")
-		first := amConsume(t, ch, "q", warren.ConsumeOptions{Exclusive: true})
-		amPut(t, ch, "", "q", "1")
-		require.Equal(t, []string{"1"}, amBodies(amRead(t, first)))
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := brokertest.Channel(t, b), brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		first := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Exclusive: true})
+		brokertest.Put(t, ch, "", "q", "1")
+		require.Equal(t, []string{"1"}, brokertest.Bodies(brokertest.Read(t, first)))
 		require.NoError(t, ch.Flow(false))
-		amPut(t, ch, "", "q", "2")
-		require.Equal(t, []string{"2"}, amDrain(t, other, "q"), "basic.get is allowed")
+		brokertest.Put(t, ch, "", "q", "2")
+		require.Equal(t, []string{"2"}, brokertest.Drain(t, other, "q"), "basic.get is allowed")
 		_, err := other.Consume("q", warren.ConsumeOptions{})
 		require.ErrorIs(t, err, warren.ErrAccessRefused)
 		require.NoError(t, first.Cancel())
-		second := amConsume(t, other, "q", warren.ConsumeOptions{})
+		second := brokertest.Consume(t, other, "q", warren.ConsumeOptions{})
 		_, err = ch.Consume("q", warren.ConsumeOptions{Exclusive: true})
 		require.ErrorIs(t, err, warren.ErrAccessRefused)
 		require.NoError(t, second.Cancel())
-		amConsume(t, ch, "q", warren.ConsumeOptions{Exclusive: true})
+		brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Exclusive: true})
 	})
 }
 
 func TestConsumerTags(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch, other := amOpen(t, b), amOpen(t, b)
-		amQueues(t, ch, "q")
-		one, two := amConsume(t, ch, "q", warren.ConsumeOptions{}), amConsume(t, ch, "q", warren.ConsumeOptions{})
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := brokertest.Channel(t, b), brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		one, two := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{}), brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
 		require.Regexp(t, regexp.MustCompile(`^amq\.ctag-.{16,}$`), one.Tag())
 		require.NotEqual(t, one.Tag(), two.Tag())
 		require.NoError(t, one.Cancel())
 		require.NoError(t, two.Cancel())
 
-		named := amConsume(t, ch, "q", warren.ConsumeOptions{Tag: "t"})
+		named := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Tag: "t"})
 		require.Equal(t, "t", named.Tag())
-		amPut(t, ch, "", "q", "m")
-		require.Equal(t, "t", amNext(t, named).ConsumerTag)
-		amConsume(t, other, "q", warren.ConsumeOptions{Tag: "t"}) // another channel's tags are its own
+		brokertest.Put(t, ch, "", "q", "m")
+		require.Equal(t, "t", brokertest.Next(t, named).ConsumerTag)
+		brokertest.Consume(t, other, "q", warren.ConsumeOptions{Tag: "t"}) // another channel's tags are its own
 		require.NoError(t, ch.Cancel("t"))
-		amConsume(t, ch, "q", warren.ConsumeOptions{Tag: "t"}) // free again
+		brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Tag: "t"}) // free again
 	})
 }
 
 func TestTagIsFreeAfterTheBrokerCancelledItsConsumer(t *testing.T) {
-	amTestWith(t, &warren.Options{MaxConsumers: 1}, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
-		amConsume(t, ch, "q", warren.ConsumeOptions{Tag: "t"})
+	brokertest.RunWith(t, &warren.Options{MaxConsumers: 1}, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Tag: "t"})
 		_, err := ch.QueueDelete("q", warren.QueueDeleteOptions{})
 		require.NoError(t, err)
-		amQueues(t, ch, "q")
-		c := amConsume(t, ch, "q", warren.ConsumeOptions{Tag: "t"})
-		amPut(t, ch, "", "q", "m")
-		require.Equal(t, []string{"m"}, amBodies(amRead(t, c)))
+		brokertest.Queues(t, ch, "q")
+		c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Tag: "t"})
+		brokertest.Put(t, ch, "", "q", "m")
+		require.Equal(t, []string{"m"}, brokertest.Bodies(brokertest.Read(t, c)))
 	})
 }
 
 func TestDeliveryTagsCountTheChannelsDeliveries(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch, other := amOpen(t, b), amOpen(t, b)
-		amQueues(t, ch, "q", "r")
-		amPut(t, ch, "", "q", "1", "2", "3")
-		acking := amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
-		require.EqualValues(t, 1, amNext(t, acking).DeliveryTag)
-		require.EqualValues(t, 2, amTake(t, ch, "q").DeliveryTag)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := brokertest.Channel(t, b), brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q", "r")
+		brokertest.Put(t, ch, "", "q", "1", "2", "3")
+		acking := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
+		require.EqualValues(t, 1, brokertest.Next(t, acking).DeliveryTag)
+		require.EqualValues(t, 2, brokertest.Take(t, ch, "q").DeliveryTag)
 		d, ok, err := ch.Get("q", true)
 		require.NoError(t, err)
 		require.True(t, ok)
 		require.EqualValues(t, 3, d.DeliveryTag, "without ack, too")
-		amPut(t, ch, "", "r", "1", "2")
-		noAck := amConsume(t, ch, "r", warren.ConsumeOptions{NoAck: true})
-		require.EqualValues(t, 4, amNext(t, noAck).DeliveryTag)
-		require.EqualValues(t, 5, amNext(t, noAck).DeliveryTag)
+		brokertest.Put(t, ch, "", "r", "1", "2")
+		noAck := brokertest.Consume(t, ch, "r", warren.ConsumeOptions{NoAck: true})
+		require.EqualValues(t, 4, brokertest.Next(t, noAck).DeliveryTag)
+		require.EqualValues(t, 5, brokertest.Next(t, noAck).DeliveryTag)
 
-		amPut(t, ch, "", "q", "4")
-		require.EqualValues(t, 1, amTake(t, other, "q").DeliveryTag, "each channel counts for itself")
+		brokertest.Put(t, ch, "", "q", "4")
+		require.EqualValues(t, 1, brokertest.Take(t, other, "q").DeliveryTag, "each channel counts for itself")
 	})
 }
 
 func TestGet(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		_, _, err := ch.Get("q", false)
-		amFails(t, err, 404, 60, 70, "NOT_FOUND - no queue 'q' in vhost '/'")
-		amQueues(t, ch, "q")
+		brokertest.Fails(t, err, 404, 60, 70, "NOT_FOUND - no queue 'q' in vhost '/'")
+		brokertest.Queues(t, ch, "q")
 		_, ok, err := ch.Get("q", false)
 		require.NoError(t, err)
 		require.False(t, ok)
 
 		require.NoError(t, ch.QueueBind("q", "k", "amq.direct", nil))
-		amPut(t, ch, "amq.direct", "k", "1", "2", "3")
-		d := amTake(t, ch, "q")
+		brokertest.Put(t, ch, "amq.direct", "k", "1", "2", "3")
+		d := brokertest.Take(t, ch, "q")
 		require.Equal(t, "1", string(d.Body))
 		require.Equal(t, "amq.direct", d.Exchange)
 		require.Equal(t, "k", d.RoutingKey)
 		require.Equal(t, 2, d.MessageCount, "the ready messages that are left")
 		require.Empty(t, d.ConsumerTag)
 		require.False(t, d.Redelivered)
-		require.Equal(t, 1, amTake(t, ch, "q").MessageCount)
-		require.Equal(t, 0, amTake(t, ch, "q").MessageCount)
+		require.Equal(t, 1, brokertest.Take(t, ch, "q").MessageCount)
+		require.Equal(t, 0, brokertest.Take(t, ch, "q").MessageCount)
 		require.Equal(t, 3, b.Stats().Unacked)
 		require.NoError(t, d.Reject(true))
-		d = amTake(t, ch, "q")
+		d = brokertest.Take(t, ch, "q")
 		require.True(t, d.Redelivered)
 	})
 }
 
 func TestGetDoesNotCountWhatHasExpired(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
-		amPut(t, ch, "", "q", "1")
-		require.NoError(t, amSend(ch, "", "q", warren.Message{Expiration: "10"}, warren.PublishOptions{}))
-		amPut(t, ch, "", "q", "3")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Put(t, ch, "", "q", "1")
+		require.NoError(t, brokertest.Send(ch, "", "q", warren.Message{Expiration: "10"}, warren.PublishOptions{}))
+		brokertest.Put(t, ch, "", "q", "3")
 		time.Sleep(time.Second)
-		require.Equal(t, 3, amReady(t, ch, "q"), "it is not at the head")
-		require.Equal(t, 1, amTake(t, ch, "q").MessageCount)
+		require.Equal(t, 3, brokertest.Ready(t, ch, "q"), "it is not at the head")
+		require.Equal(t, 1, brokertest.Take(t, ch, "q").MessageCount)
 	})
 }
 
 func TestConsumersTakeTurns(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch, other := amOpen(t, b), amOpen(t, b)
-		amQueues(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := brokertest.Channel(t, b), brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		consumers := []*warren.Consumer{
-			amConsume(t, ch, "q", warren.ConsumeOptions{}),
-			amConsume(t, other, "q", warren.ConsumeOptions{NoAck: true}),
-			amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 10}),
+			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{}),
+			brokertest.Consume(t, other, "q", warren.ConsumeOptions{NoAck: true}),
+			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 10}),
 		}
-		amPut(t, ch, "", "q", "0", "1", "2", "3", "4", "5", "6", "7", "8")
+		brokertest.Put(t, ch, "", "q", "0", "1", "2", "3", "4", "5", "6", "7", "8")
 		for i, c := range consumers {
-			require.Equal(t, []string{fmt.Sprint(i), fmt.Sprint(i + 3), fmt.Sprint(i + 6)}, amBodies(amRead(t, c)))
+			require.Equal(t, []string{fmt.Sprint(i), fmt.Sprint(i + 3), fmt.Sprint(i + 6)}, brokertest.Bodies(brokertest.Read(t, c)))
 		}
 	})
 }
 
 func TestAConsumerWithoutRoomLosesItsTurn(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
-		slow := amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
-		fast := amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 10})
-		amPut(t, ch, "", "q", "1", "2", "3", "4")
-		held := amRead(t, slow)
-		require.Equal(t, []string{"1"}, amBodies(held))
-		require.Equal(t, []string{"2", "3", "4"}, amBodies(amRead(t, fast)))
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		slow := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
+		fast := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 10})
+		brokertest.Put(t, ch, "", "q", "1", "2", "3", "4")
+		held := brokertest.Read(t, slow)
+		require.Equal(t, []string{"1"}, brokertest.Bodies(held))
+		require.Equal(t, []string{"2", "3", "4"}, brokertest.Bodies(brokertest.Read(t, fast)))
 		require.NoError(t, held[0].Ack(false))
-		amPut(t, ch, "", "q", "5", "6")
-		require.Len(t, amRead(t, slow), 1, "it takes turns again")
-		require.Len(t, amRead(t, fast), 1)
+		brokertest.Put(t, ch, "", "q", "5", "6")
+		require.Len(t, brokertest.Read(t, slow), 1, "it takes turns again")
+		require.Len(t, brokertest.Read(t, fast), 1)
 	})
 }
 
@@ -213,30 +214,30 @@ func TestConsumerPriority(t *testing.T) {
 		"as an argument of another integer": {Args: warren.Table{"x-priority": int8(5)}, Prefetch: 2},
 	} {
 		t.Run(rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amQueues(t, ch, "q")
-				negative := amConsume(t, ch, "q", warren.ConsumeOptions{Priority: -1, Prefetch: 10})
-				normal := amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
-				first := amConsume(t, ch, "q", high)
-				second := amConsume(t, ch, "q", high)
-				amPut(t, ch, "", "q", "1", "2", "3", "4", "5", "6", "7")
-				held := amRead(t, first)
-				require.Equal(t, []string{"1", "3"}, amBodies(held), "the highest take turns while they have room")
-				require.Equal(t, []string{"2", "4"}, amBodies(amRead(t, second)))
-				require.Equal(t, []string{"5"}, amBodies(amRead(t, normal)))
-				require.Equal(t, []string{"6", "7"}, amBodies(amRead(t, negative)))
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
+				negative := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Priority: -1, Prefetch: 10})
+				normal := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
+				first := brokertest.Consume(t, ch, "q", high)
+				second := brokertest.Consume(t, ch, "q", high)
+				brokertest.Put(t, ch, "", "q", "1", "2", "3", "4", "5", "6", "7")
+				held := brokertest.Read(t, first)
+				require.Equal(t, []string{"1", "3"}, brokertest.Bodies(held), "the highest take turns while they have room")
+				require.Equal(t, []string{"2", "4"}, brokertest.Bodies(brokertest.Read(t, second)))
+				require.Equal(t, []string{"5"}, brokertest.Bodies(brokertest.Read(t, normal)))
+				require.Equal(t, []string{"6", "7"}, brokertest.Bodies(brokertest.Read(t, negative)))
 				require.NoError(t, held[0].Ack(false))
-				amPut(t, ch, "", "q", "8", "9")
-				require.Equal(t, []string{"8"}, amBodies(amRead(t, first)))
-				require.Equal(t, []string{"9"}, amBodies(amRead(t, negative)))
+				brokertest.Put(t, ch, "", "q", "8", "9")
+				require.Equal(t, []string{"8"}, brokertest.Bodies(brokertest.Read(t, first)))
+				require.Equal(t, []string{"9"}, brokertest.Bodies(brokertest.Read(t, negative)))
 			})
 		})
 	}
 	t.Run("must be an integer", func(t *testing.T) {
-		amTest(t, func(t *testing.T, b *warren.Broker) {
-			ch := amOpen(t, b)
-			amQueues(t, ch, "q")
+		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+			ch := brokertest.Channel(t, b)
+			brokertest.Queues(t, ch, "q")
 			for _, bad := range []any{"5", 5.0, true, nil} {
 				_, err := ch.Consume("q", warren.ConsumeOptions{Args: warren.Table{"x-priority": bad}})
 				var e *warren.Error
@@ -249,20 +250,20 @@ func TestConsumerPriority(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		require.NoError(t, ch.Cancel("unknown"))
-		amQueues(t, ch, "q")
-		c := amConsume(t, ch, "q", warren.ConsumeOptions{Tag: "t"})
-		amPut(t, ch, "", "q", "1", "2", "3")
-		d := amNext(t, c)
+		brokertest.Queues(t, ch, "q")
+		c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Tag: "t"})
+		brokertest.Put(t, ch, "", "q", "1", "2", "3")
+		d := brokertest.Next(t, c)
 		require.NoError(t, ch.Cancel("t"))
 		require.NoError(t, ch.Cancel("t"))
 		require.NoError(t, c.Cancel())
-		require.Equal(t, warren.Queue{Name: "q", Messages: 2}, amState(t, ch, "q"), "what nobody has read is ready again")
+		require.Equal(t, warren.Queue{Name: "q", Messages: 2}, brokertest.State(t, ch, "q"), "what nobody has read is ready again")
 		_, err := c.Next(t.Context())
 		require.ErrorIs(t, err, warren.ErrClosed)
-		two := amTake(t, ch, "q")
+		two := brokertest.Take(t, ch, "q")
 		require.Equal(t, "2", string(two.Body))
 		require.False(t, two.Redelivered, "nobody has seen it")
 		require.NoError(t, d.Ack(false), "what was delivered can still be settled")
@@ -271,10 +272,10 @@ func TestCancel(t *testing.T) {
 }
 
 func TestCancelEndsAWaitingReader(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
-		c := amConsume(t, ch, "q", warren.ConsumeOptions{})
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
 		errs := make(chan error, 2)
 		for range cap(errs) {
 			go func() { _, err := c.Next(context.Background()); errs <- err }()
@@ -287,18 +288,18 @@ func TestCancelEndsAWaitingReader(t *testing.T) {
 }
 
 func TestDeletingAQueueCancelsItsConsumers(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch, other := amOpen(t, b), amOpen(t, b)
-		amQueues(t, ch, "q")
-		one, two := amConsume(t, ch, "q", warren.ConsumeOptions{}), amConsume(t, other, "q", warren.ConsumeOptions{})
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := brokertest.Channel(t, b), brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		one, two := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{}), brokertest.Consume(t, other, "q", warren.ConsumeOptions{})
 		errs := make(chan error)
 		go func() { _, err := two.Next(context.Background()); errs <- err }()
 		synctest.Wait()
-		amPut(t, ch, "", "q", "m") // to one
+		brokertest.Put(t, ch, "", "q", "m") // to one
 		_, err := ch.QueueDelete("q", warren.QueueDeleteOptions{})
 		require.NoError(t, err)
 		require.ErrorIs(t, <-errs, warren.ErrConsumerCancelled)
-		d := amNext(t, one) // had arrived before
+		d := brokertest.Next(t, one) // had arrived before
 		require.Equal(t, "m", string(d.Body))
 		_, err = one.Next(t.Context())
 		require.ErrorIs(t, err, warren.ErrConsumerCancelled)
@@ -308,29 +309,29 @@ func TestDeletingAQueueCancelsItsConsumers(t *testing.T) {
 }
 
 func TestNoAckSettlesOnDelivery(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
-		c := amConsume(t, ch, "q", warren.ConsumeOptions{NoAck: true})
-		amPut(t, ch, "", "q", "1")
-		d := amNext(t, c)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{NoAck: true})
+		brokertest.Put(t, ch, "", "q", "1")
+		d := brokertest.Next(t, c)
 		require.Zero(t, b.Stats().Unacked)
-		amFails(t, d.Ack(false), 406, 60, 80, "PRECONDITION_FAILED - unknown delivery tag 1")
+		brokertest.Fails(t, d.Ack(false), 406, 60, 80, "PRECONDITION_FAILED - unknown delivery tag 1")
 		require.NoError(t, ch.Close())
 		require.Zero(t, b.Stats().Ready, "it does not come back")
 	})
 }
 
 func TestMaxConsumers(t *testing.T) {
-	amTestWith(t, &warren.Options{MaxConsumers: 2}, func(t *testing.T, b *warren.Broker) {
-		ch, other := amOpen(t, b), amOpen(t, b)
-		amQueues(t, ch, "q")
-		c := amConsume(t, ch, "q", warren.ConsumeOptions{})
-		amConsume(t, ch, "q", warren.ConsumeOptions{})
+	brokertest.RunWith(t, &warren.Options{MaxConsumers: 2}, func(t *testing.T, b *warren.Broker) {
+		ch, other := brokertest.Channel(t, b), brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
+		brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
 		_, err := ch.Consume("q", warren.ConsumeOptions{})
-		amFails(t, err, 530, 60, 20, "NOT_ALLOWED - reached maximum (2) of consumers per channel")
-		amConsume(t, other, "q", warren.ConsumeOptions{})
+		brokertest.Fails(t, err, 530, 60, 20, "NOT_ALLOWED - reached maximum (2) of consumers per channel")
+		brokertest.Consume(t, other, "q", warren.ConsumeOptions{})
 		require.NoError(t, c.Cancel())
-		amConsume(t, ch, "q", warren.ConsumeOptions{})
+		brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
 	})
 }

@@ -11,33 +11,34 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// boOverdue is what RabbitMQ says.
-const boOverdue = "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 1800000 ms. This timeout value can be configured, see consumers doc guide to learn more"
+// overdueText is what RabbitMQ says.
+const overdueText = "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 1800000 ms. This timeout value can be configured, see consumers doc guide to learn more"
 
 const halfHour = 30 * time.Minute
 
 // How a channel comes to have an unsettled delivery.
-var boGivers = map[string]func(t *boEnv, ch boChannel) warren.Delivery{
-	"by a consumer": func(t *boEnv, ch boChannel) warren.Delivery {
+var givers = map[string]func(t *both, ch sideChannel) warren.Delivery{
+	"by a consumer": func(t *both, ch sideChannel) warren.Delivery {
 		d, ok := t.consume(ch, "q", warren.ConsumeOptions{Tag: "c"}).next()
 		require.True(t, ok)
 		return d
 	},
-	"by get": func(t *boEnv, ch boChannel) warren.Delivery { return t.take(ch, "q") },
+	"by get": func(t *both, ch sideChannel) warren.Delivery { return t.take(ch, "q") },
 }
 
 func TestAChannelThatDoesNotSettleInTimeIsClosed(t *testing.T) {
-	boEach(t, boGivers, func(t *boEnv, give func(t *boEnv, ch boChannel) warren.Delivery) {
+	eachBoth(t, givers, func(t *both, give func(t *both, ch sideChannel) warren.Delivery) {
 		ch, other := t.open(), t.open()
 		t.declare(other, "q", warren.QueueOptions{ConsumerTimeout: halfHour})
 		t.put(other, "q", "1", "2")
 		give(t, ch)
-		boLater(halfHour - time.Millisecond)
+		brokertest.Later(halfHour - time.Millisecond)
 		require.NoError(t, ch.Closed())
-		boLater(time.Millisecond)
-		t.isError(ch.Closed(), 406, boOverdue)
+		brokertest.Later(time.Millisecond)
+		t.isError(ch.Closed(), 406, overdueText)
 		d := t.take(other, "q")
 		require.Equal(t, "1", string(d.Body), "it returns to its place")
 		require.True(t, d.Redelivered)
@@ -47,21 +48,21 @@ func TestAChannelThatDoesNotSettleInTimeIsClosed(t *testing.T) {
 }
 
 func TestADeliveryIsSettledInTime(t *testing.T) {
-	settle := map[string]func(ch boChannel, tag uint64) error{
-		"ack":     func(ch boChannel, tag uint64) error { return ch.Ack(tag, false) },
-		"nack":    func(ch boChannel, tag uint64) error { return ch.Nack(tag, true, false) },
-		"reject":  func(ch boChannel, tag uint64) error { return ch.Reject(tag, false) },
-		"recover": func(ch boChannel, tag uint64) error { return errors.Join(ch.Cancel("c"), ch.Recover(true)) },
+	settle := map[string]func(ch sideChannel, tag uint64) error{
+		"ack":     func(ch sideChannel, tag uint64) error { return ch.Ack(tag, false) },
+		"nack":    func(ch sideChannel, tag uint64) error { return ch.Nack(tag, true, false) },
+		"reject":  func(ch sideChannel, tag uint64) error { return ch.Reject(tag, false) },
+		"recover": func(ch sideChannel, tag uint64) error { return errors.Join(ch.Cancel("c"), ch.Recover(true)) },
 	}
-	boEach(t, settle, func(t *boEnv, settle func(ch boChannel, tag uint64) error) {
-		for _, give := range boGivers {
+	eachBoth(t, settle, func(t *both, settle func(ch sideChannel, tag uint64) error) {
+		for _, give := range givers {
 			ch := t.open()
 			t.declare(ch, "q", warren.QueueOptions{ConsumerTimeout: halfHour})
 			t.put(ch, "q", "1")
 			d := give(t, ch)
-			boLater(halfHour - time.Millisecond)
+			brokertest.Later(halfHour - time.Millisecond)
 			require.NoError(t, settle(ch, d.DeliveryTag))
-			boLater(2 * halfHour)
+			brokertest.Later(2 * halfHour)
 			require.NoError(t, ch.Closed())
 			require.NoError(t, ch.Close())
 			_, err := t.open().QueueDelete("q", warren.QueueDeleteOptions{})
@@ -73,7 +74,7 @@ func TestADeliveryIsSettledInTime(t *testing.T) {
 // Each delivery has its own time, and each queue its own timeout: the first
 // that is late ends the channel.
 func TestTheFirstLateDeliveryCounts(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "slow", warren.QueueOptions{ConsumerTimeout: 2 * halfHour})
 		t.declare(ch, "q", warren.QueueOptions{ConsumerTimeout: halfHour})
@@ -84,24 +85,24 @@ func TestTheFirstLateDeliveryCounts(t *testing.T) {
 		t.take(ch, "free")
 		t.take(ch, "slow")
 		first := t.take(ch, "q")
-		boLater(time.Minute)
+		brokertest.Later(time.Minute)
 		second := t.take(ch, "q")
-		boLater(time.Minute)
+		brokertest.Later(time.Minute)
 		t.take(ch, "q")
 		require.NoError(t, ch.Ack(first.DeliveryTag, false))
-		boLater(halfHour - 2*time.Minute)
+		brokertest.Later(halfHour - 2*time.Minute)
 		require.NoError(t, ch.Closed(), "the first was acked")
 		require.NoError(t, ch.Ack(second.DeliveryTag, false))
-		boLater(2*time.Minute - time.Millisecond)
+		brokertest.Later(2*time.Minute - time.Millisecond)
 		require.NoError(t, ch.Closed(), "the second, too")
-		boLater(time.Millisecond)
-		t.isError(ch.Closed(), 406, boOverdue)
+		brokertest.Later(time.Millisecond)
+		t.isError(ch.Closed(), 406, overdueText)
 		require.Equal(t, 3, t.ready())
 	})
 }
 
 func TestWhatNeedsNoAckIsNeverLate(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{ConsumerTimeout: halfHour})
 		t.put(ch, "q", "1", "2")
@@ -109,13 +110,13 @@ func TestWhatNeedsNoAckIsNeverLate(t *testing.T) {
 		require.NoError(t, ch.Cancel("c"))
 		t.put(ch, "q", "3")
 		require.Equal(t, []string{"3"}, t.drain(ch, "q"))
-		boLater(24 * time.Hour)
+		brokertest.Later(24 * time.Hour)
 		require.NoError(t, ch.Closed())
 	})
 }
 
 func TestWithoutATimeoutADeliveryIsNeverLate(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{})
 		t.declare(ch, "zero", warren.QueueOptions{Args: warren.Table{"x-consumer-timeout": 0}})
@@ -123,13 +124,13 @@ func TestWithoutATimeoutADeliveryIsNeverLate(t *testing.T) {
 		t.put(ch, "zero", "1")
 		t.take(ch, "q")
 		t.take(ch, "zero")
-		boLater(365 * 24 * time.Hour)
+		brokertest.Later(365 * 24 * time.Hour)
 		require.NoError(t, ch.Closed())
 	})
 }
 
 func TestALateChannelsConsumersAndExclusiveQueues(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch, next := t.open(), t.open()
 		t.declare(ch, "own", warren.QueueOptions{Exclusive: true})
 		t.declare(ch, "q", warren.QueueOptions{ConsumerTimeout: halfHour})
@@ -139,7 +140,7 @@ func TestALateChannelsConsumersAndExclusiveQueues(t *testing.T) {
 		_, ok := hangs.next()
 		require.True(t, ok)
 		require.Empty(t, t.read(waiting))
-		boLater(halfHour)
+		brokertest.Later(halfHour)
 		require.Error(t, ch.Closed())
 		if t.native { // the second was never read
 			require.Equal(t, []string{"1'", "2"}, t.read(waiting), "others get what it had")
@@ -151,27 +152,27 @@ func TestALateChannelsConsumersAndExclusiveQueues(t *testing.T) {
 	})
 }
 
-// boInTime opens a channel with a queue that has a timeout, and messages in it.
-func boInTime(t *testing.T, b *warren.Broker, bodies ...string) *warren.Channel {
+// channelInTime opens a channel with a queue that has a timeout, and messages in it.
+func channelInTime(t *testing.T, b *warren.Broker, bodies ...string) *warren.Channel {
 	t.Helper()
-	ch := amOpen(t, b)
+	ch := brokertest.Channel(t, b)
 	_, err := ch.QueueDeclare("q", warren.QueueOptions{ConsumerTimeout: halfHour})
 	require.NoError(t, err)
-	amPut(t, ch, "", "q", bodies...)
+	brokertest.Put(t, ch, "", "q", bodies...)
 	return ch
 }
 
 // In process nobody waits for an answer when a delivery is late: all that is
 // done with the channel afterwards tells why it is closed.
 func TestALateChannelTellsWhyItIsClosed(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := boInTime(t, b, "1")
-		c := amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
-		d := amNext(t, c)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := channelInTime(t, b, "1")
+		c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
+		d := brokertest.Next(t, c)
 		start := time.Now()
 		late := func(err error) {
 			t.Helper()
-			amFails(t, err, 406, 0, 0, boOverdue)
+			brokertest.Fails(t, err, 406, 0, 0, overdueText)
 			require.ErrorIs(t, err, warren.ErrPreconditionFailed)
 			require.ErrorIs(t, err, warren.ErrClosed)
 			require.ErrorIs(t, err, net.ErrClosed)
@@ -195,8 +196,8 @@ func TestALateChannelTellsWhyItIsClosed(t *testing.T) {
 }
 
 func TestALateCallbackEndsItsConsumer(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := boInTime(t, b, "1", "2")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := channelInTime(t, b, "1", "2")
 		calls := 0
 		c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(d warren.Delivery) {
 			calls++
@@ -204,7 +205,7 @@ func TestALateCallbackEndsItsConsumer(t *testing.T) {
 			require.ErrorIs(t, d.Ack(false), warren.ErrPreconditionFailed)
 		})
 		require.NoError(t, err)
-		boLater(halfHour)
+		brokertest.Later(halfHour)
 		require.Equal(t, 2, b.Stats().Ready, "its messages do not wait for it")
 		<-c.Done()
 		require.Equal(t, 1, calls)
@@ -214,8 +215,8 @@ func TestALateCallbackEndsItsConsumer(t *testing.T) {
 // What waits to be read in process has not been delivered yet: a slow reader
 // has time for each message.
 func TestUnreadMessagesAreNotLate(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := boInTime(t, b, "1", "2", "3", "4")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := channelInTime(t, b, "1", "2", "3", "4")
 		n := 0
 		for d, err := range ch.Deliveries(t.Context(), "q", warren.ConsumeOptions{}) {
 			require.NoError(t, err)
@@ -229,12 +230,12 @@ func TestUnreadMessagesAreNotLate(t *testing.T) {
 }
 
 func TestADeliveryInATransactionIsLateOnceItIsRolledBack(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := boInTime(t, b, "1")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := channelInTime(t, b, "1")
 		require.NoError(t, ch.Tx())
-		d := amTake(t, ch, "q")
+		d := brokertest.Take(t, ch, "q")
 		require.NoError(t, d.Ack(false))
-		boLater(2 * halfHour)
+		brokertest.Later(2 * halfHour)
 		require.NoError(t, ch.TxRollback())
 		synctest.Wait()
 		require.ErrorIs(t, ch.TxCommit(), warren.ErrPreconditionFailed)
@@ -243,8 +244,8 @@ func TestADeliveryInATransactionIsLateOnceItIsRolledBack(t *testing.T) {
 }
 
 func TestAHandlerHasNoConsumerTimeout(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		boInTime(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		channelInTime(t, b)
 		_, err := b.Handle("q", func(context.Context, *warren.Request) (warren.Message, error) {
 			time.Sleep(3 * halfHour)
 			return warren.Message{Body: []byte("done")}, nil

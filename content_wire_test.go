@@ -11,22 +11,23 @@ import (
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// lhSink keeps what a connection would write.
-type lhSink struct {
+// sink keeps what a connection would write.
+type sink struct {
 	tags       []string
 	deliveries []link.Delivery
 	props      []wire.RawProperties
 	cancelled  []string
 }
 
-func (s *lhSink) Consuming(tag string)          { s.tags = append(s.tags, tag) }
-func (s *lhSink) Got(d link.Delivery, left int) { s.Deliver(d) }
-func (s *lhSink) Cancelled(tag string)          { s.cancelled = append(s.cancelled, tag) }
-func (s *lhSink) Deliver(d link.Delivery) {
+func (s *sink) Consuming(tag string)          { s.tags = append(s.tags, tag) }
+func (s *sink) Got(d link.Delivery, left int) { s.Deliver(d) }
+func (s *sink) Cancelled(tag string)          { s.cancelled = append(s.cancelled, tag) }
+func (s *sink) Deliver(d link.Delivery) {
 	var p wire.RawProperties
 	if d.Properties != nil {
 		p = d.Properties.AppendTo(nil)
@@ -34,7 +35,7 @@ func (s *lhSink) Deliver(d link.Delivery) {
 	s.deliveries, s.props = append(s.deliveries, d), append(s.props, p)
 }
 
-func lhWireHeaders() (wire.Table, warren.Table) {
+func wireHeaders() (wire.Table, warren.Table) {
 	at := time.Unix(1_700_000_000, 0).UTC()
 	return wire.Table{
 			"d": wire.Decimal{Scale: 2, Value: -5}, "t": wire.Table{"in": []any{wire.Table{"x": wire.Decimal{Value: 1}}, "s"}}, "at": at, "n": nil,
@@ -47,12 +48,12 @@ func TestEncodedPropertiesAreDecodedForConsumersInProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := warren.New(nil)
 		defer b.Close()
-		ch := amOpen(t, b)
-		amQueues(t, ch, "a", "b")
-		amExchanges(t, ch, warren.Fanout, "x")
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "a", "b")
+		brokertest.Exchanges(t, ch, warren.Fanout, "x")
 		require.NoError(t, ch.QueueBind("a", "", "x", nil))
 		require.NoError(t, ch.QueueBind("b", "", "x", nil))
-		encoded, want := lhWireHeaders()
+		encoded, want := wireHeaders()
 		raw := wire.RawProperties((&wire.Properties{Headers: encoded, Priority: 3, MessageId: "m"}).Append(nil))
 		before := bytes.Clone(raw)
 		body := []byte("body")
@@ -62,12 +63,12 @@ func TestEncodedPropertiesAreDecodedForConsumersInProcess(t *testing.T) {
 
 		for range 2 { // the queues share the message
 			name := "a"
-			d := amTake(t, ch, name)
+			d := brokertest.Take(t, ch, name)
 			d.Timestamp = time.Time{}
 			require.Equal(t, warren.Message{Headers: want, Priority: 3, MessageId: "m", Body: body}, d.Message)
 			require.NoError(t, d.Nack(false, true))
 		}
-		var s lhSink
+		var s sink
 		ok, err := ch.Link().Get("b", true, &s)
 		require.NoError(t, err)
 		require.True(t, ok)
@@ -79,14 +80,14 @@ func TestPropertiesOfTheProcessAreEncodedForConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := warren.New(nil)
 		defer b.Close()
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
-		var s lhSink
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		var s sink
 		require.NoError(t, ch.Link().Consume(&link.Consume{Queue: "q", Tag: "c", NoAck: true}, &s))
 		require.Equal(t, []string{"c"}, s.tags)
-		want, headers := lhWireHeaders()
+		want, headers := wireHeaders()
 		m := warren.Message{Headers: headers, AppId: "a", Body: []byte("x")}
-		require.NoError(t, amSend(ch, "", "q", m, warren.PublishOptions{}))
+		require.NoError(t, brokertest.Send(ch, "", "q", m, warren.PublishOptions{}))
 		var p wire.Properties
 		require.NoError(t, p.Parse(s.props[0]))
 		for k, v := range p.Headers {
@@ -95,9 +96,9 @@ func TestPropertiesOfTheProcessAreEncodedForConnections(t *testing.T) {
 			}
 		}
 		require.Equal(t, wire.Properties{Headers: want, AppId: "a"}, p)
-		_, unchanged := lhWireHeaders()
+		_, unchanged := wireHeaders()
 		require.Equal(t, unchanged, m.Headers)
-		require.NoError(t, amSend(ch, "", "q", warren.Message{Body: []byte("plain")}, warren.PublishOptions{}))
+		require.NoError(t, brokertest.Send(ch, "", "q", warren.Message{Body: []byte("plain")}, warren.PublishOptions{}))
 		require.Nil(t, s.deliveries[1].Properties, "no property is set")
 		require.EqualValues(t, 2, s.deliveries[1].Tag)
 	})
@@ -107,15 +108,15 @@ func TestHeadersExchangeSeesEncodedHeaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := warren.New(nil)
 		defer b.Close()
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		require.NoError(t, ch.QueueBind("q", "", "amq.headers", warren.Table{"x-match": "all", "n": 1}))
 		for n := range int32(3) {
 			raw := (&wire.Properties{Headers: wire.Table{"n": n}}).Append(nil)
 			_, _, err := ch.Link().Publish(t.Context(), &link.Publish{Exchange: []byte("amq.headers"), Properties: raw, Body: []byte{byte('0' + n)}})
 			require.NoError(t, err)
 		}
-		require.Equal(t, []string{"1"}, amDrain(t, ch, "q"))
+		require.Equal(t, []string{"1"}, brokertest.Drain(t, ch, "q"))
 	})
 }
 
@@ -123,14 +124,14 @@ func TestStalledChannelGetsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := warren.New(nil)
 		defer b.Close()
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
-		var s lhSink
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		var s sink
 		require.NoError(t, ch.Link().Consume(&link.Consume{Queue: "q"}, &s))
 		ch.Link().Stall(true)
-		amPut(t, ch, "", "q", "a", "b")
+		brokertest.Put(t, ch, "", "q", "a", "b")
 		require.Empty(t, s.deliveries)
-		require.Equal(t, 2, amReady(t, ch, "q"))
+		require.Equal(t, 2, brokertest.Ready(t, ch, "q"))
 		ch.Link().Stall(false)
 		require.Len(t, s.deliveries, 2)
 		require.NoError(t, ch.Recover(false))
@@ -144,8 +145,8 @@ func TestStalledChannelGetsNothing(t *testing.T) {
 	})
 }
 
-// lhRefusing gives a client's channel whose queue q refuses the body "no".
-func lhRefusing(t *testing.T) *amqp091.Channel {
+// refusingChannel gives a client's channel whose queue q refuses the body "no".
+func refusingChannel(t *testing.T) *amqp091.Channel {
 	t.Helper()
 	b := warren.New(nil)
 	t.Cleanup(func() { b.Close() })
@@ -164,7 +165,7 @@ func lhRefusing(t *testing.T) *amqp091.Channel {
 
 func TestRefusedMessagesAreNackedByWire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ch := lhRefusing(t)
+		ch := refusingChannel(t)
 		require.NoError(t, ch.Confirm(false))
 		confirms := ch.NotifyPublish(make(chan amqp091.Confirmation, 10))
 		for i, body := range []string{"yes", "yes", "no", "no", "yes"} {
@@ -180,7 +181,7 @@ func TestRefusedMessagesAreNackedByWire(t *testing.T) {
 
 func TestTransactionThatIsRefusedInPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ch := lhRefusing(t)
+		ch := refusingChannel(t)
 		require.NoError(t, ch.Tx())
 		for _, body := range []string{"yes", "no", "yes"} {
 			require.NoError(t, ch.PublishWithContext(t.Context(), "", "q", false, false, amqp091.Publishing{Body: []byte(body)}))

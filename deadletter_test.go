@@ -9,15 +9,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// boDeath is an entry of x-death without its time.
-func boDeath(queue, reason string, count int, exchange string, keys ...any) warren.Table {
+// death is an entry of x-death without its time.
+func death(queue, reason string, count int, exchange string, keys ...any) warren.Table {
 	return warren.Table{"queue": queue, "reason": reason, "count": int64(count), "exchange": exchange, "routing-keys": keys}
 }
 
-// boTransit are the headers of a first and a last death.
-func boTransit(d warren.Delivery) [2][3]any {
+// transitOf are the headers of a first and a last death.
+func transitOf(d warren.Delivery) [2][3]any {
 	h := d.Headers
 	return [2][3]any{
 		{h["x-first-death-queue"], h["x-first-death-reason"], h["x-first-death-exchange"]},
@@ -26,7 +27,7 @@ func boTransit(d warren.Delivery) [2][3]any {
 }
 
 // takeDead gets the dead letter that must be there.
-func (t *boEnv) takeDead(ch boChannel) warren.Delivery {
+func (t *both) takeDead(ch sideChannel) warren.Delivery {
 	t.Helper()
 	d, ok, err := ch.Get("dead", true)
 	require.NoError(t, err)
@@ -34,29 +35,29 @@ func (t *boEnv) takeDead(ch boChannel) warren.Delivery {
 	return d
 }
 
-// boLosses are the ways to lose the message "m" from the queue q, which has
+// losses are the ways to lose the message "m" from the queue q, which has
 // dead letters.
-var boLosses = map[string]struct {
+var losses = map[string]struct {
 	reason string
 	queue  warren.QueueOptions
-	lose   func(t *boEnv, ch boChannel)
+	lose   func(t *both, ch sideChannel)
 }{
-	"reject": {"rejected", warren.QueueOptions{}, func(t *boEnv, ch boChannel) {
+	"reject": {"rejected", warren.QueueOptions{}, func(t *both, ch sideChannel) {
 		require.NoError(t, ch.Reject(t.take(ch, "q").DeliveryTag, false))
 	}},
-	"nack": {"rejected", warren.QueueOptions{}, func(t *boEnv, ch boChannel) {
+	"nack": {"rejected", warren.QueueOptions{}, func(t *both, ch sideChannel) {
 		require.NoError(t, ch.Nack(t.take(ch, "q").DeliveryTag, true, false))
 	}},
-	"expiry": {"expired", warren.QueueOptions{MessageTTL: time.Hour}, func(t *boEnv, ch boChannel) {
-		boLater(time.Hour)
+	"expiry": {"expired", warren.QueueOptions{MessageTTL: time.Hour}, func(t *both, ch sideChannel) {
+		brokertest.Later(time.Hour)
 	}},
-	"length limit": {"maxlen", warren.QueueOptions{MaxLength: 1}, func(t *boEnv, ch boChannel) {
+	"length limit": {"maxlen", warren.QueueOptions{MaxLength: 1}, func(t *both, ch sideChannel) {
 		t.put(ch, "q", "one more")
 	}},
-	"length limit in bytes": {"maxlen", warren.QueueOptions{MaxLengthBytes: 8}, func(t *boEnv, ch boChannel) {
+	"length limit in bytes": {"maxlen", warren.QueueOptions{MaxLengthBytes: 8}, func(t *both, ch sideChannel) {
 		t.put(ch, "q", "one more")
 	}},
-	"delivery limit": {"delivery_limit", warren.QueueOptions{DeliveryLimit: 1}, func(t *boEnv, ch boChannel) {
+	"delivery limit": {"delivery_limit", warren.QueueOptions{DeliveryLimit: 1}, func(t *both, ch sideChannel) {
 		for range 2 {
 			require.NoError(t, ch.Reject(t.take(ch, "q").DeliveryTag, true))
 		}
@@ -64,9 +65,9 @@ var boLosses = map[string]struct {
 }
 
 func TestALostMessageIsDeadLetteredAtOnce(t *testing.T) {
-	for name, loss := range boLosses {
+	for name, loss := range losses {
 		t.Run(name, func(t *testing.T) {
-			boTest(t, func(t *boEnv) {
+			runBoth(t, func(t *both) {
 				ch := t.open()
 				o := loss.queue
 				o.DeadLetter = t.deadLetters(ch)
@@ -84,8 +85,8 @@ func TestALostMessageIsDeadLetteredAtOnce(t *testing.T) {
 				require.Equal(t, []any{"7", "text/plain", uint8(2), uint8(3)}, []any{d.MessageId, d.ContentType, d.DeliveryMode, d.Priority})
 				require.Equal(t, [2]string{"", "dead"}, [2]string{d.Exchange, d.RoutingKey})
 				require.False(t, d.Redelivered)
-				require.Equal(t, []warren.Table{boDeath("q", loss.reason, 1, "amq.direct", "key")}, boDeaths(d))
-				require.Equal(t, [2][3]any{{"q", loss.reason, "amq.direct"}, {"q", loss.reason, "amq.direct"}}, boTransit(d))
+				require.Equal(t, []warren.Table{death("q", loss.reason, 1, "amq.direct", "key")}, deathsOf(d))
+				require.Equal(t, [2][3]any{{"q", loss.reason, "amq.direct"}, {"q", loss.reason, "amq.direct"}}, transitOf(d))
 				died := d.Headers["x-death"].([]any)[0].(warren.Table)["time"].(time.Time)
 				require.Zero(t, died.Nanosecond())
 				require.False(t, died.Before(published) || died.After(time.Now()), "it died at %v", died)
@@ -97,9 +98,9 @@ func TestALostMessageIsDeadLetteredAtOnce(t *testing.T) {
 }
 
 func TestWithoutADeadLetterExchangeLostMessagesAreDropped(t *testing.T) {
-	for name, loss := range boLosses {
+	for name, loss := range losses {
 		t.Run(name, func(t *testing.T) {
-			boTest(t, func(t *boEnv) {
+			runBoth(t, func(t *both) {
 				ch := t.open()
 				t.declare(ch, "q", loss.queue)
 				t.put(ch, "q", "m")
@@ -113,30 +114,30 @@ func TestWithoutADeadLetterExchangeLostMessagesAreDropped(t *testing.T) {
 }
 
 func TestWhatIsTakenAwayIsNotDeadLettered(t *testing.T) {
-	boEach(t, map[string]func(t *boEnv, ch boChannel){
-		"ack":             func(t *boEnv, ch boChannel) { require.NoError(t, ch.Ack(t.take(ch, "q").DeliveryTag, false)) },
-		"get without ack": func(t *boEnv, ch boChannel) { t.drain(ch, "q") },
-		"purge": func(t *boEnv, ch boChannel) {
+	eachBoth(t, map[string]func(t *both, ch sideChannel){
+		"ack":             func(t *both, ch sideChannel) { require.NoError(t, ch.Ack(t.take(ch, "q").DeliveryTag, false)) },
+		"get without ack": func(t *both, ch sideChannel) { t.drain(ch, "q") },
+		"purge": func(t *both, ch sideChannel) {
 			_, err := ch.QueuePurge("q")
 			require.NoError(t, err)
 		},
-		"delete": func(t *boEnv, ch boChannel) {
+		"delete": func(t *both, ch sideChannel) {
 			_, err := ch.QueueDelete("q", warren.QueueDeleteOptions{})
 			require.NoError(t, err)
 		},
-		"reject after delete": func(t *boEnv, ch boChannel) {
+		"reject after delete": func(t *both, ch sideChannel) {
 			d := t.take(ch, "q")
 			_, err := ch.QueueDelete("q", warren.QueueDeleteOptions{})
 			require.NoError(t, err)
 			require.NoError(t, ch.Reject(d.DeliveryTag, false))
 		},
-		"the end of an exclusive queue": func(t *boEnv, _ boChannel) {
+		"the end of an exclusive queue": func(t *both, _ sideChannel) {
 			ch := t.open()
 			t.declare(ch, "own", warren.QueueOptions{Exclusive: true, DeadLetter: &warren.DeadLetter{RoutingKey: "dead"}})
 			t.put(ch, "own", "m")
 			ch.Lose()
 		},
-	}, func(t *boEnv, take func(t *boEnv, ch boChannel)) {
+	}, func(t *both, take func(t *both, ch sideChannel)) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{DeadLetter: t.deadLetters(ch)})
 		t.put(ch, "q", "m")
@@ -146,7 +147,7 @@ func TestWhatIsTakenAwayIsNotDeadLettered(t *testing.T) {
 }
 
 func TestDeadLettersKeepTheirOrder(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{DeadLetter: t.deadLetters(ch), MessageTTL: time.Minute})
 		t.put(ch, "q", "1", "2", "3", "4", "5")
@@ -154,14 +155,14 @@ func TestDeadLettersKeepTheirOrder(t *testing.T) {
 			t.take(ch, "q")
 		}
 		require.NoError(t, ch.Nack(t.take(ch, "q").DeliveryTag, true, false))
-		boLater(time.Minute)
+		brokertest.Later(time.Minute)
 		require.Equal(t, []string{"1", "2", "3", "4", "5"}, t.drain(ch, "dead"))
 	})
 }
 
 func TestKeysOfDeadLetters(t *testing.T) {
 	empty := ""
-	boEach(t, map[string]struct {
+	eachBoth(t, map[string]struct {
 		key  *string // of the queue's dead letters
 		to   []string
 		cc   any
@@ -170,7 +171,7 @@ func TestKeysOfDeadLetters(t *testing.T) {
 		"all that the message was published with": {nil, []string{"key", "cc", "bcc"}, []any{"cc"}, "key"},
 		"the queue's own alone":                   {new("own"), []string{"own"}, nil, "own"},
 		"the queue's own, even if it is empty":    {&empty, []string{""}, nil, ""},
-	}, func(t *boEnv, c struct {
+	}, func(t *both, c struct {
 		key  *string
 		to   []string
 		cc   any
@@ -191,94 +192,94 @@ func TestKeysOfDeadLetters(t *testing.T) {
 		require.NoError(t, ch.Publish("amq.direct", "key", warren.Message{
 			Headers: warren.Table{"CC": []any{"cc"}, "BCC": []any{"bcc"}},
 		}, warren.PublishOptions{}))
-		boLater(time.Second)
+		brokertest.Later(time.Second)
 		require.Equal(t, len(c.to), t.ready())
 		for _, key := range c.to {
 			d := t.take(ch, "to "+key)
 			require.Equal(t, [2]string{"dlx", c.last}, [2]string{d.Exchange, d.RoutingKey})
 			require.Equal(t, c.cc, d.Headers["CC"], "without effect it would mislead")
 			require.NotContains(t, d.Headers, "BCC")
-			require.Equal(t, []warren.Table{boDeath("q", "expired", 1, "amq.direct", "key", "cc")}, boDeaths(d), "BCC stays hidden")
+			require.Equal(t, []warren.Table{death("q", "expired", 1, "amq.direct", "key", "cc")}, deathsOf(d), "BCC stays hidden")
 		}
 	})
 }
 
 // The keys of BCC go with the message, from death to death.
 func TestBlindKeysOfAMessageThatDiesTwice(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "second", warren.QueueOptions{})
 		for _, q := range []string{"q", "first"} {
 			t.declare(ch, q, warren.QueueOptions{MessageTTL: time.Second, DeadLetter: &warren.DeadLetter{}})
 		}
 		require.NoError(t, ch.Publish("", "q", warren.Message{Headers: warren.Table{"BCC": []any{"first", "second"}}}, warren.PublishOptions{}))
-		boLater(time.Hour)
+		brokertest.Later(time.Hour)
 		require.Len(t, t.drain(ch, "second"), 5, "one published, two of the first death, two of the second")
 	})
 }
 
 func TestADeadLetterIsRoutedAsAnyMessage(t *testing.T) {
-	boEach(t, map[string]func(t *boEnv, ch boChannel){
-		"by a fanout exchange": func(t *boEnv, ch boChannel) {
+	eachBoth(t, map[string]func(t *both, ch sideChannel){
+		"by a fanout exchange": func(t *both, ch sideChannel) {
 			require.NoError(t, ch.ExchangeDeclare("dlx", warren.Fanout, warren.ExchangeOptions{}))
 			require.NoError(t, ch.QueueBind("dead", "", "dlx", nil))
 		},
-		"by an internal exchange": func(t *boEnv, ch boChannel) {
+		"by an internal exchange": func(t *both, ch sideChannel) {
 			require.NoError(t, ch.ExchangeDeclare("dlx", warren.Topic, warren.ExchangeOptions{Internal: true}))
 			require.NoError(t, ch.QueueBind("dead", "#", "dlx", nil))
 		},
-		"by its headers": func(t *boEnv, ch boChannel) {
+		"by its headers": func(t *both, ch sideChannel) {
 			require.NoError(t, ch.ExchangeDeclare("dlx", warren.Headers, warren.ExchangeOptions{}))
 			require.NoError(t, ch.QueueBind("dead", "", "dlx", warren.Table{"h": "v"}))
 		},
-		"by an alternate exchange": func(t *boEnv, ch boChannel) {
+		"by an alternate exchange": func(t *both, ch sideChannel) {
 			require.NoError(t, ch.ExchangeDeclare("dlx", warren.Direct, warren.ExchangeOptions{Alternate: "amq.fanout"}))
 			require.NoError(t, ch.QueueBind("dead", "", "amq.fanout", nil))
 		},
-	}, func(t *boEnv, bind func(t *boEnv, ch boChannel)) {
+	}, func(t *both, bind func(t *both, ch sideChannel)) {
 		ch := t.open()
 		t.deadLetters(ch)
 		t.declare(ch, "q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{Exchange: "dlx"}, MessageTTL: time.Second})
 		bind(t, ch)
 		t.send(ch, "q", warren.Message{Headers: warren.Table{"h": "v"}})
-		boLater(time.Second)
+		brokertest.Later(time.Second)
 		d := t.takeDead(ch)
 		require.Equal(t, [2]string{"dlx", "q"}, [2]string{d.Exchange, d.RoutingKey})
 	})
 }
 
 func TestADeadLetterThatFindsNoQueueIsDropped(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{Exchange: "dlx"}, MessageTTL: time.Second})
 		t.put(ch, "q", "no exchange")
-		boLater(time.Second)
+		brokertest.Later(time.Second)
 		require.NoError(t, ch.ExchangeDeclare("dlx", warren.Fanout, warren.ExchangeOptions{}))
 		t.put(ch, "q", "no binding")
-		boLater(time.Second)
+		brokertest.Later(time.Second)
 		t.declare(ch, "full", warren.QueueOptions{MaxLength: 1, Overflow: warren.RejectPublish})
 		require.NoError(t, ch.QueueBind("full", "", "dlx", nil))
 		t.put(ch, "q", "room", "no room")
-		boLater(time.Second)
+		brokertest.Later(time.Second)
 		require.Equal(t, []string{"room"}, t.drain(ch, "full"))
 		require.Zero(t, t.broker.Stats().Bytes)
 	})
 }
 
 func TestADeadLetterHasNoExpiration(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{DeadLetter: t.deadLetters(ch)})
 		for _, lose := range []func(){
-			func() { boLater(5 * time.Second) },
+			func() { brokertest.Later(5 * time.Second) },
 			func() { require.NoError(t, ch.Reject(t.take(ch, "q").DeliveryTag, false)) },
 		} {
 			t.send(ch, "q", warren.Message{Expiration: "5000"})
 			lose()
-			boLater(time.Hour)
+			brokertest.Later(time.Hour)
 			d := t.takeDead(ch)
 			require.Empty(t, d.Expiration)
-			require.Equal(t, "5000", boDeaths(d)[0]["original-expiration"])
+			require.Equal(t, "5000", deathsOf(d)[0]["original-expiration"])
 		}
 	})
 }
@@ -286,7 +287,7 @@ func TestADeadLetterHasNoExpiration(t *testing.T) {
 // A worker that rejects, and a queue in which the message waits to be tried
 // again: what everybody does.
 func TestDeathsOfOneKindAreCounted(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "work", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "retry"}})
 		t.declare(ch, "retry", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "work"}, MessageTTL: time.Minute})
@@ -295,12 +296,12 @@ func TestDeathsOfOneKindAreCounted(t *testing.T) {
 		var first time.Time
 		for n := 1; n <= 3; n++ {
 			require.NoError(t, ch.Reject(t.take(ch, "work").DeliveryTag, false))
-			boLater(time.Minute)
+			brokertest.Later(time.Minute)
 			d := t.take(ch, "work")
-			worked := boDeath("work", "rejected", n, "amq.topic", "key")
+			worked := death("work", "rejected", n, "amq.topic", "key")
 			worked["original-expiration"] = "5000"
-			require.Equal(t, []warren.Table{boDeath("retry", "expired", n, "", "retry"), worked}, boDeaths(d), "the newest is the first")
-			require.Equal(t, [2][3]any{{"work", "rejected", "amq.topic"}, {"retry", "expired", ""}}, boTransit(d))
+			require.Equal(t, []warren.Table{death("retry", "expired", n, "", "retry"), worked}, deathsOf(d), "the newest is the first")
+			require.Equal(t, [2][3]any{{"work", "rejected", "amq.topic"}, {"retry", "expired", ""}}, transitOf(d))
 			at := d.Headers["x-death"].([]any)[1].(warren.Table)["time"].(time.Time)
 			if n == 1 {
 				first = at
@@ -312,7 +313,7 @@ func TestDeathsOfOneKindAreCounted(t *testing.T) {
 }
 
 func TestDeathsOfOneQueueForDifferentReasonsAreApart(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{DeadLetter: t.deadLetters(ch), MessageTTL: time.Second})
 		t.declare(ch, "back", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "q"}})
@@ -322,17 +323,17 @@ func TestDeathsOfOneQueueForDifferentReasonsAreApart(t *testing.T) {
 		d := t.takeDead(ch)
 		// The application sends it in once more, as it got it.
 		require.NoError(t, ch.Publish("", "q", d.Message, warren.PublishOptions{}))
-		boLater(time.Second)
+		brokertest.Later(time.Second)
 		require.Equal(t, []warren.Table{
-			boDeath("q", "expired", 1, "", "q"), boDeath("q", "rejected", 1, "", "q"), boDeath("back", "rejected", 1, "", "back"),
-		}, boDeaths(t.takeDead(ch)))
+			death("q", "expired", 1, "", "q"), death("q", "rejected", 1, "", "q"), death("back", "rejected", 1, "", "back"),
+		}, deathsOf(t.takeDead(ch)))
 	})
 }
 
 // Deaths that a client has made up count as any, and what is no list of them
 // is replaced.
 func TestDeathsThatAClientTellsOf(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{DeadLetter: t.deadLetters(ch)})
 		die := func(told any) warren.Delivery {
@@ -343,7 +344,7 @@ func TestDeathsThatAClientTellsOf(t *testing.T) {
 		d := die([]any{"odd", warren.Table{"queue": "q", "reason": "rejected", "count": int32(7), "exchange": "x"}})
 		require.Equal(t, []any{warren.Table{"queue": "q", "reason": "rejected", "count": int64(8), "exchange": "x"}, "odd"}, d.Headers["x-death"])
 		require.NotContains(t, d.Headers, "x-first-death-queue", "it was not the first")
-		require.Equal(t, []warren.Table{boDeath("q", "rejected", 1, "", "q")}, boDeaths(die("odd")))
+		require.Equal(t, []warren.Table{death("q", "rejected", 1, "", "q")}, deathsOf(die("odd")))
 	})
 }
 
@@ -354,26 +355,26 @@ func TestACircleWithoutARejectEnds(t *testing.T) {
 	full := func(to string) warren.QueueOptions {
 		return warren.QueueOptions{Args: warren.Table{"x-max-length": 0}, DeadLetter: &warren.DeadLetter{RoutingKey: to}}
 	}
-	boEach(t, map[string]map[string]warren.QueueOptions{
+	eachBoth(t, map[string]map[string]warren.QueueOptions{
 		"of one queue":                   {"q": loop("q")},
 		"of three queues":                {"q": loop("a"), "a": loop("b"), "b": loop("q")},
 		"that is entered later":          {"q": loop("a"), "a": loop("b"), "b": loop("a")},
 		"of full queues":                 {"q": full("a"), "a": full("q")},
 		"whose reasons are not the same": {"q": full("a"), "a": loop("q")},
-	}, func(t *boEnv, queues map[string]warren.QueueOptions) {
+	}, func(t *both, queues map[string]warren.QueueOptions) {
 		ch := t.open()
 		for name, o := range queues {
 			t.declare(ch, name, o)
 		}
 		t.put(ch, "q", "m")
-		boLater(time.Hour)
+		brokertest.Later(time.Hour)
 		require.Zero(t, t.ready())
 		require.Zero(t, t.broker.Stats().Bytes)
 	})
 }
 
 func TestACircleEndsForTheQueuesThatItWouldReach(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.deadLetters(ch)
 		t.declare(ch, "q", warren.QueueOptions{MessageTTL: time.Second, DeadLetter: &warren.DeadLetter{Exchange: "amq.fanout"}})
@@ -381,14 +382,14 @@ func TestACircleEndsForTheQueuesThatItWouldReach(t *testing.T) {
 			require.NoError(t, ch.QueueBind(q, "", "amq.fanout", nil))
 		}
 		t.put(ch, "q", "m")
-		boLater(time.Hour)
+		brokertest.Later(time.Hour)
 		require.Equal(t, []string{"m"}, t.drain(ch, "dead"), "others get it")
 		require.Zero(t, t.ready())
 	})
 }
 
 func TestARejectAllowsACircle(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "q"}})
 		t.put(ch, "q", "m")
@@ -396,7 +397,7 @@ func TestARejectAllowsACircle(t *testing.T) {
 			d := t.take(ch, "q")
 			require.False(t, d.Redelivered, "it is another message")
 			if n > 0 {
-				require.Equal(t, []warren.Table{boDeath("q", "rejected", n, "", "q")}, boDeaths(d))
+				require.Equal(t, []warren.Table{death("q", "rejected", n, "", "q")}, deathsOf(d))
 			}
 			require.NoError(t, ch.Reject(d.DeliveryTag, false))
 		}
@@ -406,7 +407,7 @@ func TestARejectAllowsACircle(t *testing.T) {
 
 // A chain of queues that overflow into one another is walked to its end.
 func TestAChainOfDeadLetters(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		const length = 50
 		name := func(i int) string { return "q" + string(rune('A'+i)) }
@@ -418,13 +419,13 @@ func TestAChainOfDeadLetters(t *testing.T) {
 		}
 		require.Equal(t, length, t.ready())
 		for i := range length {
-			require.Len(t, boDeaths(t.take(ch, name(i))), i)
+			require.Len(t, deathsOf(t.take(ch, name(i))), i)
 		}
 	})
 }
 
 func TestADeadLetterIsThereBeforeThePublisherHears(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{DeadLetter: t.deadLetters(ch), MaxLength: 1})
 		consumer := t.consume(t.open(), "dead", warren.ConsumeOptions{})
@@ -436,32 +437,32 @@ func TestADeadLetterIsThereBeforeThePublisherHears(t *testing.T) {
 }
 
 func TestARejectInATransactionDeadLettersAtTheCommit(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "dead")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "dead")
 		_, err := ch.QueueDeclare("q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "dead"}})
 		require.NoError(t, err)
-		amPut(t, ch, "", "q", "m")
+		brokertest.Put(t, ch, "", "q", "m")
 		require.NoError(t, ch.Tx())
-		d := amTake(t, ch, "q")
+		d := brokertest.Take(t, ch, "q")
 		require.NoError(t, d.Reject(false))
-		require.Zero(t, amReady(t, ch, "dead"))
+		require.Zero(t, brokertest.Ready(t, ch, "dead"))
 		require.NoError(t, ch.TxRollback())
-		require.Zero(t, amReady(t, ch, "dead"))
+		require.Zero(t, brokertest.Ready(t, ch, "dead"))
 		require.NoError(t, d.Reject(false))
 		require.NoError(t, ch.TxCommit())
-		require.Equal(t, 1, amReady(t, ch, "dead"))
+		require.Equal(t, 1, brokertest.Ready(t, ch, "dead"))
 	})
 }
 
 // A request can be answered by whoever gets it after its death.
 func TestADeadLetteredRequestCanBeAnswered(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch, server := t.open(), t.open()
 		t.declare(ch, "q", warren.QueueOptions{DeadLetter: t.deadLetters(ch), MessageTTL: time.Second})
 		replies := t.consume(ch, warren.DirectReplyTo, warren.ConsumeOptions{NoAck: true})
 		t.send(ch, "q", warren.Message{Body: []byte("question"), ReplyTo: warren.DirectReplyTo, CorrelationId: "1"})
-		boLater(time.Second)
+		brokertest.Later(time.Second)
 		d := t.takeDead(server)
 		require.Equal(t, "1", d.CorrelationId)
 		require.NoError(t, server.Publish("", d.ReplyTo, warren.Message{Body: []byte("answer"), CorrelationId: d.CorrelationId}, warren.PublishOptions{Mandatory: true}))
@@ -470,8 +471,8 @@ func TestADeadLetteredRequestCanBeAnswered(t *testing.T) {
 }
 
 func TestADeadLetteredCallIsAnsweredByAHandler(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		_, err := ch.QueueDeclare("q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "second"}, MaxLength: 1})
 		require.NoError(t, err)
 		_, err = b.Handle("second", func(_ context.Context, r *warren.Request) (warren.Message, error) {
@@ -490,8 +491,8 @@ func TestADeadLetteredCallIsAnsweredByAHandler(t *testing.T) {
 
 // A request that dies and finds no queue fails its call.
 func TestACallThatDiesForGoodFails(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		_, err := ch.QueueDeclare("q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "nowhere"}, MessageTTL: time.Second})
 		require.NoError(t, err)
 		start := time.Now()
@@ -502,10 +503,10 @@ func TestACallThatDiesForGoodFails(t *testing.T) {
 }
 
 func TestDeadLettersGoByTheKeysInBCCWithoutShowingThem(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "cc", "bcc")
-		amExchanges(t, ch, warren.Direct, "dlx")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "cc", "bcc")
+		brokertest.Exchanges(t, ch, warren.Direct, "dlx")
 		for _, name := range []string{"cc", "bcc"} {
 			require.NoError(t, ch.QueueBind(name, name, "dlx", nil))
 		}
@@ -517,25 +518,25 @@ func TestDeadLettersGoByTheKeysInBCCWithoutShowingThem(t *testing.T) {
 		headers := warren.Table{"CC": []any{"cc", int32(1)}, "BCC": []any{"bcc"}}
 		reject := func(queue string) {
 			t.Helper()
-			d := amTake(t, ch, queue)
+			d := brokertest.Take(t, ch, queue)
 			require.NoError(t, d.Reject(false))
 		}
 		send := func(key string) {
 			t.Helper()
-			require.NoError(t, amSend(ch, "amq.direct", key, warren.Message{Headers: headers}, warren.PublishOptions{}))
+			require.NoError(t, brokertest.Send(ch, "amq.direct", key, warren.Message{Headers: headers}, warren.PublishOptions{}))
 			reject(key)
 		}
 		send("first")
 		for _, name := range []string{"cc", "bcc"} {
-			d := amTake(t, ch, name)
+			d := brokertest.Take(t, ch, name)
 			require.NotContains(t, d.Headers, "BCC")
 			require.Equal(t, []any{"first", "cc"}, d.Headers["x-death"].([]any)[0].(warren.Table)["routing-keys"])
 		}
 		require.NoError(t, ch.QueueBind("second", "first", "dlx", nil))
 		send("first")
 		reject("second")
-		require.Equal(t, []int{2, 2}, []int{amReady(t, ch, "cc"), amReady(t, ch, "bcc")}, "a second death goes by them, too")
+		require.Equal(t, []int{2, 2}, []int{brokertest.Ready(t, ch, "cc"), brokertest.Ready(t, ch, "bcc")}, "a second death goes by them, too")
 		send("keyed")
-		require.Equal(t, []int{3, 2}, []int{amReady(t, ch, "cc"), amReady(t, ch, "bcc")}, "a key of the queue's own replaces them")
+		require.Equal(t, []int{3, 2}, []int{brokertest.Ready(t, ch, "cc"), brokertest.Ready(t, ch, "bcc")}, "a key of the queue's own replaces them")
 	})
 }

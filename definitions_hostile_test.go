@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestAFileThatIsNoDefinitionsChangesNothing(t *testing.T) {
@@ -36,16 +37,16 @@ func TestAFileThatIsNoDefinitionsChangesNothing(t *testing.T) {
 		{`{"users":[{"name":"ann"}],"parameters":[{"component":"vhost-limits","name":"limits"}]}`, "a parameter of component vhost-limits has no value"},
 		{`{"users":[{"name":"ann"}],"bindings":[` + strings.Repeat("{},", 1_000_000) + `{}]}`, "a section has more than 1000000 objects"},
 	} {
-		if withRace && len(c.text) > 1<<20 {
+		if brokertest.Race && len(c.text) > 1<<20 {
 			continue // it is slow, and nothing runs at the same time
 		}
-		b := usBroker(t)
-		before := dfExport(t, b)
+		b := newBroker(t)
+		before := exportText(t, b)
 		err := b.DefinitionsImport(strings.NewReader(c.text))
 		name := c.text[:min(len(c.text), 100)]
 		require.ErrorContains(t, err, "warren: read definitions: ", name)
 		require.ErrorContains(t, err, c.problem, name)
-		require.Equal(t, before, dfExport(t, b), name)
+		require.Equal(t, before, exportText(t, b), name)
 	}
 }
 
@@ -72,7 +73,7 @@ func TestLongNamesAndDeepTablesAreProblemsOfTheirObjects(t *testing.T) {
 		"queue 'deep': queue.declare: 502 SYNTAX_ERROR - table nests deeper than 32 levels",
 		"binding from exchange 'amq.topic' by key '' to queue '" + short + "': queue.bind: 502 SYNTAX_ERROR - destination of 1000 bytes exceeds 255",
 		"binding from exchange 'amq.topic' by key '" + short + "' to queue 'q': queue.bind: 502 SYNTAX_ERROR - routing key of 1000 bytes exceeds 255",
-	}, dfProblems(t, usBroker(t), fmt.Sprintf(`{
+	}, importProblems(t, newBroker(t), fmt.Sprintf(`{
 		"users": [{"name":%[1]q},{"name":""}], "vhosts": [{"name":%[1]q},{}],
 		"queues": [{"name":%[1]q},{"name":"deep","arguments":%[2]s},{"name":"q"}],
 		"bindings": [{"source":"amq.topic","destination":%[1]q,"destination_type":"queue"},{"source":"amq.topic","destination":"q","destination_type":"queue","routing_key":%[1]q}]
@@ -86,7 +87,7 @@ func TestPasswordHashesOfOthersLogIn(t *testing.T) {
 		sha512 = "3q2+70VEWE0FqGYZ3RMNvezijod+raacSDqNV7zxX2jCGJrE+Ttmv27xiPDPLrdqK5P9/8A6XJ1WZEfOQ7i70LyGVak="
 		md5    = "3q2+72hfYchy3Ny5FXLOhhISoU4="
 	)
-	b := usBroker(t)
+	b := newBroker(t)
 	for _, c := range []struct{ hash, algorithm string }{
 		{sha256, "rabbit_password_hashing_sha256"}, {sha256, "SHA256"}, {sha256, ""},
 		{sha512, "rabbit_password_hashing_sha512"}, {sha512, "SHA512"},
@@ -96,14 +97,14 @@ func TestPasswordHashesOfOthersLogIn(t *testing.T) {
 		for range 2 { // the second time from memory
 			require.NoError(t, b.Authenticate("ann", "secret"), c.algorithm)
 		}
-		text := dfExport(t, b)
+		text := exportText(t, b)
 		require.Contains(t, text, `"password_hash": "`+c.hash+`"`, "the hash stays what it is")
 		require.NotContains(t, text, "warren_password_hash")
 
-		imported := usBroker(t)
-		dfImport(t, imported, fmt.Sprintf(`{"users":[{"name":"ann","password_hash":%q,"hashing_algorithm":%q,"tags":"management"}]}`, c.hash, c.algorithm))
+		imported := newBroker(t)
+		importText(t, imported, fmt.Sprintf(`{"users":[{"name":"ann","password_hash":%q,"hashing_algorithm":%q,"tags":"management"}]}`, c.hash, c.algorithm))
 		require.NoError(t, imported.Authenticate("ann", "secret"), c.algorithm)
-		require.Equal(t, text, dfExport(t, imported))
+		require.Equal(t, text, exportText(t, imported))
 	}
 	require.ErrorIs(t, b.Authenticate("ann", "Secret"), warren.ErrLoginRefused)
 	require.NoError(t, b.UserDeclareHash("ann", "", ""))
@@ -111,7 +112,7 @@ func TestPasswordHashesOfOthersLogIn(t *testing.T) {
 }
 
 func TestPasswordHashesThatCannotBeCheckedAreRefused(t *testing.T) {
-	b := usBroker(t)
+	b := newBroker(t)
 	require.NoError(t, b.UserDeclare("old", "secret", "monitoring"))
 	for _, c := range []struct{ member, problem string }{
 		{`"password_hash":"$2a$04$x","hashing_algorithm":"Bcrypt"`, "passwords hashed by 'Bcrypt' cannot be checked"},
@@ -122,20 +123,20 @@ func TestPasswordHashesThatCannotBeCheckedAreRefused(t *testing.T) {
 		{`"warren_password_hash":"scrypt"`, "the password hash is not pbkdf2_sha256$rounds$salt$hash, with at most 1000000 rounds"},
 	} {
 		require.Equal(t, []string{"user 'new': " + c.problem, "user 'old': " + c.problem},
-			dfProblems(t, b, `{"users":[{"name":"new",`+c.member+`,"tags":"policymaker"},{"name":"old",`+c.member+`}]}`))
+			importProblems(t, b, `{"users":[{"name":"new",`+c.member+`,"tags":"policymaker"},{"name":"old",`+c.member+`}]}`))
 		require.Equal(t, []warren.User{{Name: "guest", Tags: []string{"administrator"}}, {Name: "new", Tags: []string{"policymaker"}}, {Name: "old", Tags: []string{"monitoring"}}}, b.Users())
 		require.NoError(t, b.Authenticate("old", "secret"), "who could log in still can")
 		require.NoError(t, b.UserDelete("new"))
 	}
-	dfProblems(t, b, `{"users":[{"name":"bare","password_hash":"$2a$04$x","hashing_algorithm":"Bcrypt"}]}`)
+	importProblems(t, b, `{"users":[{"name":"bare","password_hash":"$2a$04$x","hashing_algorithm":"Bcrypt"}]}`)
 	require.ErrorIs(t, b.Authenticate("bare", ""), warren.ErrLoginRefused)
 	require.Error(t, b.UserDeclareHash("new", "$2a$04$x", "Bcrypt"))
 	require.False(t, b.UserExists("new"))
 }
 
 func FuzzImportDefinitions(f *testing.F) {
-	f.Add(dfRead(f, "rabbitmq-3.10.8.json"))
-	f.Add(dfRead(f, "lavinmq.json"))
+	f.Add(definitionsFile(f, "rabbitmq-3.10.8.json"))
+	f.Add(definitionsFile(f, "lavinmq.json"))
 	f.Add(`{"queues":[{"name":"q","arguments":[["a",{"b":[1.0,null,"Not UTF-8, base64 is: /w=="]}]]}],"bindings":[{"source":"amq.headers","destination":"q","destination_type":"queue","arguments":{"a":null}}]}`)
 	f.Add(`{"users":[{"name":"u","warren_password_hash":"pbkdf2_sha256$1$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}]}`)
 	f.Fuzz(func(t *testing.T, text string) {
@@ -143,9 +144,9 @@ func FuzzImportDefinitions(f *testing.F) {
 		defer b.Close()
 		defer again.Close()
 		b.DefinitionsImport(strings.NewReader(text))
-		out := dfExport(t, b)
-		dfImport(t, again, out)
-		require.Equal(t, out, dfExport(t, again))
+		out := exportText(t, b)
+		importText(t, again, out)
+		require.Equal(t, out, exportText(t, again))
 		v, err := again.VirtualHostDeclare("one more")
 		require.NoError(t, err)
 		v.DefinitionsImport(strings.NewReader(text))

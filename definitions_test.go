@@ -12,16 +12,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// dfImport imports a text that has no problems.
-func dfImport(t testing.TB, b *warren.Broker, text string) {
+// importText imports a text that has no problems.
+func importText(t testing.TB, b *warren.Broker, text string) {
 	t.Helper()
 	require.NoError(t, b.DefinitionsImport(strings.NewReader(text)))
 }
 
-// dfProblems imports a text and gives what could not be, in order.
-func dfProblems(t testing.TB, b *warren.Broker, text string) (list []string) {
+// importProblems imports a text and gives what could not be, in order.
+func importProblems(t testing.TB, b *warren.Broker, text string) (list []string) {
 	t.Helper()
 	err := b.DefinitionsImport(strings.NewReader(text))
 	if err == nil {
@@ -37,36 +38,29 @@ func dfProblems(t testing.TB, b *warren.Broker, text string) (list []string) {
 	return list
 }
 
-func dfExport(t testing.TB, b *warren.Broker) string {
+func exportText(t testing.TB, b *warren.Broker) string {
 	t.Helper()
 	var out bytes.Buffer
 	require.NoError(t, b.DefinitionsExport(&out))
 	return out.String()
 }
 
-func dfVhost(t testing.TB, b *warren.Broker, name string) *warren.VirtualHost {
+func channelOf(t testing.TB, b *warren.Broker, vhost string) *warren.Channel {
 	t.Helper()
-	v, err := b.VirtualHost(name)
-	require.NoError(t, err)
-	return v
-}
-
-func dfChannel(t testing.TB, b *warren.Broker, vhost string) *warren.Channel {
-	t.Helper()
-	ch, err := dfVhost(t, b, vhost).Channel()
+	ch, err := brokertest.VirtualHost(t, b, vhost).Channel()
 	require.NoError(t, err)
 	return ch
 }
 
-func dfRead(t testing.TB, name string) string {
+func definitionsFile(t testing.TB, name string) string {
 	t.Helper()
 	text, err := os.ReadFile("testdata/definitions/" + name)
 	require.NoError(t, err)
 	return string(text)
 }
 
-// dfSame requires that a queue is there with these options.
-func dfSame(t testing.TB, ch *warren.Channel, name string, o warren.QueueOptions) {
+// hasOptions requires that a queue is there with these options.
+func hasOptions(t testing.TB, ch *warren.Channel, name string, o warren.QueueOptions) {
 	t.Helper()
 	_, err := ch.QueueDeclarePassive(name)
 	require.NoError(t, err)
@@ -75,14 +69,14 @@ func dfSame(t testing.TB, ch *warren.Channel, name string, o warren.QueueOptions
 }
 
 func TestDefinitionsOfRabbitMQAreImported(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		require.Equal(t, []string{
 			"user 'clara': limits of users are not supported: max-channels, max-connections",
 			"topic permissions on exchange 'orders' of user 'clara' in vhost 'shop': topic permissions are not supported, so the user's permissions in this vhost are not given",
 			"binding from exchange 'amq.direct' by key 'mine' to queue 'mine' in vhost 'shop': queue.bind: 404 NOT_FOUND - no queue 'mine' in vhost 'shop'",
 			"binding from exchange 'inner' by key '' to queue 'scratch' in vhost 'shop': queue.bind: 404 NOT_FOUND - no exchange 'inner' in vhost 'shop'",
 			"binding from exchange 'orders' by key 'order.*' to exchange 'inner' in vhost 'shop': exchange.bind: 404 NOT_FOUND - no exchange 'inner' in vhost 'shop'",
-		}, dfProblems(t, b, dfRead(t, "rabbitmq-3.10.8.json")), "RabbitMQ exports neither exclusive queues nor internal exchanges, but bindings of both")
+		}, importProblems(t, b, definitionsFile(t, "rabbitmq-3.10.8.json")), "RabbitMQ exports neither exclusive queues nor internal exchanges, but bindings of both")
 
 		require.Equal(t, []warren.User{
 			{Name: "cert"}, {Name: "clara", Tags: []string{"administrator", "impersonator"}}, {Name: "dora", Tags: []string{"monitoring", "management"}},
@@ -94,7 +88,7 @@ func TestDefinitionsOfRabbitMQAreImported(t *testing.T) {
 		require.NoError(t, b.Authenticate("guest", "guest"))
 		require.ErrorIs(t, b.Authenticate("clara", "clara"), warren.ErrLoginRefused)
 
-		v := dfVhost(t, b, "shop")
+		v := brokertest.VirtualHost(t, b, "shop")
 		require.Equal(t, warren.VirtualHostLimits{MaxConnections: 256, MaxQueues: 1000}, v.Limits())
 		p, _ := v.Permissions("dora")
 		require.Equal(t, warren.Permissions{Write: ".*", Read: ".*"}, p)
@@ -108,32 +102,32 @@ func TestDefinitionsOfRabbitMQAreImported(t *testing.T) {
 			{Name: "cap", Pattern: ".*", ApplyTo: warren.ApplyToQueues, Priority: 1, Definition: warren.Table{"max-length": int64(200000)}},
 		}, v.OperatorPolicies())
 
-		ch := dfChannel(t, b, "shop")
-		dfSame(t, ch, "orders", warren.QueueOptions{
+		ch := channelOf(t, b, "shop")
+		hasOptions(t, ch, "orders", warren.QueueOptions{
 			Durable: true, MessageTTL: time.Minute, MaxLength: 5e9, Overflow: warren.RejectPublish,
 			DeadLetter: &warren.DeadLetter{Exchange: "dlx", RoutingKey: "orders.dead"},
 		})
-		dfSame(t, ch, "urgent", warren.QueueOptions{Durable: true, MaxPriority: 10, SingleActiveConsumer: true})
-		dfSame(t, ch, "raft", warren.QueueOptions{Durable: true, DeliveryLimit: 5, Args: warren.Table{"x-queue-type": "quorum"}})
-		dfSame(t, ch, "scratch", warren.QueueOptions{AutoDelete: true, Expires: 30 * time.Minute})
-		dfSame(t, ch, "exotic", warren.QueueOptions{Durable: true})
+		hasOptions(t, ch, "urgent", warren.QueueOptions{Durable: true, MaxPriority: 10, SingleActiveConsumer: true})
+		hasOptions(t, ch, "raft", warren.QueueOptions{Durable: true, DeliveryLimit: 5, Args: warren.Table{"x-queue-type": "quorum"}})
+		hasOptions(t, ch, "scratch", warren.QueueOptions{AutoDelete: true, Expires: 30 * time.Minute})
+		hasOptions(t, ch, "exotic", warren.QueueOptions{Durable: true})
 
 		require.NoError(t, ch.ExchangeDeclare("orders", warren.Topic, warren.ExchangeOptions{Durable: true, Alternate: "unrouted"}))
-		amPut(t, ch, "orders", "order.new.paid", "order")
-		require.Equal(t, []string{"order"}, amDrain(t, ch, "orders"))
-		amPut(t, ch, "orders", "invoice", "astray")
-		require.Equal(t, []string{"astray"}, amDrain(t, ch, "orders.dead"))
-		require.NoError(t, amSend(ch, "by-header", "", warren.Message{Headers: warren.Table{"priority": 1, "rush": true}}, warren.PublishOptions{Mandatory: true}))
-		require.Equal(t, 1, amReady(t, ch, "urgent"))
+		brokertest.Put(t, ch, "orders", "order.new.paid", "order")
+		require.Equal(t, []string{"order"}, brokertest.Drain(t, ch, "orders"))
+		brokertest.Put(t, ch, "orders", "invoice", "astray")
+		require.Equal(t, []string{"astray"}, brokertest.Drain(t, ch, "orders.dead"))
+		require.NoError(t, brokertest.Send(ch, "by-header", "", warren.Message{Headers: warren.Table{"priority": 1, "rush": true}}, warren.PublishOptions{Mandatory: true}))
+		require.Equal(t, 1, brokertest.Ready(t, ch, "urgent"))
 	})
 }
 
 func TestDefinitionsOfLavinMQAreImported(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		require.Equal(t, []string{
 			"user 'bert': passwords hashed by 'lavinmq_bcrypt' cannot be checked",
 			"parameter 'move' of component 'shovel' in vhost 'plant': component shovel not found",
-		}, dfProblems(t, b, dfRead(t, "lavinmq.json")))
+		}, importProblems(t, b, definitionsFile(t, "lavinmq.json")))
 
 		require.NoError(t, b.Authenticate("guest", "guest"))
 		require.NoError(t, b.Authenticate("olga", "olga-secret"))
@@ -143,7 +137,7 @@ func TestDefinitionsOfLavinMQAreImported(t *testing.T) {
 			{Name: "olga", Tags: []string{"management", "policymaker"}},
 		}, b.Users())
 
-		v := dfVhost(t, b, "plant")
+		v := brokertest.VirtualHost(t, b, "plant")
 		require.Equal(t, warren.VirtualHostLimits{MaxQueues: 20}, v.Limits())
 		p, _ := v.Permissions("olga")
 		require.Equal(t, warren.Permissions{Configure: "^olga", Write: "^$", Read: ".*"}, p)
@@ -154,24 +148,24 @@ func TestDefinitionsOfLavinMQAreImported(t *testing.T) {
 			{Name: "bounds", Pattern: ".*", ApplyTo: warren.ApplyToAll, Definition: warren.Table{"max-length": int64(10000)}},
 		}, v.OperatorPolicies())
 
-		ch := dfChannel(t, b, "plant")
-		dfSame(t, ch, "sensors", warren.QueueOptions{Durable: true, MessageTTL: time.Hour, MaxLength: 50000, DeadLetter: &warren.DeadLetter{Exchange: "lost"}})
-		dfSame(t, ch, "alarms", warren.QueueOptions{Durable: true, MaxPriority: 5, DeliveryLimit: 3})
-		dfSame(t, dfChannel(t, b, "/"), "screen", warren.QueueOptions{AutoDelete: true, Expires: time.Minute})
-		amPut(t, ch, "plant", "sensor.7.temperature", "warm")
-		require.Equal(t, []string{"warm"}, amDrain(t, ch, "sensors"))
-		amPut(t, ch, "plant", "nobody", "astray")
-		require.Equal(t, []string{"astray"}, amDrain(t, ch, "lost"))
+		ch := channelOf(t, b, "plant")
+		hasOptions(t, ch, "sensors", warren.QueueOptions{Durable: true, MessageTTL: time.Hour, MaxLength: 50000, DeadLetter: &warren.DeadLetter{Exchange: "lost"}})
+		hasOptions(t, ch, "alarms", warren.QueueOptions{Durable: true, MaxPriority: 5, DeliveryLimit: 3})
+		hasOptions(t, channelOf(t, b, "/"), "screen", warren.QueueOptions{AutoDelete: true, Expires: time.Minute})
+		brokertest.Put(t, ch, "plant", "sensor.7.temperature", "warm")
+		require.Equal(t, []string{"warm"}, brokertest.Drain(t, ch, "sensors"))
+		brokertest.Put(t, ch, "plant", "nobody", "astray")
+		require.Equal(t, []string{"astray"}, brokertest.Drain(t, ch, "lost"))
 		for _, headers := range []warren.Table{{"level": 3, "acknowledged": false}, {"level": 3}, {"level": 2, "acknowledged": false}} {
-			require.NoError(t, amSend(ch, "plant", "alarm.fire", warren.Message{Headers: headers}, warren.PublishOptions{}))
+			require.NoError(t, brokertest.Send(ch, "plant", "alarm.fire", warren.Message{Headers: headers}, warren.PublishOptions{}))
 		}
-		require.Equal(t, 1, amReady(t, ch, "alarms"), "void asks for presence")
+		require.Equal(t, 1, brokertest.Ready(t, ch, "alarms"), "void asks for presence")
 	})
 }
 
-// dfRich has something of everything.
-func dfRich(t *testing.T) *warren.Broker {
-	b := usBroker(t)
+// richBroker has something of everything.
+func richBroker(t *testing.T) *warren.Broker {
+	b := newBroker(t)
 	require.NoError(t, b.UserDeclare("ann", "ann-secret", "monitoring", warren.Impersonator))
 	require.NoError(t, b.UserDeclareHash("bob", "AQIDBN0ccbRAOWxqx3s3XYFgb/I=", "MD5"))
 	require.NoError(t, b.UserDeclare("cert", ""))
@@ -202,23 +196,23 @@ func dfRich(t *testing.T) *warren.Broker {
 }
 
 func TestDefinitionsComeBackAsTheyWere(t *testing.T) {
-	b := dfRich(t)
-	text := dfExport(t, b)
-	require.Equal(t, text, dfExport(t, b), "the order is always the same")
-	again := usBroker(t)
+	b := richBroker(t)
+	text := exportText(t, b)
+	require.Equal(t, text, exportText(t, b), "the order is always the same")
+	again := newBroker(t)
 	for range 2 {
-		dfImport(t, again, text)
-		require.Equal(t, text, dfExport(t, again))
+		importText(t, again, text)
+		require.Equal(t, text, exportText(t, again))
 	}
 	require.NoError(t, again.Authenticate("ann", "ann-secret"))
 	require.NoError(t, again.Authenticate("guest", "guest"))
 }
 
 func TestDefinitionsAreExportedInRabbitMQsShape(t *testing.T) {
-	b := dfRich(t)
-	v := dfVhost(t, b, "/")
+	b := richBroker(t)
+	v := brokertest.VirtualHost(t, b, "/")
 	v.LimitsSet(warren.VirtualHostLimits{MaxQueues: -1})
-	text := dfExport(t, b)
+	text := exportText(t, b)
 	for _, want := range []string{
 		`"float": 2.0,`, `"tiny": 1.0e-09`, `"huge": -1.0e+21`, `"small": 0.1,`, `"int": -5,`, `"big": 4611686018427387904,`, `"text": "a\"<>&\n"`,
 		`"alternate-exchange": "amq.direct"`, `"internal": true`, `"type": "quorum"`, `"name": "ünïcode / <host>"`,
@@ -252,25 +246,25 @@ func TestDefinitionsAreExportedInRabbitMQsShape(t *testing.T) {
 }
 
 func TestAVoidArgumentOfABindingComesBack(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		require.NoError(t, ch.QueueBind("q", "", "amq.headers", warren.Table{"there": nil, "word": "undefined"}))
 		again := warren.New(nil)
 		defer again.Close()
-		dfImport(t, again, dfExport(t, b))
-		ch = amOpen(t, again)
+		importText(t, again, exportText(t, b))
+		ch = brokertest.Channel(t, again)
 		for _, word := range []any{"undefined", "other"} {
-			require.NoError(t, amSend(ch, "amq.headers", "", warren.Message{Headers: warren.Table{"there": 1, "word": word}}, warren.PublishOptions{}))
+			require.NoError(t, brokertest.Send(ch, "amq.headers", "", warren.Message{Headers: warren.Table{"there": 1, "word": word}}, warren.PublishOptions{}))
 		}
-		require.Equal(t, 1, amReady(t, ch, "q"), "presence is enough for the void one only")
+		require.Equal(t, 1, brokertest.Ready(t, ch, "q"), "presence is enough for the void one only")
 	})
 }
 
 func TestWhatCannotBeDeclaredIsNotExported(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		before := dfExport(t, b)
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		before := exportText(t, b)
+		ch := brokertest.Channel(t, b)
 		_, err := ch.QueueDeclare("mine", warren.QueueOptions{Exclusive: true})
 		require.NoError(t, err)
 		q, err := ch.QueueDeclare("", warren.QueueOptions{})
@@ -278,20 +272,20 @@ func TestWhatCannotBeDeclaredIsNotExported(t *testing.T) {
 		for _, name := range []string{"mine", q.Name} {
 			require.NoError(t, ch.QueueBind(name, "key", "amq.topic", nil))
 		}
-		amPut(t, ch, "", "mine", "message")
-		require.Equal(t, before, dfExport(t, b))
+		brokertest.Put(t, ch, "", "mine", "message")
+		require.Equal(t, before, exportText(t, b))
 	})
 }
 
 func TestWhatJSONLacksIsExportedAsRabbitMQDoes(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		_, err := ch.QueueDeclare("q", warren.QueueOptions{Args: warren.Table{
 			"void": nil, "octets": []byte("text"), "raw": []byte{0, 1, 255}, "raw text": "\x00\x01\xff",
 			"time": time.Unix(1700000000, 0), "decimal": warren.Decimal{Scale: 2, Value: 1234},
 		}})
 		require.NoError(t, err)
-		text := dfExport(t, b)
+		text := exportText(t, b)
 		for _, want := range []string{
 			`"void": "undefined"`, `"octets": "text"`, `"raw": "Not UTF-8, base64 is: AAH/"`, `"raw text": "Not UTF-8, base64 is: AAH/"`,
 			`"time": 1700000000`, `"decimal": 12.34`,
@@ -300,8 +294,8 @@ func TestWhatJSONLacksIsExportedAsRabbitMQDoes(t *testing.T) {
 		}
 		again := warren.New(nil)
 		defer again.Close()
-		dfImport(t, again, text)
-		require.Equal(t, text, dfExport(t, again))
+		importText(t, again, text)
+		require.Equal(t, text, exportText(t, again))
 	})
 }
 
@@ -318,11 +312,11 @@ func TestNumbersAreImportedAsTheyAreWritten(t *testing.T) {
 		"9223372036854775807": "",
 		"-1":                  "{value_negative,-1}",
 	} {
-		b := usBroker(t)
-		problems := dfProblems(t, b, `{"queues":[{"name":"q","vhost":"/","arguments":{"x-max-length":`+value+`}}]}`)
+		b := newBroker(t)
+		problems := importProblems(t, b, `{"queues":[{"name":"q","vhost":"/","arguments":{"x-max-length":`+value+`}}]}`)
 		if problem == "" {
 			require.Empty(t, problems, value)
-			require.Contains(t, dfExport(t, b), `"x-max-length": `+value+"\n")
+			require.Contains(t, exportText(t, b), `"x-max-length": `+value+"\n")
 			continue
 		}
 		require.Equal(t, []string{"queue 'q' in vhost '/': queue.declare: 406 PRECONDITION_FAILED - invalid arg 'x-max-length' for queue 'q' in vhost '/': " + problem}, problems, value)
@@ -330,26 +324,26 @@ func TestNumbersAreImportedAsTheyAreWritten(t *testing.T) {
 }
 
 func TestArgumentsMayBeAListOfPairs(t *testing.T) {
-	b := usBroker(t)
-	dfImport(t, b, `{"queues":[
+	b := newBroker(t)
+	importText(t, b, `{"queues":[
 		{"name":"a","arguments":[]}, {"name":"b","arguments":null}, {"name":"c"}, {"name":"d","arguments":[["x-max-length",7],["x-list",[["k",1]]]]}]}`)
-	ch := amOpen(t, b)
+	ch := brokertest.Channel(t, b)
 	for _, name := range []string{"a", "b", "c"} {
-		dfSame(t, ch, name, warren.QueueOptions{})
+		hasOptions(t, ch, name, warren.QueueOptions{})
 	}
-	dfSame(t, ch, "d", warren.QueueOptions{MaxLength: 7})
+	hasOptions(t, ch, "d", warren.QueueOptions{MaxLength: 7})
 }
 
 func TestImportOverwritesNoQueueAndNoExchange(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		_, err := ch.QueueDeclare("old", warren.QueueOptions{MaxLength: 5})
 		require.NoError(t, err)
 		_, err = ch.QueueDeclare("mine", warren.QueueOptions{Exclusive: true})
 		require.NoError(t, err)
 		require.NoError(t, ch.ExchangeDeclare("old", warren.Topic, warren.ExchangeOptions{}))
-		amPut(t, ch, "", "old", "kept")
-		problems := dfProblems(t, b, `{
+		brokertest.Put(t, ch, "", "old", "kept")
+		problems := importProblems(t, b, `{
 			"exchanges": [{"name":"old","vhost":"/","type":"fanout"}, {"name":"odd","vhost":"/","type":"x-none"}, {"name":"new","vhost":"/","type":"fanout"}],
 			"queues": [{"name":"old","vhost":"/","arguments":{"x-max-length":6}}, {"name":"mine","vhost":"/"}, {"name":"new","vhost":"/"}, {"name":"new","vhost":"/","durable":true},
 				{"name":"","vhost":"/"}, {"name":"far","vhost":"none"}],
@@ -367,28 +361,28 @@ func TestImportOverwritesNoQueueAndNoExchange(t *testing.T) {
 			"binding from exchange 'none' by key 'k' to queue 'new' in vhost '/': queue.bind: 404 NOT_FOUND - no exchange 'none' in vhost '/'",
 			"binding from exchange 'new' by key '' to room 'new' in vhost '/': the destination is neither a queue nor an exchange",
 		}, problems)
-		require.Equal(t, []string{"kept"}, amDrain(t, ch, "old"))
-		amPut(t, ch, "new", "", "routed")
-		require.Equal(t, []string{"routed"}, amDrain(t, ch, "new"))
+		require.Equal(t, []string{"kept"}, brokertest.Drain(t, ch, "old"))
+		brokertest.Put(t, ch, "new", "", "routed")
+		require.Equal(t, []string{"routed"}, brokertest.Drain(t, ch, "new"))
 	})
 }
 
 func TestImportErrorsAreThoseOfTheObjects(t *testing.T) {
-	b := usBroker(t)
-	amQueues(t, amOpen(t, b), "q")
+	b := newBroker(t)
+	brokertest.Queues(t, brokertest.Channel(t, b), "q")
 	err := b.DefinitionsImport(strings.NewReader(`{"queues":[{"name":"q","durable":true}]}`))
 	require.ErrorIs(t, err, warren.ErrPreconditionFailed)
 	require.EqualError(t, err, "warren: import queue 'q': queue.declare: 406 PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost '/': received 'true' but current is 'false'")
 }
 
 func TestImportSetsUsersPermissionsPoliciesAndLimits(t *testing.T) {
-	b := usBroker(t)
-	v := dfVhost(t, b, "/")
+	b := newBroker(t)
+	v := brokertest.VirtualHost(t, b, "/")
 	require.NoError(t, b.UserDeclareHash("ann", "AQIDBN0ccbRAOWxqx3s3XYFgb/I=", "MD5", "monitoring"))
 	require.NoError(t, v.PermissionsSet("ann", warren.AllPermissions()))
 	require.NoError(t, v.PolicySet(warren.Policy{Name: "p", Pattern: "a", Definition: warren.Table{"max-length": 1}}))
 	v.LimitsSet(warren.VirtualHostLimits{MaxConnections: 1, MaxQueues: 1})
-	dfImport(t, b, `{
+	importText(t, b, `{
 		"users": [{"name":"ann","password":"new","tags":"management"}],
 		"permissions": [{"user":"ann","vhost":"/","configure":"a","write":"b","read":"c"}],
 		"policies": [{"vhost":"/","name":"p","pattern":"b","definition":{"max-length":2}}],
@@ -403,48 +397,48 @@ func TestImportSetsUsersPermissionsPoliciesAndLimits(t *testing.T) {
 }
 
 func TestImportedLimitsAreRabbitMQs(t *testing.T) {
-	b := usBroker(t)
-	v := dfVhost(t, b, "/")
+	b := newBroker(t)
+	v := brokertest.VirtualHost(t, b, "/")
 	for value, want := range map[string]warren.VirtualHostLimits{
 		`{}`: {}, `[]`: {}, `{"max-queues":-1,"max-connections":5}`: {MaxConnections: 5},
 		`{"max-queues":0}`: {MaxQueues: -1}, `[["max-queues",3]]`: {MaxQueues: 3},
 	} {
 		v.LimitsSet(warren.VirtualHostLimits{MaxConnections: 9})
-		dfImport(t, b, `{"parameters":[{"component":"vhost-limits","vhost":"/","name":"limits","value":`+value+`}]}`)
+		importText(t, b, `{"parameters":[{"component":"vhost-limits","vhost":"/","name":"limits","value":`+value+`}]}`)
 		require.Equal(t, want, v.Limits(), value)
 	}
 	require.Equal(t, []string{
 		"parameter 'limits' of component 'vhost-limits' in vhost '/': there is no limit 'max-messages'",
 		"parameter 'limits' of component 'vhost-limits' in vhost '/': the limit max-queues is not an integer",
-	}, dfProblems(t, b, `{"parameters":[
+	}, importProblems(t, b, `{"parameters":[
 		{"component":"vhost-limits","vhost":"/","name":"limits","value":{"max-messages":1}},
 		{"component":"vhost-limits","vhost":"/","name":"limits","value":{"max-queues":1.5}}]}`))
 
-	dfImport(t, b, `{"vhosts":[{"name":"/"},{"name":"v","limits":[["max-queues",1]]}],"queues":[{"name":"a","vhost":"v"},{"name":"b","vhost":"v"}]}`)
-	require.Equal(t, 1, dfVhost(t, b, "v").Limits().MaxQueues)
+	importText(t, b, `{"vhosts":[{"name":"/"},{"name":"v","limits":[["max-queues",1]]}],"queues":[{"name":"a","vhost":"v"},{"name":"b","vhost":"v"}]}`)
+	require.Equal(t, 1, brokertest.VirtualHost(t, b, "v").Limits().MaxQueues)
 	require.Equal(t, 2, b.Stats().Queues, "limits do not touch what comes with them")
 	require.Equal(t, []string{"queue 'c' in vhost 'v': queue.declare: 406 PRECONDITION_FAILED - cannot declare queue 'c': queue limit in vhost 'v' (1) is reached"},
-		dfProblems(t, b, `{"queues":[{"name":"c","vhost":"v"}]}`))
+		importProblems(t, b, `{"queues":[{"name":"c","vhost":"v"}]}`))
 }
 
 func TestOnlyTopicPermissionsThatAllowAllAreImported(t *testing.T) {
-	b := usBroker(t)
+	b := newBroker(t)
 	text := `{"users":[{"name":"ann"}],"vhosts":[{"name":"/"},{"name":"v"}],
 		"permissions":[{"user":"ann","vhost":"/","configure":"","write":".*","read":""},{"user":"ann","vhost":"v","configure":"","write":".*","read":""}],
 		"topic_permissions":[{"user":"ann","vhost":"/","exchange":"amq.topic","write":"PATTERN","read":".*"}]}`
 	require.Equal(t, []string{"topic permissions on exchange 'amq.topic' of user 'ann' in vhost '/': topic permissions are not supported, so the user's permissions in this vhost are not given"},
-		dfProblems(t, b, strings.Replace(text, "PATTERN", "^a", 1)))
-	_, ok := dfVhost(t, b, "/").Permissions("ann")
+		importProblems(t, b, strings.Replace(text, "PATTERN", "^a", 1)))
+	_, ok := brokertest.VirtualHost(t, b, "/").Permissions("ann")
 	require.False(t, ok)
-	_, ok = dfVhost(t, b, "v").Permissions("ann")
+	_, ok = brokertest.VirtualHost(t, b, "v").Permissions("ann")
 	require.True(t, ok)
-	dfImport(t, b, strings.Replace(text, "PATTERN", ".*", 1))
-	_, ok = dfVhost(t, b, "/").Permissions("ann")
+	importText(t, b, strings.Replace(text, "PATTERN", ".*", 1))
+	_, ok = brokertest.VirtualHost(t, b, "/").Permissions("ann")
 	require.True(t, ok)
 }
 
 func TestImportedPermissionsAreChecked(t *testing.T) {
-	problems := dfProblems(t, usBroker(t), `{"permissions":[
+	problems := importProblems(t, newBroker(t), `{"permissions":[
 		{"user":"none","vhost":"/","configure":"","write":"","read":""}, {"user":"guest","vhost":"none","configure":"","write":"","read":""}, {"user":"guest","vhost":"/","configure":"(","write":"","read":""}]}`)
 	require.Len(t, problems, 3)
 	require.Equal(t, "permissions of user 'none' in vhost '/': 404 NOT_FOUND - no user 'none'", problems[0])
@@ -453,37 +447,37 @@ func TestImportedPermissionsAreChecked(t *testing.T) {
 }
 
 func TestGuestGetsOnlyPermissionsOfTheFile(t *testing.T) {
-	b := usBroker(t)
-	dfImport(t, b, `{"vhosts":[{"name":"a"}],"permissions":[]}`)
-	dfImport(t, b, `{"vhosts":[{"name":"b"}]}`)
+	b := newBroker(t)
+	importText(t, b, `{"vhosts":[{"name":"a"}],"permissions":[]}`)
+	importText(t, b, `{"vhosts":[{"name":"b"}]}`)
 	for name, want := range map[string]bool{"/": true, "a": false, "b": true} {
-		_, ok := dfVhost(t, b, name).Permissions(warren.Guest)
+		_, ok := brokertest.VirtualHost(t, b, name).Permissions(warren.Guest)
 		require.Equal(t, want, ok, name)
 	}
 }
 
 func TestQueuesAndExchangesOfTheBrokerAreLeftOut(t *testing.T) {
-	b := usBroker(t)
-	before := dfExport(t, b)
-	dfImport(t, b, `{
+	b := newBroker(t)
+	before := exportText(t, b)
+	importText(t, b, `{
 		"queues": [{"name":"amq.gen-x","vhost":"/"}],
 		"exchanges": [{"name":"","vhost":"/","type":"direct"},{"name":"amq.topic","vhost":"/","type":"fanout"}],
 		"bindings": [{"source":"amq.topic","vhost":"/","destination":"amq.gen-x","destination_type":"queue","routing_key":"k"},
 			{"source":"","vhost":"/","destination":"q","destination_type":"queue","routing_key":"q"}],
 		"global_parameters": [{"name":"cluster_name","value":"c"}], "topic_permissions": null, "unknown": {"a":[1]}
 	}`)
-	require.Equal(t, before, dfExport(t, b))
+	require.Equal(t, before, exportText(t, b))
 }
 
 func TestAVirtualHostHasDefinitionsOfItsOwn(t *testing.T) {
-	b := dfRich(t)
+	b := richBroker(t)
 	var out bytes.Buffer
-	require.NoError(t, dfVhost(t, b, "ünïcode / <host>").DefinitionsExport(&out))
+	require.NoError(t, brokertest.VirtualHost(t, b, "ünïcode / <host>").DefinitionsExport(&out))
 	text := out.String()
 	for _, word := range []string{`"users"`, `"vhosts"`, `"permissions"`, `"vhost"`} {
 		require.NotContains(t, text, word)
 	}
-	other := usBroker(t)
+	other := newBroker(t)
 	v, err := other.VirtualHostDeclare("copy")
 	require.NoError(t, err)
 	require.NoError(t, v.DefinitionsImport(strings.NewReader(text)))
@@ -495,20 +489,20 @@ func TestAVirtualHostHasDefinitionsOfItsOwn(t *testing.T) {
 		"permissions":[{"user":"guest","vhost":"/"}],"topic_permissions":[{"user":"guest","vhost":"/"}],"exchanges":[{"name":"here","vhost":"elsewhere","type":"fanout"}]}`)))
 	require.False(t, other.UserExists("ann"))
 	require.Equal(t, 2, other.Stats().VirtualHosts)
-	p, _ := dfVhost(t, other, "/").Permissions("guest")
+	p, _ := brokertest.VirtualHost(t, other, "/").Permissions("guest")
 	require.Equal(t, warren.AllPermissions(), p)
-	require.NoError(t, dfChannel(t, other, "copy").ExchangeDeclarePassive("here"))
+	require.NoError(t, channelOf(t, other, "copy").ExchangeDeclarePassive("here"))
 }
 
 func TestAnExportIsWholeWhileTheTopologyChanges(t *testing.T) {
-	b := usBroker(t)
-	text := dfRead(t, "lavinmq.json")
+	b := newBroker(t)
+	text := definitionsFile(t, "lavinmq.json")
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		ch := amOpen(t, b)
+		ch := brokertest.Channel(t, b)
 		for range 30 {
-			amQueues(t, ch, "q")
-			amExchanges(t, ch, warren.Fanout, "x")
+			brokertest.Queues(t, ch, "q")
+			brokertest.Exchanges(t, ch, warren.Fanout, "x")
 			require.NoError(t, ch.QueueBind("q", "", "x", nil))
 			_, err := ch.QueueDelete("q", warren.QueueDeleteOptions{})
 			require.NoError(t, err)
@@ -517,11 +511,11 @@ func TestAnExportIsWholeWhileTheTopologyChanges(t *testing.T) {
 	})
 	wg.Go(func() {
 		for range 10 {
-			require.Len(t, dfProblems(t, b, text), 2)
+			require.Len(t, importProblems(t, b, text), 2)
 		}
 	})
 	for range 30 {
-		dfImport(t, usBroker(t), dfExport(t, b)) // no binding leads to what is not there
+		importText(t, newBroker(t), exportText(t, b)) // no binding leads to what is not there
 	}
 	wg.Wait()
 }
@@ -530,26 +524,26 @@ func TestAClosedBrokerImportsNothing(t *testing.T) {
 	b := warren.New(nil)
 	require.NoError(t, b.Close())
 	require.ErrorIs(t, b.DefinitionsImport(strings.NewReader(`{}`)), warren.ErrClosed)
-	require.ErrorIs(t, b.DefinitionsImport(dfBroken{}), warren.ErrClosed)
+	require.ErrorIs(t, b.DefinitionsImport(brokenFile{}), warren.ErrClosed)
 }
 
-// dfBroken is a file that cannot be read, and a disk that is full.
-type dfBroken struct{}
+// brokenFile is a file that cannot be read, and a disk that is full.
+type brokenFile struct{}
 
 var errDisk = errors.New("disk")
 
-func (dfBroken) Read([]byte) (int, error)  { return 0, errDisk }
-func (dfBroken) Write([]byte) (int, error) { return 0, errDisk }
+func (brokenFile) Read([]byte) (int, error)  { return 0, errDisk }
+func (brokenFile) Write([]byte) (int, error) { return 0, errDisk }
 
 func TestErrorsOfFilesAreReturned(t *testing.T) {
-	b := usBroker(t)
-	require.ErrorIs(t, b.DefinitionsImport(dfBroken{}), errDisk)
-	require.ErrorIs(t, b.DefinitionsExport(dfBroken{}), errDisk)
+	b := newBroker(t)
+	require.ErrorIs(t, b.DefinitionsImport(brokenFile{}), errDisk)
+	require.ErrorIs(t, b.DefinitionsExport(brokenFile{}), errDisk)
 }
 
 func TestDelayedExchangesOfLavinMQAreImported(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		dfImport(t, b, `{"exchanges": [{"name": "later", "vhost": "/", "type": "topic", "durable": true, "arguments": {"x-delayed-exchange": true}}]}`)
-		require.NoError(t, amOpen(t, b).ExchangeDeclare("later", warren.DelayedMessage, warren.ExchangeOptions{Durable: true, DelayedType: warren.Topic}))
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		importText(t, b, `{"exchanges": [{"name": "later", "vhost": "/", "type": "topic", "durable": true, "arguments": {"x-delayed-exchange": true}}]}`)
+		require.NoError(t, brokertest.Channel(t, b).ExchangeDeclare("later", warren.DelayedMessage, warren.ExchangeOptions{Durable: true, DelayedType: warren.Topic}))
 	})
 }

@@ -13,45 +13,40 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// deTest runs f with a delayed fanout exchange "later" that leads to queue "q".
-func deTest(t *testing.T, f func(t *testing.T, b *warren.Broker, ch *warren.Channel)) {
+// runDelayed runs f with a delayed fanout exchange "later" that leads to queue "q".
+func runDelayed(t *testing.T, f func(t *testing.T, b *warren.Broker, ch *warren.Channel)) {
 	t.Helper()
-	deTestWith(t, nil, f)
+	runDelayedWith(t, nil, f)
 }
 
-func deTestWith(t *testing.T, o *warren.Options, f func(t *testing.T, b *warren.Broker, ch *warren.Channel)) {
+func runDelayedWith(t *testing.T, o *warren.Options, f func(t *testing.T, b *warren.Broker, ch *warren.Channel)) {
 	t.Helper()
-	amTestWith(t, o, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		deExchange(t, ch, "later", warren.Fanout)
-		amQueues(t, ch, "q")
+	brokertest.RunWith(t, o, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		delayedExchange(t, ch, "later", warren.Fanout)
+		brokertest.Queues(t, ch, "q")
 		require.NoError(t, ch.QueueBind("q", "", "later", nil))
 		f(t, b, ch)
 	})
 }
 
-func deExchange(t testing.TB, ch *warren.Channel, name string, kind warren.ExchangeType) {
+func delayedExchange(t testing.TB, ch *warren.Channel, name string, kind warren.ExchangeType) {
 	t.Helper()
 	require.NoError(t, ch.ExchangeDeclare(name, warren.DelayedMessage, warren.ExchangeOptions{DelayedType: kind}))
 }
 
-// deMessage is a message that is to be delayed.
-func deMessage(body string, d time.Duration) warren.Message {
+// delayed is a message that is to be delayed.
+func delayed(body string, d time.Duration) warren.Message {
 	return warren.Message{Body: []byte(body), Headers: warren.Table{warren.DelayHeader: warren.Delay(d)}}
 }
 
-// dePut publishes a message that is to be delayed.
-func dePut(t testing.TB, ch *warren.Channel, exchange, key, body string, d time.Duration) {
+// putDelayed publishes a message that is to be delayed.
+func putDelayed(t testing.TB, ch *warren.Channel, exchange, key, body string, d time.Duration) {
 	t.Helper()
-	require.NoError(t, amSend(ch, exchange, key, deMessage(body, d), warren.PublishOptions{}))
-}
-
-// deWait waits for d, and for what is due then.
-func deWait(d time.Duration) {
-	time.Sleep(d)
-	synctest.Wait()
+	require.NoError(t, brokertest.Send(ch, exchange, key, delayed(body, d), warren.PublishOptions{}))
 }
 
 func TestDelayHeader(t *testing.T) {
@@ -88,17 +83,17 @@ func TestDelayHeader(t *testing.T) {
 		{"nothing", nil, 0, nil},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+			runDelayed(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
 				msg := warren.Message{Headers: warren.Table{warren.DelayHeader: c.value, "mine": "1"}, Type: "t", Body: []byte("x")}
-				require.NoError(t, amSend(ch, "later", "key", msg, warren.PublishOptions{}))
+				require.NoError(t, brokertest.Send(ch, "later", "key", msg, warren.PublishOptions{}))
 				if c.delay > 0 {
-					require.Zero(t, amReady(t, ch, "q"))
-					deWait(c.delay - 1)
-					require.Zero(t, amReady(t, ch, "q"))
+					require.Zero(t, brokertest.Ready(t, ch, "q"))
+					brokertest.Later(c.delay - 1)
+					require.Zero(t, brokertest.Ready(t, ch, "q"))
 					require.Equal(t, 1, b.Stats().Delayed)
-					deWait(1)
+					brokertest.Later(1)
 				}
-				d := amTake(t, ch, "q")
+				d := brokertest.Take(t, ch, "q")
 				require.Equal(t, warren.Table{warren.DelayHeader: c.after, "mine": "1"}, d.Headers)
 				require.Equal(t, []string{"x", "t", "later", "key"}, []string{string(d.Body), d.Type, d.Exchange, d.RoutingKey})
 				require.Equal(t, c.value, msg.Headers[warren.DelayHeader], "the publisher's table is as it was")
@@ -123,10 +118,10 @@ func TestDelayedExchangeDeclareRefuses(t *testing.T) {
 		{"what that type refuses", warren.Table{"x-delayed-type": "x-consistent-hash", "hash-property": "odd"}, "Unsupported property: odd"},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
 				for _, kind := range []warren.ExchangeType{warren.DelayedMessage, "x-delayed-exchange"} {
-					amFails(t, ch.ExchangeDeclare("x", kind, warren.ExchangeOptions{Args: c.args}), 406, 40, 10, "PRECONDITION_FAILED - "+c.text)
+					brokertest.Fails(t, ch.ExchangeDeclare("x", kind, warren.ExchangeOptions{Args: c.args}), 406, 40, 10, "PRECONDITION_FAILED - "+c.text)
 				}
 				require.ErrorIs(t, ch.ExchangeDeclarePassive("x"), warren.ErrNotFound)
 			})
@@ -135,21 +130,21 @@ func TestDelayedExchangeDeclareRefuses(t *testing.T) {
 }
 
 func TestDelayedExchangeRedeclareComparesItsType(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		deExchange(t, ch, "x", warren.Topic)
-		deExchange(t, ch, "x", warren.Topic)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		delayedExchange(t, ch, "x", warren.Topic)
+		delayedExchange(t, ch, "x", warren.Topic)
 		require.NoError(t, ch.ExchangeDeclare("x", "x-delayed-exchange", warren.ExchangeOptions{Args: warren.Table{"x-delayed-type": "topic"}}), "its other name")
-		amFails(t, ch.ExchangeDeclare("x", warren.DelayedMessage, warren.ExchangeOptions{DelayedType: warren.Direct}), 406, 40, 10,
+		brokertest.Fails(t, ch.ExchangeDeclare("x", warren.DelayedMessage, warren.ExchangeOptions{DelayedType: warren.Direct}), 406, 40, 10,
 			"PRECONDITION_FAILED - inequivalent arg 'x-delayed-type' for exchange 'x' in vhost '/': received 'direct' but current is 'topic'")
-		amFails(t, ch.ExchangeDeclare("x", warren.Topic, warren.ExchangeOptions{}), 406, 40, 10,
+		brokertest.Fails(t, ch.ExchangeDeclare("x", warren.Topic, warren.ExchangeOptions{}), 406, 40, 10,
 			"PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'x' in vhost '/': received 'topic' but current is 'x-delayed-message'")
 	})
 }
 
 func TestDelayedExchangeRoutesAsItsType(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		for _, c := range []struct {
 			kind warren.ExchangeType
 			key  string
@@ -163,57 +158,57 @@ func TestDelayedExchangeRoutesAsItsType(t *testing.T) {
 			{warren.ConsistentHash, "1", nil, "whatever", ""},
 		} {
 			name := "x-" + string(c.kind)
-			deExchange(t, ch, name, c.kind)
-			amQueues(t, ch, name)
+			delayedExchange(t, ch, name, c.kind)
+			brokertest.Queues(t, ch, name)
 			require.NoError(t, ch.QueueBind(name, c.key, name, c.args))
 			for _, delay := range []time.Duration{0, time.Second} {
-				msg := deMessage("yes", delay)
+				msg := delayed("yes", delay)
 				msg.Headers["n"] = 1
-				require.NoError(t, amSend(ch, name, c.yes, msg, warren.PublishOptions{}))
+				require.NoError(t, brokertest.Send(ch, name, c.yes, msg, warren.PublishOptions{}))
 				if c.no != "" {
-					dePut(t, ch, name, c.no, "no", delay)
+					putDelayed(t, ch, name, c.no, "no", delay)
 				}
-				deWait(delay)
-				require.Equal(t, []string{"yes"}, amDrain(t, ch, name), c.kind)
+				brokertest.Later(delay)
+				require.Equal(t, []string{"yes"}, brokertest.Drain(t, ch, name), c.kind)
 			}
 		}
-		amFails(t, ch.QueueBind("x-headers", "", "x-headers", warren.Table{"x-match": "odd"}), 406, 50, 20,
+		brokertest.Fails(t, ch.QueueBind("x-headers", "", "x-headers", warren.Table{"x-match": "odd"}), 406, 50, 20,
 			`PRECONDITION_FAILED - Invalid x-match field value <<"odd">>; expected all, any, all-with-x, or any-with-x`)
 	})
 }
 
 func TestDelayedMessagesComeInTheOrderOfTheirTimes(t *testing.T) {
-	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
-		dePut(t, ch, "later", "", "3", 3*time.Second)
-		dePut(t, ch, "later", "", "1", time.Second)
-		dePut(t, ch, "later", "", "5a", 5*time.Second)
-		dePut(t, ch, "later", "", "5b", 5*time.Second)
-		dePut(t, ch, "later", "", "0", 0)
-		deWait(time.Second)
-		require.Equal(t, []string{"0", "1"}, amDrain(t, ch, "q"))
-		dePut(t, ch, "later", "", "5c", 4*time.Second)
-		dePut(t, ch, "later", "", "2", time.Second)
-		deWait(4 * time.Second)
-		require.Equal(t, []string{"2", "3", "5a", "5b", "5c"}, amDrain(t, ch, "q"))
+	runDelayed(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		putDelayed(t, ch, "later", "", "3", 3*time.Second)
+		putDelayed(t, ch, "later", "", "1", time.Second)
+		putDelayed(t, ch, "later", "", "5a", 5*time.Second)
+		putDelayed(t, ch, "later", "", "5b", 5*time.Second)
+		putDelayed(t, ch, "later", "", "0", 0)
+		brokertest.Later(time.Second)
+		require.Equal(t, []string{"0", "1"}, brokertest.Drain(t, ch, "q"))
+		putDelayed(t, ch, "later", "", "5c", 4*time.Second)
+		putDelayed(t, ch, "later", "", "2", time.Second)
+		brokertest.Later(4 * time.Second)
+		require.Equal(t, []string{"2", "3", "5a", "5b", "5c"}, brokertest.Drain(t, ch, "q"))
 	})
 }
 
 // 10,000 messages with 1,000 different delays wait at the same time: no
 // goroutine waits with them, and all come in their order.
 func TestManyDelayedMessagesWaitWithOneTimer(t *testing.T) {
-	deTestWith(t, &warren.Options{MemoryLimit: -1}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
-		n, step := amLess(10_000, 10), amLess(1_000, 10)
+	runDelayedWith(t, &warren.Options{MemoryLimit: -1}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		n, step := brokertest.Less(10_000, 10), brokertest.Less(1_000, 10)
 		before := runtime.NumGoroutine()
 		for i := range n {
 			delay := (i*7919)%step + 1
-			dePut(t, ch, "later", "", strconv.Itoa(delay*n+i), time.Duration(delay)*time.Millisecond)
+			putDelayed(t, ch, "later", "", strconv.Itoa(delay*n+i), time.Duration(delay)*time.Millisecond)
 		}
 		require.LessOrEqual(t, runtime.NumGoroutine(), before)
 		require.Equal(t, n, b.Stats().Delayed)
-		deWait(time.Duration(step/2) * time.Millisecond)
-		require.Equal(t, n/2, amReady(t, ch, "q"))
-		deWait(time.Duration(step/2) * time.Millisecond)
-		require.Equal(t, n, amReady(t, ch, "q"))
+		brokertest.Later(time.Duration(step/2) * time.Millisecond)
+		require.Equal(t, n/2, brokertest.Ready(t, ch, "q"))
+		brokertest.Later(time.Duration(step/2) * time.Millisecond)
+		require.Equal(t, n, brokertest.Ready(t, ch, "q"))
 		last := -1
 		for range n {
 			d, _, _ := ch.Get("q", true)
@@ -228,37 +223,37 @@ func TestManyDelayedMessagesWaitWithOneTimer(t *testing.T) {
 }
 
 func TestDelayedMessageCountsAsNotRouted(t *testing.T) {
-	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+	runDelayed(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
 		require.NoError(t, ch.Confirm())
 		ret := (*warren.Return)(nil)
-		err := amSend(ch, "later", "k", deMessage("mandatory", time.Second), warren.PublishOptions{Mandatory: true})
+		err := brokertest.Send(ch, "later", "k", delayed("mandatory", time.Second), warren.PublishOptions{Mandatory: true})
 		require.ErrorAs(t, err, &ret)
 		require.Equal(t, []any{uint16(312), "NO_ROUTE", "later", "k", "mandatory"}, []any{ret.Code, ret.Text, ret.Exchange, ret.RoutingKey, string(ret.Body)})
 		require.Equal(t, warren.Table{"x-delay": int64(1000)}, ret.Headers)
 		require.NotErrorIs(t, err, warren.ErrNacked, "the confirm is an ack")
-		require.NoError(t, amSend(ch, "later", "k", deMessage("plain", time.Second), warren.PublishOptions{}))
-		require.NoError(t, amSend(ch, "later", "k", deMessage("at once", 0), warren.PublishOptions{Mandatory: true}))
-		require.Equal(t, []string{"at once"}, amDrain(t, ch, "q"))
+		require.NoError(t, brokertest.Send(ch, "later", "k", delayed("plain", time.Second), warren.PublishOptions{}))
+		require.NoError(t, brokertest.Send(ch, "later", "k", delayed("at once", 0), warren.PublishOptions{Mandatory: true}))
+		require.Equal(t, []string{"at once"}, brokertest.Drain(t, ch, "q"))
 		require.Equal(t, uint64(0), b.Stats().Unroutable)
 		require.Equal(t, uint64(1), b.Stats().Returned)
-		deWait(time.Second)
-		require.Equal(t, []string{"mandatory", "plain"}, amDrain(t, ch, "q"), "it is delivered all the same")
+		brokertest.Later(time.Second)
+		require.Equal(t, []string{"mandatory", "plain"}, brokertest.Drain(t, ch, "q"), "it is delivered all the same")
 
 		require.NoError(t, ch.QueueUnbind("q", "", "later", nil))
-		require.NoError(t, amSend(ch, "later", "k", deMessage("lost", time.Second), warren.PublishOptions{}))
+		require.NoError(t, brokertest.Send(ch, "later", "k", delayed("lost", time.Second), warren.PublishOptions{}))
 		require.Zero(t, b.Stats().Unroutable, "that is not known yet")
-		deWait(time.Second)
+		brokertest.Later(time.Second)
 		require.Equal(t, uint64(1), b.Stats().Unroutable)
 	})
 }
 
 func TestImmediateMessageIsNotKeptBack(t *testing.T) {
-	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
-		c := amConsume(t, ch, "q", warren.ConsumeOptions{NoAck: true})
-		require.ErrorIs(t, amSend(ch, "later", "", deMessage("x", time.Second), warren.PublishOptions{Immediate: true}), warren.ErrNoConsumers)
-		require.NoError(t, amSend(ch, "later", "", deMessage("y", 0), warren.PublishOptions{Immediate: true}))
+	runDelayed(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{NoAck: true})
+		require.ErrorIs(t, brokertest.Send(ch, "later", "", delayed("x", time.Second), warren.PublishOptions{Immediate: true}), warren.ErrNoConsumers)
+		require.NoError(t, brokertest.Send(ch, "later", "", delayed("y", 0), warren.PublishOptions{Immediate: true}))
 		require.Zero(t, b.Stats().Delayed)
-		require.Equal(t, []string{"y"}, amBodies(amRead(t, c)))
+		require.Equal(t, []string{"y"}, brokertest.Bodies(brokertest.Read(t, c)))
 	})
 }
 
@@ -269,7 +264,7 @@ func TestDelayedExchangeAmongOthers(t *testing.T) {
 		set      func(t *testing.T, ch *warren.Channel)
 	}{
 		{"as destination of a binding", "first", func(t *testing.T, ch *warren.Channel) {
-			amExchanges(t, ch, warren.Direct, "first")
+			brokertest.Exchanges(t, ch, warren.Direct, "first")
 			require.NoError(t, ch.ExchangeBind("later", "k", "first", nil))
 		}},
 		{"as alternate exchange", "first", func(t *testing.T, ch *warren.Channel) {
@@ -279,98 +274,98 @@ func TestDelayedExchangeAmongOthers(t *testing.T) {
 			require.NoError(t, ch.ExchangeDeclare("first", warren.DelayedMessage, warren.ExchangeOptions{DelayedType: warren.Direct, Alternate: "later"}))
 		}},
 		{"behind a delayed one, which has delayed it before", "first", func(t *testing.T, ch *warren.Channel) {
-			deExchange(t, ch, "first", warren.Fanout)
+			delayedExchange(t, ch, "first", warren.Fanout)
 			require.NoError(t, ch.ExchangeBind("later", "", "first", nil))
 		}},
 		{"in a circle", "first", func(t *testing.T, ch *warren.Channel) {
-			amExchanges(t, ch, warren.Fanout, "first")
+			brokertest.Exchanges(t, ch, warren.Fanout, "first")
 			require.NoError(t, ch.ExchangeBind("later", "", "first", nil))
 			require.NoError(t, ch.ExchangeBind("first", "", "later", nil))
 			require.NoError(t, ch.ExchangeBind("later", "", "later", nil))
 		}},
 		{"as dead letter exchange", "later", func(t *testing.T, ch *warren.Channel) {
-			amExchanges(t, ch, warren.Fanout, "first")
+			brokertest.Exchanges(t, ch, warren.Fanout, "first")
 			_, err := ch.QueueDeclare("dying", warren.QueueOptions{
 				MaxLength: 1, Overflow: warren.RejectPublishDLX, DeadLetter: &warren.DeadLetter{Exchange: "later"},
 			})
 			require.NoError(t, err)
-			amPut(t, ch, "", "dying", "stays")
+			brokertest.Put(t, ch, "", "dying", "stays")
 			require.NoError(t, ch.QueueBind("dying", "", "first", nil))
 		}},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+			runDelayed(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
 				c.set(t, ch)
-				_ = amSend(ch, "first", "k", deMessage("x", time.Minute), warren.PublishOptions{})
-				deWait(time.Minute - 1)
-				require.Zero(t, amReady(t, ch, "q"))
-				deWait(1)
-				d := amTake(t, ch, "q")
+				_ = brokertest.Send(ch, "first", "k", delayed("x", time.Minute), warren.PublishOptions{})
+				brokertest.Later(time.Minute - 1)
+				require.Zero(t, brokertest.Ready(t, ch, "q"))
+				brokertest.Later(1)
+				d := brokertest.Take(t, ch, "q")
 				require.Equal(t, c.exchange, d.Exchange)
 				require.Equal(t, int32(-60_000), d.Headers["x-delay"])
-				deWait(24 * time.Hour)
-				require.Zero(t, amReady(t, ch, "q"), "it comes once")
+				brokertest.Later(24 * time.Hour)
+				require.Zero(t, brokertest.Ready(t, ch, "q"), "it comes once")
 			})
 		})
 	}
 }
 
 func TestMessageWithoutABindingLeavesTheDelayByTheAlternateExchange(t *testing.T) {
-	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
-		amExchanges(t, ch, warren.Fanout, "other")
+	runDelayed(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		brokertest.Exchanges(t, ch, warren.Fanout, "other")
 		require.NoError(t, ch.QueueBind("q", "", "other", nil))
 		require.NoError(t, ch.ExchangeDeclare("x", warren.DelayedMessage, warren.ExchangeOptions{DelayedType: warren.Direct, Alternate: "other"}))
-		dePut(t, ch, "x", "nobody's", "x", time.Second)
-		require.Zero(t, amReady(t, ch, "q"), "nobody knows yet that no binding matches")
-		deWait(time.Second)
-		require.Equal(t, []string{"x"}, amDrain(t, ch, "q"))
+		putDelayed(t, ch, "x", "nobody's", "x", time.Second)
+		require.Zero(t, brokertest.Ready(t, ch, "q"), "nobody knows yet that no binding matches")
+		brokertest.Later(time.Second)
+		require.Equal(t, []string{"x"}, brokertest.Drain(t, ch, "q"))
 	})
 }
 
 func TestDelayedMessageKeepsItsOtherKeys(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		deExchange(t, ch, "x", warren.Direct)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		delayedExchange(t, ch, "x", warren.Direct)
 		for _, q := range []string{"key", "cc", "bcc"} {
-			amQueues(t, ch, q)
+			brokertest.Queues(t, ch, q)
 			require.NoError(t, ch.QueueBind(q, q, "x", nil))
 		}
-		msg := deMessage("x", time.Second)
+		msg := delayed("x", time.Second)
 		msg.Headers["CC"], msg.Headers["BCC"] = []any{"cc"}, []any{"bcc"}
-		require.NoError(t, amSend(ch, "x", "key", msg, warren.PublishOptions{}))
+		require.NoError(t, brokertest.Send(ch, "x", "key", msg, warren.PublishOptions{}))
 		require.Equal(t, 1, b.Stats().Delayed)
-		deWait(time.Second)
+		brokertest.Later(time.Second)
 		for _, q := range []string{"key", "cc", "bcc"} {
-			require.NotContains(t, amTake(t, ch, q).Headers, "BCC")
+			require.NotContains(t, brokertest.Take(t, ch, q).Headers, "BCC")
 		}
 	})
 }
 
 func TestExpirationCountsFromTheEndOfTheDelay(t *testing.T) {
-	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
-		msg := deMessage("x", time.Minute)
+	runDelayed(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		msg := delayed("x", time.Minute)
 		msg.Expiration = warren.Milliseconds(time.Second)
-		require.NoError(t, amSend(ch, "later", "", msg, warren.PublishOptions{}))
-		deWait(time.Minute + time.Second - 1)
-		require.Equal(t, 1, amReady(t, ch, "q"))
-		deWait(1)
-		require.Zero(t, amReady(t, ch, "q"))
+		require.NoError(t, brokertest.Send(ch, "later", "", msg, warren.PublishOptions{}))
+		brokertest.Later(time.Minute + time.Second - 1)
+		require.Equal(t, 1, brokertest.Ready(t, ch, "q"))
+		brokertest.Later(1)
+		require.Zero(t, brokertest.Ready(t, ch, "q"))
 	})
 }
 
 func TestDelayBeginsWhenTheTransactionIsCommitted(t *testing.T) {
-	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
-		tx := amTx(t, b)
-		dePut(t, tx, "later", "", "forgotten", time.Second)
+	runDelayed(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		tx := brokertest.TxChannel(t, b)
+		putDelayed(t, tx, "later", "", "forgotten", time.Second)
 		require.NoError(t, tx.TxRollback())
-		dePut(t, tx, "later", "", "x", time.Second)
-		require.NoError(t, amSend(tx, "later", "", deMessage("y", time.Second), warren.PublishOptions{Mandatory: true}))
-		deWait(time.Hour)
+		putDelayed(t, tx, "later", "", "x", time.Second)
+		require.NoError(t, brokertest.Send(tx, "later", "", delayed("y", time.Second), warren.PublishOptions{Mandatory: true}))
+		brokertest.Later(time.Hour)
 		require.Zero(t, b.Stats().Delayed)
 		require.ErrorIs(t, tx.TxCommit(), warren.ErrNoRoute)
 		require.Equal(t, 2, b.Stats().Delayed)
-		deWait(time.Second)
-		require.Equal(t, []string{"x", "y"}, amDrain(t, ch, "q"))
+		brokertest.Later(time.Second)
+		require.Equal(t, []string{"x", "y"}, brokertest.Drain(t, ch, "q"))
 	})
 }
 
@@ -392,25 +387,25 @@ func TestDelayedMessagesEndWithTheirExchange(t *testing.T) {
 		{"the broker shut down", func(b *warren.Broker, _ *warren.Channel) error { return b.Shutdown(context.Background()) }, warren.ErrClosed},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 				v, err := b.VirtualHostDeclare("v")
 				require.NoError(t, err)
 				ch, err := v.Channel()
 				require.NoError(t, err)
 				require.NoError(t, ch.ExchangeDeclare("x", warren.DelayedMessage, warren.ExchangeOptions{DelayedType: warren.Fanout, AutoDelete: true}))
-				amQueues(t, ch, "mine")
+				brokertest.Queues(t, ch, "mine")
 				require.NoError(t, ch.QueueBind("mine", "", "x", nil))
 				for i := range 10 {
-					dePut(t, ch, "x", "", fmt.Sprint(i), time.Duration(i+1)*time.Minute)
+					putDelayed(t, ch, "x", "", fmt.Sprint(i), time.Duration(i+1)*time.Minute)
 				}
 				failed := make(chan error, 1)
 				go func() {
-					_, err := v.Call(context.Background(), "", deMessage("", time.Hour), warren.CallOptions{Exchange: "x"})
+					_, err := v.Call(context.Background(), "", delayed("", time.Hour), warren.CallOptions{Exchange: "x"})
 					failed <- err
 				}()
-				deWait(5 * time.Minute)
+				brokertest.Later(5 * time.Minute)
 				require.Equal(t, 6, b.Stats().Delayed)
-				require.Equal(t, 5, amReady(t, ch, "mine"))
+				require.Equal(t, 5, brokertest.Ready(t, ch, "mine"))
 
 				require.NoError(t, c.end(b, ch))
 				synctest.Wait()
@@ -418,16 +413,16 @@ func TestDelayedMessagesEndWithTheirExchange(t *testing.T) {
 				require.ErrorIs(t, <-failed, c.want)
 				require.Zero(t, b.Stats().Delayed)
 				require.LessOrEqual(t, b.Stats().Bytes, int64(1000), "what was kept back is not held")
-				deWait(24 * time.Hour)
+				brokertest.Later(24 * time.Hour)
 			})
 		})
 	}
 }
 
 func TestCallThroughADelayedExchange(t *testing.T) {
-	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+	runDelayed(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
 		delayed := func(ctx context.Context, opts ...warren.CallOptions) (string, error) {
-			msg := deMessage("ping", time.Minute)
+			msg := delayed("ping", time.Minute)
 			msg.Headers["mine"] = "1"
 			reply, err := b.Call(ctx, "key", msg, append(opts, warren.CallOptions{Exchange: "later"})...)
 			return string(reply.Body), err
@@ -452,7 +447,7 @@ func TestCallThroughADelayedExchange(t *testing.T) {
 		defer cancel()
 		_, err = delayed(brief)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		deWait(time.Minute)
+		brokertest.Later(time.Minute)
 		require.Zero(t, b.Stats().Delayed)
 
 		require.NoError(t, h.Close())
@@ -460,13 +455,13 @@ func TestCallThroughADelayedExchange(t *testing.T) {
 		_, err = delayed(ctx)
 		require.ErrorIs(t, err, warren.ErrRequestDropped, "when its time came no queue wanted it")
 
-		amQueues(t, ch, "q", "q2")
+		brokertest.Queues(t, ch, "q", "q2")
 		require.NoError(t, ch.QueueBind("q", "", "later", nil))
 		require.NoError(t, ch.QueueBind("q2", "", "later", nil))
 		go func() {
-			deWait(2 * time.Minute)
+			brokertest.Later(2 * time.Minute)
 			ch.QueuePurge("q")
-			deWait(time.Minute)
+			brokertest.Later(time.Minute)
 			ch.QueuePurge("q2")
 		}()
 		began = time.Now()
@@ -477,46 +472,46 @@ func TestCallThroughADelayedExchange(t *testing.T) {
 }
 
 func TestDelayedRequestHasTheTimeThatIsLeftToItsCaller(t *testing.T) {
-	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+	runDelayed(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		failed := make(chan error, 1)
 		go func() {
-			_, err := b.Call(ctx, "", deMessage("", time.Minute), warren.CallOptions{Exchange: "later"})
+			_, err := b.Call(ctx, "", delayed("", time.Minute), warren.CallOptions{Exchange: "later"})
 			failed <- err
 		}()
-		deWait(20 * time.Minute)
-		d := amTake(t, ch, "q")
+		brokertest.Later(20 * time.Minute)
+		d := brokertest.Take(t, ch, "q")
 		require.Equal(t, warren.Milliseconds(40*time.Minute), d.Expiration)
 		require.NoError(t, d.Reject(true))
 		require.ErrorIs(t, <-failed, context.DeadlineExceeded)
-		deWait(time.Millisecond)
-		require.Zero(t, amReady(t, ch, "q"), "with nobody to answer it has expired")
+		brokertest.Later(time.Millisecond)
+		require.Zero(t, brokertest.Ready(t, ch, "q"), "with nobody to answer it has expired")
 	})
 }
 
 func TestDelayedMessagesCountForTheMemoryLimit(t *testing.T) {
-	deTestWith(t, &warren.Options{MemoryLimit: 1000}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+	runDelayedWith(t, &warren.Options{MemoryLimit: 1000}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
 		for range 10 {
-			dePut(t, ch, "later", "", "x", time.Minute)
+			putDelayed(t, ch, "later", "", "x", time.Minute)
 		}
 		require.GreaterOrEqual(t, b.Stats().Bytes, int64(1000))
-		blocked := rpBlocked(t, t.Context(), ch, "q", "y")
-		deWait(time.Minute)
-		require.Equal(t, 10, amReady(t, ch, "q"))
+		blocked := brokertest.Blocked(t, t.Context(), ch, "q", "y")
+		brokertest.Later(time.Minute)
+		require.Equal(t, 10, brokertest.Ready(t, ch, "q"))
 		require.Empty(t, blocked, "now the queue holds it")
 		_, err := ch.QueuePurge("q")
 		require.NoError(t, err)
 		synctest.Wait()
 		require.Len(t, blocked, 1)
 		require.NoError(t, <-blocked)
-		require.Equal(t, []string{"y"}, amDrain(t, ch, "q"))
+		require.Equal(t, []string{"y"}, brokertest.Drain(t, ch, "q"))
 		require.Zero(t, b.Stats().Bytes)
 
 		for range 10 {
-			dePut(t, ch, "later", "", "x", time.Minute)
+			putDelayed(t, ch, "later", "", "x", time.Minute)
 		}
-		blocked = rpBlocked(t, t.Context(), ch, "q", "z")
+		blocked = brokertest.Blocked(t, t.Context(), ch, "q", "z")
 		require.NoError(t, ch.ExchangeDelete("later", warren.ExchangeDeleteOptions{}))
 		synctest.Wait()
 		require.Len(t, blocked, 1)
@@ -525,18 +520,18 @@ func TestDelayedMessagesCountForTheMemoryLimit(t *testing.T) {
 }
 
 func TestDelayedMessageKeepsItsBlindKeys(t *testing.T) {
-	deTest(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
-		amQueues(t, ch, "blind")
+	runDelayed(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		brokertest.Queues(t, ch, "blind")
 		_, err := ch.QueueDeclare("mortal", warren.QueueOptions{DeadLetter: &warren.DeadLetter{}})
 		require.NoError(t, err)
 		require.NoError(t, ch.QueueBind("mortal", "", "later", nil))
-		msg := deMessage("m", time.Second)
+		msg := delayed("m", time.Second)
 		msg.Headers["BCC"] = []any{"blind"}
-		require.NoError(t, amSend(ch, "later", "nowhere", msg, warren.PublishOptions{}))
-		deWait(time.Second)
-		d := amTake(t, ch, "mortal")
+		require.NoError(t, brokertest.Send(ch, "later", "nowhere", msg, warren.PublishOptions{}))
+		brokertest.Later(time.Second)
+		d := brokertest.Take(t, ch, "mortal")
 		require.NoError(t, d.Reject(false))
-		d = amTake(t, ch, "blind")
+		d = brokertest.Take(t, ch, "blind")
 		require.Equal(t, "m", string(d.Body))
 		require.NotContains(t, d.Headers, "BCC")
 	})

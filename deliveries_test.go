@@ -13,31 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// rpDrain reads all that is ready, in order, and whether any was redelivered.
-func rpDrain(t *testing.T, ch *warren.Channel, queue string) (bodies []string, redelivered bool) {
-	t.Helper()
-	for {
-		d, ok, err := ch.Get(queue, true)
-		require.NoError(t, err)
-		if !ok {
-			return bodies, redelivered
-		}
-		bodies = append(bodies, string(d.Body))
-		redelivered = redelivered || d.Redelivered
-	}
-}
-
-// rpFromTo are the numbers from from to to-1.
-func rpFromTo(from, to int) (list []string) {
-	for i := from; i < to; i++ {
-		list = append(list, strconv.Itoa(i))
-	}
-	return list
-}
-
-var rpConsumeOptions = []struct {
+var consumeOptions = []struct {
 	name string
 	o    warren.ConsumeOptions
 }{
@@ -51,13 +30,13 @@ var rpConsumeOptions = []struct {
 // left it, however the loop was left.
 func TestLeavingALoopGivesBackWhatItHasNotSeen(t *testing.T) {
 	const all, seen = 500, 70 // more than one batch
-	for _, test := range rpConsumeOptions {
+	for _, test := range consumeOptions {
 		for _, way := range []string{"break", "panic", "goexit", "context", "cancel", "close"} {
 			t.Run(test.name+", "+way, func(t *testing.T) {
-				rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-					other, ch := rpChannel(t, b), rpChannel(t, b)
-					rpQueue(t, other, "q")
-					rpNumbers(t, other, "q", all)
+				brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+					other, ch := brokertest.Channel(t, b), brokertest.Channel(t, b)
+					brokertest.Queues(t, other, "q")
+					brokertest.Fill(t, other, "q", brokertest.Numbers(0, all-1)...)
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
 					var got []string
@@ -94,7 +73,7 @@ func TestLeavingALoopGivesBackWhatItHasNotSeen(t *testing.T) {
 						}
 					})
 					wg.Wait()
-					require.Equal(t, rpFromTo(0, seen), got)
+					require.Equal(t, brokertest.Numbers(0, seen-1), got)
 					switch way {
 					case "context":
 						require.ErrorIs(t, last, context.Canceled)
@@ -107,10 +86,10 @@ func TestLeavingALoopGivesBackWhatItHasNotSeen(t *testing.T) {
 					require.Zero(t, s.Consumers)
 					require.Zero(t, s.Unacked)
 					require.EqualValues(t, seen, s.Delivered)
-					bodies, redelivered := rpDrain(t, other, "q")
-					require.Equal(t, rpFromTo(seen, all), bodies)
+					bodies, redelivered := brokertest.DrainAgain(t, other, "q")
+					require.Equal(t, brokertest.Numbers(seen, all-1), bodies)
 					require.False(t, redelivered)
-					rpClean(t, b)
+					brokertest.Clean(t, b)
 				})
 			})
 		}
@@ -118,10 +97,10 @@ func TestLeavingALoopGivesBackWhatItHasNotSeen(t *testing.T) {
 }
 
 func TestSeenAndUnsettledComesBackAsRedelivered(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		other, ch := rpChannel(t, b), rpChannel(t, b)
-		rpQueue(t, other, "q")
-		rpNumbers(t, other, "q", 10)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		other, ch := brokertest.Channel(t, b), brokertest.Channel(t, b)
+		brokertest.Queues(t, other, "q")
+		brokertest.Fill(t, other, "q", brokertest.Numbers(0, 9)...)
 		n := 0
 		for _, err := range ch.Deliveries(t.Context(), "q", warren.ConsumeOptions{}) {
 			require.NoError(t, err)
@@ -143,10 +122,10 @@ func TestSeenAndUnsettledComesBackAsRedelivered(t *testing.T) {
 }
 
 func TestConsumersOwnLoopDoesNotCancelIt(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
-		rpNumbers(t, ch, "q", 200)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 199)...)
 		c, err := ch.Consume("q", warren.ConsumeOptions{})
 		require.NoError(t, err)
 		var got []string
@@ -159,14 +138,14 @@ func TestConsumersOwnLoopDoesNotCancelIt(t *testing.T) {
 				}
 			}
 		}
-		require.Equal(t, rpFromTo(0, 200), got)
+		require.Equal(t, brokertest.Numbers(0, 199), got)
 		require.Equal(t, 1, b.Stats().Consumers)
 	})
 }
 
 func TestErrorIsTheLastPair(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		collect := func(ctx context.Context, queue string) (bodies []string, errs []error) {
 			for d, err := range ch.Deliveries(ctx, queue, warren.ConsumeOptions{NoAck: true}) {
 				if err != nil {
@@ -183,22 +162,22 @@ func TestErrorIsTheLastPair(t *testing.T) {
 		require.Len(t, errs, 1)
 		require.ErrorIs(t, errs[0], warren.ErrNotFound)
 
-		rpQueue(t, ch, "q")
-		rpNumbers(t, ch, "q", 100)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 99)...)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
 		defer cancel()
 		start := time.Now()
 		bodies, errs := collect(ctx, "q")
-		require.Equal(t, rpFromTo(0, 100), bodies)
+		require.Equal(t, brokertest.Numbers(0, 99), bodies)
 		require.Len(t, errs, 1)
 		require.ErrorIs(t, errs[0], context.DeadlineExceeded)
 		require.Equal(t, 3*time.Hour, time.Since(start))
 		require.Zero(t, b.Stats().Consumers)
 
-		rpNumbers(t, ch, "q", 100)
+		brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 99)...)
 		time.AfterFunc(time.Hour, func() { ch.QueueDelete("q", warren.QueueDeleteOptions{}) })
 		bodies, errs = collect(t.Context(), "q")
-		require.Equal(t, rpFromTo(0, 100), bodies)
+		require.Equal(t, brokertest.Numbers(0, 99), bodies)
 		require.Len(t, errs, 1)
 		require.ErrorIs(t, errs[0], warren.ErrConsumerCancelled)
 	})
@@ -206,10 +185,10 @@ func TestErrorIsTheLastPair(t *testing.T) {
 
 // A context that ends stops a loop even when there is always one more message.
 func TestEndOfContextStopsABusyLoop(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
-		rpNumbers(t, ch, "q", 10)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 9)...)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		n := 0
@@ -230,11 +209,11 @@ func TestEndOfContextStopsABusyLoop(t *testing.T) {
 }
 
 func TestManyReadersOfOneConsumerGetEachMessageOnce(t *testing.T) {
-	for _, test := range rpConsumeOptions {
+	for _, test := range consumeOptions {
 		t.Run(test.name, func(t *testing.T) {
-			rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-				ch := rpChannel(t, b)
-				rpQueue(t, ch, "q")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
 				c, err := ch.Consume("q", test.o)
 				require.NoError(t, err)
 				var mu sync.Mutex
@@ -266,7 +245,7 @@ func TestManyReadersOfOneConsumerGetEachMessageOnce(t *testing.T) {
 					})
 				}
 				for i := range 300 {
-					rpPublish(t, ch, "q", strconv.Itoa(i))
+					brokertest.Fill(t, ch, "q", strconv.Itoa(i))
 					if i%10 == 0 {
 						time.Sleep(time.Millisecond)
 					}
@@ -276,11 +255,11 @@ func TestManyReadersOfOneConsumerGetEachMessageOnce(t *testing.T) {
 				require.NoError(t, c.Cancel())
 				wg.Wait()
 				require.Len(t, got, 300)
-				want := rpFromTo(0, 300)
+				want := brokertest.Numbers(0, 299)
 				slices.Sort(want)
 				slices.Sort(got)
 				require.Equal(t, want, got)
-				rpClean(t, b)
+				brokertest.Clean(t, b)
 			})
 		})
 	}
@@ -288,10 +267,10 @@ func TestManyReadersOfOneConsumerGetEachMessageOnce(t *testing.T) {
 
 func TestMailboxIsBoundedAndTheRestStaysInTheQueue(t *testing.T) {
 	for _, noAck := range []bool{false, true} {
-		rpBubble(t, &warren.Options{Mailbox: 5}, func(t *testing.T, b *warren.Broker) {
-			ch := rpChannel(t, b)
-			rpQueue(t, ch, "q")
-			rpNumbers(t, ch, "q", 20)
+		brokertest.RunWith(t, &warren.Options{Mailbox: 5}, func(t *testing.T, b *warren.Broker) {
+			ch := brokertest.Channel(t, b)
+			brokertest.Queues(t, ch, "q")
+			brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 19)...)
 			c, err := ch.Consume("q", warren.ConsumeOptions{NoAck: noAck})
 			require.NoError(t, err)
 			require.Equal(t, 15, b.Stats().Ready)
@@ -308,10 +287,10 @@ func TestMailboxIsBoundedAndTheRestStaysInTheQueue(t *testing.T) {
 }
 
 func TestMailboxIs256ByDefault(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
-		rpNumbers(t, ch, "q", 300)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 299)...)
 		_, err := ch.Consume("q", warren.ConsumeOptions{})
 		require.NoError(t, err)
 		require.Equal(t, 300-256, b.Stats().Ready)
@@ -319,10 +298,10 @@ func TestMailboxIs256ByDefault(t *testing.T) {
 }
 
 func TestPrefetchBoundsWhatIsUnsettled(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
-		rpNumbers(t, ch, "q", 10)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 9)...)
 		var open []warren.Delivery
 		most := 0
 		c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{Prefetch: 3}, func(d warren.Delivery) {
@@ -343,15 +322,15 @@ func TestPrefetchBoundsWhatIsUnsettled(t *testing.T) {
 		require.NoError(t, c.Cancel())
 		<-c.Done()
 		require.Equal(t, 3, most)
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestConsumeFuncCallsOneAfterAnotherUntilTheEnd(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
-		rpNumbers(t, ch, "q", 5)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 4)...)
 		var got []string
 		running := 0
 		c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{NoAck: true}, func(d warren.Delivery) {
@@ -370,7 +349,7 @@ func TestConsumeFuncCallsOneAfterAnotherUntilTheEnd(t *testing.T) {
 		}
 		<-c.Done()
 		require.Equal(t, []string{"0/1", "1/1", "2/1"}, got)
-		bodies, redelivered := rpDrain(t, ch, "q")
+		bodies, redelivered := brokertest.DrainAgain(t, ch, "q")
 		require.Equal(t, []string{"3", "4"}, bodies)
 		require.False(t, redelivered)
 
@@ -381,24 +360,24 @@ func TestConsumeFuncCallsOneAfterAnotherUntilTheEnd(t *testing.T) {
 }
 
 func TestConsumeFuncThatLeavesByGoexitEndsItsConsumer(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
-		rpNumbers(t, ch, "q", 5)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 4)...)
 		c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{NoAck: true}, func(warren.Delivery) { runtime.Goexit() })
 		require.NoError(t, err)
 		<-c.Done()
 		synctest.Wait()
 		require.Zero(t, b.Stats().Consumers)
-		bodies, _ := rpDrain(t, ch, "q")
-		require.Equal(t, rpFromTo(1, 5), bodies)
+		bodies, _ := brokertest.DrainAgain(t, ch, "q")
+		require.Equal(t, brokertest.Numbers(1, 4), bodies)
 	})
 }
 
 func TestConsumersThatComeAndGoLoseNothing(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		const all = 2000
 		var mu sync.Mutex
 		got := make(map[string]int)
@@ -412,7 +391,7 @@ func TestConsumersThatComeAndGoLoseNothing(t *testing.T) {
 					if finished {
 						return
 					}
-					mine := rpMustChannel(b)
+					mine := brokertest.MustChannel(b)
 					n := 0
 					ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 					for d, err := range mine.Deliveries(ctx, "q", warren.ConsumeOptions{Prefetch: 10 * i}) {
@@ -432,20 +411,12 @@ func TestConsumersThatComeAndGoLoseNothing(t *testing.T) {
 				}
 			})
 		}
-		rpNumbers(t, ch, "q", all)
+		brokertest.Fill(t, ch, "q", brokertest.Numbers(0, all-1)...)
 		wg.Wait()
 		require.Len(t, got, all)
 		for body, n := range got {
 			require.Equal(t, 1, n, body)
 		}
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
-}
-
-func rpMustChannel(b *warren.Broker) *warren.Channel {
-	ch, err := b.Channel()
-	if err != nil {
-		panic(err)
-	}
-	return ch
 }

@@ -6,23 +6,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// boReturns are the ways in which a delivery comes back.
-var boReturns = map[string]func(t *boEnv, ch boChannel, d warren.Delivery){
-	"nack": func(t *boEnv, ch boChannel, d warren.Delivery) {
+// returns are the ways in which a delivery comes back.
+var returns = map[string]func(t *both, ch sideChannel, d warren.Delivery){
+	"nack": func(t *both, ch sideChannel, d warren.Delivery) {
 		require.NoError(t, ch.Nack(d.DeliveryTag, false, true))
 	},
-	"reject": func(t *boEnv, ch boChannel, d warren.Delivery) {
+	"reject": func(t *both, ch sideChannel, d warren.Delivery) {
 		require.NoError(t, ch.Reject(d.DeliveryTag, true))
 	},
-	"recover": func(t *boEnv, ch boChannel, _ warren.Delivery) { require.NoError(t, ch.Recover(true)) },
-	"close":   func(t *boEnv, ch boChannel, _ warren.Delivery) { require.NoError(t, ch.Close()) },
-	"loss":    func(t *boEnv, ch boChannel, _ warren.Delivery) { ch.Lose() },
+	"recover": func(t *both, ch sideChannel, _ warren.Delivery) { require.NoError(t, ch.Recover(true)) },
+	"close":   func(t *both, ch sideChannel, _ warren.Delivery) { require.NoError(t, ch.Close()) },
+	"loss":    func(t *both, ch sideChannel, _ warren.Delivery) { ch.Lose() },
 }
 
 func TestAMessageComesBackAsOftenAsTheDeliveryLimit(t *testing.T) {
-	boEach(t, boReturns, func(t *boEnv, giveBack func(t *boEnv, ch boChannel, d warren.Delivery)) {
+	eachBoth(t, returns, func(t *both, giveBack func(t *both, ch sideChannel, d warren.Delivery)) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{DeliveryLimit: 2, DeadLetter: t.deadLetters(ch)})
 		t.put(ch, "q", "m", "next")
@@ -40,13 +41,13 @@ func TestAMessageComesBackAsOftenAsTheDeliveryLimit(t *testing.T) {
 		}
 		require.Equal(t, "next", string(t.take(ch, "q").Body))
 		d := t.takeDead(ch)
-		require.Equal(t, []warren.Table{boDeath("q", "delivery_limit", 1, "", "q")}, boDeaths(d))
+		require.Equal(t, []warren.Table{death("q", "delivery_limit", 1, "", "q")}, deathsOf(d))
 		require.NotContains(t, d.Headers, "x-delivery-count", "it starts again elsewhere")
 	})
 }
 
 func TestADeliveryLimitOfZero(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{DeadLetter: t.deadLetters(ch), Args: warren.Table{"x-delivery-limit": 0}})
 		t.put(ch, "q", "m")
@@ -56,7 +57,7 @@ func TestADeliveryLimitOfZero(t *testing.T) {
 }
 
 func TestWithoutADeliveryLimitNothingIsCounted(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{})
 		t.put(ch, "q", "m")
@@ -70,7 +71,7 @@ func TestWithoutADeliveryLimitNothingIsCounted(t *testing.T) {
 
 // The header stands beside those of the message, which stays as it was.
 func TestTheDeliveryCountIsTheQueuesOwn(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		for _, q := range []string{"limited", "free"} {
 			o := warren.QueueOptions{}
@@ -90,7 +91,7 @@ func TestTheDeliveryCountIsTheQueuesOwn(t *testing.T) {
 
 // Of many that come back at once only those are lost that came once too often.
 func TestDeliveriesAreCountedOneByOne(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{DeliveryLimit: 1, DeadLetter: t.deadLetters(ch)})
 		t.put(ch, "q", "1", "2", "3")
@@ -106,15 +107,15 @@ func TestDeliveriesAreCountedOneByOne(t *testing.T) {
 
 // What a reader in process has not seen was not delivered.
 func TestUnreadMessagesAreNotCounted(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		_, err := ch.QueueDeclare("q", warren.QueueOptions{DeliveryLimit: 1})
 		require.NoError(t, err)
-		amPut(t, ch, "", "q", "m")
+		brokertest.Put(t, ch, "", "q", "m")
 		for range 5 {
-			require.NoError(t, amConsume(t, ch, "q", warren.ConsumeOptions{}).Cancel())
+			require.NoError(t, brokertest.Consume(t, ch, "q", warren.ConsumeOptions{}).Cancel())
 		}
-		d := amTake(t, ch, "q")
+		d := brokertest.Take(t, ch, "q")
 		require.Nil(t, d.Headers)
 		require.False(t, d.Redelivered)
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/warrenmq/warren"
 
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -53,11 +54,11 @@ func TestErrClosedIsTheNetworksToo(t *testing.T) {
 }
 
 func TestErrorsReadWell(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		_, err := ch.QueueDeclarePassive("q")
 		require.EqualError(t, err, "warren: queue.declare: 404 NOT_FOUND - no queue 'q' in vhost '/'")
-		err = amSend(ch, "amq.direct", "k", warren.Message{}, warren.PublishOptions{Mandatory: true})
+		err = brokertest.Send(ch, "amq.direct", "k", warren.Message{}, warren.PublishOptions{Mandatory: true})
 		require.EqualError(t, err, "warren: message returned: 312 NO_ROUTE (exchange 'amq.direct', routing key 'k')")
 	})
 	require.EqualError(t, &warren.Error{Code: 406, Class: 60, Method: 80, Text: "T", Hint: "do this"}, "warren: basic.ack: 406 T (do this)")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 // BenchmarkHash100 publishes to a consistent hash exchange with 100 bindings,
@@ -71,11 +72,11 @@ func BenchmarkDelay(b *testing.B) {
 		}
 	}
 	open := func(b *testing.B) *warren.Channel {
-		ch := benchChannelOf(b, warren.New(&warren.Options{MemoryLimit: -1}))
+		ch := brokertest.Channel(b, brokertest.New(b, &warren.Options{MemoryLimit: -1}))
 		if err := ch.ExchangeDeclare("x", warren.DelayedMessage, warren.ExchangeOptions{DelayedType: warren.Fanout}); err != nil {
 			b.Fatal(err)
 		}
-		benchQueue(b, ch, "q")
+		brokertest.Queues(b, ch, "q")
 		if err := ch.QueueBind("q", "", "x", nil); err != nil {
 			b.Fatal(err)
 		}

@@ -6,18 +6,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestExchangesOfAMQPArePredeclared(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		for name, kind := range map[string]warren.ExchangeType{
 			"amq.direct": warren.Direct, "amq.fanout": warren.Fanout, "amq.topic": warren.Topic,
 			"amq.headers": warren.Headers, "amq.match": warren.Headers,
 		} {
 			require.NoError(t, ch.ExchangeDeclarePassive(name))
 			require.NoError(t, ch.ExchangeDeclare(name, kind, warren.ExchangeOptions{Durable: true}), "equal properties")
-			amFails(t, ch.ExchangeDeclare(name, kind, warren.ExchangeOptions{}), 406, 40, 10,
+			brokertest.Fails(t, ch.ExchangeDeclare(name, kind, warren.ExchangeOptions{}), 406, 40, 10,
 				"PRECONDITION_FAILED - inequivalent arg 'durable' for exchange '"+name+"' in vhost '/': received 'false' but current is 'true'")
 		}
 	})
@@ -47,10 +48,10 @@ func TestExchangeDeclareRefuses(t *testing.T) {
 			"PRECONDITION_FAILED - invalid type 'bool' for arg 'x-alternate-exchange' in exchange 'x' in vhost '/'"},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
 				before := b.Stats().Exchanges
-				amFails(t, ch.ExchangeDeclare(c.name, c.kind, c.options), c.code, 40, 10, c.text)
+				brokertest.Fails(t, ch.ExchangeDeclare(c.name, c.kind, c.options), c.code, 40, 10, c.text)
 				require.Equal(t, before, b.Stats().Exchanges, "nothing was declared")
 			})
 		})
@@ -89,8 +90,8 @@ func TestExchangeRedeclareComparesProperties(t *testing.T) {
 			second: warren.ExchangeOptions{Args: warren.Table{"mine": "2", "yours": int64(1)}}},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
 				require.NoError(t, ch.ExchangeDeclare("x", warren.Direct, c.first))
 				if c.kind == "" {
 					c.kind = warren.Direct
@@ -99,7 +100,7 @@ func TestExchangeRedeclareComparesProperties(t *testing.T) {
 				if c.mismatch == "" {
 					require.NoError(t, err)
 				} else {
-					amFails(t, err, 406, 40, 10, "PRECONDITION_FAILED - inequivalent arg "+c.mismatch)
+					brokertest.Fails(t, err, 406, 40, 10, "PRECONDITION_FAILED - inequivalent arg "+c.mismatch)
 				}
 				require.NoError(t, ch.ExchangeDeclare("x", warren.Direct, c.first), "the exchange is as it was")
 			})
@@ -108,41 +109,41 @@ func TestExchangeRedeclareComparesProperties(t *testing.T) {
 }
 
 func TestExchangeDeclarePassive(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amFails(t, ch.ExchangeDeclarePassive("x"), 404, 40, 10, "NOT_FOUND - no exchange 'x' in vhost '/'")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Fails(t, ch.ExchangeDeclarePassive("x"), 404, 40, 10, "NOT_FOUND - no exchange 'x' in vhost '/'")
 		require.NoError(t, ch.ExchangeDeclare("x", warren.Topic, warren.ExchangeOptions{Internal: true}))
 		require.NoError(t, ch.ExchangeDeclarePassive("x"), "nothing is compared")
-		amFails(t, ch.ExchangeDeclarePassive(""), 403, 40, 10, "ACCESS_REFUSED - operation not permitted on the default exchange")
+		brokertest.Fails(t, ch.ExchangeDeclarePassive(""), 403, 40, 10, "ACCESS_REFUSED - operation not permitted on the default exchange")
 	})
 }
 
 func TestExchangeDelete(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		require.NoError(t, ch.ExchangeDelete("missing", warren.ExchangeDeleteOptions{IfUnused: true}), "what is missing is as good as deleted")
-		amFails(t, ch.ExchangeDelete("", warren.ExchangeDeleteOptions{}), 403, 40, 20,
+		brokertest.Fails(t, ch.ExchangeDelete("", warren.ExchangeDeleteOptions{}), 403, 40, 20,
 			"ACCESS_REFUSED - operation not permitted on the default exchange")
-		amFails(t, ch.ExchangeDelete("amq.topic", warren.ExchangeDeleteOptions{}), 403, 40, 20,
+		brokertest.Fails(t, ch.ExchangeDelete("amq.topic", warren.ExchangeDeleteOptions{}), 403, 40, 20,
 			"ACCESS_REFUSED - deletion of system exchange 'amq.topic' in vhost '/' not allowed")
 
-		amQueues(t, ch, "q")
-		amExchanges(t, ch, warren.Direct, "x")
+		brokertest.Queues(t, ch, "q")
+		brokertest.Exchanges(t, ch, warren.Direct, "x")
 		require.NoError(t, ch.QueueBind("q", "k", "x", nil))
 		require.NoError(t, ch.ExchangeDelete("x", warren.ExchangeDeleteOptions{}))
-		amFails(t, ch.ExchangeDeclarePassive("x"), 404, 40, 10, "NOT_FOUND - no exchange 'x' in vhost '/'")
-		amExchanges(t, ch, warren.Direct, "x")
-		amPut(t, ch, "x", "k", "lost")
-		require.Empty(t, amDrain(t, ch, "q"), "the bindings went with the exchange")
+		brokertest.Fails(t, ch.ExchangeDeclarePassive("x"), 404, 40, 10, "NOT_FOUND - no exchange 'x' in vhost '/'")
+		brokertest.Exchanges(t, ch, warren.Direct, "x")
+		brokertest.Put(t, ch, "x", "k", "lost")
+		require.Empty(t, brokertest.Drain(t, ch, "q"), "the bindings went with the exchange")
 	})
 }
 
 func TestExchangeDeleteIfUnusedLooksAtOutgoingBindings(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amExchanges(t, ch, warren.Direct, "source", "destination")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Exchanges(t, ch, warren.Direct, "source", "destination")
 		require.NoError(t, ch.ExchangeBind("destination", "k", "source", nil))
-		amFails(t, ch.ExchangeDelete("source", warren.ExchangeDeleteOptions{IfUnused: true}), 406, 40, 20,
+		brokertest.Fails(t, ch.ExchangeDelete("source", warren.ExchangeDeleteOptions{IfUnused: true}), 406, 40, 20,
 			"PRECONDITION_FAILED - exchange 'source' in vhost '/' in use")
 		require.NoError(t, ch.ExchangeDelete("destination", warren.ExchangeDeleteOptions{IfUnused: true}), "to be a destination is no use")
 		require.NoError(t, ch.ExchangeDelete("source", warren.ExchangeDeleteOptions{IfUnused: true}), "its binding went with the destination")
@@ -157,10 +158,10 @@ func TestAutoDeleteExchangeGoesWithItsLastOutgoingBinding(t *testing.T) {
 		"its exchange deleted": func(ch *warren.Channel) error { return ch.ExchangeDelete("y", warren.ExchangeDeleteOptions{}) },
 	} {
 		t.Run(rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amQueues(t, ch, "q")
-				amExchanges(t, ch, warren.Direct, "y", "above")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
+				brokertest.Exchanges(t, ch, warren.Direct, "y", "above")
 				require.NoError(t, ch.ExchangeDeclare("x", warren.Direct, warren.ExchangeOptions{AutoDelete: true}))
 				require.NoError(t, ch.ExchangeBind("x", "k", "above", nil))
 				require.NoError(t, ch.ExchangeUnbind("x", "k", "above", nil))
@@ -182,9 +183,9 @@ func TestAutoDeleteExchangeGoesWithItsLastOutgoingBinding(t *testing.T) {
 }
 
 func TestAutoDeleteExchangesGoInAChain(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		for _, name := range []string{"x1", "x2", "x3"} {
 			require.NoError(t, ch.ExchangeDeclare(name, warren.Fanout, warren.ExchangeOptions{AutoDelete: true}))
 		}
@@ -199,78 +200,78 @@ func TestAutoDeleteExchangesGoInAChain(t *testing.T) {
 }
 
 func TestInternalExchangeTakesMessagesFromExchangesOnly(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		require.NoError(t, ch.ExchangeDeclare("in", warren.Fanout, warren.ExchangeOptions{Internal: true}))
 		require.NoError(t, ch.QueueBind("q", "", "in", nil))
-		amFails(t, amSend(ch, "in", "k", warren.Message{}, warren.PublishOptions{}), 403, 60, 40,
+		brokertest.Fails(t, brokertest.Send(ch, "in", "k", warren.Message{}, warren.PublishOptions{}), 403, 60, 40,
 			"ACCESS_REFUSED - cannot publish to internal exchange 'in' in vhost '/'")
 
-		amExchanges(t, ch, warren.Fanout, "out")
+		brokertest.Exchanges(t, ch, warren.Fanout, "out")
 		require.NoError(t, ch.ExchangeBind("in", "", "out", nil))
 		require.NoError(t, ch.ExchangeDeclare("strict", warren.Direct, warren.ExchangeOptions{Alternate: "in"}))
-		amPut(t, ch, "out", "k", "by binding")
-		amPut(t, ch, "strict", "k", "as alternate")
-		require.Equal(t, []string{"by binding", "as alternate"}, amDrain(t, ch, "q"))
+		brokertest.Put(t, ch, "out", "k", "by binding")
+		brokertest.Put(t, ch, "strict", "k", "as alternate")
+		require.Equal(t, []string{"by binding", "as alternate"}, brokertest.Drain(t, ch, "q"))
 	})
 }
 
 func TestDefaultExchangeHasEveryQueueByItsName(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "a", "b")
-		amPut(t, ch, "", "a", "1")
-		amPut(t, ch, "", "b", "2")
-		amPut(t, ch, "", "c", "3")
-		d := amTake(t, ch, "a")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "a", "b")
+		brokertest.Put(t, ch, "", "a", "1")
+		brokertest.Put(t, ch, "", "b", "2")
+		brokertest.Put(t, ch, "", "c", "3")
+		d := brokertest.Take(t, ch, "a")
 		require.Equal(t, "1", string(d.Body))
 		require.Equal(t, "", d.Exchange)
 		require.Equal(t, "a", d.RoutingKey)
-		require.Equal(t, []string{"2"}, amDrain(t, ch, "b"))
+		require.Equal(t, []string{"2"}, brokertest.Drain(t, ch, "b"))
 
 		const text = "ACCESS_REFUSED - operation not permitted on the default exchange"
-		amFails(t, ch.QueueBind("a", "k", "", nil), 403, 50, 20, text)
-		amFails(t, ch.QueueUnbind("a", "a", "", nil), 403, 50, 50, text)
-		amFails(t, ch.ExchangeBind("amq.fanout", "k", "", nil), 403, 40, 30, text)
-		amFails(t, ch.ExchangeBind("", "k", "amq.fanout", nil), 403, 40, 30, text)
-		amFails(t, ch.ExchangeUnbind("amq.fanout", "k", "", nil), 403, 40, 40, text)
-		amFails(t, ch.ExchangeUnbind("", "k", "amq.fanout", nil), 403, 40, 40, text)
+		brokertest.Fails(t, ch.QueueBind("a", "k", "", nil), 403, 50, 20, text)
+		brokertest.Fails(t, ch.QueueUnbind("a", "a", "", nil), 403, 50, 50, text)
+		brokertest.Fails(t, ch.ExchangeBind("amq.fanout", "k", "", nil), 403, 40, 30, text)
+		brokertest.Fails(t, ch.ExchangeBind("", "k", "amq.fanout", nil), 403, 40, 30, text)
+		brokertest.Fails(t, ch.ExchangeUnbind("amq.fanout", "k", "", nil), 403, 40, 40, text)
+		brokertest.Fails(t, ch.ExchangeUnbind("", "k", "amq.fanout", nil), 403, 40, 40, text)
 	})
 }
 
 func TestDirectExchangeGivesACopyToEveryQueueOfTheKey(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "a", "b", "c")
-		amExchanges(t, ch, warren.Direct, "x")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "a", "b", "c")
+		brokertest.Exchanges(t, ch, warren.Direct, "x")
 		require.NoError(t, ch.QueueBind("a", "k", "x", nil))
 		require.NoError(t, ch.QueueBind("b", "k", "x", nil))
 		require.NoError(t, ch.QueueBind("b", "K", "x", nil))
 		require.NoError(t, ch.QueueBind("c", "k.l", "x", nil))
 		require.NoError(t, ch.QueueBind("c", "", "x", nil))
-		amPut(t, ch, "x", "k", "k")
-		amPut(t, ch, "x", "K", "K")
-		amPut(t, ch, "x", "", "empty")
-		amPut(t, ch, "x", "*", "no pattern")
-		require.Equal(t, []string{"k"}, amDrain(t, ch, "a"))
-		require.Equal(t, []string{"k", "K"}, amDrain(t, ch, "b"))
-		require.Equal(t, []string{"empty"}, amDrain(t, ch, "c"))
+		brokertest.Put(t, ch, "x", "k", "k")
+		brokertest.Put(t, ch, "x", "K", "K")
+		brokertest.Put(t, ch, "x", "", "empty")
+		brokertest.Put(t, ch, "x", "*", "no pattern")
+		require.Equal(t, []string{"k"}, brokertest.Drain(t, ch, "a"))
+		require.Equal(t, []string{"k", "K"}, brokertest.Drain(t, ch, "b"))
+		require.Equal(t, []string{"empty"}, brokertest.Drain(t, ch, "c"))
 	})
 }
 
 func TestFanoutExchangeIgnoresKeys(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "a", "b", "c")
-		amExchanges(t, ch, warren.Fanout, "x")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "a", "b", "c")
+		brokertest.Exchanges(t, ch, warren.Fanout, "x")
 		require.NoError(t, ch.QueueBind("a", "1", "x", nil))
 		require.NoError(t, ch.QueueBind("b", "2", "x", nil))
 		require.NoError(t, ch.QueueBind("b", "3", "x", nil))
-		amPut(t, ch, "x", "9", "m")
-		require.Equal(t, []string{"m"}, amDrain(t, ch, "a"))
-		require.Equal(t, []string{"m"}, amDrain(t, ch, "b"), "one copy, however many bindings match")
-		require.Empty(t, amDrain(t, ch, "c"))
+		brokertest.Put(t, ch, "x", "9", "m")
+		require.Equal(t, []string{"m"}, brokertest.Drain(t, ch, "a"))
+		require.Equal(t, []string{"m"}, brokertest.Drain(t, ch, "b"), "one copy, however many bindings match")
+		require.Empty(t, brokertest.Drain(t, ch, "c"))
 	})
 }
 
@@ -294,7 +295,7 @@ func TestAlternateExchange(t *testing.T) {
 		}, "q3"},
 		{"and a mandatory message that finds nothing there comes back", func(*testing.T, *warren.Channel) {}, ""},
 		{"is not used when a bound exchange leads nowhere", func(t *testing.T, ch *warren.Channel) {
-			amExchanges(t, ch, warren.Direct, "nowhere")
+			brokertest.Exchanges(t, ch, warren.Direct, "nowhere")
 			require.NoError(t, ch.ExchangeBind("nowhere", "k", "strict", nil))
 			require.NoError(t, ch.QueueBind("q2", "k", "next", nil))
 		}, ""},
@@ -304,19 +305,19 @@ func TestAlternateExchange(t *testing.T) {
 		}, ""},
 		{"may be declared later", func(t *testing.T, ch *warren.Channel) {
 			require.NoError(t, ch.ExchangeDelete("next", warren.ExchangeDeleteOptions{}))
-			amExchanges(t, ch, warren.Fanout, "next")
+			brokertest.Exchanges(t, ch, warren.Fanout, "next")
 			require.NoError(t, ch.QueueBind("q2", "", "next", nil))
 		}, "q2"},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amQueues(t, ch, "q1", "q2", "q3")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q1", "q2", "q3")
 				require.NoError(t, ch.ExchangeDeclare("strict", warren.Direct, warren.ExchangeOptions{Args: warren.Table{"alternate-exchange": "next"}}))
 				require.NoError(t, ch.ExchangeDeclare("next", warren.Direct, warren.ExchangeOptions{Alternate: "last"}))
-				amExchanges(t, ch, warren.Direct, "last")
+				brokertest.Exchanges(t, ch, warren.Direct, "last")
 				c.setup(t, ch)
-				err := amSend(ch, "strict", "k", warren.Message{Body: []byte("m")}, warren.PublishOptions{Mandatory: true})
+				err := brokertest.Send(ch, "strict", "k", warren.Message{Body: []byte("m")}, warren.PublishOptions{Mandatory: true})
 				if c.want == "" {
 					require.ErrorIs(t, err, warren.ErrNoRoute)
 				} else {
@@ -324,10 +325,10 @@ func TestAlternateExchange(t *testing.T) {
 				}
 				for _, q := range []string{"q1", "q2", "q3"} {
 					if q == c.want {
-						d := amTake(t, ch, q)
+						d := brokertest.Take(t, ch, q)
 						require.Equal(t, "strict", d.Exchange, "the exchange it was published to")
 					}
-					require.Empty(t, amDrain(t, ch, q), q)
+					require.Empty(t, brokertest.Drain(t, ch, q), q)
 				}
 			})
 		})
@@ -335,13 +336,13 @@ func TestAlternateExchange(t *testing.T) {
 }
 
 func TestAlternateExchangesInACircle(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		require.NoError(t, ch.ExchangeDeclare("x", warren.Direct, warren.ExchangeOptions{Alternate: "y"}))
 		require.NoError(t, ch.ExchangeDeclare("y", warren.Direct, warren.ExchangeOptions{Alternate: "x"}))
 		require.NoError(t, ch.ExchangeDeclare("z", warren.Direct, warren.ExchangeOptions{Alternate: "z"}))
 		for _, x := range []string{"x", "y", "z"} {
-			require.ErrorIs(t, amSend(ch, x, "k", warren.Message{}, warren.PublishOptions{Mandatory: true}), warren.ErrNoRoute)
+			require.ErrorIs(t, brokertest.Send(ch, x, "k", warren.Message{}, warren.PublishOptions{Mandatory: true}), warren.ErrNoRoute)
 		}
 	})
 }
@@ -349,28 +350,28 @@ func TestAlternateExchangesInACircle(t *testing.T) {
 func TestAlternateExchangeArgumentHasTwoNames(t *testing.T) {
 	for _, arg := range []string{"alternate-exchange", "x-alternate-exchange"} {
 		t.Run(arg, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amQueues(t, ch, "q")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
 				require.NoError(t, ch.ExchangeDeclare("x", warren.Direct, warren.ExchangeOptions{Args: warren.Table{arg: "amq.fanout"}}))
 				require.NoError(t, ch.QueueBind("q", "", "amq.fanout", nil))
-				amPut(t, ch, "x", "k", "m")
-				require.Equal(t, []string{"m"}, amDrain(t, ch, "q"))
+				brokertest.Put(t, ch, "x", "k", "m")
+				require.Equal(t, []string{"m"}, brokertest.Drain(t, ch, "q"))
 			})
 		})
 	}
 }
 
 func TestAlternateExchangeLooksAtAllKeysOfTheMessage(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "direct", "alternate")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "direct", "alternate")
 		require.NoError(t, ch.ExchangeDeclare("x", warren.Direct, warren.ExchangeOptions{Alternate: "amq.fanout"}))
 		require.NoError(t, ch.QueueBind("direct", "copy", "x", nil))
 		require.NoError(t, ch.QueueBind("alternate", "", "amq.fanout", nil))
 		msg := warren.Message{Headers: warren.Table{"CC": []any{"copy"}}}
-		require.NoError(t, amSend(ch, "x", "nobody", msg, warren.PublishOptions{}))
-		require.Len(t, amDrain(t, ch, "direct"), 1)
-		require.Empty(t, amDrain(t, ch, "alternate"), "the key in CC was routed")
+		require.NoError(t, brokertest.Send(ch, "x", "nobody", msg, warren.PublishOptions{}))
+		require.Len(t, brokertest.Drain(t, ch, "direct"), 1)
+		require.Empty(t, brokertest.Drain(t, ch, "alternate"), "the key in CC was routed")
 	})
 }

@@ -9,11 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestAMessageLivesAsLongAsTheSmallerTimeToLive(t *testing.T) {
 	const day = 24 * time.Hour
-	boEach(t, map[string]struct {
+	eachBoth(t, map[string]struct {
 		queue      time.Duration // zero: none
 		expiration string
 		lives      time.Duration
@@ -24,7 +25,7 @@ func TestAMessageLivesAsLongAsTheSmallerTimeToLive(t *testing.T) {
 		"the queue's is smaller":              {1500 * time.Millisecond, "86400000", 1500 * time.Millisecond},
 		"a millisecond":                       {0, "1", time.Millisecond},
 		"ten years, which is RabbitMQ's most": {0, "315360000000", 3650 * day},
-	}, func(t *boEnv, c struct {
+	}, func(t *both, c struct {
 		queue      time.Duration
 		expiration string
 		lives      time.Duration
@@ -32,22 +33,22 @@ func TestAMessageLivesAsLongAsTheSmallerTimeToLive(t *testing.T) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{MessageTTL: c.queue})
 		t.send(ch, "q", warren.Message{Body: []byte("m"), Expiration: c.expiration})
-		boLater(c.lives - time.Microsecond)
+		brokertest.Later(c.lives - time.Microsecond)
 		require.Equal(t, 1, t.ready())
-		boLater(time.Microsecond)
+		brokertest.Later(time.Microsecond)
 		require.Zero(t, t.ready(), "nobody has to look for it to go")
 		require.Empty(t, t.drain(ch, "q"))
 	})
 }
 
 func TestATimeToLiveOfZero(t *testing.T) {
-	boEach(t, map[string]struct {
+	eachBoth(t, map[string]struct {
 		queue      warren.Table
 		expiration string
 	}{
 		"of the queue":   {queue: warren.Table{"x-message-ttl": 0}},
 		"of the message": {expiration: warren.Milliseconds(0)},
-	}, func(t *boEnv, c struct {
+	}, func(t *both, c struct {
 		queue      warren.Table
 		expiration string
 	}) {
@@ -71,7 +72,7 @@ func TestATimeToLiveOfZero(t *testing.T) {
 }
 
 func TestExpiredMessagesGoWhenTheyReachTheHead(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{DeadLetter: t.deadLetters(ch)})
 		t.put(ch, "q", "first")
@@ -79,7 +80,7 @@ func TestExpiredMessagesGoWhenTheyReachTheHead(t *testing.T) {
 			t.send(ch, "q", warren.Message{Body: []byte("short"), Expiration: "1000"})
 		}
 		t.put(ch, "q", "last")
-		boLater(time.Hour)
+		brokertest.Later(time.Hour)
 		require.Equal(t, 5, t.ready(), "the queue looks at its head only")
 		first := t.take(ch, "q")
 		require.Equal(t, "first", string(first.Body))
@@ -91,18 +92,18 @@ func TestExpiredMessagesGoWhenTheyReachTheHead(t *testing.T) {
 }
 
 func TestARequeuedMessageKeepsItsDeadline(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{MessageTTL: 10 * time.Second, DeadLetter: t.deadLetters(ch)})
 		t.put(ch, "q", "back in time", "too late")
 		inTime, late := t.take(ch, "q"), t.take(ch, "q")
-		boLater(6 * time.Second)
+		brokertest.Later(6 * time.Second)
 		require.NoError(t, ch.Nack(inTime.DeliveryTag, false, true))
-		boLater(4*time.Second - 1)
+		brokertest.Later(4*time.Second - 1)
 		require.Equal(t, 1, t.ready())
-		boLater(1)
+		brokertest.Later(1)
 		require.Equal(t, []string{"back in time"}, t.drain(ch, "dead"))
-		boLater(time.Hour)
+		brokertest.Later(time.Hour)
 		require.Empty(t, t.drain(ch, "dead"), "what is out does not expire")
 		require.NoError(t, ch.Nack(late.DeliveryTag, false, true))
 		require.Equal(t, []string{"too late"}, t.drain(ch, "dead"))
@@ -111,14 +112,14 @@ func TestARequeuedMessageKeepsItsDeadline(t *testing.T) {
 }
 
 func TestMessagesExpireBesideConsumersWithoutRoom(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch, other := t.open(), t.open()
 		t.declare(ch, "q", warren.QueueOptions{MessageTTL: time.Minute, DeadLetter: t.deadLetters(ch)})
 		consumer := t.consume(other, "q", warren.ConsumeOptions{Prefetch: 1})
 		t.put(ch, "q", "1", "2")
 		d, ok := consumer.next()
 		require.True(t, ok)
-		boLater(time.Minute)
+		brokertest.Later(time.Minute)
 		require.Equal(t, []string{"2"}, t.drain(ch, "dead"))
 		t.put(ch, "q", "3")
 		require.NoError(t, other.Ack(d.DeliveryTag, false))
@@ -130,11 +131,11 @@ func TestMessagesExpireBesideConsumersWithoutRoom(t *testing.T) {
 // whoever is faster: who asks for it, or the timer.
 func TestAnExpiredMessageIsNeverDelivered(t *testing.T) {
 	for range 50 {
-		amTest(t, func(t *testing.T, b *warren.Broker) {
-			ch := amOpen(t, b)
+		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+			ch := brokertest.Channel(t, b)
 			_, err := ch.QueueDeclare("q", warren.QueueOptions{MessageTTL: time.Second})
 			require.NoError(t, err)
-			amPut(t, ch, "", "q", "1", "2")
+			brokertest.Put(t, ch, "", "q", "1", "2")
 			var asking sync.WaitGroup
 			for range 3 {
 				asking.Go(func() {
@@ -145,50 +146,50 @@ func TestAnExpiredMessageIsNeverDelivered(t *testing.T) {
 				})
 			}
 			time.Sleep(time.Second)
-			require.Zero(t, amReady(t, ch, "q"))
-			require.Empty(t, amRead(t, amConsume(t, ch, "q", warren.ConsumeOptions{})))
+			require.Zero(t, brokertest.Ready(t, ch, "q"))
+			require.Empty(t, brokertest.Read(t, brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})))
 			asking.Wait()
 		})
 	}
 }
 
 func TestATimeToLiveBeginsAtTheCommit(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		require.NoError(t, ch.Tx())
-		require.NoError(t, amSend(ch, "", "q", warren.Message{Expiration: "1000"}, warren.PublishOptions{}))
-		boLater(time.Hour)
+		require.NoError(t, brokertest.Send(ch, "", "q", warren.Message{Expiration: "1000"}, warren.PublishOptions{}))
+		brokertest.Later(time.Hour)
 		require.NoError(t, ch.TxCommit())
-		boLater(time.Second - 1)
+		brokertest.Later(time.Second - 1)
 		require.Equal(t, 1, b.Stats().Ready)
-		boLater(1)
+		brokertest.Later(1)
 		require.Zero(t, b.Stats().Ready)
 	})
 }
 
 func TestATimeToLiveBeginsWhenThereIsMemory(t *testing.T) {
-	amTestWith(t, &warren.Options{MemoryLimit: 1000}, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "full", "q")
-		require.NoError(t, amSend(ch, "", "full", warren.Message{Body: make([]byte, 2000)}, warren.PublishOptions{}))
+	brokertest.RunWith(t, &warren.Options{MemoryLimit: 1000}, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "full", "q")
+		require.NoError(t, brokertest.Send(ch, "", "full", warren.Message{Body: make([]byte, 2000)}, warren.PublishOptions{}))
 		go func() {
 			time.Sleep(time.Hour)
 			ch.QueuePurge("full")
 		}()
-		require.NoError(t, amSend(ch, "", "q", warren.Message{Expiration: "1000"}, warren.PublishOptions{}))
-		boLater(time.Second - 1)
+		require.NoError(t, brokertest.Send(ch, "", "q", warren.Message{Expiration: "1000"}, warren.PublishOptions{}))
+		brokertest.Later(time.Second - 1)
 		require.Equal(t, 1, b.Stats().Ready)
-		boLater(1)
+		brokertest.Later(1)
 		require.Zero(t, b.Stats().Ready)
 	})
 }
 
 // A backlog that expires costs a timer, not one for each message.
 func TestABacklogExpiresAtItsHead(t *testing.T) {
-	messages := amLess(1_000_000, 50)
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	messages := brokertest.Less(1_000_000, 50)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		_, err := ch.QueueDeclare("q", warren.QueueOptions{MessageTTL: 24 * time.Hour})
 		require.NoError(t, err)
 		held := heapOf(func() {
@@ -196,17 +197,17 @@ func TestABacklogExpiresAtItsHead(t *testing.T) {
 				if i == messages/2 {
 					time.Sleep(time.Hour)
 				}
-				if err := amSend(ch, "", "q", warren.Message{}, warren.PublishOptions{}); err != nil {
+				if err := brokertest.Send(ch, "", "q", warren.Message{}, warren.PublishOptions{}); err != nil {
 					require.NoError(t, err)
 				}
 			}
 		})
 		require.Less(t, held/uint64(messages), uint64(90), "bytes a message: a timer alone would be more")
-		boLater(23*time.Hour - 1)
+		brokertest.Later(23*time.Hour - 1)
 		require.Equal(t, messages, b.Stats().Ready)
-		boLater(1)
+		brokertest.Later(1)
 		require.Equal(t, messages/2, b.Stats().Ready)
-		boLater(time.Hour)
+		brokertest.Later(time.Hour)
 		require.Zero(t, b.Stats().Ready)
 		require.Zero(t, b.Stats().Bytes)
 	})
@@ -214,61 +215,61 @@ func TestABacklogExpiresAtItsHead(t *testing.T) {
 
 func TestAnUnusedQueueExpires(t *testing.T) {
 	const day = 24 * time.Hour
-	boEach(t, map[string]struct {
-		use   func(t *boEnv, ch boChannel)
+	eachBoth(t, map[string]struct {
+		use   func(t *both, ch sideChannel)
 		stays bool // for another day
 	}{
-		"if nothing is done": {func(*boEnv, boChannel) {}, false},
-		"publishing is no use": {func(t *boEnv, ch boChannel) {
+		"if nothing is done": {func(*both, sideChannel) {}, false},
+		"publishing is no use": {func(t *both, ch sideChannel) {
 			t.put(ch, "q", "m")
 		}, false},
-		"declaring is": {func(t *boEnv, ch boChannel) {
+		"declaring is": {func(t *both, ch sideChannel) {
 			t.declare(ch, "q", warren.QueueOptions{Expires: day})
 		}, true},
-		"declaring passively is": {func(t *boEnv, ch boChannel) {
+		"declaring passively is": {func(t *both, ch sideChannel) {
 			_, err := ch.QueueDeclarePassive("q")
 			require.NoError(t, err)
 		}, true},
-		"get is, with nothing there": {func(t *boEnv, ch boChannel) {
+		"get is, with nothing there": {func(t *both, ch sideChannel) {
 			_, ok, err := ch.Get("q", true)
 			require.NoError(t, err)
 			require.False(t, ok)
 		}, true},
-		"a consumer is, until it goes": {func(t *boEnv, ch boChannel) {
+		"a consumer is, until it goes": {func(t *both, ch sideChannel) {
 			t.consume(ch, "q", warren.ConsumeOptions{Tag: "c"})
-			boLater(10 * day)
+			brokertest.Later(10 * day)
 			require.NoError(t, ch.Cancel("c"))
 		}, true},
-		"a consumer whose connection is lost is": {func(t *boEnv, _ boChannel) {
+		"a consumer whose connection is lost is": {func(t *both, _ sideChannel) {
 			ch := t.open()
 			t.consume(ch, "q", warren.ConsumeOptions{})
-			boLater(10 * day)
+			brokertest.Later(10 * day)
 			ch.Lose()
 		}, true},
-		"a purge is no use": {func(t *boEnv, ch boChannel) {
+		"a purge is no use": {func(t *both, ch sideChannel) {
 			_, err := ch.QueuePurge("q")
 			require.NoError(t, err)
 		}, false},
-	}, func(t *boEnv, c struct {
-		use   func(t *boEnv, ch boChannel)
+	}, func(t *both, c struct {
+		use   func(t *both, ch sideChannel)
 		stays bool
 	}) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{Expires: day})
 		require.NoError(t, ch.QueueBind("q", "k", "amq.direct", nil))
-		boLater(day - time.Second)
+		brokertest.Later(day - time.Second)
 		c.use(t, ch)
-		boLater(time.Second)
+		brokertest.Later(time.Second)
 		if c.stays {
 			require.Equal(t, 1, t.broker.Stats().Queues)
-			boLater(day - time.Second - 1)
+			brokertest.Later(day - time.Second - 1)
 			require.Equal(t, 1, t.broker.Stats().Queues)
-			boLater(1)
+			brokertest.Later(1)
 		}
 		require.Zero(t, t.broker.Stats().Queues)
 		require.ErrorIs(t, ch.Publish("amq.direct", "k", warren.Message{}, warren.PublishOptions{Mandatory: true}), warren.ErrNoRoute,
 			"its bindings are gone")
-		t.refuses(404, "NOT_FOUND - no queue 'q' in vhost '/'", func(ch boChannel) error {
+		t.refuses(404, "NOT_FOUND - no queue 'q' in vhost '/'", func(ch sideChannel) error {
 			_, err := ch.QueueDeclarePassive("q")
 			return err
 		})
@@ -277,12 +278,12 @@ func TestAnUnusedQueueExpires(t *testing.T) {
 }
 
 func TestAnExpiredQueueDropsItsMessages(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{Expires: time.Minute, DeadLetter: t.deadLetters(ch)})
 		t.put(ch, "q", "out", "ready")
 		out := t.take(ch, "q")
-		boLater(time.Minute)
+		brokertest.Later(time.Minute)
 		require.Equal(t, 1, t.broker.Stats().Queues)
 		require.Zero(t, t.broker.Stats().Bytes)
 		require.NoError(t, ch.Reject(out.DeliveryTag, false), "it can still be settled")
@@ -310,14 +311,14 @@ func TestAQueueIsDeletedWhileItsTimerRings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 50 {
-				amTest(t, func(t *testing.T, b *warren.Broker) {
-					ch := amOpen(t, b)
-					amQueues(t, ch, "dead")
+				brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+					ch := brokertest.Channel(t, b)
+					brokertest.Queues(t, ch, "dead")
 					_, err := ch.QueueDeclare("q", warren.QueueOptions{
 						MessageTTL: time.Second, Expires: time.Second, DeadLetter: &warren.DeadLetter{RoutingKey: "dead"},
 					})
 					require.NoError(t, err)
-					amPut(t, ch, "", "q", "1", "2")
+					brokertest.Put(t, ch, "", "q", "1", "2")
 					time.Sleep(time.Second)
 					require.NoError(t, do(ch))
 					synctest.Wait()

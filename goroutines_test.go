@@ -14,12 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-var rpBubbleName = regexp.MustCompile(`synctest bubble \d+`)
+var bubbleName = regexp.MustCompile(`synctest bubble \d+`)
 
-// rpGoroutines counts the goroutines of the caller's bubble.
-func rpGoroutines(t *testing.T) int {
+// goroutines counts the goroutines of the caller's bubble.
+func goroutines(t *testing.T) int {
 	t.Helper()
 	synctest.Wait()
 	stacks := make([]byte, 1<<16)
@@ -30,66 +31,66 @@ func rpGoroutines(t *testing.T) int {
 	}
 	stacks = stacks[:n] // the caller's comes first
 	first, _, _ := bytes.Cut(stacks, []byte("\n"))
-	bubble := rpBubbleName.Find(first)
+	bubble := bubbleName.Find(first)
 	require.NotNil(t, bubble, string(first))
 	return len(regexp.MustCompile(`(?m)^goroutine .*`+string(bubble)+`\b`).FindAll(stacks, -1))
 }
 
 func TestGoroutinesAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		before := rpGoroutines(t)
+		before := goroutines(t)
 		stop := make(chan struct{})
 		for range 3 {
 			go func() { <-stop }()
 		}
-		require.Equal(t, before+3, rpGoroutines(t))
+		require.Equal(t, before+3, goroutines(t))
 		close(stop)
-		require.Equal(t, before, rpGoroutines(t))
+		require.Equal(t, before, goroutines(t))
 	})
 }
 
 func TestIdleBrokerHasNoGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		before := rpGoroutines(t)
+		before := goroutines(t)
 		b := warren.New(nil)
 		v, err := b.VirtualHostDeclare("v")
 		require.NoError(t, err)
 		for i := range 10 {
 			name := strconv.Itoa(i)
-			ch := rpChannel(t, b)
+			ch := brokertest.Channel(t, b)
 			require.NoError(t, ch.ExchangeDeclare(name, warren.Topic, warren.ExchangeOptions{}))
-			rpQueue(t, ch, name)
+			brokertest.Queues(t, ch, name)
 			require.NoError(t, ch.QueueBind(name, "#", name, nil))
-			rpNumbers(t, ch, name, 10)
+			brokertest.Fill(t, ch, name, brokertest.Numbers(0, 9)...)
 			_, err := ch.Consume(name, warren.ConsumeOptions{Prefetch: 3})
 			require.NoError(t, err)
 			_, err = ch.Consume(warren.DirectReplyTo, warren.ConsumeOptions{NoAck: true})
 			require.NoError(t, err)
-			rpHandle(t, v, name, echo)
-			rpHandle(t, v, name, echo)
+			brokertest.Handle(t, v, name, brokertest.Echo)
+			brokertest.Handle(t, v, name, brokertest.Echo)
 		}
-		require.Equal(t, before, rpGoroutines(t))
+		require.Equal(t, before, goroutines(t))
 		require.NoError(t, b.Close())
-		require.Equal(t, before, rpGoroutines(t))
+		require.Equal(t, before, goroutines(t))
 	})
 }
 
 func TestGoroutinesOfHandlers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := warren.New(nil)
-		before := rpGoroutines(t)
-		gate := rpNewGate()
-		h := rpHandle(t, b, "q", gate.serve)
+		before := goroutines(t)
+		gate := brokertest.NewGate()
+		h := brokertest.Handle(t, b, "q", gate.Serve)
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() { b.Call(context.Background(), "q", warren.Message{}) })
 		}
-		require.Equal(t, before+2*50, rpGoroutines(t), "one for each request and one for each caller")
-		close(gate.release)
+		require.Equal(t, before+2*50, goroutines(t), "one for each request and one for each caller")
+		close(gate.Release)
 		wg.Wait()
-		require.LessOrEqual(t, rpGoroutines(t), before+16, "up to 16 wait for the next ones")
+		require.LessOrEqual(t, goroutines(t), before+16, "up to 16 wait for the next ones")
 		require.NoError(t, h.Close())
-		require.Equal(t, before, rpGoroutines(t))
+		require.Equal(t, before, goroutines(t))
 		require.NoError(t, b.Close())
 	})
 }
@@ -101,14 +102,14 @@ func TestClosedBrokerHasNoGoroutine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				before := rpGoroutines(t)
+				before := goroutines(t)
 				b := warren.New(nil)
-				ch := rpChannel(t, b)
-				rpQueue(t, ch, "q")
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
 				_, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(d warren.Delivery) { d.Ack(false) })
 				require.NoError(t, err)
-				rpNumbers(t, ch, "q", 100)
-				rpHandle(t, b, "rpc", func(ctx context.Context, req *warren.Request) (warren.Message, error) {
+				brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 99)...)
+				brokertest.Handle(t, b, "rpc", func(ctx context.Context, req *warren.Request) (warren.Message, error) {
 					ctx, cancel := context.WithTimeout(ctx, time.Hour)
 					defer cancel()
 					return warren.Message{Body: req.Body}, ctx.Err()
@@ -118,9 +119,9 @@ func TestClosedBrokerHasNoGoroutine(t *testing.T) {
 					wg.Go(func() { b.Call(context.Background(), "rpc", warren.Message{}) })
 				}
 				wg.Wait()
-				require.Greater(t, rpGoroutines(t), before)
+				require.Greater(t, goroutines(t), before)
 				require.NoError(t, end(b))
-				require.Equal(t, before, rpGoroutines(t))
+				require.Equal(t, before, goroutines(t))
 			})
 		})
 	}

@@ -8,30 +8,31 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// chHash declares a consistent hash exchange and queues that are bound to it
+// hashExchange declares a consistent hash exchange and queues that are bound to it
 // with their weights, in turn: name, weight, name, weight.
-func chHash(t testing.TB, ch *warren.Channel, exchange string, o warren.ExchangeOptions, queues ...string) {
+func hashExchange(t testing.TB, ch *warren.Channel, exchange string, o warren.ExchangeOptions, queues ...string) {
 	t.Helper()
 	require.NoError(t, ch.ExchangeDeclare(exchange, warren.ConsistentHash, o))
 	for i := 0; i < len(queues); i += 2 {
-		amQueues(t, ch, queues[i])
+		brokertest.Queues(t, ch, queues[i])
 		require.NoError(t, ch.QueueBind(queues[i], queues[i+1], exchange, nil))
 	}
 }
 
-// chPlaces publishes a message for each of n keys, and tells which of the
+// placesOf publishes a message for each of n keys, and tells which of the
 // queues has got it: exactly one.
-func chPlaces(t testing.TB, ch *warren.Channel, exchange string, n int, queues ...string) map[string]string {
+func placesOf(t testing.TB, ch *warren.Channel, exchange string, n int, queues ...string) map[string]string {
 	t.Helper()
 	for i := range n {
 		key := fmt.Sprint("key-", i)
-		amPut(t, ch, exchange, key, key)
+		brokertest.Put(t, ch, exchange, key, key)
 	}
 	places := make(map[string]string)
 	for _, q := range queues {
-		for _, key := range amDrain(t, ch, q) {
+		for _, key := range brokertest.Drain(t, ch, q) {
 			require.Empty(t, places[key], "one destination a message")
 			places[key] = q
 		}
@@ -60,9 +61,9 @@ func TestConsistentHashDeclareRefuses(t *testing.T) {
 			"invalid arg 'x-hash-on' for exchange 'x' in vhost '/': {unacceptable_type,void}"},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amFails(t, ch.ExchangeDeclare("x", warren.ConsistentHash, c.options), 406, 40, 10, "PRECONDITION_FAILED - "+c.text)
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Fails(t, ch.ExchangeDeclare("x", warren.ConsistentHash, c.options), 406, 40, 10, "PRECONDITION_FAILED - "+c.text)
 				require.ErrorIs(t, ch.ExchangeDeclarePassive("x"), warren.ErrNotFound)
 			})
 		})
@@ -70,10 +71,10 @@ func TestConsistentHashDeclareRefuses(t *testing.T) {
 }
 
 func TestConsistentHashBindingKeyIsAWeight(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
-		chHash(t, ch, "x", warren.ExchangeOptions{})
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		hashExchange(t, ch, "x", warren.ExchangeOptions{})
 		require.NoError(t, ch.ExchangeDeclare("later", warren.DelayedMessage, warren.ExchangeOptions{DelayedType: warren.ConsistentHash}))
 		for key, text := range map[string]string{
 			"":                     "The binding key must be an integer: <<>>",
@@ -87,11 +88,11 @@ func TestConsistentHashBindingKeyIsAWeight(t *testing.T) {
 			"99999999999999999999": "The binding key must not exceed 4294967295",
 		} {
 			for _, x := range []string{"x", "later"} {
-				amFails(t, ch.QueueBind("q", key, x, nil), 406, 50, 20, "PRECONDITION_FAILED - "+text)
+				brokertest.Fails(t, ch.QueueBind("q", key, x, nil), 406, 50, 20, "PRECONDITION_FAILED - "+text)
 			}
-			amFails(t, ch.ExchangeBind("amq.fanout", key, "x", nil), 406, 40, 30, "PRECONDITION_FAILED - "+text)
+			brokertest.Fails(t, ch.ExchangeBind("amq.fanout", key, "x", nil), 406, 40, 30, "PRECONDITION_FAILED - "+text)
 			require.NoError(t, ch.QueueUnbind("q", key, "x", nil), "what is not bound need not be unbound")
-			amFails(t, ch.QueueBind("q", key, "nope", nil), 404, 50, 20, "NOT_FOUND - no exchange 'nope' in vhost '/'")
+			brokertest.Fails(t, ch.QueueBind("q", key, "nope", nil), 404, 50, 20, "NOT_FOUND - no exchange 'nope' in vhost '/'")
 		}
 		for _, key := range []string{"1", "+1", "01", "4294967295"} {
 			require.NoError(t, ch.QueueBind("q", key, "x", nil))
@@ -100,18 +101,18 @@ func TestConsistentHashBindingKeyIsAWeight(t *testing.T) {
 }
 
 func TestConsistentHashSpreadsByWeight(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		weights := []int{1, 2, 3, 4, 5, 15}
 		var bound, queues []string
 		for _, w := range weights {
 			name := fmt.Sprint("q", w)
 			bound, queues = append(bound, name, fmt.Sprint(w)), append(queues, name)
 		}
-		chHash(t, ch, "x", warren.ExchangeOptions{}, bound...)
+		hashExchange(t, ch, "x", warren.ExchangeOptions{}, bound...)
 		const n = 12_000
 		counts := make(map[string]float64)
-		for _, q := range chPlaces(t, ch, "x", n, queues...) {
+		for _, q := range placesOf(t, ch, "x", n, queues...) {
 			counts[q]++
 		}
 		chi := 0.0
@@ -126,21 +127,21 @@ func TestConsistentHashSpreadsByWeight(t *testing.T) {
 }
 
 func TestConsistentHashMovesOnlyTheShareOfWhatComesOrGoes(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		var bound, queues []string
 		for i := range 9 {
 			queues = append(queues, fmt.Sprint("q", i))
 			bound = append(bound, queues[i], "10")
 		}
-		chHash(t, ch, "x", warren.ExchangeOptions{}, bound...)
+		hashExchange(t, ch, "x", warren.ExchangeOptions{}, bound...)
 		const n = 2_000
-		before := chPlaces(t, ch, "x", n, queues...)
+		before := placesOf(t, ch, "x", n, queues...)
 
-		amQueues(t, ch, "new")
+		brokertest.Queues(t, ch, "new")
 		require.NoError(t, ch.QueueBind("new", "10", "x", nil))
 		moved := 0
-		for key, q := range chPlaces(t, ch, "x", n, append(queues, "new")...) {
+		for key, q := range placesOf(t, ch, "x", n, append(queues, "new")...) {
 			if q != before[key] {
 				require.Equal(t, "new", q, "a key moves to what has come, and nowhere else")
 				moved++
@@ -149,12 +150,12 @@ func TestConsistentHashMovesOnlyTheShareOfWhatComesOrGoes(t *testing.T) {
 		require.InDelta(t, n/10, moved, n/50)
 
 		require.NoError(t, ch.QueueUnbind("new", "10", "x", nil))
-		require.Equal(t, before, chPlaces(t, ch, "x", n, queues...), "all comes back")
+		require.Equal(t, before, placesOf(t, ch, "x", n, queues...), "all comes back")
 
 		_, err := ch.QueueDelete("q3", warren.QueueDeleteOptions{})
 		require.NoError(t, err)
 		gone := 0
-		for key, q := range chPlaces(t, ch, "x", n, append(queues[:3:3], queues[4:]...)...) {
+		for key, q := range placesOf(t, ch, "x", n, append(queues[:3:3], queues[4:]...)...) {
 			if before[key] == "q3" {
 				gone++
 			} else {
@@ -166,12 +167,12 @@ func TestConsistentHashMovesOnlyTheShareOfWhatComesOrGoes(t *testing.T) {
 }
 
 func TestConsistentHashDoesNotDependOnTheOrderOfBindings(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		chHash(t, ch, "x1", warren.ExchangeOptions{}, "a", "1", "b", "2", "c", "3", "gone", "9")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		hashExchange(t, ch, "x1", warren.ExchangeOptions{}, "a", "1", "b", "2", "c", "3", "gone", "9")
 		require.NoError(t, ch.QueueUnbind("gone", "9", "x1", nil))
-		chHash(t, ch, "x2", warren.ExchangeOptions{Args: warren.Table{"x-algorithm": "jump"}}, "c", "3", "b", "2", "a", "1")
-		require.Equal(t, chPlaces(t, ch, "x1", 1000, "a", "b", "c"), chPlaces(t, ch, "x2", 1000, "a", "b", "c"))
+		hashExchange(t, ch, "x2", warren.ExchangeOptions{Args: warren.Table{"x-algorithm": "jump"}}, "c", "3", "b", "2", "a", "1")
+		require.Equal(t, placesOf(t, ch, "x1", 1000, "a", "b", "c"), placesOf(t, ch, "x2", 1000, "a", "b", "c"))
 	})
 }
 
@@ -198,44 +199,44 @@ func TestConsistentHashOnWhatTheExchangeSays(t *testing.T) {
 		{"timestamp", warren.ExchangeOptions{HashProperty: "timestamp"}, func(i int) warren.Message { return warren.Message{Timestamp: time.Unix(int64(i+1), 0)} }},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				chHash(t, ch, "x", c.options, "a", "1", "b", "1")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				hashExchange(t, ch, "x", c.options, "a", "1", "b", "1")
 				const n = 200
 				for i := range n {
-					require.NoError(t, amSend(ch, "x", "key", c.message(i), warren.PublishOptions{}))
+					require.NoError(t, brokertest.Send(ch, "x", "key", c.message(i), warren.PublishOptions{}))
 				}
-				first := amReady(t, ch, "a")
+				first := brokertest.Ready(t, ch, "a")
 				require.InDelta(t, n/2, first, n/5, "it decides, and not the key")
 				for i := range n {
-					require.NoError(t, amSend(ch, "x", fmt.Sprint(i), c.message(i), warren.PublishOptions{}))
+					require.NoError(t, brokertest.Send(ch, "x", fmt.Sprint(i), c.message(i), warren.PublishOptions{}))
 				}
-				require.Equal(t, 2*first, amReady(t, ch, "a"), "the key makes no difference")
+				require.Equal(t, 2*first, brokertest.Ready(t, ch, "a"), "the key makes no difference")
 
-				amDrain(t, ch, "a")
-				amDrain(t, ch, "b")
-				amPut(t, ch, "x", "1", "has nothing to hash on")
-				require.NoError(t, amSend(ch, "x", "2", warren.Message{Headers: warren.Table{"other": "1"}}, warren.PublishOptions{}))
-				require.NoError(t, amSend(ch, "x", "3", warren.Message{Type: "t"}, warren.PublishOptions{}))
-				require.Contains(t, []int{0, 3}, amReady(t, ch, "a"), "such messages go one way")
-				require.Contains(t, []int{0, 3}, amReady(t, ch, "b"))
+				brokertest.Drain(t, ch, "a")
+				brokertest.Drain(t, ch, "b")
+				brokertest.Put(t, ch, "x", "1", "has nothing to hash on")
+				require.NoError(t, brokertest.Send(ch, "x", "2", warren.Message{Headers: warren.Table{"other": "1"}}, warren.PublishOptions{}))
+				require.NoError(t, brokertest.Send(ch, "x", "3", warren.Message{Type: "t"}, warren.PublishOptions{}))
+				require.Contains(t, []int{0, 3}, brokertest.Ready(t, ch, "a"), "such messages go one way")
+				require.Contains(t, []int{0, 3}, brokertest.Ready(t, ch, "b"))
 			})
 		})
 	}
 }
 
 func TestConsistentHashGivesEachMessageOneDestination(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		require.NoError(t, ch.ExchangeDeclare("x", warren.ConsistentHash, warren.ExchangeOptions{}))
-		require.ErrorIs(t, amSend(ch, "x", "k", warren.Message{}, warren.PublishOptions{Mandatory: true}), warren.ErrNoRoute, "nothing is bound")
+		require.ErrorIs(t, brokertest.Send(ch, "x", "k", warren.Message{}, warren.PublishOptions{Mandatory: true}), warren.ErrNoRoute, "nothing is bound")
 
-		chHash(t, ch, "x", warren.ExchangeOptions{}, "a", "1", "b", "1")
-		amQueues(t, ch, "beyond")
-		amExchanges(t, ch, warren.Fanout, "fan")
+		hashExchange(t, ch, "x", warren.ExchangeOptions{}, "a", "1", "b", "1")
+		brokertest.Queues(t, ch, "beyond")
+		brokertest.Exchanges(t, ch, warren.Fanout, "fan")
 		require.NoError(t, ch.QueueBind("beyond", "", "fan", nil))
 		require.NoError(t, ch.ExchangeBind("fan", "1", "x", nil), "a destination may be an exchange")
-		places := chPlaces(t, ch, "x", 300, "a", "b", "beyond")
+		places := placesOf(t, ch, "x", 300, "a", "b", "beyond")
 		counts := map[string]int{}
 		for _, q := range places {
 			counts[q]++
@@ -247,8 +248,8 @@ func TestConsistentHashGivesEachMessageOneDestination(t *testing.T) {
 		for i := range 50 {
 			key := fmt.Sprint("key-", i)
 			more := warren.Table{"CC": []any{"key-1", "key-2", "key-3"}, "BCC": []any{"key-4"}}
-			require.NoError(t, amSend(ch, "x", key, warren.Message{Headers: more}, warren.PublishOptions{}))
-			d := amTake(t, ch, places[key])
+			require.NoError(t, brokertest.Send(ch, "x", key, warren.Message{Headers: more}, warren.PublishOptions{}))
+			d := brokertest.Take(t, ch, places[key])
 			require.Equal(t, key, d.RoutingKey, "CC and BCC change nothing")
 		}
 		require.Zero(t, b.Stats().Ready)
@@ -256,11 +257,11 @@ func TestConsistentHashGivesEachMessageOneDestination(t *testing.T) {
 }
 
 func TestConsistentHashWeighsADestinationOnce(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		chHash(t, ch, "x", warren.ExchangeOptions{}, "a", "1", "a", "9", "b", "1")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		hashExchange(t, ch, "x", warren.ExchangeOptions{}, "a", "1", "a", "9", "b", "1")
 		share := func() (n int) {
-			for _, q := range chPlaces(t, ch, "x", 1000, "a", "b") {
+			for _, q := range placesOf(t, ch, "x", 1000, "a", "b") {
 				if q == "a" {
 					n++
 				}
@@ -276,15 +277,15 @@ func TestConsistentHashWeighsADestinationOnce(t *testing.T) {
 }
 
 func TestConsistentHashRedeclareComparesArguments(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		o := warren.ExchangeOptions{HashHeader: "h"}
 		require.NoError(t, ch.ExchangeDeclare("x", warren.ConsistentHash, o))
 		require.NoError(t, ch.ExchangeDeclare("x", warren.ConsistentHash, o))
 		o.HashHeader = "other"
-		amFails(t, ch.ExchangeDeclare("x", warren.ConsistentHash, o), 406, 40, 10,
+		brokertest.Fails(t, ch.ExchangeDeclare("x", warren.ConsistentHash, o), 406, 40, 10,
 			"PRECONDITION_FAILED - inequivalent arg 'hash-header' for exchange 'x' in vhost '/': received 'other' but current is 'h'")
-		amFails(t, ch.ExchangeDeclare("x", warren.ConsistentHash, warren.ExchangeOptions{}), 406, 40, 10,
+		brokertest.Fails(t, ch.ExchangeDeclare("x", warren.ConsistentHash, warren.ExchangeOptions{}), 406, 40, 10,
 			"PRECONDITION_FAILED - inequivalent arg 'hash-header' for exchange 'x' in vhost '/': received none but current is the value 'h' of type 'longstr'")
 	})
 }

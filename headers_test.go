@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestHeadersExchange(t *testing.T) {
@@ -62,33 +63,28 @@ func TestHeadersExchange(t *testing.T) {
 		{"arrays have an order", T{"a": []any{"x", "y"}}, T{"a": []any{"y", "x"}}, false},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amQueues(t, ch, "q")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
 				require.NoError(t, ch.QueueBind("q", "ignored", "amq.headers", c.args))
-				require.NoError(t, amSend(ch, "amq.headers", "other", warren.Message{Headers: c.headers}, warren.PublishOptions{}))
-				require.Equal(t, c.want, len(amDrain(t, ch, "q")) == 1)
+				require.NoError(t, brokertest.Send(ch, "amq.headers", "other", warren.Message{Headers: c.headers}, warren.PublishOptions{}))
+				require.Equal(t, c.want, len(brokertest.Drain(t, ch, "q")) == 1)
 			})
 		})
 	}
 }
 
-// amIntegers is a number in every integer type that a table may hold.
-func amIntegers(n int8) []any {
-	return []any{n, uint8(n), int16(n), uint16(n), int32(n), uint32(n), int64(n), int(n)}
-}
-
 func TestHeadersExchangeComparesIntegersOfAllWidths(t *testing.T) {
-	for _, bound := range amIntegers(7) {
+	for _, bound := range brokertest.Integers(7) {
 		t.Run(fmt.Sprintf("%T", bound), func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amQueues(t, ch, "q")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
 				require.NoError(t, ch.QueueBind("q", "", "amq.headers", warren.Table{"n": bound}))
-				for _, sent := range append(amIntegers(7), amIntegers(8)...) {
-					require.NoError(t, amSend(ch, "amq.headers", "", warren.Message{Headers: warren.Table{"n": sent}}, warren.PublishOptions{}))
+				for _, sent := range append(brokertest.Integers(7), brokertest.Integers(8)...) {
+					require.NoError(t, brokertest.Send(ch, "amq.headers", "", warren.Message{Headers: warren.Table{"n": sent}}, warren.PublishOptions{}))
 					want := fmt.Sprint(sent) == "7"
-					require.Equal(t, want, len(amDrain(t, ch, "q")) == 1, "%T %v", sent, sent)
+					require.Equal(t, want, len(brokertest.Drain(t, ch, "q")) == 1, "%T %v", sent, sent)
 				}
 			})
 		})
@@ -116,12 +112,12 @@ func TestHeadersExchangeRefusesABadMatchMode(t *testing.T) {
 		{"a table", warren.Table{"k": "v"}, `PRECONDITION_FAILED - Invalid x-match field type table (value [{<<"k">>,longstr,<<"v">>}]); expected longstr`},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amQueues(t, ch, "q")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
 				args := warren.Table{"x-match": c.mode}
-				amFails(t, ch.QueueBind("q", "", "amq.headers", args), 406, 50, 20, c.text)
-				amFails(t, ch.ExchangeBind("amq.fanout", "", "amq.headers", args), 406, 40, 30, c.text)
+				brokertest.Fails(t, ch.QueueBind("q", "", "amq.headers", args), 406, 50, 20, c.text)
+				brokertest.Fails(t, ch.ExchangeBind("amq.fanout", "", "amq.headers", args), 406, 40, 30, c.text)
 				require.NoError(t, ch.QueueBind("q", "", "amq.fanout", args), "other types do not care")
 			})
 		})
@@ -129,33 +125,33 @@ func TestHeadersExchangeRefusesABadMatchMode(t *testing.T) {
 }
 
 func TestHeadersExchangeHasNoDefaultModeOfItsOwn(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		require.NoError(t, ch.ExchangeDeclare("x", warren.Headers, warren.ExchangeOptions{Args: warren.Table{"x-match": "any"}}))
 		require.NoError(t, ch.QueueBind("q", "", "x", warren.Table{"a": "1", "b": "2"}))
-		require.NoError(t, amSend(ch, "x", "", warren.Message{Headers: warren.Table{"a": "1"}}, warren.PublishOptions{}))
-		require.Empty(t, amDrain(t, ch, "q"))
+		require.NoError(t, brokertest.Send(ch, "x", "", warren.Message{Headers: warren.Table{"a": "1"}}, warren.PublishOptions{}))
+		require.Empty(t, brokertest.Drain(t, ch, "q"))
 	})
 }
 
 func TestHeadersExchangeGivesOneCopyPerQueue(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		require.NoError(t, ch.QueueBind("q", "", "amq.headers", warren.Table{"a": "1"}))
 		require.NoError(t, ch.QueueBind("q", "", "amq.headers", warren.Table{"b": "2"}))
 		require.NoError(t, ch.QueueBind("q", "key", "amq.headers", warren.Table{"b": "2"}))
 		both := warren.Message{Headers: warren.Table{"a": "1", "b": "2"}}
-		require.NoError(t, amSend(ch, "amq.headers", "", both, warren.PublishOptions{}))
-		require.Len(t, amDrain(t, ch, "q"), 1)
+		require.NoError(t, brokertest.Send(ch, "amq.headers", "", both, warren.PublishOptions{}))
+		require.Len(t, brokertest.Drain(t, ch, "q"), 1)
 
 		require.NoError(t, ch.QueueUnbind("q", "", "amq.headers", warren.Table{"b": "2"}))
 		onlyB := warren.Message{Headers: warren.Table{"b": "2"}}
-		require.NoError(t, amSend(ch, "amq.headers", "", onlyB, warren.PublishOptions{}))
-		require.Len(t, amDrain(t, ch, "q"), 1, "the binding with the key is left")
+		require.NoError(t, brokertest.Send(ch, "amq.headers", "", onlyB, warren.PublishOptions{}))
+		require.Len(t, brokertest.Drain(t, ch, "q"), 1, "the binding with the key is left")
 		require.NoError(t, ch.QueueUnbind("q", "key", "amq.headers", warren.Table{"b": "2"}))
-		require.NoError(t, amSend(ch, "amq.headers", "", onlyB, warren.PublishOptions{}))
-		require.Empty(t, amDrain(t, ch, "q"))
+		require.NoError(t, brokertest.Send(ch, "amq.headers", "", onlyB, warren.PublishOptions{}))
+		require.Empty(t, brokertest.Drain(t, ch, "q"))
 	})
 }

@@ -12,10 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestZeroArgumentsOfCallAndHandle(t *testing.T) {
-	rpBubble(t, &warren.Options{}, func(t *testing.T, b *warren.Broker) {
+	brokertest.RunWith(t, &warren.Options{}, func(t *testing.T, b *warren.Broker) {
 		_, err := b.Call(t.Context(), "", warren.Message{})
 		require.ErrorIs(t, err, warren.ErrNoRoute)
 		_, err = b.Call(t.Context(), strings.Repeat("x", 256), warren.Message{})
@@ -25,15 +26,15 @@ func TestZeroArgumentsOfCallAndHandle(t *testing.T) {
 		require.ErrorIs(t, err, warren.ErrPreconditionFailed)
 		_, err = warren.HandleFor[int, int](b, "q", nil)
 		require.ErrorIs(t, err, warren.ErrPreconditionFailed)
-		_, err = b.Handle("q", echo, warren.HandleOptions{Concurrency: -1})
+		_, err = b.Handle("q", brokertest.Echo, warren.HandleOptions{Concurrency: -1})
 		require.ErrorIs(t, err, warren.ErrPreconditionFailed)
-		_, err = b.Handle("amq.mine", echo)
+		_, err = b.Handle("amq.mine", brokertest.Echo)
 		require.ErrorIs(t, err, warren.ErrAccessRefused)
-		_, err = b.Handle(strings.Repeat("x", 256), echo)
+		_, err = b.Handle(strings.Repeat("x", 256), brokertest.Echo)
 		require.Error(t, err)
 		require.Zero(t, b.Stats().Queues)
 
-		rpHandle(t, b, "q", echo, warren.HandleOptions{}, warren.HandleOptions{Concurrency: 0}, warren.HandleOptions{Codec: nil})
+		brokertest.Handle(t, b, "q", brokertest.Echo, warren.HandleOptions{}, warren.HandleOptions{Concurrency: 0}, warren.HandleOptions{Codec: nil})
 		for _, body := range [][]byte{nil, {}} {
 			reply, err := b.Call(t.Context(), "q", warren.Message{Body: body}, warren.CallOptions{}, warren.CallOptions{Exchange: ""}, warren.CallOptions{Codec: nil})
 			require.NoError(t, err)
@@ -42,14 +43,14 @@ func TestZeroArgumentsOfCallAndHandle(t *testing.T) {
 		null, err := warren.CallFor[any](t.Context(), b, "q", nil)
 		require.NoError(t, err)
 		require.Nil(t, null)
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 // A handler of the queue "" gets one whose name the broker chooses.
 func TestHandlerOfAServerNamedQueue(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		one, two := rpHandle(t, b, "", rpReply("one")), rpHandle(t, b, "", rpReply("two"))
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		one, two := brokertest.Handle(t, b, "", brokertest.Reply("one")), brokertest.Handle(t, b, "", brokertest.Reply("two"))
 		require.Regexp(t, "^amq.gen-", one.Queue())
 		require.NotEqual(t, one.Queue(), two.Queue())
 		reply, err := b.Call(t.Context(), two.Queue(), warren.Message{})
@@ -60,14 +61,14 @@ func TestHandlerOfAServerNamedQueue(t *testing.T) {
 		require.Zero(t, b.Stats().Queues)
 
 		// Line ends are taken out of declared names.
-		broken := rpHandle(t, b, "a\r\nb", echo)
+		broken := brokertest.Handle(t, b, "a\r\nb", brokertest.Echo)
 		require.Equal(t, "ab", broken.Queue())
 	})
 }
 
 func TestZeroArgumentsOfChannels(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		require.NoError(t, ch.Publish(t.Context(), "", "", warren.Message{}, warren.PublishOptions{}))
 		_, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, nil)
 		require.ErrorIs(t, err, warren.ErrPreconditionFailed)
@@ -96,10 +97,10 @@ func TestZeroArgumentsOfChannels(t *testing.T) {
 }
 
 func TestDeliveriesAreSettledOnceAndWhereTheyCameFrom(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch, other := rpChannel(t, b), rpChannel(t, b)
-		rpQueue(t, ch, "q")
-		rpNumbers(t, ch, "q", 3)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := brokertest.Channel(t, b), brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 2)...)
 		refused := func(err error, text string) {
 			t.Helper()
 			require.ErrorIs(t, err, warren.ErrPreconditionFailed)
@@ -137,11 +138,11 @@ func TestDeliveriesAreSettledOnceAndWhereTheyCameFrom(t *testing.T) {
 }
 
 func TestConsumerIsCancelledWhileMessagesArrive(t *testing.T) {
-	for _, test := range rpConsumeOptions {
+	for _, test := range consumeOptions {
 		t.Run(test.name, func(t *testing.T) {
-			rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-				ch := rpChannel(t, b)
-				rpQueue(t, ch, "q")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
 				const all = 1000
 				published := make(chan struct{})
 				go func() {
@@ -175,24 +176,24 @@ func TestConsumerIsCancelledWhileMessagesArrive(t *testing.T) {
 					default:
 					}
 				}
-				bodies, _ := rpDrain(t, ch, "q")
+				bodies, _ := brokertest.DrainAgain(t, ch, "q")
 				require.Equal(t, all, got+len(bodies))
-				rpClean(t, b)
+				brokertest.Clean(t, b)
 			})
 		})
 	}
 }
 
 func TestQueueIsDeletedUnderConsumersAndWaitingPublishers(t *testing.T) {
-	rpFull(t, &warren.Options{}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
-		consumer := rpChannel(t, b)
+	runWithFullMemory(t, &warren.Options{}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		consumer := brokertest.Channel(t, b)
 		c, err := consumer.Consume("q", warren.ConsumeOptions{Prefetch: 2})
 		require.NoError(t, err)
 		var waiting []<-chan error
 		for range 3 {
-			waiting = append(waiting, rpBlocked(t, t.Context(), ch, "q", "x"))
+			waiting = append(waiting, brokertest.Blocked(t, t.Context(), ch, "q", "x"))
 		}
-		call := rpGo(t.Context(), b, "q", "x")
+		call := brokertest.Call(t.Context(), b, "q", "x")
 		synctest.Wait()
 		n, err := ch.QueueDelete("q", warren.QueueDeleteOptions{})
 		require.NoError(t, err)
@@ -200,7 +201,7 @@ func TestQueueIsDeletedUnderConsumersAndWaitingPublishers(t *testing.T) {
 		for _, result := range waiting {
 			require.NoError(t, <-result, "not mandatory: dropped silently")
 		}
-		require.ErrorIs(t, (<-call).err, warren.ErrNoRoute)
+		require.ErrorIs(t, (<-call).Err, warren.ErrNoRoute)
 		require.EqualValues(t, 3, b.Stats().Unroutable)
 
 		for range 2 { // what had arrived can be read, and settled to no effect
@@ -210,7 +211,7 @@ func TestQueueIsDeletedUnderConsumersAndWaitingPublishers(t *testing.T) {
 		}
 		_, err = c.Next(t.Context())
 		require.ErrorIs(t, err, warren.ErrConsumerCancelled)
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 		require.Zero(t, b.Stats().Queues)
 	})
 }
@@ -218,8 +219,8 @@ func TestQueueIsDeletedUnderConsumersAndWaitingPublishers(t *testing.T) {
 // A panicking or failing handler, and one that never answers, take nothing
 // away from others.
 func TestHandlerThatDoesNotAnswer(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		rpHandle(t, b, "silent", func(context.Context, *warren.Request) (warren.Message, error) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		brokertest.Handle(t, b, "silent", func(context.Context, *warren.Request) (warren.Message, error) {
 			return warren.Message{}, warren.ErrNoReply
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
@@ -228,21 +229,21 @@ func TestHandlerThatDoesNotAnswer(t *testing.T) {
 		_, err := b.Call(ctx, "silent", warren.Message{})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, 24*time.Hour, time.Since(start))
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestReplyToForgedAddressesReachesNobody(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		gate := rpNewGate()
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		gate := brokertest.NewGate()
 		var address string
-		rpHandle(t, b, "q", func(ctx context.Context, req *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "q", func(ctx context.Context, req *warren.Request) (warren.Message, error) {
 			address = req.ReplyTo
-			return gate.serve(ctx, req)
+			return gate.Serve(ctx, req)
 		})
-		call := rpGo(t.Context(), b, "q", "mine")
-		<-gate.entered
+		call := brokertest.Call(t.Context(), b, "q", "mine")
+		<-gate.Entered
 		for _, forged := range []string{
 			address[:len(address)-1], address + "0", address + "x", strings.ToUpper(address[:30]) + address[30:],
 			strings.Replace(address, "direct", "rabbitmq", 1),
@@ -251,8 +252,8 @@ func TestReplyToForgedAddressesReachesNobody(t *testing.T) {
 			err := ch.Publish(t.Context(), "", forged, warren.Message{Body: []byte("forged")}, warren.PublishOptions{Mandatory: true})
 			require.ErrorIs(t, err, warren.ErrNoRoute, forged)
 		}
-		close(gate.release)
-		require.Equal(t, "mine", string((<-call).reply.Body))
+		close(gate.Release)
+		require.Equal(t, "mine", string((<-call).Reply.Body))
 		// The address has served its time.
 		err := ch.Publish(t.Context(), "", address, warren.Message{}, warren.PublishOptions{Mandatory: true})
 		require.ErrorIs(t, err, warren.ErrNoRoute)
@@ -261,11 +262,11 @@ func TestReplyToForgedAddressesReachesNobody(t *testing.T) {
 
 // A reply address carries exactly one answer, however many are sent at once.
 func TestOnlyOneOfManyRepliesIsTheAnswer(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		for range 50 {
-			call := rpGo(t.Context(), b, "q", "x")
+			call := brokertest.Call(t.Context(), b, "q", "x")
 			synctest.Wait()
 			d, ok, err := ch.Get("q", true)
 			require.NoError(t, err)
@@ -287,8 +288,8 @@ func TestOnlyOneOfManyRepliesIsTheAnswer(t *testing.T) {
 			}
 			wg.Wait()
 			require.Equal(t, 1, taken)
-			require.Equal(t, "re", string((<-call).reply.Body))
+			require.Equal(t, "re", string((<-call).Reply.Body))
 		}
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }

@@ -8,12 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestALengthLimit(t *testing.T) {
 	dead := &warren.DeadLetter{RoutingKey: "dead"}
 	type limit = warren.QueueOptions
-	boEach(t, map[string]struct {
+	eachBoth(t, map[string]struct {
 		queue                     limit
 		publish, left, dead, nack []string
 	}{
@@ -47,7 +48,7 @@ func TestALengthLimit(t *testing.T) {
 			[]string{"1"}, nil, nil, []string{"1"}},
 		"that is not there": {limit{Overflow: warren.RejectPublish},
 			[]string{"1", "2", "3"}, []string{"1", "2", "3"}, nil, nil},
-	}, func(t *boEnv, c struct {
+	}, func(t *both, c struct {
 		queue                     limit
 		publish, left, dead, nack []string
 	}) {
@@ -70,14 +71,14 @@ func TestALengthLimit(t *testing.T) {
 			d, _, err := ch.Get("dead", true)
 			require.NoError(t, err)
 			require.Equal(t, body, string(d.Body))
-			require.Equal(t, "maxlen", boReason(d))
+			require.Equal(t, "maxlen", reasonOf(d))
 		}
 		require.Zero(t, t.broker.Stats().Bytes)
 	})
 }
 
 func TestALengthLimitCountsReadyMessagesOnly(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch, other := t.open(), t.open()
 		t.declare(ch, "q", warren.QueueOptions{MaxLength: 1})
 		consumer := t.consume(other, "q", warren.ConsumeOptions{Prefetch: 2})
@@ -89,14 +90,14 @@ func TestALengthLimitCountsReadyMessagesOnly(t *testing.T) {
 }
 
 func TestAWaitingConsumerTakesMessagesPastALimitOfZero(t *testing.T) {
-	boEach(t, map[string]struct {
+	eachBoth(t, map[string]struct {
 		overflow warren.Overflow
 		got      []string
 	}{
 		"drop-head": {warren.DropHead, []string{"m"}},
 		// RabbitMQ asks whether the message fits before it looks for consumers.
 		"reject-publish": {warren.RejectPublish, []string{}},
-	}, func(t *boEnv, c struct {
+	}, func(t *both, c struct {
 		overflow warren.Overflow
 		got      []string
 	}) {
@@ -110,13 +111,13 @@ func TestAWaitingConsumerTakesMessagesPastALimitOfZero(t *testing.T) {
 }
 
 func TestRequeuedMessagesOverTheLimit(t *testing.T) {
-	boEach(t, map[string]struct {
+	eachBoth(t, map[string]struct {
 		overflow   warren.Overflow
 		left, dead []string
 	}{
 		"are dropped, as the oldest":         {warren.DropHead, []string{"3", "4"}, []string{"1", "2"}},
 		"may stay if publishers are refused": {warren.RejectPublish, []string{"1", "2", "3", "4"}, []string{}},
-	}, func(t *boEnv, c struct {
+	}, func(t *both, c struct {
 		overflow   warren.Overflow
 		left, dead []string
 	}) {
@@ -134,22 +135,22 @@ func TestRequeuedMessagesOverTheLimit(t *testing.T) {
 
 // What a reader in process has not read yet comes back as any other.
 func TestUnreadMessagesOverTheLimit(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "dead")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "dead")
 		_, err := ch.QueueDeclare("q", warren.QueueOptions{MaxLength: 2, DeadLetter: &warren.DeadLetter{RoutingKey: "dead"}})
 		require.NoError(t, err)
-		c := amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 3})
-		amPut(t, ch, "", "q", "1", "2", "3", "4", "5")
+		c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 3})
+		brokertest.Put(t, ch, "", "q", "1", "2", "3", "4", "5")
 		require.NoError(t, c.Cancel())
 		synctest.Wait()
-		require.Equal(t, []string{"1", "2", "3"}, amDrain(t, ch, "dead"))
-		require.Equal(t, []string{"4", "5"}, amDrain(t, ch, "q"))
+		require.Equal(t, []string{"1", "2", "3"}, brokertest.Drain(t, ch, "dead"))
+		require.Equal(t, []string{"4", "5"}, brokertest.Drain(t, ch, "q"))
 	})
 }
 
 func TestAPriorityQueueDropsWhatWouldComeFirst(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{MaxLength: 2, MaxPriority: 5, DeadLetter: t.deadLetters(ch)})
 		for _, p := range []uint8{3, 1, 5, 2, 9} {
@@ -161,7 +162,7 @@ func TestAPriorityQueueDropsWhatWouldComeFirst(t *testing.T) {
 }
 
 func TestALimitComesBeforeExpiry(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{MaxLength: 1, DeadLetter: t.deadLetters(ch)})
 		reason := func() any {
@@ -169,7 +170,7 @@ func TestALimitComesBeforeExpiry(t *testing.T) {
 			d, ok, err := ch.Get("dead", true)
 			require.NoError(t, err)
 			require.True(t, ok)
-			return fmt.Sprint(string(d.Body), " ", boReason(d))
+			return fmt.Sprint(string(d.Body), " ", reasonOf(d))
 		}
 		t.put(ch, "q", "live")
 		t.send(ch, "q", warren.Message{Body: []byte("dead"), Expiration: "0"})
@@ -186,7 +187,7 @@ func TestALimitComesBeforeExpiry(t *testing.T) {
 
 // A publish that one of its queues refuses is nacked, and the others keep it.
 func TestOneQueueThatRefusesIsEnoughForANack(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "full", warren.QueueOptions{MaxLength: 1, Overflow: warren.RejectPublish})
 		t.declare(ch, "wide", warren.QueueOptions{})
@@ -205,11 +206,11 @@ func TestOneQueueThatRefusesIsEnoughForANack(t *testing.T) {
 }
 
 func TestACallToAFullQueueFails(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		_, err := ch.QueueDeclare("q", warren.QueueOptions{MaxLength: 1, Overflow: warren.RejectPublish})
 		require.NoError(t, err)
-		amPut(t, ch, "", "q", "1")
+		brokertest.Put(t, ch, "", "q", "1")
 		_, err = b.Call(t.Context(), "q", warren.Message{})
 		require.ErrorIs(t, err, warren.ErrNacked)
 

@@ -13,32 +13,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// rpFull fills queue "q" with messages up to a limit of 1000 bytes: ten of 0
+// runWithFullMemory fills queue "q" with messages up to a limit of 1000 bytes: ten of 0
 // to 9, with the bookkeeping of about 100 bytes that the limit counts.
-func rpFull(t *testing.T, o *warren.Options, f func(t *testing.T, b *warren.Broker, ch *warren.Channel)) {
+func runWithFullMemory(t *testing.T, o *warren.Options, f func(t *testing.T, b *warren.Broker, ch *warren.Channel)) {
 	t.Helper()
 	o.MemoryLimit = 1000
-	rpBubble(t, o, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
-		rpNumbers(t, ch, "q", 10)
+	brokertest.RunWith(t, o, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 9)...)
 		require.GreaterOrEqual(t, b.Stats().Bytes, int64(1000))
 		f(t, b, ch)
 	})
-}
-
-// rpBlocked publishes in a goroutine and requires that it waits.
-func rpBlocked(t *testing.T, ctx context.Context, ch *warren.Channel, queue, body string) <-chan error {
-	t.Helper()
-	result := make(chan error, 1)
-	go func() {
-		result <- ch.Publish(ctx, "", queue, warren.Message{Body: []byte(body)}, warren.PublishOptions{})
-	}()
-	synctest.Wait()
-	require.Empty(t, result, "the publisher did not wait")
-	return result
 }
 
 func TestWhateverFreesMemoryWakesPublishers(t *testing.T) {
@@ -105,10 +94,10 @@ func TestWhateverFreesMemoryWakesPublishers(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			rpFull(t, &warren.Options{}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
-				publisher := rpChannel(t, b)
-				rpQueue(t, publisher, "other")
-				result := rpBlocked(t, t.Context(), publisher, "other", "x")
+			runWithFullMemory(t, &warren.Options{}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+				publisher := brokertest.Channel(t, b)
+				brokertest.Queues(t, publisher, "other")
+				result := brokertest.Blocked(t, t.Context(), publisher, "other", "x")
 				require.NoError(t, test.free(t, ch))
 				require.NoError(t, <-result)
 				d, ok, err := publisher.Get("other", true)
@@ -121,8 +110,8 @@ func TestWhateverFreesMemoryWakesPublishers(t *testing.T) {
 }
 
 func TestRequeueingFreesNoMemory(t *testing.T) {
-	rpFull(t, &warren.Options{}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
-		result := rpBlocked(t, t.Context(), rpChannel(t, b), "q", "x")
+	runWithFullMemory(t, &warren.Options{}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		result := brokertest.Blocked(t, t.Context(), brokertest.Channel(t, b), "q", "x")
 		d, _, err := ch.Get("q", false)
 		require.NoError(t, err)
 		require.NoError(t, d.Nack(false, true))
@@ -134,7 +123,7 @@ func TestRequeueingFreesNoMemory(t *testing.T) {
 }
 
 func TestPublisherWaitsForMemoryUntilItsContextEnds(t *testing.T) {
-	rpFull(t, &warren.Options{}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+	runWithFullMemory(t, &warren.Options{}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
 		defer cancel()
 		start := time.Now()
@@ -143,18 +132,18 @@ func TestPublisherWaitsForMemoryUntilItsContextEnds(t *testing.T) {
 		require.Equal(t, 3*time.Hour, time.Since(start))
 
 		call, cancelCall := context.WithCancel(t.Context())
-		result := rpGo(call, b, "q", "x")
+		result := brokertest.Call(call, b, "q", "x")
 		synctest.Wait()
 		require.Empty(t, result)
 		cancelCall()
-		require.ErrorIs(t, (<-result).err, context.Canceled)
+		require.ErrorIs(t, (<-result).Err, context.Canceled)
 		require.Equal(t, 10, b.Stats().Ready, "nothing of this came in")
 		require.Zero(t, b.Stats().Requesters)
 	})
 }
 
 func TestPublisherFailsAtTheLimitIfSoChosen(t *testing.T) {
-	rpFull(t, &warren.Options{MemoryPolicy: warren.FailPublishers}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+	runWithFullMemory(t, &warren.Options{MemoryPolicy: warren.FailPublishers}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
 		err := ch.Publish(t.Context(), "", "q", warren.Message{}, warren.PublishOptions{})
 		require.ErrorIs(t, err, warren.ErrMemoryLimit)
 		_, err = b.Call(t.Context(), "q", warren.Message{})
@@ -162,37 +151,37 @@ func TestPublisherFailsAtTheLimitIfSoChosen(t *testing.T) {
 		require.Equal(t, 10, b.Stats().Ready)
 		_, err = ch.QueuePurge("q")
 		require.NoError(t, err)
-		rpPublish(t, ch, "q", "x")
+		brokertest.Fill(t, ch, "q", "x")
 	})
 }
 
 // Replies free memory in the end, so they pass.
 func TestRepliesPassTheMemoryLimit(t *testing.T) {
 	for _, policy := range []warren.MemoryPolicy{warren.BlockPublishers, warren.FailPublishers} {
-		rpBubble(t, &warren.Options{MemoryLimit: 1000, MemoryPolicy: policy}, func(t *testing.T, b *warren.Broker) {
-			ch := rpChannel(t, b)
-			rpQueue(t, ch, "full")
-			rpQueue(t, ch, "manual")
-			gate := rpNewGate()
-			rpHandle(t, b, "handled", gate.serve)
-			first, second := rpGo(t.Context(), b, "handled", "1"), rpGo(t.Context(), b, "manual", "2")
+		brokertest.RunWith(t, &warren.Options{MemoryLimit: 1000, MemoryPolicy: policy}, func(t *testing.T, b *warren.Broker) {
+			ch := brokertest.Channel(t, b)
+			brokertest.Queues(t, ch, "full")
+			brokertest.Queues(t, ch, "manual")
+			gate := brokertest.NewGate()
+			brokertest.Handle(t, b, "handled", gate.Serve)
+			first, second := brokertest.Call(t.Context(), b, "handled", "1"), brokertest.Call(t.Context(), b, "manual", "2")
 			synctest.Wait()
-			rpNumbers(t, ch, "full", 8)
+			brokertest.Fill(t, ch, "full", brokertest.Numbers(0, 7)...)
 			require.GreaterOrEqual(t, b.Stats().Bytes, int64(1000))
 
-			close(gate.release)
-			require.NoError(t, (<-first).err)
-			rpPublish(t, ch, "full", "8")
+			close(gate.Release)
+			require.NoError(t, (<-first).Err)
+			brokertest.Fill(t, ch, "full", "8")
 			d, ok, err := ch.Get("manual", false)
 			require.NoError(t, err)
 			require.True(t, ok)
 			require.GreaterOrEqual(t, b.Stats().Bytes, int64(1000))
 			require.NoError(t, ch.Publish(t.Context(), "", d.ReplyTo, warren.Message{Body: []byte("ok")}, warren.PublishOptions{}))
-			require.Equal(t, "ok", string((<-second).reply.Body))
+			require.Equal(t, "ok", string((<-second).Reply.Body))
 			require.NoError(t, d.Ack(false))
 			_, err = ch.QueuePurge("full")
 			require.NoError(t, err)
-			rpClean(t, b)
+			brokertest.Clean(t, b)
 		})
 	}
 }
@@ -202,15 +191,15 @@ func TestRepliesPassTheMemoryLimit(t *testing.T) {
 func TestManyPublishersGetThroughATinyLimit(t *testing.T) {
 	for _, limit := range []int64{1, 150, 1000} {
 		t.Run(strconv.FormatInt(limit, 10), func(t *testing.T) {
-			rpBubble(t, &warren.Options{MemoryLimit: limit}, func(t *testing.T, b *warren.Broker) {
+			brokertest.RunWith(t, &warren.Options{MemoryLimit: limit}, func(t *testing.T, b *warren.Broker) {
 				const publishers, each, cost = 10, 20, 110
-				ch := rpChannel(t, b)
-				rpQueue(t, ch, "a")
-				rpQueue(t, ch, "b")
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "a")
+				brokertest.Queues(t, ch, "b")
 				var received atomic.Int32
 				var most int64
 				for _, queue := range []string{"a", "b"} {
-					_, err := rpChannel(t, b).ConsumeFunc(queue, warren.ConsumeOptions{Prefetch: 2}, func(d warren.Delivery) {
+					_, err := brokertest.Channel(t, b).ConsumeFunc(queue, warren.ConsumeOptions{Prefetch: 2}, func(d warren.Delivery) {
 						if queue == "a" {
 							most = max(most, b.Stats().Bytes)
 						}
@@ -233,7 +222,7 @@ func TestManyPublishersGetThroughATinyLimit(t *testing.T) {
 				}
 				wg.Wait()
 				time.Sleep(time.Minute)
-				rpClean(t, b)
+				brokertest.Clean(t, b)
 				require.EqualValues(t, publishers*each, received.Load())
 				require.LessOrEqual(t, most, limit+(publishers+1)*cost)
 			})
@@ -242,27 +231,27 @@ func TestManyPublishersGetThroughATinyLimit(t *testing.T) {
 }
 
 func TestNegativeMemoryLimitIsNone(t *testing.T) {
-	rpBubble(t, &warren.Options{MemoryLimit: -1}, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
-		rpNumbers(t, ch, "q", 100)
+	brokertest.RunWith(t, &warren.Options{MemoryLimit: -1}, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 99)...)
 		require.GreaterOrEqual(t, b.Stats().Bytes, int64(100*100))
 	})
 }
 
 func TestBytesAreZeroWhenAllIsSettled(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		for _, end := range []func() error{
 			func() error { return ch.Ack(0, true) },
 			func() error { return ch.Nack(0, true, false) },
 			func() error { _, err := ch.QueuePurge("q"); return err },
 			func() error { _, err := ch.QueueDelete("q", warren.QueueDeleteOptions{}); return err },
 		} {
-			rpQueue(t, ch, "q")
+			brokertest.Queues(t, ch, "q")
 			for i := range 50 {
-				rpPublish(t, ch, "q", string(make([]byte, 100*i)))
+				brokertest.Fill(t, ch, "q", string(make([]byte, 100*i)))
 			}
 			for range 20 {
 				_, _, err := ch.Get("q", false)
@@ -285,9 +274,9 @@ func TestBytesAreZeroWhenAllIsSettled(t *testing.T) {
 
 // A publisher on a channel that is closed has nothing to wait for.
 func TestClosingAChannelFreesItsWaitingPublisher(t *testing.T) {
-	rpFull(t, &warren.Options{}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
-		publisher := rpChannel(t, b)
-		result := rpBlocked(t, t.Context(), publisher, "q", "x")
+	runWithFullMemory(t, &warren.Options{}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		publisher := brokertest.Channel(t, b)
+		result := brokertest.Blocked(t, t.Context(), publisher, "q", "x")
 		require.NoError(t, publisher.Close())
 		synctest.Wait()
 		select {

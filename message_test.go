@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestPropertiesArriveAsTheyWereSent(t *testing.T) {
@@ -38,15 +39,15 @@ func TestPropertiesArriveAsTheyWereSent(t *testing.T) {
 		"a reply_to that is no address": {ReplyTo: "amq.rabbitmq.reply-to.stale"},
 	} {
 		t.Run(rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amQueues(t, ch, "q")
-				require.NoError(t, amSend(ch, "", "q", msg, warren.PublishOptions{}))
-				d := amTake(t, ch, "q")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
+				require.NoError(t, brokertest.Send(ch, "", "q", msg, warren.PublishOptions{}))
+				d := brokertest.Take(t, ch, "q")
 				require.Equal(t, msg, d.Message)
 				require.NoError(t, d.Reject(true))
-				c := amConsume(t, ch, "q", warren.ConsumeOptions{})
-				require.Equal(t, msg, amNext(t, c).Message, "again by a consumer, redelivered")
+				c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
+				require.Equal(t, msg, brokertest.Next(t, c).Message, "again by a consumer, redelivered")
 			})
 		})
 	}
@@ -60,17 +61,17 @@ func TestTextPropertiesHaveAtMost255Bytes(t *testing.T) {
 		"type": {Type: long}, "user_id": {UserId: long}, "app_id": {AppId: long},
 	} {
 		t.Run(name, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amFails(t, amSend(ch, "amq.fanout", "", msg, warren.PublishOptions{}), 502, 60, 40,
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Fails(t, brokertest.Send(ch, "amq.fanout", "", msg, warren.PublishOptions{}), 502, 60, 40,
 					"SYNTAX_ERROR - property "+name+" of 256 bytes exceeds 255")
 			})
 		})
 	}
 }
 
-// amTables are the methods that take a table.
-var amTables = map[string]struct {
+// methodsWithTable are the methods that take a table.
+var methodsWithTable = map[string]struct {
 	class, method uint16
 	use           func(ch *warren.Channel, table warren.Table) error
 }{
@@ -90,12 +91,12 @@ var amTables = map[string]struct {
 		return err
 	}},
 	"basic.publish": {60, 40, func(ch *warren.Channel, table warren.Table) error {
-		return amSend(ch, "", "q", warren.Message{Headers: table}, warren.PublishOptions{})
+		return brokertest.Send(ch, "", "q", warren.Message{Headers: table}, warren.PublishOptions{})
 	}},
 }
 
-// amNested is a table that nests to the depth, by tables or by arrays.
-func amNested(depth int, arrays bool) warren.Table {
+// nested is a table that nests to the depth, by tables or by arrays.
+func nested(depth int, arrays bool) warren.Table {
 	var v any = "bottom"
 	for range depth - 1 {
 		if arrays {
@@ -130,22 +131,22 @@ func TestTablesHoldWhatAMQPCanCarry(t *testing.T) {
 		{"a duration", warren.Table{"k": time.Second}, 502, "SYNTAX_ERROR - table value 'k' has type time.Duration, which AMQP cannot carry"},
 		{"a wrong value in a table", warren.Table{"k": warren.Table{"l": 1i}}, 502, "SYNTAX_ERROR - table value 'l' has type complex128, which AMQP cannot carry"},
 		{"a wrong value in an array", warren.Table{"k": []any{"x", 1i}}, 502, "SYNTAX_ERROR - table value 'k' has type complex128, which AMQP cannot carry"},
-		{"32 tables deep", amNested(32, false), 0, ""},
-		{"33 tables deep", amNested(33, false), 502, "SYNTAX_ERROR - table nests deeper than 32 levels"},
-		{"32 arrays deep", amNested(32, true), 0, ""},
-		{"33 arrays deep", amNested(33, true), 502, "SYNTAX_ERROR - table nests deeper than 32 levels"},
+		{"32 tables deep", nested(32, false), 0, ""},
+		{"33 tables deep", nested(33, false), 502, "SYNTAX_ERROR - table nests deeper than 32 levels"},
+		{"32 arrays deep", nested(32, true), 0, ""},
+		{"33 arrays deep", nested(33, true), 502, "SYNTAX_ERROR - table nests deeper than 32 levels"},
 		{"a table in itself", circle, 502, "SYNTAX_ERROR - table nests deeper than 32 levels"},
 	} {
-		for name, m := range amTables {
+		for name, m := range methodsWithTable {
 			t.Run(c.rule+"/"+name, func(t *testing.T) {
-				amTest(t, func(t *testing.T, b *warren.Broker) {
-					ch := amOpen(t, b)
-					amQueues(t, ch, "q")
+				brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+					ch := brokertest.Channel(t, b)
+					brokertest.Queues(t, ch, "q")
 					err := m.use(ch, c.table)
 					if c.code == 0 {
 						require.NoError(t, err)
 					} else {
-						amFails(t, err, c.code, m.class, m.method, c.text)
+						brokertest.Fails(t, err, c.code, m.class, m.method, c.text)
 					}
 				})
 			})
@@ -183,16 +184,16 @@ func TestNames(t *testing.T) {
 		"basic.cancel, tag": {60, 30, "consumer tag", func(ch *warren.Channel, tag string) error { return ch.Cancel(tag) }},
 	} {
 		t.Run(where, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amQueues(t, ch, "q")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
 				require.NoError(t, m.use(ch, strings.Repeat("n", 255)))
 				require.NoError(t, m.use(ch, "é ☃ \x00\x01 '"), "any UTF-8")
-				amFails(t, m.use(ch, strings.Repeat("n", 256)), 502, m.class, m.method,
+				brokertest.Fails(t, m.use(ch, strings.Repeat("n", 256)), 502, m.class, m.method,
 					"SYNTAX_ERROR - "+m.what+" of 256 bytes exceeds 255")
-				amFails(t, m.use(ch, strings.Repeat("é", 128)), 502, m.class, m.method,
+				brokertest.Fails(t, m.use(ch, strings.Repeat("é", 128)), 502, m.class, m.method,
 					"SYNTAX_ERROR - "+m.what+" of 256 bytes exceeds 255")
-				amFails(t, m.use(ch, "n\xff"), 501, m.class, m.method,
+				brokertest.Fails(t, m.use(ch, "n\xff"), 501, m.class, m.method,
 					fmt.Sprintf("FRAME_ERROR - Malformed UTF-8 in shortstr: %s %q", m.what, "n\xff"))
 			})
 		})
@@ -200,12 +201,12 @@ func TestNames(t *testing.T) {
 }
 
 func TestLineEndsAreTakenOutOfNames(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		q, err := ch.QueueDeclare("a\r\nb\n", warren.QueueOptions{})
 		require.NoError(t, err)
 		require.Equal(t, "ab", q.Name)
-		amState(t, ch, "ab")
+		brokertest.State(t, ch, "ab")
 		q, err = ch.QueueDeclarePassive("\na\rb")
 		require.NoError(t, err)
 		require.Equal(t, "ab", q.Name)
@@ -214,16 +215,16 @@ func TestLineEndsAreTakenOutOfNames(t *testing.T) {
 		_, err = ch.QueueDeclarePassive("ab")
 		require.ErrorIs(t, err, warren.ErrNotFound)
 		_, err = ch.QueueDeclare("\namq.q", warren.QueueOptions{})
-		amFails(t, err, 403, 50, 10, "ACCESS_REFUSED - queue name 'amq.q' contains reserved prefix 'amq.*'")
+		brokertest.Fails(t, err, 403, 50, 10, "ACCESS_REFUSED - queue name 'amq.q' contains reserved prefix 'amq.*'")
 
 		require.NoError(t, ch.ExchangeDeclare("x\n", warren.Fanout, warren.ExchangeOptions{}))
 		require.NoError(t, ch.ExchangeDeclarePassive("x"))
 		require.NoError(t, ch.ExchangeDeclarePassive("x\r"))
 		require.NoError(t, ch.ExchangeDelete("\rx", warren.ExchangeDeleteOptions{}))
 		require.ErrorIs(t, ch.ExchangeDeclarePassive("x"), warren.ErrNotFound)
-		amFails(t, ch.ExchangeDeclare("\n", warren.Fanout, warren.ExchangeOptions{}), 403, 40, 10,
+		brokertest.Fails(t, ch.ExchangeDeclare("\n", warren.Fanout, warren.ExchangeOptions{}), 403, 40, 10,
 			"ACCESS_REFUSED - operation not permitted on the default exchange")
-		amFails(t, ch.ExchangeDelete("amq\n.topic", warren.ExchangeDeleteOptions{}), 403, 40, 20,
+		brokertest.Fails(t, ch.ExchangeDelete("amq\n.topic", warren.ExchangeDeleteOptions{}), 403, 40, 20,
 			"ACCESS_REFUSED - deletion of system exchange 'amq.topic' in vhost '/' not allowed")
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 // What the model and the broker have in common, so that an operation runs on
@@ -72,7 +73,7 @@ func (b mbBroker) Session() (mbSession, error) {
 	return mbBrokerSession{s}, err
 }
 
-func (b mbBroker) Pass(d time.Duration) { boLater(d) }
+func (b mbBroker) Pass(d time.Duration) { brokertest.Later(d) }
 
 func (s mbBrokerSession) Channel() (mbChannel, error) {
 	ch, err := s.Session.Channel()

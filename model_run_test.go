@@ -12,11 +12,12 @@ import (
 	"time"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 var (
 	mbSeed  = flag.Uint64("model.seed", 0, "the only seed that TestBrokerAgreesWithModel runs")
-	mbSeeds = flag.Uint64("model.seeds", uint64(amLess(1000, 100)), "how many seeds TestBrokerAgreesWithModel runs")
+	mbSeeds = flag.Uint64("model.seeds", uint64(brokertest.Less(1000, 100)), "how many seeds TestBrokerAgreesWithModel runs")
 )
 
 // mbSides makes a fresh model and a fresh broker.

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestAPatternMayBeginWithWhatMustNotFollow(t *testing.T) {
@@ -23,10 +24,10 @@ func TestAPatternMayBeginWithWhatMustNotFollow(t *testing.T) {
 	} {
 		b := warren.New(nil)
 		defer b.Close()
-		v := poHost(t, b)
-		ch := amOpen(t, b)
+		v := brokertest.VirtualHost(t, b, "/")
+		ch := brokertest.Channel(t, b)
 		for name := range names {
-			amQueues(t, ch, name)
+			brokertest.Queues(t, ch, name)
 		}
 		err := v.PolicySet(warren.Policy{Name: "p", Pattern: pattern, Definition: warren.Table{"max-length": 1}})
 		if names == nil {

@@ -7,10 +7,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// usSession declares user ann and opens a session of hers.
-func usSession(t *testing.T, b *warren.Broker, p warren.Permissions, tags ...string) *warren.Session {
+// sessionOfAnn declares user ann and opens a session of hers.
+func sessionOfAnn(t *testing.T, b *warren.Broker, p warren.Permissions, tags ...string) *warren.Session {
 	t.Helper()
 	require.NoError(t, b.UserDeclare("ann", "", tags...))
 	v, err := b.VirtualHost("/")
@@ -21,17 +22,10 @@ func usSession(t *testing.T, b *warren.Broker, p warren.Permissions, tags ...str
 	return s
 }
 
-func usChannel(t *testing.T, s *warren.Session) *warren.Channel {
-	t.Helper()
-	ch, err := s.Channel()
-	require.NoError(t, err)
-	return ch
-}
-
 // The rows are what RabbitMQ 3.10 does, with the kind of access named as later
 // versions do.
 func TestPermissionsBoundWhatAUserMayDo(t *testing.T) {
-	b := usBroker(t)
+	b := newBroker(t)
 	host, err := b.Channel()
 	require.NoError(t, err)
 	for _, name := range []string{"own", "other"} {
@@ -39,7 +33,7 @@ func TestPermissionsBoundWhatAUserMayDo(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, host.ExchangeDeclare(name+"x", warren.Direct, warren.ExchangeOptions{}))
 	}
-	s := usSession(t, b, warren.Permissions{Configure: "^own", Write: "^own|^amq.default$", Read: "^own"})
+	s := sessionOfAnn(t, b, warren.Permissions{Configure: "^own", Write: "^own|^amq.default$", Read: "^own"})
 	refused := func(what, kind, name string) string {
 		return "ACCESS_REFUSED - " + what + " access to " + kind + " '" + name + "' in vhost '/' refused for user 'ann'"
 	}
@@ -110,10 +104,10 @@ func TestPermissionsBoundWhatAUserMayDo(t *testing.T) {
 		"publish as another":                {publish("", warren.Message{UserId: "bob"}), 406, "PRECONDITION_FAILED - user_id property set to 'bob' but authenticated user was 'ann'"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ch := usChannel(t, s)
+			ch := brokertest.Channel(t, s)
 			for range 2 { // the second answer may come from memory
 				if name == "replies need none" {
-					ch = usChannel(t, s) // which has one reply consumer at most
+					ch = brokertest.Channel(t, s) // which has one reply consumer at most
 				}
 				err := c.try(ch)
 				if c.code == 0 {
@@ -130,10 +124,10 @@ func TestPermissionsBoundWhatAUserMayDo(t *testing.T) {
 }
 
 func TestPermissionsHoldAtOnce(t *testing.T) {
-	b := usBroker(t)
+	b := newBroker(t)
 	v, err := b.VirtualHost("/")
 	require.NoError(t, err)
-	ch := usChannel(t, usSession(t, b, warren.AllPermissions()))
+	ch := brokertest.Channel(t, sessionOfAnn(t, b, warren.AllPermissions()))
 	_, err = ch.QueueDeclare("q", warren.QueueOptions{})
 	require.NoError(t, err)
 	put := func() error {
@@ -161,7 +155,7 @@ func TestPermissionsHoldAtOnce(t *testing.T) {
 }
 
 func TestAPatternThatIsNoneIsRefused(t *testing.T) {
-	b := usBroker(t)
+	b := newBroker(t)
 	v, err := b.VirtualHost("/")
 	require.NoError(t, err)
 	for what, p := range map[string]warren.Permissions{"configure": {Configure: "("}, "write": {Write: "["}, "read": {Read: "(?=x)"}} {
@@ -177,8 +171,8 @@ func TestAPatternThatIsNoneIsRefused(t *testing.T) {
 }
 
 func TestAnImpersonatorPublishesAsOthers(t *testing.T) {
-	b := usBroker(t)
-	ch := usChannel(t, usSession(t, b, warren.AllPermissions(), warren.Impersonator))
+	b := newBroker(t)
+	ch := brokertest.Channel(t, sessionOfAnn(t, b, warren.AllPermissions(), warren.Impersonator))
 	put := func() error {
 		return ch.Publish(t.Context(), "", "q", warren.Message{UserId: "bob"}, warren.PublishOptions{})
 	}

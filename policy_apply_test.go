@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestOnePolicyOfAKindApplies(t *testing.T) {
@@ -48,11 +49,11 @@ func TestOnePolicyOfAKindApplies(t *testing.T) {
 			for _, order := range []string{"before", "after"} {
 				b := warren.New(nil)
 				defer b.Close()
-				v, ch := poHost(t, b), amOpen(t, b)
+				v, ch := brokertest.VirtualHost(t, b, "/"), brokertest.Channel(t, b)
 				declare := func() {
-					amQueues(t, ch, "queue", "other")
-					poQueue(t, ch, "quorum", warren.Table{"x-queue-type": "quorum"})
-					amExchanges(t, ch, warren.Direct, "exchange")
+					brokertest.Queues(t, ch, "queue", "other")
+					brokertest.Queue(t, ch, "quorum", warren.QueueOptions{Args: warren.Table{"x-queue-type": "quorum"}})
+					brokertest.Exchanges(t, ch, warren.Direct, "exchange")
 				}
 				if order == "before" {
 					declare()
@@ -79,8 +80,8 @@ func TestOnePolicyOfAKindApplies(t *testing.T) {
 func TestTheNextPolicyAppliesWhenOneGoesOrChanges(t *testing.T) {
 	b := warren.New(nil)
 	defer b.Close()
-	v, ch := poHost(t, b), amOpen(t, b)
-	amQueues(t, ch, "q")
+	v, ch := brokertest.VirtualHost(t, b, "/"), brokertest.Channel(t, b)
+	brokertest.Queues(t, ch, "q")
 	applies := func(want string) {
 		t.Helper()
 		e, err := v.PolicyOfQueue("q")
@@ -113,8 +114,8 @@ func TestTheNextPolicyAppliesWhenOneGoesOrChanges(t *testing.T) {
 func TestWhatPoliciesAndArgumentsGiveTogether(t *testing.T) {
 	b := warren.New(nil)
 	defer b.Close()
-	v, ch := poHost(t, b), amOpen(t, b)
-	amQueues(t, ch, "q")
+	v, ch := brokertest.VirtualHost(t, b, "/"), brokertest.Channel(t, b)
+	brokertest.Queues(t, ch, "q")
 	require.NoError(t, v.PolicySet(warren.Policy{Name: "user's", ApplyTo: warren.ApplyToQueues, Definition: warren.Table{
 		"max-length": 5, "message-ttl": 100, "overflow": "reject-publish", "dead-letter-exchange": "x", "consumer-timeout": 7}}))
 	require.NoError(t, v.OperatorPolicySet(warren.Policy{Name: "operator's", Definition: warren.Table{
@@ -130,9 +131,9 @@ func TestWhatPoliciesAndArgumentsGiveTogether(t *testing.T) {
 	require.Equal(t, warren.EffectivePolicy{OperatorPolicy: "operator's", Definition: warren.Table{
 		"max-length": int64(3), "message-ttl": 200, "overflow": "drop-head", "expires": 9}}, e)
 	_, err = v.PolicyOfQueue("nobody")
-	amFails(t, err, 404, 0, 0, "NOT_FOUND - no queue 'nobody' in vhost '/'")
+	brokertest.Fails(t, err, 404, 0, 0, "NOT_FOUND - no queue 'nobody' in vhost '/'")
 	_, err = v.PolicyOfExchange("nobody")
-	amFails(t, err, 404, 0, 0, "NOT_FOUND - no exchange 'nobody' in vhost '/'")
+	brokertest.Fails(t, err, 404, 0, 0, "NOT_FOUND - no exchange 'nobody' in vhost '/'")
 
 	for name, row := range map[string]struct{ args, user, operator, left int }{
 		"the argument":      {2, 3, 4, 2},
@@ -148,20 +149,20 @@ func TestWhatPoliciesAndArgumentsGiveTogether(t *testing.T) {
 		t.Run("the smallest number: "+name, func(t *testing.T) {
 			b := warren.New(nil)
 			defer b.Close()
-			v, ch := poHost(t, b), amOpen(t, b)
+			v, ch := brokertest.VirtualHost(t, b, "/"), brokertest.Channel(t, b)
 			args := warren.Table{}
 			if row.args >= 0 {
 				args["x-max-length"] = int16(row.args)
 			}
-			poQueue(t, ch, "q", args)
+			brokertest.Queue(t, ch, "q", warren.QueueOptions{Args: args})
 			if row.user >= 0 {
-				poSet(t, v, "q", warren.Table{"max-length": row.user})
+				setPolicy(t, v, "q", warren.Table{"max-length": row.user})
 			}
 			if row.operator >= 0 {
 				require.NoError(t, v.OperatorPolicySet(warren.Policy{Name: "o", Definition: warren.Table{"max-length": int64(row.operator)}}))
 			}
-			amPut(t, ch, "", "q", "1", "2", "3", "4", "5")
-			require.Len(t, amDrain(t, ch, "q"), row.left)
+			brokertest.Put(t, ch, "", "q", "1", "2", "3", "4", "5")
+			require.Len(t, brokertest.Drain(t, ch, "q"), row.left)
 		})
 	}
 }
@@ -170,23 +171,23 @@ func TestWhatPoliciesAndArgumentsGiveTogether(t *testing.T) {
 func TestArgumentsWinOverPolicies(t *testing.T) {
 	b := warren.New(nil)
 	defer b.Close()
-	v, ch := poHost(t, b), amOpen(t, b)
-	amQueues(t, ch, "d1", "d2")
-	amExchanges(t, ch, warren.Fanout, "x1", "x2")
+	v, ch := brokertest.VirtualHost(t, b, "/"), brokertest.Channel(t, b)
+	brokertest.Queues(t, ch, "d1", "d2")
+	brokertest.Exchanges(t, ch, warren.Fanout, "x1", "x2")
 	for i := range 2 {
 		n := fmt.Sprint(i + 1)
 		require.NoError(t, ch.QueueBind("d"+n, "", "x"+n, nil))
 	}
 	full := func(t *testing.T, args, policy warren.Table, want map[string][]string) {
 		t.Helper()
-		poSet(t, v, "q", policy)
-		poQueue(t, ch, "q", args)
+		setPolicy(t, v, "q", policy)
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{Args: args})
 		for _, body := range []string{"1", "2"} {
 			ch.Publish(t.Context(), "", "q", warren.Message{Body: []byte(body)}, warren.PublishOptions{})
 		}
 		got := map[string][]string{}
 		for _, q := range []string{"q", "d1", "d2"} {
-			got[q] = amDrain(t, ch, q)
+			got[q] = brokertest.Drain(t, ch, q)
 		}
 		require.Equal(t, want, got)
 		_, err := ch.QueueDelete("q", warren.QueueDeleteOptions{})
@@ -223,11 +224,11 @@ func TestArgumentsWinOverPolicies(t *testing.T) {
 			"argument": {warren.ExchangeOptions{Args: warren.Table{"alternate-exchange": "x1"}}, "d1"},
 			"empty":    {warren.ExchangeOptions{Args: warren.Table{"alternate-exchange": ""}}, ""},
 		} {
-			poSet(t, v, name, warren.Table{"alternate-exchange": "x2"})
+			setPolicy(t, v, name, warren.Table{"alternate-exchange": "x2"})
 			require.NoError(t, ch.ExchangeDeclare(name, warren.Direct, row.o))
-			amPut(t, ch, name, "k", "1")
+			brokertest.Put(t, ch, name, "k", "1")
 			for _, q := range []string{"d1", "d2"} {
-				require.Equal(t, q == row.want, len(amDrain(t, ch, q)) == 1, "%s: %s", name, q)
+				require.Equal(t, q == row.want, len(brokertest.Drain(t, ch, q)) == 1, "%s: %s", name, q)
 			}
 			require.NoError(t, ch.ExchangeDeclare(name, warren.Direct, row.o), "a policy is no difference")
 		}
@@ -237,87 +238,87 @@ func TestArgumentsWinOverPolicies(t *testing.T) {
 func TestPoliciesAreNoDifferenceForARedeclaration(t *testing.T) {
 	b := warren.New(nil)
 	defer b.Close()
-	v, ch := poHost(t, b), amOpen(t, b)
-	poSet(t, v, "q", warren.Table{"max-length": 1})
-	amQueues(t, ch, "q", "q")
+	v, ch := brokertest.VirtualHost(t, b, "/"), brokertest.Channel(t, b)
+	setPolicy(t, v, "q", warren.Table{"max-length": 1})
+	brokertest.Queues(t, ch, "q", "q")
 	_, err := ch.QueueDeclare("q", warren.QueueOptions{MaxLength: 1})
-	amFails(t, err, 406, 50, 10, "PRECONDITION_FAILED - inequivalent arg 'x-max-length' for queue 'q' in vhost '/': received the value '1' of type 'long' but current is none")
+	brokertest.Fails(t, err, 406, 50, 10, "PRECONDITION_FAILED - inequivalent arg 'x-max-length' for queue 'q' in vhost '/': received the value '1' of type 'long' but current is none")
 }
 
 func TestALowerMaxLengthTrimsAtOnce(t *testing.T) {
 	b := warren.New(nil)
 	defer b.Close()
-	v, ch := poHost(t, b), amOpen(t, b)
-	amQueues(t, ch, "dead")
-	poQueue(t, ch, "q", warren.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"})
-	amPut(t, ch, "", "q", "1", "22", "333", "4444", "55555")
+	v, ch := brokertest.VirtualHost(t, b, "/"), brokertest.Channel(t, b)
+	brokertest.Queues(t, ch, "dead")
+	brokertest.Queue(t, ch, "q", warren.QueueOptions{Args: warren.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}})
+	brokertest.Put(t, ch, "", "q", "1", "22", "333", "4444", "55555")
 
-	poSet(t, v, "q", warren.Table{"max-length": 3})
-	require.Equal(t, 3, amReady(t, ch, "q"))
-	d := amTake(t, ch, "dead")
+	setPolicy(t, v, "q", warren.Table{"max-length": 3})
+	require.Equal(t, 3, brokertest.Ready(t, ch, "q"))
+	d := brokertest.Take(t, ch, "dead")
 	require.Equal(t, "1", string(d.Body), "the oldest first")
 	require.Equal(t, "maxlen", d.Headers["x-death"].([]any)[0].(warren.Table)["reason"])
-	require.Equal(t, []string{"22"}, amDrain(t, ch, "dead"))
+	require.Equal(t, []string{"22"}, brokertest.Drain(t, ch, "dead"))
 
-	poSet(t, v, "q", warren.Table{"max-length-bytes": 9})
-	require.Equal(t, 2, amReady(t, ch, "q"))
-	poSet(t, v, "q", warren.Table{"max-length": 1, "overflow": "reject-publish"})
-	require.Equal(t, 2, amReady(t, ch, "q"), "a queue that refuses new messages keeps the old ones")
-	require.ErrorIs(t, amSend(ch, "", "q", warren.Message{}, warren.PublishOptions{}), warren.ErrNacked)
+	setPolicy(t, v, "q", warren.Table{"max-length-bytes": 9})
+	require.Equal(t, 2, brokertest.Ready(t, ch, "q"))
+	setPolicy(t, v, "q", warren.Table{"max-length": 1, "overflow": "reject-publish"})
+	require.Equal(t, 2, brokertest.Ready(t, ch, "q"), "a queue that refuses new messages keeps the old ones")
+	require.ErrorIs(t, brokertest.Send(ch, "", "q", warren.Message{}, warren.PublishOptions{}), warren.ErrNacked)
 
 	require.NoError(t, v.PolicyDelete("p-q"))
-	amPut(t, ch, "", "q", "6", "7")
-	require.Equal(t, []string{"4444", "55555", "6", "7"}, amDrain(t, ch, "q"), "without the policy there is no limit")
+	brokertest.Put(t, ch, "", "q", "6", "7")
+	require.Equal(t, []string{"4444", "55555", "6", "7"}, brokertest.Drain(t, ch, "q"), "without the policy there is no limit")
 }
 
 func TestATimeToLiveByPolicyIsForMessagesToCome(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		v, ch := poHost(t, b), amOpen(t, b)
-		amQueues(t, ch, "q")
-		amPut(t, ch, "", "q", "before")
-		poSet(t, v, "q", warren.Table{"message-ttl": 86400000})
-		require.Equal(t, []string{"before"}, amDrain(t, ch, "q"))
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		v, ch := brokertest.VirtualHost(t, b, "/"), brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Put(t, ch, "", "q", "before")
+		setPolicy(t, v, "q", warren.Table{"message-ttl": 86400000})
+		require.Equal(t, []string{"before"}, brokertest.Drain(t, ch, "q"))
 
-		amPut(t, ch, "", "q", "before")
-		amPut(t, ch, "", "q", "kept")
+		brokertest.Put(t, ch, "", "q", "before")
+		brokertest.Put(t, ch, "", "q", "kept")
 		time.Sleep(24 * time.Hour)
-		require.Zero(t, amReady(t, ch, "q"))
+		require.Zero(t, brokertest.Ready(t, ch, "q"))
 
-		amPut(t, ch, "", "q", "a day")
-		poSet(t, v, "q", warren.Table{"message-ttl": 1000})
+		brokertest.Put(t, ch, "", "q", "a day")
+		setPolicy(t, v, "q", warren.Table{"message-ttl": 1000})
 		time.Sleep(time.Hour)
-		require.Equal(t, 1, amReady(t, ch, "q"), "it keeps the time that it got")
+		require.Equal(t, 1, brokertest.Ready(t, ch, "q"), "it keeps the time that it got")
 		require.NoError(t, v.PolicyDelete("p-q"))
 		time.Sleep(22 * time.Hour)
-		require.Equal(t, 1, amReady(t, ch, "q"))
+		require.Equal(t, 1, brokertest.Ready(t, ch, "q"))
 		time.Sleep(time.Hour)
-		require.Zero(t, amReady(t, ch, "q"), "after the policy is gone, too")
-		amPut(t, ch, "", "q", "no limit")
+		require.Zero(t, brokertest.Ready(t, ch, "q"), "after the policy is gone, too")
+		brokertest.Put(t, ch, "", "q", "no limit")
 		time.Sleep(1000 * time.Hour)
-		require.Equal(t, 1, amReady(t, ch, "q"))
+		require.Equal(t, 1, brokertest.Ready(t, ch, "q"))
 
 		// So many milliseconds are less than one, in 64 bits of nanoseconds.
-		poSet(t, v, "q", warren.Table{"message-ttl": 18446744073710, "expires": 18446744073710})
-		amPut(t, ch, "", "q", "longer than a time can be")
+		setPolicy(t, v, "q", warren.Table{"message-ttl": 18446744073710, "expires": 18446744073710})
+		brokertest.Put(t, ch, "", "q", "longer than a time can be")
 		time.Sleep(1000 * time.Hour)
-		require.Equal(t, 2, amReady(t, ch, "q"))
+		require.Equal(t, 2, brokertest.Ready(t, ch, "q"))
 	})
 }
 
 func TestAQueueExpiresByPolicy(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		v, ch := poHost(t, b), amOpen(t, b)
-		amQueues(t, ch, "q", "kept")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		v, ch := brokertest.VirtualHost(t, b, "/"), brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q", "kept")
 		there := func(name string) bool {
 			_, err := v.PolicyOfQueue(name) // it is no use of the queue
 			return err == nil
 		}
 		time.Sleep(time.Hour)
-		poSet(t, v, "q", warren.Table{"expires": 60000})
-		poSet(t, v, "kept", warren.Table{"expires": 60000})
+		setPolicy(t, v, "q", warren.Table{"expires": 60000})
+		setPolicy(t, v, "kept", warren.Table{"expires": 60000})
 		time.Sleep(59 * time.Second)
 		require.True(t, there("q"), "the time counts from the policy on")
-		poSet(t, v, "q", warren.Table{"expires": 60000, "max-length": 5})
+		setPolicy(t, v, "q", warren.Table{"expires": 60000, "max-length": 5})
 		require.NoError(t, v.PolicyDelete("p-kept"))
 		time.Sleep(59 * time.Second)
 		require.True(t, there("q"), "and anew from a change")
@@ -326,11 +327,11 @@ func TestAQueueExpiresByPolicy(t *testing.T) {
 		time.Sleep(time.Hour)
 		require.True(t, there("kept"), "not without the policy")
 
-		poSet(t, v, "kept", warren.Table{"expires": 60000})
-		c := amConsume(t, ch, "kept", warren.ConsumeOptions{})
+		setPolicy(t, v, "kept", warren.Table{"expires": 60000})
+		c := brokertest.Consume(t, ch, "kept", warren.ConsumeOptions{})
 		time.Sleep(time.Hour)
 		require.True(t, there("kept"), "not while it has a consumer")
-		poSet(t, v, "kept", warren.Table{"expires": 1000})
+		setPolicy(t, v, "kept", warren.Table{"expires": 1000})
 		time.Sleep(time.Hour)
 		require.True(t, there("kept"))
 		require.NoError(t, c.Cancel())
@@ -343,112 +344,112 @@ func TestAQueueExpiresByPolicy(t *testing.T) {
 func TestDeadLetterSettingsCountWhenAMessageIsLost(t *testing.T) {
 	b := warren.New(nil)
 	defer b.Close()
-	v, ch := poHost(t, b), amOpen(t, b)
-	amQueues(t, ch, "q", "d1", "d2")
+	v, ch := brokertest.VirtualHost(t, b, "/"), brokertest.Channel(t, b)
+	brokertest.Queues(t, ch, "q", "d1", "d2")
 	lose := func(body string) {
 		t.Helper()
-		amPut(t, ch, "", "q", body)
-		d := amTake(t, ch, "q")
+		brokertest.Put(t, ch, "", "q", body)
+		d := brokertest.Take(t, ch, "q")
 		require.NoError(t, d.Reject(false))
 	}
 	lose("0")
-	poSet(t, v, "q", warren.QueuePolicy(warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "d1"}}))
+	setPolicy(t, v, "q", warren.QueuePolicy(warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "d1"}}))
 	lose("1")
-	poSet(t, v, "q", warren.QueuePolicy(warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "d2"}}))
+	setPolicy(t, v, "q", warren.QueuePolicy(warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "d2"}}))
 	lose("2")
 	require.NoError(t, v.PolicyDelete("p-q"))
 	lose("3")
-	require.Equal(t, []string{"1"}, amDrain(t, ch, "d1"))
-	require.Equal(t, []string{"2"}, amDrain(t, ch, "d2"))
+	require.Equal(t, []string{"1"}, brokertest.Drain(t, ch, "d1"))
+	require.Equal(t, []string{"2"}, brokertest.Drain(t, ch, "d2"))
 }
 
 func TestADeliveryLimitByPolicyCountsFromThenOn(t *testing.T) {
 	b := warren.New(nil)
 	defer b.Close()
-	v, ch := poHost(t, b), amOpen(t, b)
-	amQueues(t, ch, "q")
+	v, ch := brokertest.VirtualHost(t, b, "/"), brokertest.Channel(t, b)
+	brokertest.Queues(t, ch, "q")
 	comeBack := func(times int) {
 		t.Helper()
 		for range times {
-			d := amTake(t, ch, "q")
+			d := brokertest.Take(t, ch, "q")
 			require.NoError(t, d.Nack(false, true))
 		}
 	}
-	amPut(t, ch, "", "q", "1")
+	brokertest.Put(t, ch, "", "q", "1")
 	comeBack(5)
-	poSet(t, v, "q", warren.Table{"delivery-limit": 2})
+	setPolicy(t, v, "q", warren.Table{"delivery-limit": 2})
 	comeBack(2)
 	require.NoError(t, v.PolicyDelete("p-q"))
 	comeBack(3)
-	poSet(t, v, "q", warren.Table{"delivery-limit": 2})
+	setPolicy(t, v, "q", warren.Table{"delivery-limit": 2})
 	comeBack(1)
-	require.Zero(t, amReady(t, ch, "q"))
+	require.Zero(t, brokertest.Ready(t, ch, "q"))
 }
 
 func TestAnAlternateExchangeByPolicy(t *testing.T) {
 	b := warren.New(nil)
 	defer b.Close()
-	v, ch := poHost(t, b), amOpen(t, b)
-	amQueues(t, ch, "q")
-	amExchanges(t, ch, warren.Fanout, "other")
+	v, ch := brokertest.VirtualHost(t, b, "/"), brokertest.Channel(t, b)
+	brokertest.Queues(t, ch, "q")
+	brokertest.Exchanges(t, ch, warren.Fanout, "other")
 	require.NoError(t, ch.QueueBind("q", "", "other", nil))
-	amExchanges(t, ch, warren.Direct, "x")
+	brokertest.Exchanges(t, ch, warren.Direct, "x")
 	for _, exchange := range []string{"x", "amq.topic"} {
-		amPut(t, ch, exchange, "k", "before")
-		poSet(t, v, exchange, warren.ExchangePolicy(warren.ExchangeOptions{Alternate: "other"}))
-		amPut(t, ch, exchange, "k", "with")
+		brokertest.Put(t, ch, exchange, "k", "before")
+		setPolicy(t, v, exchange, warren.ExchangePolicy(warren.ExchangeOptions{Alternate: "other"}))
+		brokertest.Put(t, ch, exchange, "k", "with")
 		require.NoError(t, v.PolicyDelete("p-"+exchange))
-		amPut(t, ch, exchange, "k", "after")
-		require.Equal(t, []string{"with"}, amDrain(t, ch, "q"), exchange)
+		brokertest.Put(t, ch, exchange, "k", "after")
+		require.Equal(t, []string{"with"}, brokertest.Drain(t, ch, "q"), exchange)
 	}
 	require.NoError(t, v.PolicySet(warren.Policy{Name: "all", Definition: warren.Table{"alternate-exchange": "other"}}))
-	amPut(t, ch, "", "nowhere", "to the default exchange")
-	require.Empty(t, amDrain(t, ch, "q"), "the default exchange has none")
-	amExchanges(t, ch, warren.Direct, "late")
-	amPut(t, ch, "late", "k", "late")
-	require.Equal(t, []string{"late"}, amDrain(t, ch, "q"))
+	brokertest.Put(t, ch, "", "nowhere", "to the default exchange")
+	require.Empty(t, brokertest.Drain(t, ch, "q"), "the default exchange has none")
+	brokertest.Exchanges(t, ch, warren.Direct, "late")
+	brokertest.Put(t, ch, "late", "k", "late")
+	require.Equal(t, []string{"late"}, brokertest.Drain(t, ch, "q"))
 }
 
 func TestExclusiveQueuesFollowPolicies(t *testing.T) {
 	b := warren.New(nil)
 	defer b.Close()
-	v, ch := poHost(t, b), amOpen(t, b)
-	poSet(t, v, ".*", warren.Table{"max-length": 1})
+	v, ch := brokertest.VirtualHost(t, b, "/"), brokertest.Channel(t, b)
+	setPolicy(t, v, ".*", warren.Table{"max-length": 1})
 	q, err := ch.QueueDeclare("", warren.QueueOptions{Exclusive: true})
 	require.NoError(t, err)
-	amPut(t, ch, "", q.Name, "1", "2")
-	require.Equal(t, []string{"2"}, amDrain(t, ch, q.Name))
+	brokertest.Put(t, ch, "", q.Name, "1", "2")
+	require.Equal(t, []string{"2"}, brokertest.Drain(t, ch, q.Name))
 }
 
 func TestRepliesFollowNoPolicies(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		v := poHost(t, b)
-		poSet(t, v, ".*", warren.Table{"max-length": 0, "message-ttl": 0})
-		ch := amOpen(t, b)
-		amQueues(t, ch, "server")
-		server := amConsume(t, ch, "server", warren.ConsumeOptions{})
-		replies := amConsume(t, ch, "amq.direct.reply-to", warren.ConsumeOptions{NoAck: true})
-		require.NoError(t, amSend(ch, "", "server", warren.Message{ReplyTo: "amq.direct.reply-to"}, warren.PublishOptions{}))
-		request := amNext(t, server)
-		amPut(t, ch, "", request.ReplyTo, "1", "2")
-		require.Equal(t, []string{"1", "2"}, amBodies(amRead(t, replies)))
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		v := brokertest.VirtualHost(t, b, "/")
+		setPolicy(t, v, ".*", warren.Table{"max-length": 0, "message-ttl": 0})
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "server")
+		server := brokertest.Consume(t, ch, "server", warren.ConsumeOptions{})
+		replies := brokertest.Consume(t, ch, "amq.direct.reply-to", warren.ConsumeOptions{NoAck: true})
+		require.NoError(t, brokertest.Send(ch, "", "server", warren.Message{ReplyTo: "amq.direct.reply-to"}, warren.PublishOptions{}))
+		request := brokertest.Next(t, server)
+		brokertest.Put(t, ch, "", request.ReplyTo, "1", "2")
+		require.Equal(t, []string{"1", "2"}, brokertest.Bodies(brokertest.Read(t, replies)))
 	})
 }
 
 func TestThePolicyThatWasSetLastCounts(t *testing.T) {
 	b := warren.New(nil)
 	defer b.Close()
-	v, ch := poHost(t, b), amOpen(t, b)
-	amQueues(t, ch, "q")
+	v, ch := brokertest.VirtualHost(t, b, "/"), brokertest.Channel(t, b)
+	brokertest.Queues(t, ch, "q")
 	p := warren.Policy{Name: "p", Definition: warren.Table{"max-length": 1}}
 	warren.OvertakePolicy(v, p, func() {
 		p.Definition = warren.Table{"max-length": 2}
 		require.NoError(t, v.PolicySet(p))
-		amQueues(t, ch, "new")
+		brokertest.Queues(t, ch, "new")
 	})
 	for _, q := range []string{"q", "new"} {
-		amPut(t, ch, "", q, "1", "2", "3")
-		require.Equal(t, []string{"2", "3"}, amDrain(t, ch, q))
+		brokertest.Put(t, ch, "", q, "1", "2", "3")
+		require.Equal(t, []string{"2", "3"}, brokertest.Drain(t, ch, q))
 	}
 }
 
@@ -457,14 +458,14 @@ func TestThePolicyThatWasSetLastCounts(t *testing.T) {
 func TestPoliciesThatChangeAtOnce(t *testing.T) {
 	b := warren.New(nil)
 	defer b.Close()
-	v := poHost(t, b)
+	v := brokertest.VirtualHost(t, b, "/")
 	const workers, changes = 4, 30
 	var done sync.WaitGroup
 	for w := range workers {
 		done.Go(func() {
-			ch := amOpen(t, b)
+			ch := brokertest.Channel(t, b)
 			for i := range changes {
-				poQueue(t, ch, fmt.Sprint("q", w, "-", i), nil)
+				brokertest.Queues(t, ch, fmt.Sprint("q", w, "-", i))
 				p := warren.Policy{Name: fmt.Sprint(i % 3), Pattern: "^q", Priority: i % 3, Definition: warren.Table{"max-length": 1 + (w+i)%4}}
 				require.NoError(t, v.PolicySet(p))
 				if i%5 == 0 {
@@ -474,14 +475,14 @@ func TestPoliciesThatChangeAtOnce(t *testing.T) {
 		})
 	}
 	done.Wait()
-	ch := amOpen(t, b)
+	ch := brokertest.Channel(t, b)
 	for w := range workers {
 		for i := range changes {
 			name := fmt.Sprint("q", w, "-", i)
 			e, err := v.PolicyOfQueue(name)
 			require.NoError(t, err)
-			amPut(t, ch, "", name, "1", "2", "3", "4", "5")
-			require.Len(t, amDrain(t, ch, name), e.Definition["max-length"].(int), "%s: %+v", name, e)
+			brokertest.Put(t, ch, "", name, "1", "2", "3", "4", "5")
+			require.Len(t, brokertest.Drain(t, ch, name), e.Definition["max-length"].(int), "%s: %+v", name, e)
 		}
 	}
 }

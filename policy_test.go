@@ -9,42 +9,29 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-func poHost(t testing.TB, b *warren.Broker) *warren.VirtualHost {
-	t.Helper()
-	v, err := b.VirtualHost("/")
-	require.NoError(t, err)
-	return v
-}
-
-// poSet makes a policy for all that is named so.
-func poSet(t testing.TB, v *warren.VirtualHost, name string, definition warren.Table) {
+// setPolicy makes a policy for all that is named so.
+func setPolicy(t testing.TB, v *warren.VirtualHost, name string, definition warren.Table) {
 	t.Helper()
 	require.NoError(t, v.PolicySet(warren.Policy{Name: "p-" + name, Pattern: "^" + name + "$", Definition: definition}))
 }
 
-// poQueue declares a queue with arguments.
-func poQueue(t testing.TB, ch *warren.Channel, name string, args warren.Table) {
-	t.Helper()
-	_, err := ch.QueueDeclare(name, warren.QueueOptions{Args: args})
-	require.NoError(t, err)
-}
-
-// poKind are the methods for policies or those for operator policies.
-type poKind struct {
+// policyKind are the methods for policies or those for operator policies.
+type policyKind struct {
 	name   string
 	set    func(warren.Policy) error
 	delete func(string) error
 	list   func() []warren.Policy
 }
 
-// poKinds runs f for both kinds.
-func poKinds(t *testing.T, f func(t *testing.T, k poKind)) {
+// eachPolicyKind runs f for both kinds.
+func eachPolicyKind(t *testing.T, f func(t *testing.T, k policyKind)) {
 	b := warren.New(nil)
 	defer b.Close()
-	v := poHost(t, b)
-	for _, k := range []poKind{
+	v := brokertest.VirtualHost(t, b, "/")
+	for _, k := range []policyKind{
 		{"policy", v.PolicySet, v.PolicyDelete, v.Policies},
 		{"operator policy", v.OperatorPolicySet, v.OperatorPolicyDelete, v.OperatorPolicies},
 	} {
@@ -53,7 +40,7 @@ func poKinds(t *testing.T, f func(t *testing.T, k poKind)) {
 }
 
 func TestPoliciesAreMadeReplacedAndDeleted(t *testing.T) {
-	poKinds(t, func(t *testing.T, k poKind) {
+	eachPolicyKind(t, func(t *testing.T, k policyKind) {
 		require.Empty(t, k.list())
 		b := warren.Policy{Name: "b", Pattern: "^log", ApplyTo: warren.ApplyToQueues, Priority: 3, Definition: warren.Table{"max-length": int64(5)}}
 		require.NoError(t, k.set(b))
@@ -70,14 +57,14 @@ func TestPoliciesAreMadeReplacedAndDeleted(t *testing.T) {
 
 		require.NoError(t, k.delete("a"))
 		require.Equal(t, []warren.Policy{b}, k.list())
-		amFails(t, k.delete("a"), 404, 0, 0, "NOT_FOUND - no "+k.name+" 'a' in vhost '/'")
+		brokertest.Fails(t, k.delete("a"), 404, 0, 0, "NOT_FOUND - no "+k.name+" 'a' in vhost '/'")
 		require.NoError(t, k.delete("b"))
 		require.Empty(t, k.list())
 	})
 }
 
 func TestAtMost1000PoliciesOfAKind(t *testing.T) {
-	poKinds(t, func(t *testing.T, k poKind) {
+	eachPolicyKind(t, func(t *testing.T, k policyKind) {
 		p := warren.Policy{Definition: warren.Table{"max-length": 5}}
 		for i := range 1000 {
 			p.Name = fmt.Sprint(i)
@@ -85,14 +72,14 @@ func TestAtMost1000PoliciesOfAKind(t *testing.T) {
 		}
 		require.NoError(t, k.set(p), "one that replaces another")
 		p.Name = "one more"
-		amFails(t, k.set(p), 406, 0, 0, "PRECONDITION_FAILED - invalid "+k.name+" 'one more' in vhost '/': there are 1000, which is the limit")
+		brokertest.Fails(t, k.set(p), 406, 0, 0, "PRECONDITION_FAILED - invalid "+k.name+" 'one more' in vhost '/': there are 1000, which is the limit")
 	})
 }
 
 func TestPoliciesOfAClosedBroker(t *testing.T) {
-	poKinds(t, func(t *testing.T, k poKind) {
+	eachPolicyKind(t, func(t *testing.T, k policyKind) {
 		b := warren.New(nil)
-		v := poHost(t, b)
+		v := brokertest.VirtualHost(t, b, "/")
 		require.NoError(t, b.Close())
 		p := warren.Policy{Name: "p", Definition: warren.Table{"max-length": 5}}
 		require.ErrorIs(t, v.PolicySet(p), warren.ErrClosed)
@@ -154,11 +141,11 @@ func TestBadSettingsArePolicyErrors(t *testing.T) {
 		{warren.Table{"initial-cluster-size": -1}, "-1 is not a valid cluster size"},
 		{warren.Table{"ha-mode": "x"}, `<<"x">> is not a valid ha-mode value`},
 	}
-	poKinds(t, func(t *testing.T, k poKind) {
+	eachPolicyKind(t, func(t *testing.T, k policyKind) {
 		refused := func(p warren.Policy, problem string) {
 			t.Helper()
 			p.Name = "p"
-			amFails(t, k.set(p), 406, 0, 0, "PRECONDITION_FAILED - invalid "+k.name+" 'p' in vhost '/': "+problem)
+			brokertest.Fails(t, k.set(p), 406, 0, 0, "PRECONDITION_FAILED - invalid "+k.name+" 'p' in vhost '/': "+problem)
 			require.Empty(t, k.list())
 		}
 		for _, row := range both {
@@ -188,7 +175,7 @@ func TestBadSettingsArePolicyErrors(t *testing.T) {
 func TestSettingsOfRabbitMQAreAccepted(t *testing.T) {
 	b := warren.New(nil)
 	defer b.Close()
-	v := poHost(t, b)
+	v := brokertest.VirtualHost(t, b, "/")
 	operator := warren.Table{
 		"expires": 1, "message-ttl": int8(0), "max-length": int16(0), "max-length-bytes": int32(0), "delivery-limit": int64(0),
 		"overflow": "reject-publish-dlx", "max-in-memory-length": uint8(1), "max-in-memory-bytes": uint16(1), "queue-version": uint32(2),
@@ -225,6 +212,6 @@ func TestPolicyDefinitionsFromOptions(t *testing.T) {
 
 	b := warren.New(nil)
 	defer b.Close()
-	err := poHost(t, b).PolicySet(warren.Policy{Definition: warren.QueuePolicy(warren.QueueOptions{MaxPriority: 5})})
+	err := brokertest.VirtualHost(t, b, "/").PolicySet(warren.Policy{Definition: warren.QueuePolicy(warren.QueueOptions{MaxPriority: 5})})
 	require.ErrorContains(t, err, `[{<<"max-priority">>,5}] are not recognised policy settings`)
 }

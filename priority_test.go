@@ -8,11 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 // putPriorities publishes messages that say which priority they have; equal
 // ones are numbered.
-func (t *boEnv) putPriorities(ch boChannel, queue string, priorities ...uint8) {
+func (t *both) putPriorities(ch sideChannel, queue string, priorities ...uint8) {
 	t.Helper()
 	seen := map[uint8]int{}
 	for _, p := range priorities {
@@ -22,7 +23,7 @@ func (t *boEnv) putPriorities(ch boChannel, queue string, priorities ...uint8) {
 }
 
 func TestAPriorityQueueServesTheHighestPriorityFirst(t *testing.T) {
-	boEach(t, map[string]struct {
+	eachBoth(t, map[string]struct {
 		most    any
 		publish []uint8
 		served  []string
@@ -34,7 +35,7 @@ func TestAPriorityQueueServesTheHighestPriorityFirst(t *testing.T) {
 		"unless there is one only":         {0, []uint8{0, 5, 1}, []string{"p0.1", "p5.1", "p1.1"}},
 		"unless it has none":               {nil, []uint8{0, 5, 1}, []string{"p0.1", "p5.1", "p1.1"}},
 		"whatever integer the argument is": {int8(3), []uint8{1, 3}, []string{"p3.1", "p1.1"}},
-	}, func(t *boEnv, c struct {
+	}, func(t *both, c struct {
 		most    any
 		publish []uint8
 		served  []string
@@ -57,7 +58,7 @@ func TestAPriorityQueueServesTheHighestPriorityFirst(t *testing.T) {
 }
 
 func TestAConsumerOfAPriorityQueue(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{MaxPriority: 3})
 		t.putPriorities(ch, "q", 1, 3, 2)
@@ -71,7 +72,7 @@ func TestAConsumerOfAPriorityQueue(t *testing.T) {
 }
 
 func TestARequeuedMessageKeepsItsPlaceInItsPriority(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{MaxPriority: 3})
 		t.putPriorities(ch, "q", 1, 2, 1, 2)
@@ -86,12 +87,12 @@ func TestARequeuedMessageKeepsItsPlaceInItsPriority(t *testing.T) {
 
 // Like RabbitMQ, a queue looks for expired messages where it is served next.
 func TestALowPriorityExpiresWhenItIsNext(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{MaxPriority: 5})
 		t.send(ch, "q", warren.Message{Body: []byte("low"), Priority: 1, Expiration: "1000"})
 		t.send(ch, "q", warren.Message{Body: []byte("high"), Priority: 4})
-		boLater(time.Hour)
+		brokertest.Later(time.Hour)
 		require.Equal(t, 2, t.ready())
 		high := t.take(ch, "q")
 		require.Equal(t, "high", string(high.Body))
@@ -99,13 +100,13 @@ func TestALowPriorityExpiresWhenItIsNext(t *testing.T) {
 
 		t.send(ch, "q", warren.Message{Body: []byte("low"), Priority: 1})
 		t.send(ch, "q", warren.Message{Body: []byte("high"), Priority: 4, Expiration: "1000"})
-		boLater(time.Second)
+		brokertest.Later(time.Second)
 		require.Equal(t, []string{"low"}, t.drain(ch, "q"))
 	})
 }
 
 func TestPurgeOfAPriorityQueue(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{MaxPriority: 9})
 		t.putPriorities(ch, "q", 9, 0, 4)

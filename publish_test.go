@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestPublishChecks(t *testing.T) {
@@ -38,32 +39,32 @@ func TestPublishChecks(t *testing.T) {
 			"SYNTAX_ERROR - routing key of 256 bytes exceeds 255"},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			amTestWith(t, &warren.Options{MaxMessageSize: limit}, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amQueues(t, ch, "k")
+			brokertest.RunWith(t, &warren.Options{MaxMessageSize: limit}, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "k")
 				require.NoError(t, ch.ExchangeDeclare("in", warren.Fanout, warren.ExchangeOptions{Internal: true}))
-				amFails(t, amSend(ch, c.exchange, c.key, c.msg, warren.PublishOptions{}), c.code, 60, 40, c.text)
-				require.Empty(t, amDrain(t, ch, "k"))
+				brokertest.Fails(t, brokertest.Send(ch, c.exchange, c.key, c.msg, warren.PublishOptions{}), c.code, 60, 40, c.text)
+				require.Empty(t, brokertest.Drain(t, ch, "k"))
 			})
 		})
 	}
 }
 
 func TestPublishMaxMessageSize(t *testing.T) {
-	amTestWith(t, &warren.Options{MaxMessageSize: 10}, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
-		amPut(t, ch, "", "q", "", "0123456789")
-		require.Equal(t, []string{"", "0123456789"}, amDrain(t, ch, "q"), "the limit itself fits, and so does nothing")
+	brokertest.RunWith(t, &warren.Options{MaxMessageSize: 10}, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Put(t, ch, "", "q", "", "0123456789")
+		require.Equal(t, []string{"", "0123456789"}, brokertest.Drain(t, ch, "q"), "the limit itself fits, and so does nothing")
 		headers := warren.Table{"h": strings.Repeat("x", 100)}
-		require.NoError(t, amSend(ch, "", "q", warren.Message{Headers: headers}, warren.PublishOptions{}), "the body is what counts")
+		require.NoError(t, brokertest.Send(ch, "", "q", warren.Message{Headers: headers}, warren.PublishOptions{}), "the body is what counts")
 	})
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		body := make([]byte, 128<<20+1)
-		amFails(t, amSend(ch, "", "q", warren.Message{Body: body}, warren.PublishOptions{}), 406, 60, 40,
+		brokertest.Fails(t, brokertest.Send(ch, "", "q", warren.Message{Body: body}, warren.PublishOptions{}), 406, 60, 40,
 			"PRECONDITION_FAILED - message size 134217729 is larger than configured max size 134217728")
-		require.NoError(t, amSend(ch, "", "q", warren.Message{Body: body[1:]}, warren.PublishOptions{}))
+		require.NoError(t, brokertest.Send(ch, "", "q", warren.Message{Body: body[1:]}, warren.PublishOptions{}))
 	})
 }
 
@@ -77,27 +78,17 @@ func TestPublishExpiration(t *testing.T) {
 		{"99999999999999999999", "{value_too_large,99999999999999999999}"},
 	} {
 		t.Run(c.value, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				err := amSend(ch, "amq.fanout", "", warren.Message{Expiration: c.value}, warren.PublishOptions{})
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				err := brokertest.Send(ch, "amq.fanout", "", warren.Message{Expiration: c.value}, warren.PublishOptions{})
 				if c.problem == "" {
 					require.NoError(t, err)
 				} else {
-					amFails(t, err, 406, 60, 40, "PRECONDITION_FAILED - invalid expiration '"+c.value+"': "+c.problem)
+					brokertest.Fails(t, err, 406, 60, 40, "PRECONDITION_FAILED - invalid expiration '"+c.value+"': "+c.problem)
 				}
 			})
 		})
 	}
-}
-
-// amReturned requires that the error is a returned message.
-func amReturned(t testing.TB, err error, code uint16, text string) *warren.Return {
-	t.Helper()
-	var r *warren.Return
-	require.ErrorAs(t, err, &r)
-	require.Equal(t, code, r.Code)
-	require.Equal(t, text, r.Text)
-	return r
 }
 
 func TestMandatoryAndImmediate(t *testing.T) {
@@ -114,37 +105,37 @@ func TestMandatoryAndImmediate(t *testing.T) {
 		}, 0, 313, 313},
 		{"a queue with a consumer that has room", func(t *testing.T, ch *warren.Channel) {
 			require.NoError(t, ch.QueueBind("q", "k", "x", nil))
-			amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 10})
+			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 10})
 		}, 0, 0, 0},
 		{"a queue with a consumer that has no room", func(t *testing.T, ch *warren.Channel) {
 			require.NoError(t, ch.QueueBind("q", "k", "x", nil))
-			amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
-			amPut(t, ch, "", "q", "takes it")
+			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
+			brokertest.Put(t, ch, "", "q", "takes it")
 		}, 0, 313, 313},
 		{"a queue with one consumer of two that has room", func(t *testing.T, ch *warren.Channel) {
 			require.NoError(t, ch.QueueBind("q", "k", "x", nil))
-			amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
-			amPut(t, ch, "", "q", "takes it")
-			amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 10})
+			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
+			brokertest.Put(t, ch, "", "q", "takes it")
+			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 10})
 		}, 0, 0, 0},
 		{"a queue with a consumer whose channel's flow is off", func(t *testing.T, ch *warren.Channel) {
 			require.NoError(t, ch.QueueBind("q", "k", "x", nil))
-			amConsume(t, ch, "q", warren.ConsumeOptions{})
+			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
 			require.NoError(t, ch.Flow(false))
 		}, 0, 313, 313},
 		{"a queue with a consumer whose channel has used its global prefetch", func(t *testing.T, ch *warren.Channel) {
 			require.NoError(t, ch.QueueBind("q", "k", "x", nil))
 			require.NoError(t, ch.Qos(1, warren.QosOptions{Global: true}))
-			amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 10})
-			amPut(t, ch, "", "q", "takes it")
+			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 10})
+			brokertest.Put(t, ch, "", "q", "takes it")
 		}, 0, 313, 313},
 		{"a consumer without ack, which no prefetch limits", func(t *testing.T, ch *warren.Channel) {
 			require.NoError(t, ch.QueueBind("q", "k", "x", nil))
 			require.NoError(t, ch.Qos(1, warren.QosOptions{Global: true}))
-			amQueues(t, ch, "other")
-			amConsume(t, ch, "other", warren.ConsumeOptions{})
-			amPut(t, ch, "", "other", "takes the channel's prefetch")
-			amConsume(t, ch, "q", warren.ConsumeOptions{NoAck: true})
+			brokertest.Queues(t, ch, "other")
+			brokertest.Consume(t, ch, "other", warren.ConsumeOptions{})
+			brokertest.Put(t, ch, "", "other", "takes the channel's prefetch")
+			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{NoAck: true})
 		}, 0, 0, 0},
 		{"an exchange that leads nowhere", func(t *testing.T, ch *warren.Channel) {
 			require.NoError(t, ch.ExchangeBind("amq.fanout", "k", "x", nil))
@@ -161,19 +152,19 @@ func TestMandatoryAndImmediate(t *testing.T) {
 			{"both", warren.PublishOptions{Mandatory: true, Immediate: true}, c.both},
 		} {
 			t.Run(c.rule+"/"+flags.name, func(t *testing.T) {
-				amTest(t, func(t *testing.T, b *warren.Broker) {
-					ch := amOpen(t, b)
-					amQueues(t, ch, "q")
-					amExchanges(t, ch, warren.Direct, "x")
+				brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+					ch := brokertest.Channel(t, b)
+					brokertest.Queues(t, ch, "q")
+					brokertest.Exchanges(t, ch, warren.Direct, "x")
 					c.setup(t, ch)
 					before := b.Stats().Published
 					msg := warren.Message{Body: []byte("m"), MessageId: "7", Headers: warren.Table{"a": "1"}}
-					err := amSend(ch, "x", "k", msg, flags.options)
+					err := brokertest.Send(ch, "x", "k", msg, flags.options)
 					if flags.code == 0 {
 						require.NoError(t, err)
 						return
 					}
-					r := amReturned(t, err, flags.code, map[uint16]string{312: "NO_ROUTE", 313: "NO_CONSUMERS"}[flags.code])
+					r := brokertest.Returned(t, err, flags.code, map[uint16]string{312: "NO_ROUTE", 313: "NO_CONSUMERS"}[flags.code])
 					require.Equal(t, "x", r.Exchange)
 					require.Equal(t, "k", r.RoutingKey)
 					require.Equal(t, msg, r.Message)
@@ -188,22 +179,22 @@ func TestMandatoryAndImmediate(t *testing.T) {
 }
 
 func TestImmediateGoesOnlyToQueuesThatCanDeliver(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "ready", "idle")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "ready", "idle")
 		require.NoError(t, ch.QueueBind("ready", "", "amq.fanout", nil))
 		require.NoError(t, ch.QueueBind("idle", "", "amq.fanout", nil))
-		c := amConsume(t, ch, "ready", warren.ConsumeOptions{})
-		require.NoError(t, amSend(ch, "amq.fanout", "", warren.Message{}, warren.PublishOptions{Immediate: true}))
-		amNext(t, c)
-		require.Empty(t, amDrain(t, ch, "idle"))
+		c := brokertest.Consume(t, ch, "ready", warren.ConsumeOptions{})
+		require.NoError(t, brokertest.Send(ch, "amq.fanout", "", warren.Message{}, warren.PublishOptions{Immediate: true}))
+		brokertest.Next(t, c)
+		require.Empty(t, brokertest.Drain(t, ch, "idle"))
 	})
 }
 
 func TestReturnFromTheDefaultExchange(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		r := amReturned(t, amSend(ch, "", "nobody", warren.Message{}, warren.PublishOptions{Mandatory: true}), 312, "NO_ROUTE")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		r := brokertest.Returned(t, brokertest.Send(ch, "", "nobody", warren.Message{}, warren.PublishOptions{Mandatory: true}), 312, "NO_ROUTE")
 		require.Equal(t, "", r.Exchange)
 		require.Equal(t, "nobody", r.RoutingKey)
 	})
@@ -227,10 +218,10 @@ func TestCCAndBCC(t *testing.T) {
 	} {
 		for _, exchange := range []string{"", "amq.direct", "amq.topic"} {
 			t.Run(c.rule+"/exchange "+exchange, func(t *testing.T) {
-				amTest(t, func(t *testing.T, b *warren.Broker) {
-					ch := amOpen(t, b)
+				brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+					ch := brokertest.Channel(t, b)
 					for _, q := range []string{"a", "b", "c"} {
-						amQueues(t, ch, q)
+						brokertest.Queues(t, ch, q)
 						if exchange != "" {
 							require.NoError(t, ch.QueueBind(q, q, exchange, nil))
 						}
@@ -239,10 +230,10 @@ func TestCCAndBCC(t *testing.T) {
 					for k, v := range c.headers {
 						sent[k] = v
 					}
-					require.NoError(t, amSend(ch, exchange, c.key, warren.Message{Headers: sent}, warren.PublishOptions{Mandatory: true}))
+					require.NoError(t, brokertest.Send(ch, exchange, c.key, warren.Message{Headers: sent}, warren.PublishOptions{Mandatory: true}))
 					require.Equal(t, c.headers, sent, "the publisher's table is left alone")
 					for _, q := range c.queues {
-						d := amTake(t, ch, q)
+						d := brokertest.Take(t, ch, q)
 						require.Equal(t, c.key, d.RoutingKey, "consumers see the message's own key")
 						if len(c.seen) == 0 {
 							require.Empty(t, d.Headers)
@@ -258,10 +249,10 @@ func TestCCAndBCC(t *testing.T) {
 }
 
 func TestCCOnlyMessageThatFindsNothingIsReturned(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		msg := warren.Message{Headers: warren.Table{"CC": []any{"x", "y"}}}
-		r := amReturned(t, amSend(ch, "", "nobody", msg, warren.PublishOptions{Mandatory: true}), 312, "NO_ROUTE")
+		r := brokertest.Returned(t, brokertest.Send(ch, "", "nobody", msg, warren.PublishOptions{Mandatory: true}), 312, "NO_ROUTE")
 		require.Equal(t, "nobody", r.RoutingKey)
 	})
 }

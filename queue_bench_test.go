@@ -7,27 +7,13 @@ import (
 	"testing"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 // benchChannel is a channel of a broker that holds publishers back at about
 // 2,000 messages of 16 bytes, as the floors' channels do at their capacity.
 func benchChannel(b *testing.B) *warren.Channel {
-	return benchChannelOf(b, warren.New(&warren.Options{MemoryLimit: 256 << 10}))
-}
-
-func benchChannelOf(b *testing.B, broker *warren.Broker) *warren.Channel {
-	b.Cleanup(func() { broker.Close() })
-	ch, err := broker.Channel()
-	if err != nil {
-		b.Fatal(err)
-	}
-	return ch
-}
-
-func benchQueue(b *testing.B, ch *warren.Channel, name string) {
-	if _, err := ch.QueueDeclare(name, warren.QueueOptions{}); err != nil {
-		b.Fatal(err)
-	}
+	return brokertest.Channel(b, brokertest.New(b, &warren.Options{MemoryLimit: 256 << 10}))
 }
 
 // BenchmarkPublishConsume moves 16-byte messages from one goroutine to
@@ -83,7 +69,7 @@ func BenchmarkPublishConsume(b *testing.B) {
 
 func publishConsume(b *testing.B, noAck bool) {
 	ch := benchChannel(b)
-	benchQueue(b, ch, "q")
+	brokertest.Queues(b, ch, "q")
 	ctx := context.Background()
 	msg := warren.Message{Body: body16}
 	published := make(chan int, 1)
@@ -153,7 +139,7 @@ func BenchmarkFanout(b *testing.B) {
 		ch := benchChannel(b)
 		for i := range width {
 			name := fmt.Sprint("q", i)
-			benchQueue(b, ch, name)
+			brokertest.Queues(b, ch, name)
 			if err := ch.QueueBind(name, "", "amq.fanout", nil); err != nil {
 				b.Fatal(err)
 			}
@@ -212,7 +198,7 @@ func BenchmarkTopic10k(b *testing.B) {
 // topicRouting publishes with keys to a queue that is bound by all patterns.
 func topicRouting(b *testing.B, patterns, keys []string) {
 	ch := benchChannel(b)
-	benchQueue(b, ch, "q")
+	brokertest.Queues(b, ch, "q")
 	for _, p := range patterns {
 		if err := ch.QueueBind("q", p, "amq.topic", nil); err != nil {
 			b.Fatal(err)
@@ -256,7 +242,7 @@ func BenchmarkQueueDeclare(b *testing.B) {
 	b.ReportAllocs()
 	var held uint64
 	for b.Loop() {
-		ch := benchChannelOf(b, warren.New(nil))
+		ch := brokertest.Channel(b, brokertest.New(b, nil))
 		held = heapOf(func() {
 			for _, n := range names {
 				ch.QueueDeclare(n, warren.QueueOptions{})
@@ -268,7 +254,7 @@ func BenchmarkQueueDeclare(b *testing.B) {
 }
 
 func BenchmarkDeclareOne(b *testing.B) {
-	ch := benchChannelOf(b, warren.New(nil))
+	ch := brokertest.Channel(b, brokertest.New(b, nil))
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
@@ -291,8 +277,8 @@ func BenchmarkBacklog(b *testing.B) {
 	const messages = 1_000_000
 	var held uint64
 	for b.Loop() {
-		ch := benchChannelOf(b, warren.New(nil))
-		benchQueue(b, ch, "q")
+		ch := brokertest.Channel(b, brokertest.New(b, nil))
+		brokertest.Queues(b, ch, "q")
 		ctx := context.Background()
 		held = heapOf(func() {
 			for range messages {

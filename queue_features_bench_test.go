@@ -7,13 +7,8 @@ import (
 	"time"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
-
-func benchRules(b *testing.B, ch *warren.Channel, name string, o warren.QueueOptions) {
-	if _, err := ch.QueueDeclare(name, o); err != nil {
-		b.Fatal(err)
-	}
-}
 
 func benchPut(b *testing.B, ch *warren.Channel, queue string, msg warren.Message) {
 	if err := ch.Publish(context.Background(), "", queue, msg, warren.PublishOptions{}); err != nil {
@@ -33,8 +28,8 @@ func benchGet(b *testing.B, ch *warren.Channel, queue string) {
 func BenchmarkExpiry(b *testing.B) {
 	const messages = 1_000_000
 	backlog := func(b *testing.B, o warren.QueueOptions) uint64 {
-		ch := benchChannelOf(b, warren.New(nil))
-		benchRules(b, ch, "q", o)
+		ch := brokertest.Channel(b, brokertest.New(b, nil))
+		brokertest.Queue(b, ch, "q", o)
 		defer runtime.KeepAlive(ch)
 		return heapOf(func() {
 			for range messages {
@@ -48,8 +43,8 @@ func BenchmarkExpiry(b *testing.B) {
 		plain = backlog(b, warren.QueueOptions{})
 		timed = backlog(b, warren.QueueOptions{MessageTTL: 24 * time.Hour})
 
-		ch := benchChannelOf(b, warren.New(nil))
-		benchRules(b, ch, "q", warren.QueueOptions{})
+		ch := brokertest.Channel(b, brokertest.New(b, nil))
+		brokertest.Queue(b, ch, "q", warren.QueueOptions{})
 		benchPut(b, ch, "q", warren.Message{})
 		for range messages {
 			benchPut(b, ch, "q", warren.Message{Body: body16, Expiration: "1"})
@@ -72,8 +67,8 @@ func BenchmarkExpiry(b *testing.B) {
 func BenchmarkPriorityQueue(b *testing.B) {
 	for name, most := range map[string]uint8{"plain": 0, "10 levels": 9} {
 		b.Run(name, func(b *testing.B) {
-			ch := benchChannelOf(b, warren.New(nil))
-			benchRules(b, ch, "q", warren.QueueOptions{MaxPriority: most})
+			ch := brokertest.Channel(b, brokertest.New(b, nil))
+			brokertest.Queue(b, ch, "q", warren.QueueOptions{MaxPriority: most})
 			msg := warren.Message{Body: body16}
 			put := func(i int) {
 				msg.Priority = uint8(i % 10)
@@ -98,9 +93,9 @@ func BenchmarkPriorityQueue(b *testing.B) {
 func BenchmarkDeadLetter(b *testing.B) {
 	for name, queue := range map[string]string{"plain": "dead", "dead-lettered": "short"} {
 		b.Run(name, func(b *testing.B) {
-			ch := benchChannelOf(b, warren.New(nil))
-			benchRules(b, ch, "dead", warren.QueueOptions{})
-			benchRules(b, ch, "short", warren.QueueOptions{MaxLength: 1, DeadLetter: &warren.DeadLetter{RoutingKey: "dead"}})
+			ch := brokertest.Channel(b, brokertest.New(b, nil))
+			brokertest.Queue(b, ch, "dead", warren.QueueOptions{})
+			brokertest.Queue(b, ch, "short", warren.QueueOptions{MaxLength: 1, DeadLetter: &warren.DeadLetter{RoutingKey: "dead"}})
 			msg := warren.Message{Body: body16}
 			benchPut(b, ch, "short", msg) // each pushes the one before out
 			b.ReportAllocs()
@@ -116,8 +111,8 @@ func BenchmarkDeadLetter(b *testing.B) {
 func BenchmarkConsumerTimeout(b *testing.B) {
 	for name, timeout := range map[string]time.Duration{"none": 0, "30m": 30 * time.Minute} {
 		b.Run(name, func(b *testing.B) {
-			ch := benchChannelOf(b, warren.New(nil))
-			benchRules(b, ch, "q", warren.QueueOptions{ConsumerTimeout: timeout})
+			ch := brokertest.Channel(b, brokertest.New(b, nil))
+			brokertest.Queue(b, ch, "q", warren.QueueOptions{ConsumerTimeout: timeout})
 			c, err := ch.Consume("q", warren.ConsumeOptions{Prefetch: 10})
 			if err != nil {
 				b.Fatal(err)

@@ -8,24 +8,25 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-const amLocked = "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'q' in vhost '/'. " +
+const lockedText = "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'q' in vhost '/'. " +
 	"It could be originally declared on another connection or the exclusive property value does not match that of the original declaration."
 
 func TestQueueDeclareTellsReadyMessagesAndConsumers(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		q, err := ch.QueueDeclare("q", warren.QueueOptions{})
 		require.NoError(t, err)
 		require.Equal(t, warren.Queue{Name: "q"}, q)
-		amPut(t, ch, "", "q", "1", "2", "3")
-		amTake(t, ch, "q")
+		brokertest.Put(t, ch, "", "q", "1", "2", "3")
+		brokertest.Take(t, ch, "q")
 		q, err = ch.QueueDeclare("q", warren.QueueOptions{})
 		require.NoError(t, err)
 		require.Equal(t, warren.Queue{Name: "q", Messages: 2}, q, "an unsettled message is not ready")
-		amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
-		amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
+		brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
+		brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
 		q, err = ch.QueueDeclarePassive("q")
 		require.NoError(t, err)
 		require.Equal(t, warren.Queue{Name: "q", Consumers: 2}, q)
@@ -33,8 +34,8 @@ func TestQueueDeclareTellsReadyMessagesAndConsumers(t *testing.T) {
 }
 
 func TestQueueDeclareWithoutANameMakesOne(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		seen := map[string]bool{}
 		for range 10 {
 			q, err := ch.QueueDeclare("", warren.QueueOptions{})
@@ -42,10 +43,10 @@ func TestQueueDeclareWithoutANameMakesOne(t *testing.T) {
 			require.Regexp(t, regexp.MustCompile(`^amq\.gen-[A-Za-z0-9_-]{22}$`), q.Name)
 			require.False(t, seen[q.Name])
 			seen[q.Name] = true
-			amPut(t, ch, "", q.Name, "m")
-			require.Equal(t, []string{"m"}, amDrain(t, ch, q.Name))
+			brokertest.Put(t, ch, "", q.Name, "m")
+			require.Equal(t, []string{"m"}, brokertest.Drain(t, ch, q.Name))
 			_, err = ch.QueueDeclare(q.Name, warren.QueueOptions{})
-			amFails(t, err, 403, 50, 10, "ACCESS_REFUSED - queue name '"+q.Name+"' contains reserved prefix 'amq.*'")
+			brokertest.Fails(t, err, 403, 50, 10, "ACCESS_REFUSED - queue name '"+q.Name+"' contains reserved prefix 'amq.*'")
 			_, err = ch.QueueDeclarePassive(q.Name)
 			require.NoError(t, err, "passive is allowed")
 		}
@@ -68,10 +69,10 @@ func TestQueueDeclareRefuses(t *testing.T) {
 			"PRECONDITION_FAILED - invalid arg 'x-queue-version' for queue 'q' in vhost '/': \"unsupported queue version '3'\""},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
 				_, err := ch.QueueDeclare(c.name, warren.QueueOptions{Args: c.args})
-				amFails(t, err, c.code, 50, 10, c.text)
+				brokertest.Fails(t, err, c.code, 50, 10, c.text)
 				require.Zero(t, b.Stats().Queues)
 			})
 		})
@@ -79,12 +80,12 @@ func TestQueueDeclareRefuses(t *testing.T) {
 }
 
 func TestQueueDeclarePassive(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		_, err := ch.QueueDeclarePassive("q")
-		amFails(t, err, 404, 50, 10, "NOT_FOUND - no queue 'q' in vhost '/'")
+		brokertest.Fails(t, err, 404, 50, 10, "NOT_FOUND - no queue 'q' in vhost '/'")
 		_, err = ch.QueueDeclarePassive("amq.q")
-		amFails(t, err, 404, 50, 10, "NOT_FOUND - no queue 'amq.q' in vhost '/'")
+		brokertest.Fails(t, err, 404, 50, 10, "NOT_FOUND - no queue 'amq.q' in vhost '/'")
 		_, err = ch.QueueDeclare("q", warren.QueueOptions{Durable: true, AutoDelete: true})
 		require.NoError(t, err)
 		_, err = ch.QueueDeclarePassive("q")
@@ -124,15 +125,15 @@ func TestQueueRedeclareComparesProperties(t *testing.T) {
 		{"unknown arguments are not compared", O{Args: T{"mine": "1"}}, O{Args: T{"yours": "2"}}, ""},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
 				_, err := ch.QueueDeclare("q", c.first)
 				require.NoError(t, err)
 				_, err = ch.QueueDeclare("q", c.second)
 				if c.mismatch == "" {
 					require.NoError(t, err)
 				} else {
-					amFails(t, err, 406, 50, 10, "PRECONDITION_FAILED - inequivalent arg "+c.mismatch)
+					brokertest.Fails(t, err, 406, 50, 10, "PRECONDITION_FAILED - inequivalent arg "+c.mismatch)
 				}
 			})
 		})
@@ -140,19 +141,19 @@ func TestQueueRedeclareComparesProperties(t *testing.T) {
 }
 
 func TestQueueRedeclareTakesIntegersOfAllWidths(t *testing.T) {
-	for _, first := range amIntegers(2) {
+	for _, first := range brokertest.Integers(2) {
 		t.Run(fmt.Sprintf("%T", first), func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
 				_, err := ch.QueueDeclare("q", warren.QueueOptions{Args: warren.Table{"x-queue-version": first}})
 				require.NoError(t, err)
-				for _, second := range amIntegers(2) {
+				for _, second := range brokertest.Integers(2) {
 					_, err = ch.QueueDeclare("q", warren.QueueOptions{Args: warren.Table{"x-queue-version": second}})
 					require.NoError(t, err, "%T", second)
 				}
-				for _, other := range amIntegers(1) {
+				for _, other := range brokertest.Integers(1) {
 					_, err = ch.QueueDeclare("q", warren.QueueOptions{Args: warren.Table{"x-queue-version": other}})
-					amFails(t, err, 406, 50, 10, "PRECONDITION_FAILED - inequivalent arg 'x-queue-version' for queue 'q' in vhost '/': "+
+					brokertest.Fails(t, err, 406, 50, 10, "PRECONDITION_FAILED - inequivalent arg 'x-queue-version' for queue 'q' in vhost '/': "+
 						"received '1' but current is '2'")
 				}
 			})
@@ -180,7 +181,7 @@ func TestExclusiveQueueIsItsSessionsOwn(t *testing.T) {
 	}
 	for name, op := range operations {
 		t.Run(name, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 				s, err := b.Session()
 				require.NoError(t, err)
 				owner, err := s.Channel()
@@ -188,17 +189,17 @@ func TestExclusiveQueueIsItsSessionsOwn(t *testing.T) {
 				_, err = owner.QueueDeclare("q", warren.QueueOptions{Exclusive: true})
 				require.NoError(t, err)
 				require.NoError(t, owner.QueueBind("q", "k", "amq.direct", nil))
-				amPut(t, owner, "", "q", "m")
+				brokertest.Put(t, owner, "", "q", "m")
 
-				other := amOpen(t, b)
-				amFails(t, op.try(other), 405, op.class, op.method, amLocked)
-				require.Equal(t, warren.Queue{Name: "q", Messages: 1}, amState(t, owner, "q"), "nothing happened to it")
-				amPut(t, other, "", "q", "everybody may publish")
+				other := brokertest.Channel(t, b)
+				brokertest.Fails(t, op.try(other), 405, op.class, op.method, lockedText)
+				require.Equal(t, warren.Queue{Name: "q", Messages: 1}, brokertest.State(t, owner, "q"), "nothing happened to it")
+				brokertest.Put(t, other, "", "q", "everybody may publish")
 
 				sibling, err := s.Channel()
 				require.NoError(t, err)
 				if name == "declare as shared" {
-					amFails(t, op.try(sibling), 405, op.class, op.method, amLocked)
+					brokertest.Fails(t, op.try(sibling), 405, op.class, op.method, lockedText)
 				} else {
 					require.NoError(t, op.try(sibling), "another channel of the session may")
 				}
@@ -206,20 +207,13 @@ func TestExclusiveQueueIsItsSessionsOwn(t *testing.T) {
 		})
 	}
 	t.Run("a shared queue is not to be had exclusively", func(t *testing.T) {
-		amTest(t, func(t *testing.T, b *warren.Broker) {
-			ch := amOpen(t, b)
-			amQueues(t, ch, "q")
+		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+			ch := brokertest.Channel(t, b)
+			brokertest.Queues(t, ch, "q")
 			_, err := ch.QueueDeclare("q", warren.QueueOptions{Exclusive: true})
-			amFails(t, err, 405, 50, 10, amLocked)
+			brokertest.Fails(t, err, 405, 50, 10, lockedText)
 		})
 	})
-}
-
-func amState(t testing.TB, ch *warren.Channel, queue string) warren.Queue {
-	t.Helper()
-	q, err := ch.QueueDeclarePassive(queue)
-	require.NoError(t, err)
-	return q
 }
 
 func TestAutoDeleteQueueGoesWithItsLastConsumer(t *testing.T) {
@@ -231,20 +225,20 @@ func TestAutoDeleteQueueGoesWithItsLastConsumer(t *testing.T) {
 		"session": func(t *testing.T, ch *warren.Channel, _ *warren.Consumer) { require.NoError(t, ch.Session().Close()) },
 	} {
 		t.Run(rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				watcher, ch := amOpen(t, b), amOpen(t, b)
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				watcher, ch := brokertest.Channel(t, b), brokertest.Channel(t, b)
 				_, err := ch.QueueDeclare("q", warren.QueueOptions{AutoDelete: true})
 				require.NoError(t, err)
-				amPut(t, ch, "", "q", "m")
-				amTake(t, ch, "q")
+				brokertest.Put(t, ch, "", "q", "m")
+				brokertest.Take(t, ch, "q")
 				require.NoError(t, ch.Recover(true))
-				amState(t, watcher, "q") // it had no consumer yet
-				first, last := amConsume(t, ch, "q", warren.ConsumeOptions{}), amConsume(t, ch, "q", warren.ConsumeOptions{})
+				brokertest.State(t, watcher, "q") // it had no consumer yet
+				first, last := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{}), brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
 				require.NoError(t, first.Cancel())
-				amState(t, watcher, "q") // one is left
+				brokertest.State(t, watcher, "q") // one is left
 				end(t, ch, last)
 				_, err = watcher.QueueDeclarePassive("q")
-				amFails(t, err, 404, 50, 10, "NOT_FOUND - no queue 'q' in vhost '/'")
+				brokertest.Fails(t, err, 404, 50, 10, "NOT_FOUND - no queue 'q' in vhost '/'")
 				require.Zero(t, b.Stats().Ready)
 			})
 		})
@@ -252,15 +246,15 @@ func TestAutoDeleteQueueGoesWithItsLastConsumer(t *testing.T) {
 }
 
 func TestQueueDelete(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		n, err := ch.QueueDelete("q", warren.QueueDeleteOptions{IfUnused: true, IfEmpty: true})
 		require.NoError(t, err, "what is missing is as good as deleted")
 		require.Zero(t, n)
 
-		amQueues(t, ch, "q")
-		amPut(t, ch, "", "q", "1", "2", "3")
-		d := amTake(t, ch, "q")
+		brokertest.Queues(t, ch, "q")
+		brokertest.Put(t, ch, "", "q", "1", "2", "3")
+		d := brokertest.Take(t, ch, "q")
 		n, err = ch.QueueDelete("q", warren.QueueDeleteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, 2, n, "the ready messages")
@@ -290,24 +284,24 @@ func TestQueueDeleteConditions(t *testing.T) {
 		{"both, both hold", 0, 0, 0, warren.QueueDeleteOptions{IfUnused: true, IfEmpty: true}, ""},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amQueues(t, ch, "q")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
 				for range c.unsettled {
-					amPut(t, ch, "", "q", "m")
-					amTake(t, ch, "q")
+					brokertest.Put(t, ch, "", "q", "m")
+					brokertest.Take(t, ch, "q")
 				}
 				require.NoError(t, ch.Flow(false)) // what is ready stays so
 				for range c.consumers {
-					amConsume(t, ch, "q", warren.ConsumeOptions{})
+					brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
 				}
 				for range c.ready {
-					amPut(t, ch, "", "q", "m")
+					brokertest.Put(t, ch, "", "q", "m")
 				}
 				n, err := ch.QueueDelete("q", c.options)
 				if c.text != "" {
-					amFails(t, err, 406, 50, 40, c.text)
-					require.Equal(t, c.ready, amReady(t, ch, "q"), "the queue is as it was")
+					brokertest.Fails(t, err, 406, 50, 40, c.text)
+					require.Equal(t, c.ready, brokertest.Ready(t, ch, "q"), "the queue is as it was")
 					return
 				}
 				require.NoError(t, err)
@@ -318,19 +312,19 @@ func TestQueueDeleteConditions(t *testing.T) {
 }
 
 func TestQueuePurgeDropsReadyMessagesOnly(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		_, err := ch.QueuePurge("q")
-		amFails(t, err, 404, 50, 30, "NOT_FOUND - no queue 'q' in vhost '/'")
-		amQueues(t, ch, "q")
-		amPut(t, ch, "", "q", "1", "2", "3", "4")
-		one, two := amTake(t, ch, "q"), amTake(t, ch, "q")
+		brokertest.Fails(t, err, 404, 50, 30, "NOT_FOUND - no queue 'q' in vhost '/'")
+		brokertest.Queues(t, ch, "q")
+		brokertest.Put(t, ch, "", "q", "1", "2", "3", "4")
+		one, two := brokertest.Take(t, ch, "q"), brokertest.Take(t, ch, "q")
 		require.NoError(t, two.Nack(false, true))
 		n, err := ch.QueuePurge("q")
 		require.NoError(t, err)
 		require.Equal(t, 3, n, "the requeued one, too")
 		require.NoError(t, one.Reject(true))
-		require.Equal(t, []string{"1"}, amDrain(t, ch, "q"))
+		require.Equal(t, []string{"1"}, brokertest.Drain(t, ch, "q"))
 		n, err = ch.QueuePurge("q")
 		require.NoError(t, err)
 		require.Zero(t, n)
@@ -338,70 +332,70 @@ func TestQueuePurgeDropsReadyMessagesOnly(t *testing.T) {
 }
 
 func TestEmptyQueueNameIsTheQueueDeclaredLast(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		s, err := b.Session()
 		require.NoError(t, err)
 		ch, err := s.Channel()
 		require.NoError(t, err)
 		other, err := s.Channel()
 		require.NoError(t, err)
-		amQueues(t, other, "of another channel")
+		brokertest.Queues(t, other, "of another channel")
 
 		const none = "NOT_FOUND - no previously declared queue"
-		amFails(t, ch.QueueBind("", "k", "amq.direct", nil), 404, 50, 20, none)
-		amFails(t, ch.QueueUnbind("", "k", "amq.direct", nil), 404, 50, 50, none)
+		brokertest.Fails(t, ch.QueueBind("", "k", "amq.direct", nil), 404, 50, 20, none)
+		brokertest.Fails(t, ch.QueueUnbind("", "k", "amq.direct", nil), 404, 50, 50, none)
 		_, err = ch.QueuePurge("")
-		amFails(t, err, 404, 50, 30, none)
+		brokertest.Fails(t, err, 404, 50, 30, none)
 		_, err = ch.QueueDelete("", warren.QueueDeleteOptions{})
-		amFails(t, err, 404, 50, 40, none)
+		brokertest.Fails(t, err, 404, 50, 40, none)
 		_, err = ch.Consume("", warren.ConsumeOptions{})
-		amFails(t, err, 404, 60, 20, none)
+		brokertest.Fails(t, err, 404, 60, 20, none)
 		_, _, err = ch.Get("", true)
-		amFails(t, err, 404, 60, 70, none)
+		brokertest.Fails(t, err, 404, 60, 70, none)
 
-		amQueues(t, ch, "first")
+		brokertest.Queues(t, ch, "first")
 		generated, err := ch.QueueDeclare("", warren.QueueOptions{})
 		require.NoError(t, err)
-		amPut(t, ch, "", generated.Name, "1")
-		require.Equal(t, []string{"1"}, amDrain(t, ch, ""), "a generated name counts")
+		brokertest.Put(t, ch, "", generated.Name, "1")
+		require.Equal(t, []string{"1"}, brokertest.Drain(t, ch, ""), "a generated name counts")
 
-		amQueues(t, other, "seen")
+		brokertest.Queues(t, other, "seen")
 		_, err = ch.QueueDeclarePassive("seen")
 		require.NoError(t, err)
 		_, err = ch.QueueDeclare("amq.refused", warren.QueueOptions{})
 		require.Error(t, err)
-		amPut(t, ch, "", "seen", "1", "2", "3")
-		d := amTake(t, ch, "")
+		brokertest.Put(t, ch, "", "seen", "1", "2", "3")
+		d := brokertest.Take(t, ch, "")
 		require.Equal(t, "seen", d.RoutingKey, "a passive declaration counts, a failed one does not")
 		n, err := ch.QueuePurge("")
 		require.NoError(t, err)
 		require.Equal(t, 2, n)
-		c := amConsume(t, ch, "", warren.ConsumeOptions{})
+		c := brokertest.Consume(t, ch, "", warren.ConsumeOptions{})
 		require.Equal(t, "seen", c.Queue())
 		_, err = ch.QueueDelete("", warren.QueueDeleteOptions{})
 		require.NoError(t, err)
 		_, err = ch.QueueDeclarePassive("seen")
 		require.ErrorIs(t, err, warren.ErrNotFound)
 		_, _, err = ch.Get("", true)
-		amFails(t, err, 404, 60, 70, "NOT_FOUND - no queue 'seen' in vhost '/'")
+		brokertest.Fails(t, err, 404, 60, 70, "NOT_FOUND - no queue 'seen' in vhost '/'")
 	})
 }
 
 func TestMaxQueues(t *testing.T) {
-	amTestWith(t, &warren.Options{MaxQueues: 2}, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "a", "b")
+	brokertest.RunWith(t, &warren.Options{MaxQueues: 2}, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "a", "b")
 		_, err := ch.QueueDeclare("c", warren.QueueOptions{})
-		amFails(t, err, 406, 50, 10, "PRECONDITION_FAILED - cannot declare queue 'c': queue limit in vhost '/' (2) is reached")
-		amQueues(t, ch, "a") // is there
+		brokertest.Fails(t, err, 406, 50, 10, "PRECONDITION_FAILED - cannot declare queue 'c': queue limit in vhost '/' (2) is reached")
+		brokertest.Queues(t, ch, "a") // is there
 		v, err := b.VirtualHostDeclare("other")
 		require.NoError(t, err)
 		elsewhere, err := v.Channel()
 		require.NoError(t, err)
-		amQueues(t, elsewhere, "c") // counts in its own vhost
+		brokertest.Queues(t, elsewhere, "c") // counts in its own vhost
 		_, err = ch.QueueDelete("a", warren.QueueDeleteOptions{})
 		require.NoError(t, err)
-		amQueues(t, ch, "c")
+		brokertest.Queues(t, ch, "c")
 	})
 }
 
@@ -425,13 +419,13 @@ func TestQuorumQueuesTakeTheirArguments(t *testing.T) {
 		{"x-initial-cluster-size", 3, "'x-initial-cluster-size' for queue 'q' in vhost '/' of queue type rabbit_quorum_queue"},
 	} {
 		t.Run(fmt.Sprint(c.name, " ", c.v), func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
 				_, err := ch.QueueDeclare("q", warren.QueueOptions{Durable: true, Type: warren.Quorum, Args: warren.Table{c.name: c.v}})
 				if c.text == "" {
 					require.NoError(t, err)
 				} else {
-					amFails(t, err, 406, 50, 10, invalid+c.text)
+					brokertest.Fails(t, err, 406, 50, 10, invalid+c.text)
 				}
 			})
 		})

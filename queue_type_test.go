@@ -10,7 +10,7 @@ import (
 
 // It is kept once, so nothing of a queue is out of its reach.
 func TestAQuorumQueueIsAQueueLikeAnyOther(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		o := warren.QueueOptions{Type: warren.Quorum, MaxPriority: 3, DeliveryLimit: 1, DeadLetter: t.deadLetters(ch)}
 		t.declare(ch, "q", o)
@@ -23,7 +23,7 @@ func TestAQuorumQueueIsAQueueLikeAnyOther(t *testing.T) {
 		}
 		require.Equal(t, []string{"high"}, t.drain(ch, "dead"))
 		require.Equal(t, []string{"low"}, t.drain(ch, "q"))
-		t.refuses(406, "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q' in vhost '/': received none but current is the value 'quorum' of type 'longstr'", func(ch boChannel) error {
+		t.refuses(406, "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q' in vhost '/': received none but current is the value 'quorum' of type 'longstr'", func(ch sideChannel) error {
 			o := o
 			o.Type = ""
 			_, err := ch.QueueDeclare("q", o)

@@ -14,24 +14,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func dxRead(t *testing.T, name string) string {
+func readFile(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(name)
 	require.NoError(t, err)
 	return string(text)
 }
 
-// dxSection is the text under a heading of the README.
-func dxSection(t *testing.T, heading string) string {
+// readmeSection is the text under a heading of the README.
+func readmeSection(t *testing.T, heading string) string {
 	t.Helper()
-	_, rest, ok := strings.Cut(dxRead(t, "README.md"), "\n## "+heading+"\n")
+	_, rest, ok := strings.Cut(readFile(t, "README.md"), "\n## "+heading+"\n")
 	require.True(t, ok, "the README has a section %s", heading)
 	text, _, _ := strings.Cut(rest, "\n## ")
 	return text
 }
 
-// dxRows are the rows of the tables in a text, without their headings.
-func dxRows(text string) (rows [][]string) {
+// tableRows are the rows of the tables in a text, without their headings.
+func tableRows(text string) (rows [][]string) {
 	inTable := false
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
@@ -47,9 +47,9 @@ func dxRows(text string) (rows [][]string) {
 	return rows
 }
 
-// dxDeclared are the names declared at the top level of the Go files that
+// declaredNames are the names declared at the top level of the Go files that
 // match, methods left out.
-func dxDeclared(t *testing.T, pattern string) map[string]bool {
+func declaredNames(t *testing.T, pattern string) map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob(pattern)
 	require.NoError(t, err)
@@ -82,18 +82,18 @@ func dxDeclared(t *testing.T, pattern string) map[string]bool {
 }
 
 func TestReadmeBeginsWithTheHelloExample(t *testing.T) {
-	_, rest, ok := strings.Cut(dxRead(t, "README.md"), "```go\n")
+	_, rest, ok := strings.Cut(readFile(t, "README.md"), "```go\n")
 	require.True(t, ok)
 	snippet, _, ok := strings.Cut(rest, "```")
 	require.True(t, ok)
-	require.Equal(t, dxRead(t, "examples/hello/main.go"), snippet)
+	require.Equal(t, readFile(t, "examples/hello/main.go"), snippet)
 }
 
 func TestReadmeCompatibilityRowsNameTestsThatExist(t *testing.T) {
-	declared := dxDeclared(t, "*_test.go")
-	maps.Copy(declared, dxDeclared(t, "amqp/*_test.go"))
+	declared := declaredNames(t, "*_test.go")
+	maps.Copy(declared, declaredNames(t, "amqp/*_test.go"))
 	name := regexp.MustCompile("`((?:Test|Fuzz|Example)\\w+)`")
-	rows := dxRows(dxSection(t, "Compatibility"))
+	rows := tableRows(readmeSection(t, "Compatibility"))
 	require.NotEmpty(t, rows)
 	for _, row := range rows {
 		require.Len(t, row, 4, "row %q", row)
@@ -111,9 +111,9 @@ func TestReadmeListsEveryExample(t *testing.T) {
 	var want, have []string
 	for _, main := range mains {
 		want = append(want, " `go run ./"+filepath.ToSlash(filepath.Dir(main))+"` ")
-		require.True(t, strings.HasPrefix(dxRead(t, main), "// "), "%s begins with what it shows", main)
+		require.True(t, strings.HasPrefix(readFile(t, main), "// "), "%s begins with what it shows", main)
 	}
-	for _, row := range dxRows(dxSection(t, "Examples")) {
+	for _, row := range tableRows(readmeSection(t, "Examples")) {
 		have = append(have, row[0])
 	}
 	require.ElementsMatch(t, want, have)
@@ -121,13 +121,13 @@ func TestReadmeListsEveryExample(t *testing.T) {
 
 func TestReadmeGivesAReasonForEveryDependency(t *testing.T) {
 	var want, have []string
-	for line := range strings.Lines(dxRead(t, "go.mod")) {
+	for line := range strings.Lines(readFile(t, "go.mod")) {
 		module, _, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "require "), " v")
 		if ok && !strings.Contains(line, "// indirect") {
 			want = append(want, strings.TrimPrefix(strings.TrimSpace(module), "github.com/"))
 		}
 	}
-	for _, row := range dxRows(dxSection(t, "Dependencies")) {
+	for _, row := range tableRows(readmeSection(t, "Dependencies")) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(row[0]), "["), "]")
 		have = append(have, name)
 	}
@@ -135,10 +135,10 @@ func TestReadmeGivesAReasonForEveryDependency(t *testing.T) {
 }
 
 func TestDocumentsUseNamesThatExist(t *testing.T) {
-	declared := dxDeclared(t, "*.go")
+	declared := declaredNames(t, "*.go")
 	name := regexp.MustCompile(`\bwarren\.([A-Z]\w*)`)
 	for _, file := range []string{"README.md", "doc.go", "CONTRIBUTING.md", "CHANGELOG.md"} {
-		for _, use := range name.FindAllStringSubmatch(dxRead(t, file), -1) {
+		for _, use := range name.FindAllStringSubmatch(readFile(t, file), -1) {
 			require.True(t, declared[use[1]], "%s uses %s", file, use[0])
 		}
 	}
@@ -153,7 +153,7 @@ func TestContributingMapsEveryFile(t *testing.T) {
 			want = append(want, file)
 		}
 	}
-	for _, row := range dxRows(dxRead(t, "CONTRIBUTING.md")) {
+	for _, row := range tableRows(readFile(t, "CONTRIBUTING.md")) {
 		have = append(have, strings.Trim(row[0], " `"))
 	}
 	require.ElementsMatch(t, want, have)

@@ -14,19 +14,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 // An address is "<the name that the consumer used>.<token>": 128 random bits
 // take 22 characters of base64, in an alphabet that fits into URLs.
-var rtToken = regexp.MustCompile(`^[A-Za-z0-9_-]{22,}$`)
+var replyToken = regexp.MustCompile(`^[A-Za-z0-9_-]{22,}$`)
 
-// rtIsSpread says that the first 21 characters of the tokens, 6 bits each, look
+// areSpread says that the first 21 characters of the tokens, 6 bits each, look
 // random: all different, and everywhere many of the 64 possible characters.
-func rtIsSpread(t *testing.T, tokens []string) {
+func areSpread(t *testing.T, tokens []string) {
 	secrets := make(map[string]bool)
 	var seen [21]map[byte]bool
 	for _, token := range tokens {
-		require.Regexp(t, rtToken, token)
+		require.Regexp(t, replyToken, token)
 		secrets[token[:22]] = true
 		for i := range seen {
 			if seen[i] == nil {
@@ -42,7 +43,7 @@ func rtIsSpread(t *testing.T, tokens []string) {
 }
 
 func TestReplyToGeneratedAddress(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		const tag = "a-tag-that-shows"
 		var tokens []string
 		for range 300 {
@@ -56,13 +57,13 @@ func TestReplyToGeneratedAddress(t *testing.T) {
 			require.True(w, ok, "address %q", address)
 			tokens = append(tokens, token)
 		}
-		rtIsSpread(w.T, tokens)
+		areSpread(w.T, tokens)
 	})
 }
 
 // Every Call has an address of its own, and it is as good.
 func TestReplyToGeneratedAddressOfACall(t *testing.T) {
-	rtOneName(t, nil, func(w *rtWorld) {
+	withReplyWorld(t, nil, func(w *replyWorld) {
 		_, err := w.b.Handle("where", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			return warren.Message{Body: []byte(req.ReplyTo)}, nil
 		})
@@ -75,13 +76,13 @@ func TestReplyToGeneratedAddressOfACall(t *testing.T) {
 			require.True(w, ok, "address %q", reply.Body)
 			tokens = append(tokens, token)
 		}
-		rtIsSpread(w.T, tokens)
+		areSpread(w.T, tokens)
 	})
 }
 
-// rtForgeries are names that an attacker could try who has seen an address of
+// forgeries are names that an attacker could try who has seen an address of
 // another requester, or part of this one.
-func rtForgeries(name, address, stale string) map[string]string {
+func forgeries(name, address, stale string) map[string]string {
 	token := address[len(name)+1:]
 	secret, number := token[:22], token[22:]
 	forged := map[string]string{
@@ -120,26 +121,26 @@ func rtForgeries(name, address, stale string) map[string]string {
 
 // Guessed, stale, truncated and garbage addresses reach nobody and harm nobody.
 func TestReplyToForgedAddresses(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		stale := w.address()
 		require.NoError(w, w.replies.Cancel())
-		w.replies = rtConsume(w.T, w.requester, w.name)
+		w.replies = consumeReplies(w.T, w.requester, w.name)
 		address := w.address()
-		bystander := rtConsume(w.T, w.server, w.name)
+		bystander := consumeReplies(w.T, w.server, w.name)
 
-		for what, forged := range rtForgeries(w.name, address, stale) {
+		for what, forged := range forgeries(w.name, address, stale) {
 			require.NotEqual(w, address, forged, what)
-			rtReturned(w.T, w.reply(forged, what, warren.PublishOptions{Mandatory: true}), 312, "NO_ROUTE", forged, what)
-			rtReturned(w.T, w.reply(forged, what, warren.PublishOptions{Immediate: true}), 313, "NO_CONSUMERS", forged, what)
+			isReturned(w.T, w.reply(forged, what, warren.PublishOptions{Mandatory: true}), 312, "NO_ROUTE", forged, what)
+			isReturned(w.T, w.reply(forged, what, warren.PublishOptions{Immediate: true}), 313, "NO_CONSUMERS", forged, what)
 			require.NoError(w, w.reply(forged, what, warren.PublishOptions{}), what)
 			if utf8.ValidString(forged) {
 				_, err := w.server.QueueDeclarePassive(forged)
-				rtFails(w.T, err, 404, 50, 10, fmt.Sprintf("NOT_FOUND - no queue '%s' in vhost '/'", forged))
+				brokertest.Fails(w.T, err, 404, 50, 10, fmt.Sprintf("NOT_FOUND - no queue '%s' in vhost '/'", forged))
 			}
 			require.Equal(w, forged, w.requestOn(w.server, forged, "").ReplyTo, "passes unchanged")
 		}
-		rtNothing(w.T, bystander)
-		rtNothing(w.T, w.replies)
+		brokertest.Nothing(w.T, bystander)
+		brokertest.Nothing(w.T, w.replies)
 		require.NoError(w, w.reply(address, "answer", warren.PublishOptions{Mandatory: true}))
 		w.gets("answer")
 	})
@@ -148,7 +149,7 @@ func TestReplyToForgedAddresses(t *testing.T) {
 // An address means nothing in another virtual host, even where a requester has
 // the same place and tag.
 func TestReplyToForeignVirtualHost(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
 		v, err := w.b.VirtualHostDeclare("other")
 		require.NoError(w, err)
@@ -160,10 +161,10 @@ func TestReplyToForeignVirtualHost(t *testing.T) {
 			return foreign.Publish(w.Context(), "", address, warren.Message{Body: []byte("stray")}, o)
 		}
 		require.NoError(w, publish(warren.PublishOptions{}))
-		rtReturned(w.T, publish(warren.PublishOptions{Mandatory: true}), 312, "NO_ROUTE", address, "stray")
-		rtReturned(w.T, publish(warren.PublishOptions{Immediate: true}), 313, "NO_CONSUMERS", address, "stray")
-		rtNothing(w.T, theirs)
-		rtNothing(w.T, w.replies)
+		isReturned(w.T, publish(warren.PublishOptions{Mandatory: true}), 312, "NO_ROUTE", address, "stray")
+		isReturned(w.T, publish(warren.PublishOptions{Immediate: true}), 313, "NO_CONSUMERS", address, "stray")
+		brokertest.Nothing(w.T, theirs)
+		brokertest.Nothing(w.T, w.replies)
 
 		w.Log("Nor does the end of the other virtual host matter.")
 		require.NoError(w, w.b.VirtualHostDelete("other"))
@@ -175,7 +176,7 @@ func TestReplyToForeignVirtualHost(t *testing.T) {
 // Cancelling takes the tag of one's own consumer; an address is no tag, and
 // others' consumers are out of reach.
 func TestReplyToCancelOfAnAddress(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
 		for _, tag := range []string{address, w.replies.Tag(), w.name} {
 			require.NoError(w, w.server.Cancel(tag))
@@ -194,7 +195,7 @@ func TestReplyToEqualTags(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := warren.New(nil)
 		defer b.Close()
-		server := rtChannel(t, b)
+		server := brokertest.Channel(t, b)
 		_, err := server.QueueDeclare("work", warren.QueueOptions{})
 		require.NoError(t, err)
 		_, err = server.ConsumeFunc("work", warren.ConsumeOptions{NoAck: true}, func(d warren.Delivery) {
@@ -209,7 +210,7 @@ func TestReplyToEqualTags(t *testing.T) {
 			all.Go(func() {
 				<-start
 				for i := range runs {
-					if err := rtEqualTagsRun(t, b, rtNames[i%len(rtNames)], fmt.Sprintf("%d/%d", n, i)); err != nil {
+					if err := equalTagsRun(t, b, replyNames[i%len(replyNames)], fmt.Sprintf("%d/%d", n, i)); err != nil {
 						t.Error(err)
 						wrong.Add(1)
 						return
@@ -226,9 +227,9 @@ func TestReplyToEqualTags(t *testing.T) {
 	})
 }
 
-// rtEqualTagsRun lets two sessions ask at the same time with equal tags, then
+// equalTagsRun lets two sessions ask at the same time with equal tags, then
 // one of them leave and the other ask again.
-func rtEqualTagsRun(t *testing.T, b *warren.Broker, name, run string) error {
+func equalTagsRun(t *testing.T, b *warren.Broker, name, run string) error {
 	var channels [2]*warren.Channel
 	var consumers [2]*warren.Consumer
 	for i := range channels {
@@ -263,20 +264,20 @@ func rtEqualTagsRun(t *testing.T, b *warren.Broker, name, run string) error {
 // anything else in every place that takes a name: nothing panics, and no
 // requester gets or loses anything.
 func FuzzReplyAddress(f *testing.F) {
-	for i := range rtNames {
+	for i := range replyNames {
 		f.Add(uint8(i), uint8(255), "x")
 		f.Add(uint8(i), uint8(255), "\x00")
-		f.Add(uint8(i), uint8(0), rtNames[i])
-		f.Add(uint8(i), uint8(0), rtNames[i]+".")
-		f.Add(uint8(i), uint8(0), rtNames[i]+".AAAAAAAAAAAAAAAAAAAAAA0")
-		f.Add(uint8(i), uint8(len(rtNames[i])), "\xff.1")
-		f.Add(uint8(i), uint8(len(rtNames[i])+1), strings.Repeat("z", 300))
-		f.Add(uint8(i), uint8(len(rtNames[i])+1+22), "zzzzzz")
-		f.Add(uint8(i), uint8(len(rtNames[i])+1+22), "-1")
-		f.Add(uint8(i), uint8(len(rtNames[i])+1+22), "")
+		f.Add(uint8(i), uint8(0), replyNames[i])
+		f.Add(uint8(i), uint8(0), replyNames[i]+".")
+		f.Add(uint8(i), uint8(0), replyNames[i]+".AAAAAAAAAAAAAAAAAAAAAA0")
+		f.Add(uint8(i), uint8(len(replyNames[i])), "\xff.1")
+		f.Add(uint8(i), uint8(len(replyNames[i])+1), strings.Repeat("z", 300))
+		f.Add(uint8(i), uint8(len(replyNames[i])+1+22), "zzzzzz")
+		f.Add(uint8(i), uint8(len(replyNames[i])+1+22), "-1")
+		f.Add(uint8(i), uint8(len(replyNames[i])+1+22), "")
 	}
 	f.Fuzz(func(t *testing.T, which, keep uint8, tail string) {
-		w := rtNewWorld(t, rtNames[int(which)%len(rtNames)], nil)
+		w := newReplyWorld(t, replyNames[int(which)%len(replyNames)], nil)
 		address := w.address()
 		name := address[:min(int(keep), len(address))] + tail
 		if name == address || name == "work" {
@@ -290,7 +291,7 @@ func FuzzReplyAddress(f *testing.F) {
 		}
 		msg := warren.Message{ReplyTo: name}
 		if err := w.server.Publish(t.Context(), "", "work", msg, warren.PublishOptions{}); err == nil {
-			require.Equal(t, name, rtNext(t, w.work).ReplyTo, "of somebody else: passes unchanged")
+			require.Equal(t, name, brokertest.Next(t, w.work).ReplyTo, "of somebody else: passes unchanged")
 		}
 		_, err := w.b.Call(t.Context(), name, warren.Message{})
 		require.Error(t, err)
@@ -299,7 +300,7 @@ func FuzzReplyAddress(f *testing.F) {
 		if strings.HasPrefix(name, w.name+".") {
 			require.ErrorIs(t, err, warren.ErrNotFound)
 		} else if err == nil && strings.HasPrefix(name, "amq.") {
-			require.Contains(t, rtNames, name)
+			require.Contains(t, replyNames, name)
 			require.Equal(t, warren.Queue{Name: name}, q)
 		}
 		w.server.QueueDeclarePassive(name)
@@ -312,7 +313,7 @@ func FuzzReplyAddress(f *testing.F) {
 		w.server.Cancel(name)
 		w.requester.Cancel(name)
 
-		rtNothing(t, w.replies)
+		brokertest.Nothing(t, w.replies)
 		require.NoError(t, w.reply(address, "answer", warren.PublishOptions{Mandatory: true}))
 		w.gets("answer")
 	})

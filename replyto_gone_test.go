@@ -13,19 +13,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 // A requester who does not read is cancelled when its buffer is full. Neither
 // the replier nor anybody else notices.
 func TestReplyToSlowRequester(t *testing.T) {
-	for _, name := range rtNames {
+	for _, name := range replyNames {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := rtNewWorld(t, name, &warren.Options{ReplyBuffer: 4})
+				w := newReplyWorld(t, name, &warren.Options{ReplyBuffer: 4})
 				slow := w.address()
 				sibling, err := w.session.Channel()
 				require.NoError(t, err)
-				siblings := rtConsume(t, sibling, name)
+				siblings := consumeReplies(t, sibling, name)
 				other := w.requestOn(sibling, name, "").ReplyTo
 				_, err = w.requester.QueueDeclare("ordinary", warren.QueueOptions{})
 				require.NoError(t, err)
@@ -36,10 +37,10 @@ func TestReplyToSlowRequester(t *testing.T) {
 				for i := range 10 {
 					require.NoError(t, w.reply(slow, fmt.Sprint(i), warren.PublishOptions{}))
 					require.NoError(t, w.reply(other, fmt.Sprint(i), warren.PublishOptions{Mandatory: true}))
-					require.Equal(t, fmt.Sprint(i), string(rtNext(t, siblings).Body))
+					require.Equal(t, fmt.Sprint(i), string(brokertest.Next(t, siblings).Body))
 				}
 				require.Equal(t, began, time.Now(), "nobody waited")
-				rtReturned(t, w.reply(slow, "late", warren.PublishOptions{Mandatory: true}), 312, "NO_ROUTE", slow, "late")
+				isReturned(t, w.reply(slow, "late", warren.PublishOptions{Mandatory: true}), 312, "NO_ROUTE", slow, "late")
 				s := w.b.Stats()
 				require.Equal(t, uint64(1), s.RepliesTooFast, "the one that found the buffer full")
 				require.Equal(t, uint64(6), s.RepliesTooLate)
@@ -47,7 +48,7 @@ func TestReplyToSlowRequester(t *testing.T) {
 
 				t.Log("What had arrived can still be read.")
 				for i := range 4 {
-					require.Equal(t, fmt.Sprint(i), string(rtNext(t, w.replies).Body))
+					require.Equal(t, fmt.Sprint(i), string(brokertest.Next(t, w.replies).Body))
 				}
 				for range 2 {
 					_, err = w.replies.Next(t.Context())
@@ -56,9 +57,9 @@ func TestReplyToSlowRequester(t *testing.T) {
 
 				t.Log("The channel goes on: its other consumer as before, and with a new reply consumer.")
 				require.NoError(t, w.reply("ordinary", "message", warren.PublishOptions{}))
-				require.Equal(t, "message", string(rtNext(t, ordinary).Body))
+				require.Equal(t, "message", string(brokertest.Next(t, ordinary).Body))
 				err = w.requester.Publish(t.Context(), "", "work", warren.Message{ReplyTo: name}, warren.PublishOptions{})
-				rtFails(t, err, 406, 60, 40, rtNoReplyConsumer)
+				brokertest.Fails(t, err, 406, 60, 40, noReplyConsumer)
 				w.replies, err = w.requester.Consume(name, warren.ConsumeOptions{NoAck: true, Tag: w.replies.Tag()})
 				require.NoError(t, err)
 				require.NoError(t, w.reply(w.address(), "answer", warren.PublishOptions{Mandatory: true}))
@@ -70,12 +71,12 @@ func TestReplyToSlowRequester(t *testing.T) {
 
 // The buffer counts unread replies, not all that ever came.
 func TestReplyToRequesterThatKeepsUp(t *testing.T) {
-	rtOneName(t, &warren.Options{ReplyBuffer: 2}, func(w *rtWorld) {
+	withReplyWorld(t, &warren.Options{ReplyBuffer: 2}, func(w *replyWorld) {
 		address := w.address()
 		for range 10 {
 			require.NoError(w, w.reply(address, "1", warren.PublishOptions{Mandatory: true}))
 			require.NoError(w, w.reply(address, "2", warren.PublishOptions{Mandatory: true}))
-			require.Equal(w, "1", string(rtNext(w.T, w.replies).Body))
+			require.Equal(w, "1", string(brokertest.Next(w.T, w.replies).Body))
 			w.gets("2")
 		}
 		require.Zero(w, w.b.Stats().RepliesTooFast)
@@ -84,9 +85,9 @@ func TestReplyToRequesterThatKeepsUp(t *testing.T) {
 
 // A reader that waits learns at once that its consumer has ended.
 func TestReplyToWaitingRequesterIsWoken(t *testing.T) {
-	for how, leave := range rtWaysToGo {
+	for how, leave := range waysToGo {
 		t.Run(how, func(t *testing.T) {
-			rtEachName(t, func(w *rtWorld) {
+			eachReplyName(t, func(w *replyWorld) {
 				began := time.Now()
 				time.AfterFunc(time.Second, func() { leave(w) })
 				_, err := w.replies.Next(w.Context())
@@ -100,9 +101,9 @@ func TestReplyToWaitingRequesterIsWoken(t *testing.T) {
 
 // One's own cancel drops the replies that nobody has read.
 func TestReplyToUnreadRepliesAreDroppedByCancel(t *testing.T) {
-	for how, leave := range rtWaysToGo {
+	for how, leave := range waysToGo {
 		t.Run(how, func(t *testing.T) {
-			rtEachName(t, func(w *rtWorld) {
+			eachReplyName(t, func(w *replyWorld) {
 				require.NoError(w, w.reply(w.address(), "unread", warren.PublishOptions{}))
 				leave(w)
 				_, err := w.replies.Next(w.Context())
@@ -116,10 +117,10 @@ func TestReplyToUnreadRepliesAreDroppedByCancel(t *testing.T) {
 // The requester's last channel may go while its session stays, and the other
 // way round a session takes all its requesters with it.
 func TestReplyToSessionCloseEndsAllItsRequesters(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		sibling, err := w.session.Channel()
 		require.NoError(w, err)
-		rtConsume(w.T, sibling, w.name)
+		consumeReplies(w.T, sibling, w.name)
 		first, second := w.address(), w.requestOn(sibling, w.name, "").ReplyTo
 		require.NoError(w, w.requester.Close())
 		require.ErrorIs(w, w.reply(first, "", warren.PublishOptions{Mandatory: true}), warren.ErrNoRoute)
@@ -132,12 +133,12 @@ func TestReplyToSessionCloseEndsAllItsRequesters(t *testing.T) {
 
 // The end of the broker, or of the virtual host, is the end of its requesters.
 func TestReplyToBrokerClose(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		v, err := w.b.VirtualHostDeclare("other")
 		require.NoError(w, err)
 		ch, err := v.Channel()
 		require.NoError(w, err)
-		theirs := rtConsume(w.T, ch, w.name)
+		theirs := consumeReplies(w.T, ch, w.name)
 		time.AfterFunc(time.Second, func() { w.b.VirtualHostDelete("other") })
 		_, err = theirs.Next(w.Context())
 		require.ErrorIs(w, err, warren.ErrClosed)
@@ -158,15 +159,15 @@ func TestReplyToBrokerClose(t *testing.T) {
 // returned, one or the other, and no replier comes to harm.
 func TestReplyToRequesterClosesWhileRepliesComeIn(t *testing.T) {
 	const rounds, repliers = 30, 4
-	for how, leave := range rtWaysToGo {
+	for how, leave := range waysToGo {
 		t.Run(how, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := warren.New(&warren.Options{ReplyBuffer: 1 << 30}) // nobody is too slow
 				defer b.Close()
 				var delivered, returned, read atomic.Uint64
 				for round := range rounds {
-					w := &rtWorld{T: t, b: b, name: rtNames[round%len(rtNames)]}
-					rtHammer(w, repliers, 3*round, func() { leave(w) }, &delivered, &returned, &read)
+					w := &replyWorld{T: t, b: b, name: replyNames[round%len(replyNames)]}
+					hammerReplies(w, repliers, 3*round, func() { leave(w) }, &delivered, &returned, &read)
 				}
 				s := b.Stats()
 				require.Equal(t, delivered.Load(), s.Replies)
@@ -180,17 +181,17 @@ func TestReplyToRequesterClosesWhileRepliesComeIn(t *testing.T) {
 	}
 }
 
-// rtHammer opens a requester in w, has it replied to by many, and lets it leave
+// hammerReplies opens a requester in w, has it replied to by many, and lets it leave
 // when some replies have come.
-func rtHammer(w *rtWorld, repliers, replies int, leave func(), delivered, returned, read *atomic.Uint64) {
+func hammerReplies(w *replyWorld, repliers, replies int, leave func(), delivered, returned, read *atomic.Uint64) {
 	var err error
 	w.session, err = w.b.Session()
 	require.NoError(w, err)
 	defer w.session.Close()
 	w.requester, err = w.session.Channel()
 	require.NoError(w, err)
-	w.replies = rtConsume(w.T, w.requester, w.name)
-	w.server = rtChannel(w.T, w.b)
+	w.replies = consumeReplies(w.T, w.requester, w.name)
+	w.server = brokertest.Channel(w.T, w.b)
 	defer w.server.Close()
 	_, err = w.server.QueueDeclare("work", warren.QueueOptions{})
 	require.NoError(w, err)
@@ -202,7 +203,7 @@ func rtHammer(w *rtWorld, repliers, replies int, leave func(), delivered, return
 	enough := make(chan struct{})
 	var came atomic.Int64
 	for range repliers {
-		ch := rtChannel(w.T, w.b)
+		ch := brokertest.Channel(w.T, w.b)
 		defer ch.Close()
 		require.NoError(w, ch.Confirm())
 		all.Go(func() {

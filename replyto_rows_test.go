@@ -9,43 +9,44 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-const rtNoReplyConsumer = "PRECONDITION_FAILED - fast reply consumer does not exist"
+const noReplyConsumer = "PRECONDITION_FAILED - fast reply consumer does not exist"
 
 // A request needs a reply consumer on its own channel, started before it.
 func TestReplyToNoReplyConsumerOnTheChannel(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		sibling, err := w.session.Channel()
 		require.NoError(w, err)
 		for name, ch := range map[string]*warren.Channel{
 			"another channel of the session": sibling, "another session": w.server,
 		} {
-			for _, said := range rtNames {
+			for _, said := range replyNames {
 				err := ch.Publish(w.Context(), "", "work", warren.Message{ReplyTo: said}, warren.PublishOptions{})
-				rtFails(w.T, err, 406, 60, 40, rtNoReplyConsumer)
+				brokertest.Fails(w.T, err, 406, 60, 40, noReplyConsumer)
 			}
-			rtNothing(w.T, w.work)
+			brokertest.Nothing(w.T, w.work)
 			// In process the error closes nothing.
 			require.NoError(w, ch.Publish(w.Context(), "", "work", warren.Message{Type: name}, warren.PublishOptions{}))
-			require.Equal(w, name, rtNext(w.T, w.work).Type)
+			require.Equal(w, name, brokertest.Next(w.T, w.work).Type)
 		}
 	})
 }
 
 // basic.cancel ends the requester; a new consumer has a new address.
 func TestReplyToCancelThenPublish(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		old := w.address()
 		require.NoError(w, w.requester.Cancel(w.replies.Tag()))
 		err := w.requester.Publish(w.Context(), "", "work", warren.Message{ReplyTo: w.name}, warren.PublishOptions{})
-		rtFails(w.T, err, 406, 60, 40, rtNoReplyConsumer)
-		rtNothing(w.T, w.work)
+		brokertest.Fails(w.T, err, 406, 60, 40, noReplyConsumer)
+		brokertest.Nothing(w.T, w.work)
 
-		w.replies = rtConsume(w.T, w.requester, w.name)
+		w.replies = consumeReplies(w.T, w.requester, w.name)
 		fresh := w.address()
 		require.NotEqual(w, old, fresh)
-		rtReturned(w.T, w.reply(old, "late", warren.PublishOptions{Mandatory: true}), 312, "NO_ROUTE", old, "late")
+		isReturned(w.T, w.reply(old, "late", warren.PublishOptions{Mandatory: true}), 312, "NO_ROUTE", old, "late")
 		require.NoError(w, w.reply(fresh, "in time", warren.PublishOptions{Mandatory: true}))
 		w.gets("in time")
 	})
@@ -53,7 +54,7 @@ func TestReplyToCancelThenPublish(t *testing.T) {
 
 // Publishing checks size, exchange, reply_to and expiration, in this order.
 func TestReplyToOrderOfChecks(t *testing.T) {
-	rtOneName(t, &warren.Options{MaxMessageSize: 3}, func(w *rtWorld) {
+	withReplyWorld(t, &warren.Options{MaxMessageSize: 3}, func(w *replyWorld) {
 		msg := warren.Message{ReplyTo: w.name, Expiration: "soon", Body: []byte("four")}
 		for _, step := range []struct {
 			exchange string
@@ -63,11 +64,11 @@ func TestReplyToOrderOfChecks(t *testing.T) {
 		}{
 			{"nowhere", 406, "PRECONDITION_FAILED - message size 4 is larger than configured max size 3", func() { msg.Body = nil }},
 			{"nowhere", 404, "NOT_FOUND - no exchange 'nowhere' in vhost '/'", func() {}},
-			{"", 406, rtNoReplyConsumer, func() { rtConsume(w.T, w.server, w.name) }},
+			{"", 406, noReplyConsumer, func() { consumeReplies(w.T, w.server, w.name) }},
 			{"", 406, "PRECONDITION_FAILED - invalid expiration 'soon': no_integer", func() { msg.Expiration = "" }},
 		} {
 			err := w.server.Publish(w.Context(), step.exchange, "work", msg, warren.PublishOptions{})
-			rtFails(w.T, err, step.code, 60, 40, step.text)
+			brokertest.Fails(w.T, err, step.code, 60, 40, step.text)
 			step.mend()
 		}
 		require.NoError(w, w.server.Publish(w.Context(), "", "work", msg, warren.PublishOptions{}))
@@ -77,24 +78,24 @@ func TestReplyToOrderOfChecks(t *testing.T) {
 // Replies are not acknowledged, so the consumer must not promise it. The ack
 // mode is looked at before whether there is a reply consumer already.
 func TestReplyToConsumeWithNoAckFalse(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		for _, ch := range []*warren.Channel{w.requester, w.server} {
 			_, err := ch.Consume(w.name, warren.ConsumeOptions{})
-			rtFails(w.T, err, 406, 60, 20, "PRECONDITION_FAILED - reply consumer cannot acknowledge")
+			brokertest.Fails(w.T, err, 406, 60, 20, "PRECONDITION_FAILED - reply consumer cannot acknowledge")
 		}
 		require.Equal(w, 1, w.b.Stats().Requesters)
 		err := w.server.Publish(w.Context(), "", "work", warren.Message{ReplyTo: w.name}, warren.PublishOptions{})
-		rtFails(w.T, err, 406, 60, 40, rtNoReplyConsumer)
+		brokertest.Fails(w.T, err, 406, 60, 40, noReplyConsumer)
 	})
 }
 
 // A channel has one reply consumer, whatever the names; the first one stays.
 func TestReplyToSecondReplyConsumer(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
-		for _, second := range rtNames {
+		for _, second := range replyNames {
 			_, err := w.requester.Consume(second, warren.ConsumeOptions{NoAck: true, Tag: "second"})
-			rtFails(w.T, err, 406, 60, 20, "PRECONDITION_FAILED - reply consumer already set")
+			brokertest.Fails(w.T, err, 406, 60, 20, "PRECONDITION_FAILED - reply consumer already set")
 		}
 		require.Equal(w, 1, w.b.Stats().Requesters)
 		require.Equal(w, address, w.address())
@@ -108,24 +109,24 @@ func TestReplyToSecondReplyConsumer(t *testing.T) {
 		require.NoError(w, err)
 		sibling, err := w.session.Channel()
 		require.NoError(w, err)
-		rtConsume(w.T, sibling, w.name)
+		consumeReplies(w.T, sibling, w.name)
 		require.NotEqual(w, address, w.requestOn(sibling, w.name, "").ReplyTo)
 	})
 }
 
 // Reply consumers and others share the channel's tags.
 func TestReplyToConsumerTagInUse(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		_, err := w.server.Consume(w.name, warren.ConsumeOptions{NoAck: true, Tag: w.work.Tag()})
-		rtFails(w.T, err, 530, 60, 20, fmt.Sprintf("NOT_ALLOWED - attempt to reuse consumer tag '%s'", w.work.Tag()))
+		brokertest.Fails(w.T, err, 530, 60, 20, fmt.Sprintf("NOT_ALLOWED - attempt to reuse consumer tag '%s'", w.work.Tag()))
 		_, err = w.requester.Consume("work", warren.ConsumeOptions{Tag: w.replies.Tag()})
-		rtFails(w.T, err, 530, 60, 20, fmt.Sprintf("NOT_ALLOWED - attempt to reuse consumer tag '%s'", w.replies.Tag()))
+		brokertest.Fails(w.T, err, 530, 60, 20, fmt.Sprintf("NOT_ALLOWED - attempt to reuse consumer tag '%s'", w.replies.Tag()))
 		require.Equal(w, 1, w.b.Stats().Requesters)
 	})
 }
 
 func TestReplyToConsumerTags(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		w.Log("An empty tag is the broker's to choose.")
 		require.True(w, strings.HasPrefix(w.replies.Tag(), "amq.ctag-"), "tag %q", w.replies.Tag())
 		require.Equal(w, w.name, w.replies.Queue())
@@ -139,16 +140,16 @@ func TestReplyToConsumerTags(t *testing.T) {
 		req := w.request("question")
 		require.LessOrEqual(w, len(req.ReplyTo), 255)
 		require.NoError(w, w.reply(req.ReplyTo, "answer", warren.PublishOptions{Mandatory: true}))
-		require.Equal(w, long, rtNext(w.T, w.replies).ConsumerTag)
+		require.Equal(w, long, brokertest.Next(w.T, w.replies).ConsumerTag)
 	})
 }
 
 // Exclusive, priority and arguments mean nothing to a reply consumer, and it is
 // not counted among the consumers.
 func TestReplyToConsumeOptionsAreIgnored(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		for range 2 {
-			ch := rtChannel(w.T, w.b)
+			ch := brokertest.Channel(w.T, w.b)
 			c, err := ch.Consume(w.name, warren.ConsumeOptions{NoAck: true, Exclusive: true, Priority: 7, Prefetch: 1, Args: warren.Table{"x-any": true}})
 			require.NoError(w, err)
 			address := w.requestOn(ch, w.name, "").ReplyTo
@@ -156,7 +157,7 @@ func TestReplyToConsumeOptionsAreIgnored(t *testing.T) {
 				require.NoError(w, w.reply(address, "answer", warren.PublishOptions{Mandatory: true}))
 			}
 			for range 2 {
-				require.Equal(w, "answer", string(rtNext(w.T, c).Body))
+				require.Equal(w, "answer", string(brokertest.Next(w.T, c).Body))
 			}
 		}
 		s := w.b.Stats()
@@ -168,7 +169,7 @@ func TestReplyToConsumeOptionsAreIgnored(t *testing.T) {
 
 // Replies are taken by the default exchange only, by routing key, CC and BCC.
 func TestReplyToWhereRepliesAreTaken(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
 		publish := func(exchange, key string, headers warren.Table) error {
 			msg := warren.Message{Headers: headers, Body: []byte("answer")}
@@ -181,13 +182,13 @@ func TestReplyToWhereRepliesAreTaken(t *testing.T) {
 
 		w.Log("CC, which stays in the message, and BCC, which does not")
 		require.NoError(w, publish("", "nobody", warren.Table{"CC": []any{address}, "k": "v"}))
-		require.Equal(w, warren.Table{"CC": []any{address}, "k": "v"}, rtNext(w.T, w.replies).Headers)
+		require.Equal(w, warren.Table{"CC": []any{address}, "k": "v"}, brokertest.Next(w.T, w.replies).Headers)
 		require.NoError(w, publish("", "nobody", warren.Table{"BCC": []any{address}, "k": "v"}))
-		require.Equal(w, warren.Table{"k": "v"}, rtNext(w.T, w.replies).Headers)
+		require.Equal(w, warren.Table{"k": "v"}, brokertest.Next(w.T, w.replies).Headers)
 
 		w.Log("a queue and a requester with one message")
 		require.NoError(w, publish("", "work", warren.Table{"CC": []any{address}}))
-		require.Equal(w, "answer", string(rtNext(w.T, w.work).Body))
+		require.Equal(w, "answer", string(brokertest.Next(w.T, w.work).Body))
 		w.gets("answer")
 
 		w.Log("one message reaches a requester once, also among forged addresses")
@@ -195,49 +196,49 @@ func TestReplyToWhereRepliesAreTaken(t *testing.T) {
 		require.NoError(w, publish("", address, warren.Table{"CC": []any{address, forged, address + "0"}, "BCC": []any{address}}))
 		w.gets("answer")
 		err := publish("", forged, warren.Table{"CC": []any{address + "0"}})
-		rtReturned(w.T, err, 312, "NO_ROUTE", forged, "answer")
-		rtNothing(w.T, w.replies)
+		isReturned(w.T, err, 312, "NO_ROUTE", forged, "answer")
+		brokertest.Nothing(w.T, w.replies)
 
 		w.Log("any other exchange routes by its bindings")
 		for _, x := range []string{"amq.direct", "amq.fanout", "amq.topic", "amq.headers"} {
 			require.ErrorIs(w, publish(x, address, warren.Table{"CC": []any{address}}), warren.ErrNoRoute, x)
 			require.NoError(w, w.server.QueueBind("work", address, x, nil))
 			require.NoError(w, publish(x, address, nil), x)
-			require.Equal(w, address, rtNext(w.T, w.work).RoutingKey)
+			require.Equal(w, address, brokertest.Next(w.T, w.work).RoutingKey)
 		}
-		rtNothing(w.T, w.replies)
+		brokertest.Nothing(w.T, w.replies)
 	})
 }
 
 // A name of the pseudo-queue itself is no address.
 func TestReplyToPublishToABareName(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		err := w.reply(w.name, "answer", warren.PublishOptions{Mandatory: true})
-		rtReturned(w.T, err, 312, "NO_ROUTE", w.name, "answer")
-		rtNothing(w.T, w.replies)
+		isReturned(w.T, err, 312, "NO_ROUTE", w.name, "answer")
+		brokertest.Nothing(w.T, w.replies)
 	})
 }
 
 // An exchange with an alternate gives it what it cannot route; a reply address
 // is nothing special there, either.
 func TestReplyToAlternateExchange(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
 		require.NoError(w, w.server.ExchangeDeclare("lost", warren.Fanout, warren.ExchangeOptions{}))
 		require.NoError(w, w.server.ExchangeDeclare("x", warren.Direct, warren.ExchangeOptions{Alternate: "lost"}))
 		require.NoError(w, w.server.QueueBind("work", "", "lost", nil))
 		require.NoError(w, w.server.Publish(w.Context(), "x", address, warren.Message{}, warren.PublishOptions{Mandatory: true}))
-		d := rtNext(w.T, w.work)
+		d := brokertest.Next(w.T, w.work)
 		require.Equal(w, "x", d.Exchange)
 		require.Equal(w, address, d.RoutingKey)
-		rtNothing(w.T, w.replies)
+		brokertest.Nothing(w.T, w.replies)
 	})
 }
 
 // Mandatory, immediate, confirm: a reply to a requester who is there is
 // delivered once and never returned.
 func TestReplyToRequesterAlive(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
 		for _, o := range []warren.PublishOptions{{}, {Mandatory: true}, {Immediate: true}, {Mandatory: true, Immediate: true}} {
 			require.NoError(w, w.reply(address, "answer", o))
@@ -258,27 +259,27 @@ func TestReplyToRequesterAlive(t *testing.T) {
 // A reply to a requester who has gone is dropped; mandatory returns it, and
 // then the confirm acks. Nothing else happens to the replier.
 func TestReplyToRequesterGone(t *testing.T) {
-	for how, leave := range rtWaysToGo {
+	for how, leave := range waysToGo {
 		t.Run(how, func(t *testing.T) {
-			rtEachName(t, func(w *rtWorld) {
+			eachReplyName(t, func(w *replyWorld) {
 				address := w.address()
 				leave(w)
 				require.NoError(w, w.reply(address, "late", warren.PublishOptions{}))
 				err := w.reply(address, "late", warren.PublishOptions{Mandatory: true})
-				rtReturned(w.T, err, 312, "NO_ROUTE", address, "late")
+				isReturned(w.T, err, 312, "NO_ROUTE", address, "late")
 
 				require.NoError(w, w.server.Confirm())
 				c, err := w.server.PublishConfirm(w.Context(), "", address, warren.Message{}, warren.PublishOptions{})
 				require.NoError(w, err)
 				require.True(w, c.Acked(), "as any message that cannot be routed")
 				c, err = w.server.PublishConfirm(w.Context(), "", address, warren.Message{Body: []byte("late")}, warren.PublishOptions{Mandatory: true})
-				rtReturned(w.T, err, 312, "NO_ROUTE", address, "late")
+				isReturned(w.T, err, 312, "NO_ROUTE", address, "late")
 				require.NotNil(w, c)
 				require.True(w, c.Acked())
 				require.Equal(w, uint64(2), c.DeliveryTag)
 
 				require.NoError(w, w.reply("work", "still here", warren.PublishOptions{Mandatory: true}))
-				require.Equal(w, "still here", string(rtNext(w.T, w.work).Body))
+				require.Equal(w, "still here", string(brokertest.Next(w.T, w.work).Body))
 				_, err = w.replies.Next(w.Context())
 				require.ErrorIs(w, err, warren.ErrClosed)
 			})
@@ -286,22 +287,22 @@ func TestReplyToRequesterGone(t *testing.T) {
 	}
 }
 
-// rtWaysToGo are how a requester goes away.
-var rtWaysToGo = map[string]func(w *rtWorld){
-	"basic.cancel":     func(w *rtWorld) { require.NoError(w, w.requester.Cancel(w.replies.Tag())) },
-	"channel.close":    func(w *rtWorld) { require.NoError(w, w.requester.Close()) },
-	"connection.close": func(w *rtWorld) { require.NoError(w, w.session.Close()) },
+// waysToGo are how a requester goes away.
+var waysToGo = map[string]func(w *replyWorld){
+	"basic.cancel":     func(w *replyWorld) { require.NoError(w, w.requester.Cancel(w.replies.Tag())) },
+	"channel.close":    func(w *replyWorld) { require.NoError(w, w.requester.Close()) },
+	"connection.close": func(w *replyWorld) { require.NoError(w, w.session.Close()) },
 }
 
 // Immediate asks for a consumer: a requester who has gone is 313, with
 // mandatory too.
 func TestReplyToImmediateRequesterGone(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
 		require.NoError(w, w.replies.Cancel())
 		for _, o := range []warren.PublishOptions{{Immediate: true}, {Mandatory: true, Immediate: true}} {
 			err := w.reply(address, "late", o)
-			rtReturned(w.T, err, 313, "NO_CONSUMERS", address, "late")
+			isReturned(w.T, err, 313, "NO_CONSUMERS", address, "late")
 			require.ErrorIs(w, err, warren.ErrNoConsumers)
 			require.NotErrorIs(w, err, warren.ErrNoRoute)
 		}
@@ -310,20 +311,20 @@ func TestReplyToImmediateRequesterGone(t *testing.T) {
 
 // Replies in a transaction are held to its commit and dropped by rollback.
 func TestReplyToInATx(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
 		require.NoError(w, w.server.Tx())
 		for _, o := range []warren.PublishOptions{{}, {Mandatory: true}, {Immediate: true}} {
 			require.NoError(w, w.reply(address, "rolled back", o))
-			rtNothing(w.T, w.replies)
+			brokertest.Nothing(w.T, w.replies)
 			require.NoError(w, w.server.TxRollback())
-			rtNothing(w.T, w.replies)
+			brokertest.Nothing(w.T, w.replies)
 
 			require.NoError(w, w.reply(address, "first", o))
 			require.NoError(w, w.reply(address, "second", o))
-			rtNothing(w.T, w.replies)
+			brokertest.Nothing(w.T, w.replies)
 			require.NoError(w, w.server.TxCommit())
-			require.Equal(w, "first", string(rtNext(w.T, w.replies).Body))
+			require.Equal(w, "first", string(brokertest.Next(w.T, w.replies).Body))
 			w.gets("second")
 		}
 
@@ -332,32 +333,32 @@ func TestReplyToInATx(t *testing.T) {
 		require.NoError(w, w.reply(address, "late", warren.PublishOptions{Mandatory: true}))
 		require.NoError(w, w.reply("work", "for the queue", warren.PublishOptions{}))
 		require.NoError(w, w.replies.Cancel())
-		rtReturned(w.T, w.server.TxCommit(), 312, "NO_ROUTE", address, "late")
-		require.Equal(w, "for the queue", string(rtNext(w.T, w.work).Body))
+		isReturned(w.T, w.server.TxCommit(), 312, "NO_ROUTE", address, "late")
+		require.Equal(w, "for the queue", string(brokertest.Next(w.T, w.work).Body))
 		require.NoError(w, w.reply(address, "late", warren.PublishOptions{Immediate: true}))
-		rtReturned(w.T, w.server.TxCommit(), 313, "NO_CONSUMERS", address, "late")
+		isReturned(w.T, w.server.TxCommit(), 313, "NO_CONSUMERS", address, "late")
 	})
 }
 
 // Requests can be sent in a transaction as well.
 func TestReplyToRequestInATx(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
 		require.NoError(w, w.requester.Tx())
 		require.NoError(w, w.requester.Publish(w.Context(), "", "work", warren.Message{ReplyTo: w.name}, warren.PublishOptions{}))
-		rtNothing(w.T, w.work)
+		brokertest.Nothing(w.T, w.work)
 		require.NoError(w, w.requester.TxCommit())
-		require.Equal(w, address, rtNext(w.T, w.work).ReplyTo)
+		require.Equal(w, address, brokertest.Next(w.T, w.work).ReplyTo)
 
 		require.NoError(w, w.server.Tx())
 		err := w.server.Publish(w.Context(), "", "work", warren.Message{ReplyTo: w.name}, warren.PublishOptions{})
-		rtFails(w.T, err, 406, 60, 40, rtNoReplyConsumer)
+		brokertest.Fails(w.T, err, 406, 60, 40, noReplyConsumer)
 	})
 }
 
 // declare tells a server whether the requester is still there.
 func TestReplyToDeclareOfAnAddress(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
 		declare := map[string]func(ch *warren.Channel, name string) (warren.Queue, error){
 			"active": func(ch *warren.Channel, name string) (warren.Queue, error) {
@@ -379,10 +380,10 @@ func TestReplyToDeclareOfAnAddress(t *testing.T) {
 
 			w.Log("another virtual host")
 			_, err = f(foreign, address)
-			rtFails(w.T, err, 404, 50, 10, fmt.Sprintf("NOT_FOUND - no queue '%s' in vhost 'other'", address))
+			brokertest.Fails(w.T, err, 404, 50, 10, fmt.Sprintf("NOT_FOUND - no queue '%s' in vhost 'other'", address))
 			for _, garbage := range []string{w.name + ".", w.name + ".x", address + "0", w.name + "." + strings.Repeat("?", 200)} {
 				_, err = f(w.server, garbage)
-				rtFails(w.T, err, 404, 50, 10, fmt.Sprintf("NOT_FOUND - no queue '%s' in vhost '/'", garbage))
+				brokertest.Fails(w.T, err, 404, 50, 10, fmt.Sprintf("NOT_FOUND - no queue '%s' in vhost '/'", garbage))
 			}
 		}
 		require.NoError(w, w.reply(address, "answer", warren.PublishOptions{}))
@@ -393,7 +394,7 @@ func TestReplyToDeclareOfAnAddress(t *testing.T) {
 		require.NoError(w, w.replies.Cancel())
 		for _, f := range declare {
 			_, err := f(w.server, address)
-			rtFails(w.T, err, 404, 50, 10, fmt.Sprintf("NOT_FOUND - no queue '%s' in vhost '/'", address))
+			brokertest.Fails(w.T, err, 404, 50, 10, fmt.Sprintf("NOT_FOUND - no queue '%s' in vhost '/'", address))
 		}
 		require.Equal(w, 1, w.b.Stats().Queues, "nothing was declared")
 	})
@@ -401,8 +402,8 @@ func TestReplyToDeclareOfAnAddress(t *testing.T) {
 
 // declare of a bare name tells whether the channel has its reply consumer.
 func TestReplyToDeclareOfABareName(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
-		for _, name := range rtNames {
+	eachReplyName(t, func(w *replyWorld) {
+		for _, name := range replyNames {
 			for ch, consumers := range map[*warren.Channel]int{w.requester: 1, w.server: 0} {
 				q, err := ch.QueueDeclare(name, warren.QueueOptions{Durable: true, Exclusive: true})
 				require.NoError(w, err)
@@ -422,7 +423,7 @@ func TestReplyToDeclareOfABareName(t *testing.T) {
 
 // An address is no queue: what is done to it as one does nothing, or fails.
 func TestReplyToDeletePurgeBindGetConsumeOfAnAddress(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
 		require.NoError(w, w.reply(address, "unread", warren.PublishOptions{}))
 		for _, ch := range []*warren.Channel{w.server, w.requester} {
@@ -439,9 +440,9 @@ func TestReplyToDeletePurgeBindGetConsumeOfAnAddress(t *testing.T) {
 			require.Equal(w, "ACCESS_REFUSED - cannot bind or unbind to a volatile (direct reply-to) queue", e.Text)
 			noQueue := fmt.Sprintf("NOT_FOUND - no queue '%s' in vhost '/'", address)
 			_, _, err = ch.Get(address, true)
-			rtFails(w.T, err, 404, 60, 70, noQueue)
+			brokertest.Fails(w.T, err, 404, 60, 70, noQueue)
 			_, err = ch.Consume(address, warren.ConsumeOptions{NoAck: true})
-			rtFails(w.T, err, 404, 60, 20, noQueue)
+			brokertest.Fails(w.T, err, 404, 60, 20, noQueue)
 		}
 		w.gets("unread")
 		require.NoError(w, w.reply(address, "alive", warren.PublishOptions{Mandatory: true}))
@@ -451,7 +452,7 @@ func TestReplyToDeletePurgeBindGetConsumeOfAnAddress(t *testing.T) {
 
 // Nor is a bare name: only declare and consume know it.
 func TestReplyToDeletePurgeBindGetOfABareName(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
 		require.NoError(w, w.reply(address, "unread", warren.PublishOptions{}))
 		noQueue := fmt.Sprintf("NOT_FOUND - no queue '%s' in vhost '/'", w.name)
@@ -459,10 +460,10 @@ func TestReplyToDeletePurgeBindGetOfABareName(t *testing.T) {
 		require.NoError(w, err)
 		require.Zero(w, n)
 		_, err = w.requester.QueuePurge(w.name)
-		rtFails(w.T, err, 404, 50, 30, noQueue)
-		rtFails(w.T, w.requester.QueueBind(w.name, "k", "amq.direct", nil), 404, 50, 20, noQueue)
+		brokertest.Fails(w.T, err, 404, 50, 30, noQueue)
+		brokertest.Fails(w.T, w.requester.QueueBind(w.name, "k", "amq.direct", nil), 404, 50, 20, noQueue)
 		_, _, err = w.requester.Get(w.name, true)
-		rtFails(w.T, err, 404, 60, 70, noQueue)
+		brokertest.Fails(w.T, err, 404, 60, 70, noQueue)
 		w.gets("unread")
 		require.NoError(w, w.reply(address, "alive", warren.PublishOptions{Mandatory: true}))
 		w.gets("alive")
@@ -472,7 +473,7 @@ func TestReplyToDeletePurgeBindGetOfABareName(t *testing.T) {
 // Replies have counters of their own and are not unroutable messages.
 func TestReplyToCounters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := rtNewWorld(t, warren.DirectReplyTo, &warren.Options{ReplyBuffer: 3})
+		w := newReplyWorld(t, warren.DirectReplyTo, &warren.Options{ReplyBuffer: 3})
 		address := w.address()
 		require.Equal(t, 1, w.b.Stats().Requesters)
 		for range 3 {
@@ -501,7 +502,7 @@ func TestReplyToCounters(t *testing.T) {
 // Nobody needs a permission to consume replies; to send one is to write to the
 // default exchange, whose name permissions know as amq.default.
 func TestReplyToPermissions(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		require.NoError(w, w.b.UserDeclare("ann", ""))
 		v := w.requester.Session().VirtualHost()
 		reader := func(p warren.Permissions) *warren.Channel {
@@ -513,10 +514,10 @@ func TestReplyToPermissions(t *testing.T) {
 			return ch
 		}
 		ch := reader(warren.Permissions{})
-		rtConsume(w.T, ch, w.name)
+		consumeReplies(w.T, ch, w.name)
 		err := ch.Publish(w.Context(), "", w.address(), warren.Message{}, warren.PublishOptions{})
-		rtFails(w.T, err, 403, 60, 40, "ACCESS_REFUSED - write access to exchange 'amq.default' in vhost '/' refused for user 'ann'")
-		rtNothing(w.T, w.replies)
+		brokertest.Fails(w.T, err, 403, 60, 40, "ACCESS_REFUSED - write access to exchange 'amq.default' in vhost '/' refused for user 'ann'")
+		brokertest.Nothing(w.T, w.replies)
 
 		ch = reader(warren.Permissions{Write: "^amq.default$"})
 		require.NoError(w, ch.Publish(w.Context(), "", w.address(), warren.Message{Body: []byte("allowed")}, warren.PublishOptions{}))

@@ -11,17 +11,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 // handle serves the queue "rpc".
-func (w *rtWorld) handle(h warren.HandlerFunc) {
+func (w *replyWorld) handle(h warren.HandlerFunc) {
 	w.Helper()
 	_, err := w.b.Handle("rpc", h)
 	require.NoError(w, err)
 }
 
 // ask sends a request to the queue "rpc" the way an AMQP client does.
-func (w *rtWorld) ask(msg warren.Message) {
+func (w *replyWorld) ask(msg warren.Message) {
 	w.Helper()
 	msg.ReplyTo = w.name
 	require.NoError(w, w.requester.Publish(w.Context(), "", "rpc", msg, warren.PublishOptions{Mandatory: true}))
@@ -29,12 +30,12 @@ func (w *rtWorld) ask(msg warren.Message) {
 
 // An AMQP client asks a handler with nothing but reply_to and correlation_id.
 func TestReplyToRequestServedByAHandler(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		w.handle(func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			return warren.Message{Type: "answer", Body: append([]byte("re: "), req.Body...)}, nil
 		})
 		w.ask(warren.Message{CorrelationId: "42", Body: []byte("question")})
-		d := rtNext(w.T, w.replies)
+		d := brokertest.Next(w.T, w.replies)
 		require.Equal(w, warren.Message{CorrelationId: "42", Type: "answer", Body: []byte("re: question")}, d.Message)
 		require.Equal(w, w.replies.Tag(), d.ConsumerTag)
 		require.Equal(w, uint64(1), d.DeliveryTag)
@@ -43,7 +44,7 @@ func TestReplyToRequestServedByAHandler(t *testing.T) {
 
 		w.Log("A request without correlation id gets a reply without.")
 		w.ask(warren.Message{})
-		require.Empty(w, rtNext(w.T, w.replies).CorrelationId)
+		require.Empty(w, brokertest.Next(w.T, w.replies).CorrelationId)
 		synctest.Wait()
 		s := w.b.Stats()
 		require.Equal(w, uint64(2), s.Replies)
@@ -53,12 +54,12 @@ func TestReplyToRequestServedByAHandler(t *testing.T) {
 
 // A handler may choose the correlation id of its reply itself.
 func TestReplyToHandlerWithItsOwnCorrelationId(t *testing.T) {
-	rtOneName(t, nil, func(w *rtWorld) {
+	withReplyWorld(t, nil, func(w *replyWorld) {
 		w.handle(func(context.Context, *warren.Request) (warren.Message, error) {
 			return warren.Message{CorrelationId: "mine"}, nil
 		})
 		w.ask(warren.Message{CorrelationId: "yours"})
-		require.Equal(w, "mine", rtNext(w.T, w.replies).CorrelationId)
+		require.Equal(w, "mine", brokertest.Next(w.T, w.replies).CorrelationId)
 	})
 }
 
@@ -85,83 +86,57 @@ func TestReplyToHandlerErrorHeaders(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rtEachName(t, func(w *rtWorld) {
+			eachReplyName(t, func(w *replyWorld) {
 				w.handle(c.handler)
 				w.ask(warren.Message{CorrelationId: "42"})
 				require.Equal(w, warren.Message{
 					CorrelationId: "42",
 					Headers:       warren.Table{"x-warren-error": c.code, "x-warren-error-text": c.text},
-				}, rtNext(w.T, w.replies).Message)
+				}, brokertest.Next(w.T, w.replies).Message)
 			})
 		})
 	}
 }
 
-// rtAnswer publishes the reply that an AMQP server sends to a request.
-func rtAnswer(w *rtWorld, req *warren.Delivery, reply warren.Message) error {
+// answerRequest publishes the reply that an AMQP server sends to a request.
+func answerRequest(w *replyWorld, req *warren.Delivery, reply warren.Message) error {
 	return w.server.Publish(w.Context(), "", req.ReplyTo, reply, warren.PublishOptions{Mandatory: true})
-}
-
-// rtLater is what a Call in a goroutine of its own comes to.
-type rtLater struct {
-	done  chan struct{}
-	reply warren.Message
-	err   error
-}
-
-func (w *rtWorld) call(ctx context.Context, queue string, msg warren.Message) *rtLater {
-	l := &rtLater{done: make(chan struct{})}
-	go func() {
-		defer close(l.done)
-		l.reply, l.err = w.b.Call(ctx, queue, msg)
-	}()
-	return l
-}
-
-func (l *rtLater) wait(t *testing.T) (warren.Message, error) {
-	t.Helper()
-	select {
-	case <-l.done:
-	case <-time.After(time.Minute): // of the bubble
-		require.Fail(t, "the call does not return")
-	}
-	return l.reply, l.err
 }
 
 // A Call can be served by any AMQP consumer that publishes its reply to the
 // request's reply_to; the broker matches them, so the correlation id is the
 // server's to repeat or not.
 func TestReplyToCallServedByAConsumer(t *testing.T) {
-	rtOneName(t, nil, func(w *rtWorld) {
+	withReplyWorld(t, nil, func(w *replyWorld) {
 		for _, reply := range []warren.Message{
 			{CorrelationId: "42", Body: []byte("answer")},
 			{Body: []byte("answer")},
 			{CorrelationId: "another", Type: "t", Headers: warren.Table{"h": "v"}},
 		} {
-			call := w.call(w.Context(), "work", warren.Message{CorrelationId: "42", Body: []byte("question")})
-			req := rtNext(w.T, w.work)
+			call := brokertest.CallWith(w.Context(), w.b, "work", warren.Message{CorrelationId: "42", Body: []byte("question")})
+			req := brokertest.Next(w.T, w.work)
 			require.Equal(w, "42", req.CorrelationId)
 			require.Equal(w, "question", string(req.Body))
-			require.NoError(w, rtAnswer(w, &req, reply))
-			got, err := call.wait(w.T)
+			require.NoError(w, answerRequest(w, &req, reply))
+			got, err := brokertest.Answer(w, call)
 			require.NoError(w, err)
 			require.Equal(w, reply, got)
 		}
-		rtNothing(w.T, w.replies)
+		brokertest.Nothing(w.T, w.replies)
 	})
 }
 
 // A Call without a correlation id gets one, for servers that want it.
 func TestReplyToCallHasACorrelationId(t *testing.T) {
-	rtOneName(t, nil, func(w *rtWorld) {
+	withReplyWorld(t, nil, func(w *replyWorld) {
 		ids := make(map[string]bool)
 		for range 10 {
-			call := w.call(w.Context(), "work", warren.Message{})
-			req := rtNext(w.T, w.work)
+			call := brokertest.CallWith(w.Context(), w.b, "work", warren.Message{})
+			req := brokertest.Next(w.T, w.work)
 			require.NotEmpty(w, req.CorrelationId)
 			ids[req.CorrelationId] = true
-			require.NoError(w, rtAnswer(w, &req, warren.Message{CorrelationId: req.CorrelationId}))
-			got, err := call.wait(w.T)
+			require.NoError(w, answerRequest(w, &req, warren.Message{CorrelationId: req.CorrelationId}))
+			got, err := brokertest.Answer(w, call)
 			require.NoError(w, err)
 			require.Equal(w, req.CorrelationId, got.CorrelationId)
 		}
@@ -171,12 +146,12 @@ func TestReplyToCallHasACorrelationId(t *testing.T) {
 
 // A server in any language tells a Call of its failure in the headers.
 func TestReplyToCallServedByAConsumerThatFails(t *testing.T) {
-	rtOneName(t, nil, func(w *rtWorld) {
-		call := w.call(w.Context(), "work", warren.Message{})
-		req := rtNext(w.T, w.work)
+	withReplyWorld(t, nil, func(w *replyWorld) {
+		call := brokertest.CallWith(w.Context(), w.b, "work", warren.Message{})
+		req := brokertest.Next(w.T, w.work)
 		headers := warren.Table{warren.ErrorCodeHeader: "sold-out", warren.ErrorTextHeader: "none left"}
-		require.NoError(w, rtAnswer(w, &req, warren.Message{Headers: headers}))
-		_, err := call.wait(w.T)
+		require.NoError(w, answerRequest(w, &req, warren.Message{Headers: headers}))
+		_, err := brokertest.Answer(w, call)
 		var remote *warren.RemoteError
 		require.ErrorAs(w, err, &remote)
 		require.Equal(w, warren.RemoteError{Code: "sold-out", Text: "none left"}, *remote)
@@ -186,33 +161,33 @@ func TestReplyToCallServedByAConsumerThatFails(t *testing.T) {
 // The first reply is the answer. Others, and those that come when the caller
 // has given up, are late: counted, and returned if mandatory.
 func TestReplyToLateRepliesToACall(t *testing.T) {
-	rtOneName(t, nil, func(w *rtWorld) {
-		call := w.call(w.Context(), "work", warren.Message{})
-		req := rtNext(w.T, w.work)
+	withReplyWorld(t, nil, func(w *replyWorld) {
+		call := brokertest.CallWith(w.Context(), w.b, "work", warren.Message{})
+		req := brokertest.Next(w.T, w.work)
 		_, err := w.server.QueueDeclarePassive(req.ReplyTo)
 		require.NoError(w, err, "the caller is there")
-		require.NoError(w, rtAnswer(w, &req, warren.Message{Body: []byte("first")}))
-		require.ErrorIs(w, rtAnswer(w, &req, warren.Message{Body: []byte("second")}), warren.ErrNoRoute)
-		got, err := call.wait(w.T)
+		require.NoError(w, answerRequest(w, &req, warren.Message{Body: []byte("first")}))
+		require.ErrorIs(w, answerRequest(w, &req, warren.Message{Body: []byte("second")}), warren.ErrNoRoute)
+		got, err := brokertest.Answer(w, call)
 		require.NoError(w, err)
 		require.Equal(w, "first", string(got.Body))
 
 		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
 		defer cancel()
-		call = w.call(ctx, "work", warren.Message{})
-		req = rtNext(w.T, w.work)
-		_, err = call.wait(w.T)
+		call = brokertest.CallWith(ctx, w.b, "work", warren.Message{})
+		req = brokertest.Next(w.T, w.work)
+		_, err = brokertest.Answer(w, call)
 		require.ErrorIs(w, err, context.DeadlineExceeded)
 		_, err = w.server.QueueDeclarePassive(req.ReplyTo)
 		require.ErrorIs(w, err, warren.ErrNotFound, "the caller has gone")
-		require.ErrorIs(w, rtAnswer(w, &req, warren.Message{}), warren.ErrNoRoute)
+		require.ErrorIs(w, answerRequest(w, &req, warren.Message{}), warren.ErrNoRoute)
 
 		w.Log("A late reply does not answer the next call.")
-		call = w.call(w.Context(), "work", warren.Message{})
-		next := rtNext(w.T, w.work)
-		require.ErrorIs(w, rtAnswer(w, &req, warren.Message{Body: []byte("late")}), warren.ErrNoRoute)
-		require.NoError(w, rtAnswer(w, &next, warren.Message{Body: []byte("in time")}))
-		got, err = call.wait(w.T)
+		call = brokertest.CallWith(w.Context(), w.b, "work", warren.Message{})
+		next := brokertest.Next(w.T, w.work)
+		require.ErrorIs(w, answerRequest(w, &req, warren.Message{Body: []byte("late")}), warren.ErrNoRoute)
+		require.NoError(w, answerRequest(w, &next, warren.Message{Body: []byte("in time")}))
+		got, err = brokertest.Answer(w, call)
 		require.NoError(w, err)
 		require.Equal(w, "in time", string(got.Body))
 
@@ -226,20 +201,20 @@ func TestReplyToLateRepliesToACall(t *testing.T) {
 // A reply that comes as the caller gives up is its answer or is late, never
 // both and never another call's.
 func TestReplyToCallGivesUpAsTheReplyComes(t *testing.T) {
-	rtOneName(t, nil, func(w *rtWorld) {
+	withReplyWorld(t, nil, func(w *replyWorld) {
 		const rounds = 500
 		answered := uint64(0)
 		for i := range rounds {
 			ctx, cancel := context.WithCancel(w.Context())
-			call := w.call(ctx, "work", warren.Message{})
-			req := rtNext(w.T, w.work)
+			call := brokertest.CallWith(ctx, w.b, "work", warren.Message{})
+			req := brokertest.Next(w.T, w.work)
 			if i%2 == 0 {
 				cancel() // the caller may see it before the reply or after
 			} else {
 				go cancel()
 			}
-			late := rtAnswer(w, &req, warren.Message{Body: fmt.Append(nil, i)})
-			got, err := call.wait(w.T)
+			late := answerRequest(w, &req, warren.Message{Body: fmt.Append(nil, i)})
+			got, err := brokertest.Answer(w, call)
 			cancel()
 			if late == nil {
 				answered++
@@ -259,7 +234,7 @@ func TestReplyToCallGivesUpAsTheReplyComes(t *testing.T) {
 
 // A handler's reply can be too late as well.
 func TestReplyToLateReplyOfAHandler(t *testing.T) {
-	rtOneName(t, nil, func(w *rtWorld) {
+	withReplyWorld(t, nil, func(w *replyWorld) {
 		w.handle(func(context.Context, *warren.Request) (warren.Message, error) {
 			time.Sleep(time.Minute)
 			return warren.Message{}, nil
@@ -284,7 +259,7 @@ func TestReplyToLateReplyOfAHandler(t *testing.T) {
 // ErrNoReply; a third party answers. Caller, forwarder and third party can each
 // be of either kind.
 func TestReplyToForwardedByAHandler(t *testing.T) {
-	forward := func(w *rtWorld, to string) {
+	forward := func(w *replyWorld, to string) {
 		w.handle(func(ctx context.Context, req *warren.Request) (warren.Message, error) {
 			ch, err := w.b.Channel()
 			if err != nil {
@@ -298,25 +273,25 @@ func TestReplyToForwardedByAHandler(t *testing.T) {
 		})
 	}
 	t.Run("to a consumer", func(t *testing.T) {
-		rtEachName(t, func(w *rtWorld) {
+		eachReplyName(t, func(w *replyWorld) {
 			forward(w, "work")
-			call := w.call(w.Context(), "rpc", warren.Message{CorrelationId: "42", Body: []byte("question")})
-			req := rtNext(w.T, w.work)
+			call := brokertest.CallWith(w.Context(), w.b, "rpc", warren.Message{CorrelationId: "42", Body: []byte("question")})
+			req := brokertest.Next(w.T, w.work)
 			require.Equal(w, "42", req.CorrelationId)
-			require.NoError(w, rtAnswer(w, &req, warren.Message{Body: []byte("answer")}))
-			got, err := call.wait(w.T)
+			require.NoError(w, answerRequest(w, &req, warren.Message{Body: []byte("answer")}))
+			got, err := brokertest.Answer(w, call)
 			require.NoError(w, err)
 			require.Equal(w, "answer", string(got.Body))
 
 			w.ask(warren.Message{CorrelationId: "43"})
-			req = rtNext(w.T, w.work)
+			req = brokertest.Next(w.T, w.work)
 			require.Equal(w, "43", req.CorrelationId)
-			require.NoError(w, rtAnswer(w, &req, warren.Message{Body: []byte("answer")}))
+			require.NoError(w, answerRequest(w, &req, warren.Message{Body: []byte("answer")}))
 			w.gets("answer")
 		})
 	})
 	t.Run("to a handler", func(t *testing.T) {
-		rtEachName(t, func(w *rtWorld) {
+		eachReplyName(t, func(w *replyWorld) {
 			forward(w, "third")
 			_, err := w.b.Handle("third", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 				return warren.Message{Body: append([]byte("third: "), req.Body...)}, nil
@@ -327,7 +302,7 @@ func TestReplyToForwardedByAHandler(t *testing.T) {
 			require.Equal(w, warren.Message{CorrelationId: "42", Body: []byte("third: question")}, got)
 
 			w.ask(warren.Message{CorrelationId: "43", Body: []byte("question")})
-			require.Equal(w, warren.Message{CorrelationId: "43", Body: []byte("third: question")}, rtNext(w.T, w.replies).Message)
+			require.Equal(w, warren.Message{CorrelationId: "43", Body: []byte("third: question")}, brokertest.Next(w.T, w.replies).Message)
 		})
 	})
 }
@@ -335,9 +310,9 @@ func TestReplyToForwardedByAHandler(t *testing.T) {
 // The context of a handler ends when the AMQP client that asked goes away,
 // whether the handler waits for that or looks only afterwards.
 func TestReplyToHandlerContextEndsWithTheRequester(t *testing.T) {
-	for how, leave := range rtWaysToGo {
+	for how, leave := range waysToGo {
 		t.Run(how, func(t *testing.T) {
-			rtEachName(t, func(w *rtWorld) {
+			eachReplyName(t, func(w *replyWorld) {
 				began := time.Now()
 				ended := make(chan time.Duration, 2)
 				w.handle(func(ctx context.Context, req *warren.Request) (warren.Message, error) {
@@ -369,7 +344,7 @@ func TestReplyToHandlerContextEndsWithTheRequester(t *testing.T) {
 // A request that has waited until its requester was gone is served, but its
 // context has ended from the start.
 func TestReplyToHandlerContextOfARequesterThatHasGone(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		_, err := w.server.QueueDeclare("rpc", warren.QueueOptions{})
 		require.NoError(w, err)
 		w.ask(warren.Message{})
@@ -388,10 +363,10 @@ func TestReplyToHandlerContextOfARequesterThatHasGone(t *testing.T) {
 // It does not end for less: not with another requester, and not for requests
 // whose reply goes to an ordinary queue or nowhere.
 func TestReplyToHandlerContextStaysWhileTheRequesterDoes(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		sibling, err := w.session.Channel()
 		require.NoError(w, err)
-		siblings := rtConsume(w.T, sibling, w.name)
+		siblings := consumeReplies(w.T, sibling, w.name)
 		seen := make(chan error, 4)
 		w.handle(func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
 			before := ctx.Err()
@@ -411,13 +386,13 @@ func TestReplyToHandlerContextStaysWhileTheRequesterDoes(t *testing.T) {
 		}
 		synctest.Wait()
 		w.gets("answer")
-		require.Equal(w, "answer", string(rtNext(w.T, w.work).Body))
+		require.Equal(w, "answer", string(brokertest.Next(w.T, w.work).Body))
 	})
 }
 
 // A slow requester that is cancelled has gone, too.
 func TestReplyToHandlerContextEndsWithASlowRequester(t *testing.T) {
-	rtOneName(t, &warren.Options{ReplyBuffer: 1}, func(w *rtWorld) {
+	withReplyWorld(t, &warren.Options{ReplyBuffer: 1}, func(w *replyWorld) {
 		address := w.address()
 		began := time.Now()
 		ended := make(chan time.Duration, 1)
@@ -441,19 +416,19 @@ func TestReplyToHandlerContextEndsWithASlowRequester(t *testing.T) {
 // A Call can be sent to a reply address, as to any queue. The requester gets it
 // as a reply that asks back; when it goes without a look, the call fails.
 func TestReplyToCallToAnAddress(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
-		call := w.call(w.Context(), address, warren.Message{Body: []byte("which one?")})
-		d := rtNext(w.T, w.replies)
+		call := brokertest.CallWith(w.Context(), w.b, address, warren.Message{Body: []byte("which one?")})
+		d := brokertest.Next(w.T, w.replies)
 		require.NoError(w, w.requester.Publish(w.Context(), "", d.ReplyTo, warren.Message{Body: []byte("this one")}, warren.PublishOptions{Mandatory: true}))
-		got, err := call.wait(w.T)
+		got, err := brokertest.Answer(w, call)
 		require.NoError(w, err)
 		require.Equal(w, "this one", string(got.Body))
 
-		call = w.call(w.Context(), address, warren.Message{})
+		call = brokertest.CallWith(w.Context(), w.b, address, warren.Message{})
 		synctest.Wait()
 		require.NoError(w, w.replies.Cancel())
-		_, err = call.wait(w.T)
+		_, err = brokertest.Answer(w, call)
 		require.ErrorIs(w, err, warren.ErrRequestDropped)
 
 		_, err = w.b.Call(w.Context(), address, warren.Message{})
@@ -463,20 +438,20 @@ func TestReplyToCallToAnAddress(t *testing.T) {
 
 // Requesters counts calls that wait and reply consumers.
 func TestReplyToRequestersAreCounted(t *testing.T) {
-	rtOneName(t, nil, func(w *rtWorld) {
+	withReplyWorld(t, nil, func(w *replyWorld) {
 		require.Equal(w, 1, w.b.Stats().Requesters)
-		calls := make([]*rtLater, 3)
+		calls := make([]<-chan brokertest.CallResult, 3)
 		for i := range calls {
-			calls[i] = w.call(w.Context(), "work", warren.Message{})
+			calls[i] = brokertest.CallWith(w.Context(), w.b, "work", warren.Message{})
 		}
 		synctest.Wait()
 		require.Equal(w, 4, w.b.Stats().Requesters)
 		for range calls {
-			req := rtNext(w.T, w.work)
-			require.NoError(w, rtAnswer(w, &req, warren.Message{}))
+			req := brokertest.Next(w.T, w.work)
+			require.NoError(w, answerRequest(w, &req, warren.Message{}))
 		}
 		for _, call := range calls {
-			_, err := call.wait(w.T)
+			_, err := brokertest.Answer(w, call)
 			require.NoError(w, err)
 		}
 		require.Equal(w, 1, w.b.Stats().Requesters)

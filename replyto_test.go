@@ -11,14 +11,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// rtNames are the names of the pseudo-queue. They behave the same everywhere.
-var rtNames = [...]string{"amq.direct.reply-to", "amq.rabbitmq.reply-to", "amq.lavinmq.reply-to"}
+// replyNames are the names of the pseudo-queue. They behave the same everywhere.
+var replyNames = [...]string{"amq.direct.reply-to", "amq.rabbitmq.reply-to", "amq.lavinmq.reply-to"}
 
-// rtWorld is a broker with a requester, who has a reply consumer, and a server
+// replyWorld is a broker with a requester, who has a reply consumer, and a server
 // that consumes from the queue "work".
-type rtWorld struct {
+type replyWorld struct {
 	*testing.T
 	b    *warren.Broker
 	name string // of the pseudo-queue, as the requester says it
@@ -30,30 +31,30 @@ type rtWorld struct {
 	work      *warren.Consumer // of the server
 }
 
-// rtEachName runs f once for each name of the pseudo-queue, in a bubble.
-func rtEachName(t *testing.T, f func(w *rtWorld)) {
-	for _, name := range rtNames {
+// eachReplyName runs f once for each name of the pseudo-queue, in a bubble.
+func eachReplyName(t *testing.T, f func(w *replyWorld)) {
+	for _, name := range replyNames {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { f(rtNewWorld(t, name, nil)) })
+			synctest.Test(t, func(t *testing.T) { f(newReplyWorld(t, name, nil)) })
 		})
 	}
 }
 
-// rtOneName runs f in a bubble, for rules in which the name plays no part.
-func rtOneName(t *testing.T, o *warren.Options, f func(w *rtWorld)) {
-	synctest.Test(t, func(t *testing.T) { f(rtNewWorld(t, warren.DirectReplyTo, o)) })
+// withReplyWorld runs f in a bubble, for rules in which the name plays no part.
+func withReplyWorld(t *testing.T, o *warren.Options, f func(w *replyWorld)) {
+	synctest.Test(t, func(t *testing.T) { f(newReplyWorld(t, warren.DirectReplyTo, o)) })
 }
 
-func rtNewWorld(t *testing.T, name string, o *warren.Options) *rtWorld {
-	w := &rtWorld{T: t, b: warren.New(o), name: name}
+func newReplyWorld(t *testing.T, name string, o *warren.Options) *replyWorld {
+	w := &replyWorld{T: t, b: warren.New(o), name: name}
 	t.Cleanup(func() { require.NoError(t, w.b.Close()) })
 	var err error
 	w.session, err = w.b.Session()
 	require.NoError(t, err)
 	w.requester, err = w.session.Channel()
 	require.NoError(t, err)
-	w.replies = rtConsume(t, w.requester, name)
-	w.server = rtChannel(t, w.b)
+	w.replies = consumeReplies(t, w.requester, name)
+	w.server = brokertest.Channel(t, w.b)
 	_, err = w.server.QueueDeclare("work", warren.QueueOptions{})
 	require.NoError(t, err)
 	w.work, err = w.server.Consume("work", warren.ConsumeOptions{NoAck: true})
@@ -61,14 +62,8 @@ func rtNewWorld(t *testing.T, name string, o *warren.Options) *rtWorld {
 	return w
 }
 
-func rtChannel(t *testing.T, b *warren.Broker) *warren.Channel {
-	ch, err := b.Channel()
-	require.NoError(t, err)
-	return ch
-}
-
-// rtConsume starts a reply consumer.
-func rtConsume(t *testing.T, ch *warren.Channel, name string) *warren.Consumer {
+// consumeReplies starts a reply consumer.
+func consumeReplies(t *testing.T, ch *warren.Channel, name string) *warren.Consumer {
 	c, err := ch.Consume(name, warren.ConsumeOptions{NoAck: true})
 	require.NoError(t, err)
 	return c
@@ -76,69 +71,38 @@ func rtConsume(t *testing.T, ch *warren.Channel, name string) *warren.Consumer {
 
 // request sends a request the way an AMQP client does, and gives it as the
 // server sees it.
-func (w *rtWorld) request(body string) warren.Delivery {
+func (w *replyWorld) request(body string) warren.Delivery {
 	w.Helper()
 	return w.requestOn(w.requester, w.name, body)
 }
 
-func (w *rtWorld) requestOn(ch *warren.Channel, name, body string) warren.Delivery {
+func (w *replyWorld) requestOn(ch *warren.Channel, name, body string) warren.Delivery {
 	w.Helper()
 	msg := warren.Message{ReplyTo: name, CorrelationId: "id of " + body, Body: []byte(body)}
 	require.NoError(w, ch.Publish(w.Context(), "", "work", msg, warren.PublishOptions{}))
-	return rtNext(w.T, w.work)
+	return brokertest.Next(w.T, w.work)
 }
 
 // address is where replies to the requester go.
-func (w *rtWorld) address() string {
+func (w *replyWorld) address() string {
 	w.Helper()
 	return w.request("what is my address?").ReplyTo
 }
 
 // reply publishes a reply as the server.
-func (w *rtWorld) reply(address, body string, o warren.PublishOptions) error {
+func (w *replyWorld) reply(address, body string, o warren.PublishOptions) error {
 	return w.server.Publish(w.Context(), "", address, warren.Message{Body: []byte(body)}, o)
 }
 
 // gets says that the requester's next reply has this body and is the only one.
-func (w *rtWorld) gets(body string) {
+func (w *replyWorld) gets(body string) {
 	w.Helper()
-	require.Equal(w, body, string(rtNext(w.T, w.replies).Body))
-	rtNothing(w.T, w.replies)
+	require.Equal(w, body, string(brokertest.Next(w.T, w.replies).Body))
+	brokertest.Nothing(w.T, w.replies)
 }
 
-// rtNext is the consumer's next delivery. One that does not come fails the
-// test after a minute of the bubble's time.
-func rtNext(t *testing.T, c *warren.Consumer) warren.Delivery {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	d, err := c.Next(ctx)
-	require.NoError(t, err)
-	return d
-}
-
-// rtNothing says that no message waits with the consumer. Publish returns when
-// replies have been handed over, so there is nothing to wait for.
-func rtNothing(t *testing.T, c *warren.Consumer) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	d, err := c.Next(ctx)
-	require.Error(t, err, "got %q", d.Body)
-}
-
-// rtFails says that err is the one that AMQP reports with this code and text
-// for the method with this class and method id.
-func rtFails(t *testing.T, err error, code, class, method uint16, text string) {
-	t.Helper()
-	var e *warren.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, warren.Error{Code: code, Class: class, Method: method, Text: text},
-		warren.Error{Code: e.Code, Class: e.Class, Method: e.Method, Text: e.Text})
-}
-
-// rtReturned says that the message came back with this code and text.
-func rtReturned(t *testing.T, err error, code uint16, text, key, body string) {
+// isReturned says that the message came back with this code and text.
+func isReturned(t *testing.T, err error, code uint16, text, key, body string) {
 	t.Helper()
 	var r *warren.Return
 	require.ErrorAs(t, err, &r)
@@ -152,13 +116,13 @@ func rtReturned(t *testing.T, err error, code uint16, text, key, body string) {
 // A request's reply_to names the pseudo-queue; the server sees an address in
 // its place and everything else as it was.
 func TestReplyToRewriting(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		sent := warren.Message{
 			ReplyTo: w.name, CorrelationId: "42", MessageId: "m", ContentType: "text/plain", AppId: "a",
 			Headers: warren.Table{"k": "v"}, Body: []byte("question"),
 		}
 		require.NoError(w, w.requester.Publish(w.Context(), "", "work", sent, warren.PublishOptions{}))
-		seen := rtNext(w.T, w.work).Message
+		seen := brokertest.Next(w.T, w.work).Message
 		require.True(w, strings.HasPrefix(seen.ReplyTo, w.name+"."), "address %q", seen.ReplyTo)
 		require.Equal(w, w.name, sent.ReplyTo, "the publisher's message")
 		seen.ReplyTo = sent.ReplyTo
@@ -170,7 +134,7 @@ func TestReplyToRewriting(t *testing.T) {
 			require.NoError(w, w.server.QueueBind("work", "any.key", x, nil))
 			msg := warren.Message{ReplyTo: w.name}
 			require.NoError(w, w.requester.Publish(w.Context(), x, "any.key", msg, warren.PublishOptions{Mandatory: true}))
-			require.Equal(w, address, rtNext(w.T, w.work).ReplyTo)
+			require.Equal(w, address, brokertest.Next(w.T, w.work).ReplyTo)
 		}
 	})
 }
@@ -178,8 +142,8 @@ func TestReplyToRewriting(t *testing.T) {
 // Whatever name the consumer used, requests may say any of the three; the
 // address begins with the consumer's.
 func TestReplyToAliasForms(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
-		for _, said := range rtNames {
+	eachReplyName(t, func(w *replyWorld) {
+		for _, said := range replyNames {
 			req := w.requestOn(w.requester, said, said)
 			require.True(w, strings.HasPrefix(req.ReplyTo, w.name+"."), "address %q", req.ReplyTo)
 			require.NoError(w, w.reply(req.ReplyTo, said, warren.PublishOptions{Mandatory: true}))
@@ -189,14 +153,14 @@ func TestReplyToAliasForms(t *testing.T) {
 		for _, said := range []string{"amq.reply-to", "Amq.Direct.Reply-To", "amq.direct.reply-to ", "direct.reply-to"} {
 			require.Equal(w, said, w.requestOn(w.requester, said, "").ReplyTo)
 			_, err := w.server.Consume(said, warren.ConsumeOptions{NoAck: true})
-			rtFails(w.T, err, 404, 60, 20, fmt.Sprintf("NOT_FOUND - no queue '%s' in vhost '/'", said))
+			brokertest.Fails(w.T, err, 404, 60, 20, fmt.Sprintf("NOT_FOUND - no queue '%s' in vhost '/'", said))
 		}
 	})
 }
 
 // What the requester's consumer gets: spec section 3.5, as RabbitMQ from 4.2.
 func TestReplyToDelivery(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
 		reply := warren.Message{
 			Headers: warren.Table{"h": int64(1)}, ContentType: "text/plain", ContentEncoding: "utf-8",
@@ -205,7 +169,7 @@ func TestReplyToDelivery(t *testing.T) {
 			Type: "t", UserId: "guest", AppId: "app", Body: []byte("answer"),
 		}
 		require.NoError(w, w.server.Publish(w.Context(), "", address, reply, warren.PublishOptions{}))
-		d := rtNext(w.T, w.replies)
+		d := brokertest.Next(w.T, w.replies)
 		require.Equal(w, reply, d.Message, "properties as the replier published them")
 		require.Equal(w, w.replies.Tag(), d.ConsumerTag)
 		require.Equal(w, "", d.Exchange)
@@ -217,7 +181,7 @@ func TestReplyToDelivery(t *testing.T) {
 
 // Replies count in the channel's own delivery tags, among its other deliveries.
 func TestReplyToDeliveryTagsIncrease(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
 		_, err := w.requester.QueueDeclare("other", warren.QueueOptions{})
 		require.NoError(w, err)
@@ -225,14 +189,14 @@ func TestReplyToDeliveryTagsIncrease(t *testing.T) {
 		require.NoError(w, err)
 		for tag := uint64(1); tag <= 6; tag += 2 {
 			require.NoError(w, w.reply(address, "", warren.PublishOptions{}))
-			require.Equal(w, tag, rtNext(w.T, w.replies).DeliveryTag)
+			require.Equal(w, tag, brokertest.Next(w.T, w.replies).DeliveryTag)
 			require.NoError(w, w.reply("other", "", warren.PublishOptions{}))
-			require.Equal(w, tag+1, rtNext(w.T, other).DeliveryTag)
+			require.Equal(w, tag+1, brokertest.Next(w.T, other).DeliveryTag)
 		}
 
 		w.Log("A reply needs no ack, and an ack of it settles nothing else.")
-		rtFails(w.T, w.requester.Ack(5, false), 406, 60, 80, "PRECONDITION_FAILED - unknown delivery tag 5")
-		rtFails(w.T, w.requester.Ack(5, true), 406, 60, 80, "PRECONDITION_FAILED - unknown delivery tag 5")
+		brokertest.Fails(w.T, w.requester.Ack(5, false), 406, 60, 80, "PRECONDITION_FAILED - unknown delivery tag 5")
+		brokertest.Fails(w.T, w.requester.Ack(5, true), 406, 60, 80, "PRECONDITION_FAILED - unknown delivery tag 5")
 		require.Equal(w, 3, w.b.Stats().Unacked)
 		require.NoError(w, w.requester.Ack(6, true))
 		require.Zero(w, w.b.Stats().Unacked)
@@ -241,56 +205,56 @@ func TestReplyToDeliveryTagsIncrease(t *testing.T) {
 
 // A server need not repeat the correlation id: the reply comes as it was sent.
 func TestReplyToRequesterWithoutCorrelationId(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		require.NoError(w, w.requester.Publish(w.Context(), "", "work", warren.Message{ReplyTo: w.name}, warren.PublishOptions{}))
-		req := rtNext(w.T, w.work)
+		req := brokertest.Next(w.T, w.work)
 		require.Empty(w, req.CorrelationId)
 		require.NoError(w, w.reply(req.ReplyTo, "answer", warren.PublishOptions{}))
-		d := rtNext(w.T, w.replies)
+		d := brokertest.Next(w.T, w.replies)
 		require.Equal(w, warren.Message{Body: []byte("answer")}, d.Message)
 	})
 }
 
 func TestReplyToEmptyBody(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		require.NoError(w, w.server.Publish(w.Context(), "", w.address(), warren.Message{Type: "empty"}, warren.PublishOptions{}))
-		d := rtNext(w.T, w.replies)
+		d := brokertest.Next(w.T, w.replies)
 		require.Empty(w, d.Body)
 		require.Equal(w, "empty", d.Type)
 	})
 }
 
 func TestReplyToLargeBody(t *testing.T) {
-	rtOneName(t, &warren.Options{MaxMessageSize: 1 << 20}, func(w *rtWorld) {
+	withReplyWorld(t, &warren.Options{MaxMessageSize: 1 << 20}, func(w *replyWorld) {
 		address := w.address()
 		large := strings.Repeat("0123456789abcdef", 1<<16)
 		require.NoError(w, w.reply(address, large, warren.PublishOptions{}))
 		w.gets(large)
 		err := w.reply(address, large+"x", warren.PublishOptions{})
-		rtFails(w.T, err, 406, 60, 40, "PRECONDITION_FAILED - message size 1048577 is larger than configured max size 1048576")
-		rtNothing(w.T, w.replies)
+		brokertest.Fails(w.T, err, 406, 60, 40, "PRECONDITION_FAILED - message size 1048577 is larger than configured max size 1048576")
+		brokertest.Nothing(w.T, w.replies)
 	})
 }
 
 // Nothing ties one reply to one request.
 func TestReplyToSeveralRepliesToOneRequest(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		req := w.request("count")
 		for i := range 100 {
 			require.NoError(w, w.reply(req.ReplyTo, fmt.Sprint(i), warren.PublishOptions{Mandatory: true}))
 		}
 		for i := range 100 {
-			require.Equal(w, fmt.Sprint(i), string(rtNext(w.T, w.replies).Body), "in the order of one replier")
+			require.Equal(w, fmt.Sprint(i), string(brokertest.Next(w.T, w.replies).Body), "in the order of one replier")
 		}
-		rtNothing(w.T, w.replies)
+		brokertest.Nothing(w.T, w.replies)
 	})
 }
 
 // An address of somebody else passes unchanged, so that a third party can
 // answer: also when the one who forwards has a reply consumer.
 func TestReplyToForwarding(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
-		third := rtChannel(w.T, w.b)
+	eachReplyName(t, func(w *replyWorld) {
+		third := brokertest.Channel(w.T, w.b)
 		_, err := third.QueueDeclare("third", warren.QueueOptions{})
 		require.NoError(w, err)
 		forwarded, err := third.Consume("third", warren.ConsumeOptions{NoAck: true})
@@ -299,16 +263,16 @@ func TestReplyToForwarding(t *testing.T) {
 		for _, own := range []bool{false, true} {
 			var mine *warren.Consumer
 			if own {
-				mine = rtConsume(w.T, w.server, w.name)
+				mine = consumeReplies(w.T, w.server, w.name)
 			}
 			req := w.request("question")
 			require.NoError(w, w.server.Publish(w.Context(), "", "third", req.Message, warren.PublishOptions{}))
-			got := rtNext(w.T, forwarded)
+			got := brokertest.Next(w.T, forwarded)
 			require.Equal(w, req.Message, got.Message)
 			require.NoError(w, third.Publish(w.Context(), "", got.ReplyTo, warren.Message{Body: []byte("from afar")}, warren.PublishOptions{Mandatory: true}))
 			w.gets("from afar")
 			if own {
-				rtNothing(w.T, mine)
+				brokertest.Nothing(w.T, mine)
 			}
 		}
 	})
@@ -316,7 +280,7 @@ func TestReplyToForwarding(t *testing.T) {
 
 // A request keeps its address when it is given back and delivered again.
 func TestReplyToAddressSurvivesRequeue(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
 		require.NoError(w, w.work.Cancel())
 		require.NoError(w, w.requester.Publish(w.Context(), "", "work", warren.Message{ReplyTo: w.name}, warren.PublishOptions{}))
@@ -338,26 +302,26 @@ func TestReplyToAddressSurvivesRequeue(t *testing.T) {
 // A reply can itself be a request: its reply_to is rewritten with the
 // replier's reply consumer, or is 406 without one.
 func TestReplyToConversation(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		req := w.request("question")
 		counter := warren.Message{ReplyTo: w.name, Body: []byte("which one?")}
 		err := w.server.Publish(w.Context(), "", req.ReplyTo, counter, warren.PublishOptions{})
-		rtFails(w.T, err, 406, 60, 40, "PRECONDITION_FAILED - fast reply consumer does not exist")
-		rtNothing(w.T, w.replies)
+		brokertest.Fails(w.T, err, 406, 60, 40, "PRECONDITION_FAILED - fast reply consumer does not exist")
+		brokertest.Nothing(w.T, w.replies)
 
-		servers := rtConsume(w.T, w.server, w.name)
+		servers := consumeReplies(w.T, w.server, w.name)
 		require.NoError(w, w.server.Publish(w.Context(), "", req.ReplyTo, counter, warren.PublishOptions{}))
-		d := rtNext(w.T, w.replies)
+		d := brokertest.Next(w.T, w.replies)
 		require.NotEqual(w, req.ReplyTo, d.ReplyTo)
 		require.NoError(w, w.requester.Publish(w.Context(), "", d.ReplyTo, warren.Message{Body: []byte("this one")}, warren.PublishOptions{Mandatory: true}))
-		require.Equal(w, "this one", string(rtNext(w.T, servers).Body))
-		rtNothing(w.T, w.replies)
+		require.Equal(w, "this one", string(brokertest.Next(w.T, servers).Body))
+		brokertest.Nothing(w.T, w.replies)
 	})
 }
 
 // Prefetch and flow say nothing about replies.
 func TestReplyToFlowAndQosDoNotHoldRepliesBack(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
 		require.NoError(w, w.requester.Qos(1, warren.QosOptions{}))
 		require.NoError(w, w.requester.Qos(1, warren.QosOptions{Global: true}))
@@ -366,7 +330,7 @@ func TestReplyToFlowAndQosDoNotHoldRepliesBack(t *testing.T) {
 			require.NoError(w, w.reply(address, "answer", warren.PublishOptions{Mandatory: true, Immediate: true}))
 		}
 		for range 3 {
-			require.Equal(w, "answer", string(rtNext(w.T, w.replies).Body))
+			require.Equal(w, "answer", string(brokertest.Next(w.T, w.replies).Body))
 		}
 	})
 }
@@ -374,7 +338,7 @@ func TestReplyToFlowAndQosDoNotHoldRepliesBack(t *testing.T) {
 // An expiration on a reply is checked like any other, and then means nothing:
 // there is no queue in which it could run out.
 func TestReplyToExpiration(t *testing.T) {
-	rtEachName(t, func(w *rtWorld) {
+	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
 		for _, ms := range []string{"0", "1"} {
 			msg := warren.Message{Expiration: ms, Body: []byte(ms)}
@@ -383,15 +347,15 @@ func TestReplyToExpiration(t *testing.T) {
 			w.gets(ms)
 		}
 		err := w.server.Publish(w.Context(), "", address, warren.Message{Expiration: "soon"}, warren.PublishOptions{})
-		rtFails(w.T, err, 406, 60, 40, "PRECONDITION_FAILED - invalid expiration 'soon': no_integer")
-		rtNothing(w.T, w.replies)
+		brokertest.Fails(w.T, err, 406, 60, 40, "PRECONDITION_FAILED - invalid expiration 'soon': no_integer")
+		brokertest.Nothing(w.T, w.replies)
 	})
 }
 
 // Replies go through when publishers must wait for memory or are refused:
 // those who free memory can finish. Requests are publishes like others.
 func TestReplyToRepliesPassWhenMemoryIsShort(t *testing.T) {
-	rtOneName(t, &warren.Options{MemoryLimit: 1000, MemoryPolicy: warren.FailPublishers}, func(w *rtWorld) {
+	withReplyWorld(t, &warren.Options{MemoryLimit: 1000, MemoryPolicy: warren.FailPublishers}, func(w *replyWorld) {
 		address := w.address()
 		_, err := w.server.QueueDeclare("backlog", warren.QueueOptions{})
 		require.NoError(w, err)
@@ -405,7 +369,7 @@ func TestReplyToRepliesPassWhenMemoryIsShort(t *testing.T) {
 
 // So do they while the broker drains: a shutdown lets replies out.
 func TestReplyToRepliesPassDuringShutdown(t *testing.T) {
-	rtOneName(t, nil, func(w *rtWorld) {
+	withReplyWorld(t, nil, func(w *replyWorld) {
 		address := w.address()
 		_, err := w.b.Handle("rpc", func(context.Context, *warren.Request) (warren.Message, error) {
 			time.Sleep(time.Minute) // the shutdown waits for it

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 // floorCall is the cheapest call through a goroutine that can be written by
@@ -36,14 +37,10 @@ func floorServer(workers int) (call func([]byte) []byte, stop func()) {
 	return call, func() { close(requests); wg.Wait() }
 }
 
-func echo(_ context.Context, req *warren.Request) (warren.Message, error) {
-	return warren.Message{Body: req.Body}, nil
-}
-
 func benchBroker(b *testing.B) *warren.Broker {
 	broker := warren.New(nil)
 	b.Cleanup(func() { broker.Close() })
-	if _, err := broker.Handle("echo", echo); err != nil {
+	if _, err := broker.Handle("echo", brokertest.Echo); err != nil {
 		b.Fatal(err)
 	}
 	return broker

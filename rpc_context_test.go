@@ -10,21 +10,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-type rpKey struct{}
+type contextKey struct{}
 
 func TestHandlersContextHasValuesAndDeadlineOfTheCaller(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		rpHandle(t, b, "q", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
-			value, _ := ctx.Value(rpKey{}).(string)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		brokertest.Handle(t, b, "q", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
+			value, _ := ctx.Value(contextKey{}).(string)
 			deadline, ok := ctx.Deadline()
 			if !ok {
 				value += " without deadline"
 			}
 			return warren.Message{Body: []byte(value), Timestamp: deadline}, ctx.Err()
 		})
-		ctx := context.WithValue(t.Context(), rpKey{}, "traveller")
+		ctx := context.WithValue(t.Context(), contextKey{}, "traveller")
 		reply, err := b.Call(ctx, "q", warren.Message{})
 		require.NoError(t, err)
 		require.Equal(t, "traveller without deadline", string(reply.Body))
@@ -40,10 +41,10 @@ func TestHandlersContextHasValuesAndDeadlineOfTheCaller(t *testing.T) {
 }
 
 func TestDeadlineEndsTheCallAndTheHandlersContext(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		start := time.Now()
 		ended := make(chan error, 1)
-		rpHandle(t, b, "q", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "q", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
 			<-ctx.Done()
 			ended <- ctx.Err()
 			return warren.Message{}, ctx.Err()
@@ -55,32 +56,32 @@ func TestDeadlineEndsTheCallAndTheHandlersContext(t *testing.T) {
 		require.Equal(t, 3*time.Hour, time.Since(start))
 		require.ErrorIs(t, <-ended, context.DeadlineExceeded)
 		require.Equal(t, 3*time.Hour, time.Since(start))
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestCancellationEndsTheCallAndTheHandlersContext(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		gate := rpNewGate()
-		rpHandle(t, b, "q", gate.serve)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		gate := brokertest.NewGate()
+		brokertest.Handle(t, b, "q", gate.Serve)
 		ctx, cancel := context.WithCancel(t.Context())
-		call := rpGo(ctx, b, "q", "x")
-		<-gate.entered
+		call := brokertest.Call(ctx, b, "q", "x")
+		<-gate.Entered
 		time.Sleep(24 * time.Hour)
 		select {
 		case r := <-call:
-			t.Fatalf("the call did not wait: %v", r.err)
+			t.Fatalf("the call did not wait: %v", r.Err)
 		default:
 		}
 		cancel()
-		require.ErrorIs(t, (<-call).err, context.Canceled)
-		rpClean(t, b) // the handler, too, has ended
+		require.ErrorIs(t, (<-call).Err, context.Canceled)
+		brokertest.Clean(t, b) // the handler, too, has ended
 	})
 }
 
 func TestCallWaitsForADay(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		rpHandle(t, b, "q", func(ctx context.Context, req *warren.Request) (warren.Message, error) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		brokertest.Handle(t, b, "q", func(ctx context.Context, req *warren.Request) (warren.Message, error) {
 			select {
 			case <-time.After(24 * time.Hour):
 				return warren.Message{Body: req.Body}, nil
@@ -97,15 +98,15 @@ func TestCallWaitsForADay(t *testing.T) {
 }
 
 func TestContextOfAReturnedHandlerHasEnded(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		var looked, unlooked context.Context
 		leftBehind := make(chan error, 1)
-		rpHandle(t, b, "looks", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "looks", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
 			looked = ctx
 			go func() { <-ctx.Done(); leftBehind <- ctx.Err() }()
 			return warren.Message{}, ctx.Err()
 		})
-		rpHandle(t, b, "does not", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "does not", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
 			unlooked = ctx
 			return warren.Message{}, nil
 		})
@@ -122,8 +123,8 @@ func TestContextOfAReturnedHandlerHasEnded(t *testing.T) {
 }
 
 func TestContextsDerivedInAHandlerEndWithIt(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		rpHandle(t, b, "q", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		brokertest.Handle(t, b, "q", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
 			short, cancel := context.WithTimeout(ctx, time.Minute)
 			defer cancel()
 			<-short.Done()
@@ -141,42 +142,42 @@ func TestContextsDerivedInAHandlerEndWithIt(t *testing.T) {
 		_, err := b.Call(ctx, "q", warren.Message{})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, 10*time.Minute, time.Since(start))
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestRequestOfACallerWhoHasGoneIsNotServed(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		gate := rpNewGate()
-		rpHandle(t, b, "q", gate.serve, warren.HandleOptions{Concurrency: 1})
-		first := rpGo(t.Context(), b, "q", "first")
-		<-gate.entered
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		gate := brokertest.NewGate()
+		brokertest.Handle(t, b, "q", gate.Serve, warren.HandleOptions{Concurrency: 1})
+		first := brokertest.Call(t.Context(), b, "q", "first")
+		<-gate.Entered
 		ctx, cancel := context.WithCancel(t.Context())
-		gone := rpGo(ctx, b, "q", "gone")
+		gone := brokertest.Call(ctx, b, "q", "gone")
 		synctest.Wait()
-		last := rpGo(t.Context(), b, "q", "last")
+		last := brokertest.Call(t.Context(), b, "q", "last")
 		synctest.Wait()
 		require.Equal(t, 2, b.Stats().Ready)
 		cancel()
-		require.ErrorIs(t, (<-gone).err, context.Canceled)
-		close(gate.release)
-		require.NoError(t, (<-first).err)
-		require.Equal(t, "last", string((<-last).reply.Body))
-		require.Len(t, gate.entered, 1)
-		require.Equal(t, "last", <-gate.entered)
-		rpClean(t, b)
+		require.ErrorIs(t, (<-gone).Err, context.Canceled)
+		close(gate.Release)
+		require.NoError(t, (<-first).Err)
+		require.Equal(t, "last", string((<-last).Reply.Body))
+		require.Len(t, gate.Entered, 1)
+		require.Equal(t, "last", <-gate.Entered)
+		brokertest.Clean(t, b)
 	})
 }
 
 // To a consumer that is no Handler the deadline travels as expiration: the
 // time that is left when the message leaves for it.
 func TestDeadlineTravelsAsExpiration(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
 		defer cancel()
-		timed, untimed := rpGo(ctx, b, "q", "timed"), rpGo(t.Context(), b, "q", "untimed")
+		timed, untimed := brokertest.Call(ctx, b, "q", "timed"), brokertest.Call(t.Context(), b, "q", "untimed")
 		synctest.Wait()
 		time.Sleep(time.Hour)
 		expiration := make(map[string]string)
@@ -188,8 +189,8 @@ func TestDeadlineTravelsAsExpiration(t *testing.T) {
 		}
 		require.Equal(t, map[string]string{"timed": "7200000", "untimed": ""}, expiration)
 		require.NoError(t, ch.Nack(0, true, false))
-		require.ErrorIs(t, (<-timed).err, warren.ErrRequestDropped)
-		require.ErrorIs(t, (<-untimed).err, warren.ErrRequestDropped)
+		require.ErrorIs(t, (<-timed).Err, warren.ErrRequestDropped)
+		require.ErrorIs(t, (<-untimed).Err, warren.ErrRequestDropped)
 	})
 }
 
@@ -203,9 +204,9 @@ func TestHandlersContextEndsWithTheRequester(t *testing.T) {
 		{"looking after", func(context.Context) {}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 				entered, gone, ended := make(chan error, 1), make(chan struct{}), make(chan error, 1)
-				rpHandle(t, b, "q", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
+				brokertest.Handle(t, b, "q", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
 					test.look(ctx)
 					entered <- nil
 					<-gone
@@ -217,7 +218,7 @@ func TestHandlersContextEndsWithTheRequester(t *testing.T) {
 					}
 					return warren.Message{}, nil
 				})
-				requester := rpChannel(t, b)
+				requester := brokertest.Channel(t, b)
 				_, err := requester.Consume(warren.DirectReplyTo, warren.ConsumeOptions{NoAck: true})
 				require.NoError(t, err)
 				require.NoError(t, requester.Publish(t.Context(), "", "q", warren.Message{ReplyTo: warren.DirectReplyTo}, warren.PublishOptions{}))
@@ -225,46 +226,46 @@ func TestHandlersContextEndsWithTheRequester(t *testing.T) {
 				require.NoError(t, requester.Close())
 				close(gone)
 				require.ErrorIs(t, <-ended, context.Canceled)
-				rpClean(t, b)
+				brokertest.Clean(t, b)
 			})
 		})
 	}
 }
 
 func TestChainOfCallsIsCancelledFromTheTop(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		const depth = 3
 		errs := make(chan error, depth)
 		for i := range depth {
 			next := "level" + string(rune('1'+i))
-			rpHandle(t, b, "level"+string(rune('0'+i)), func(ctx context.Context, req *warren.Request) (warren.Message, error) {
+			brokertest.Handle(t, b, "level"+string(rune('0'+i)), func(ctx context.Context, req *warren.Request) (warren.Message, error) {
 				reply, err := b.Call(ctx, next, req.Message)
 				errs <- err
 				return reply, err
 			})
 		}
-		gate := rpNewGate()
-		rpHandle(t, b, "level3", gate.serve)
+		gate := brokertest.NewGate()
+		brokertest.Handle(t, b, "level3", gate.Serve)
 
-		call := rpGo(t.Context(), b, "level0", "down and up")
-		<-gate.entered
-		gate.release <- struct{}{}
+		call := brokertest.Call(t.Context(), b, "level0", "down and up")
+		<-gate.Entered
+		gate.Release <- struct{}{}
 		r := <-call
-		require.NoError(t, r.err)
-		require.Equal(t, "down and up", string(r.reply.Body))
+		require.NoError(t, r.Err)
+		require.Equal(t, "down and up", string(r.Reply.Body))
 		for range depth {
 			require.NoError(t, <-errs)
 		}
 
 		ctx, cancel := context.WithCancel(t.Context())
-		call = rpGo(ctx, b, "level0", "x")
-		<-gate.entered
+		call = brokertest.Call(ctx, b, "level0", "x")
+		<-gate.Entered
 		require.Equal(t, 4, b.Stats().Requesters)
 		cancel()
-		require.ErrorIs(t, (<-call).err, context.Canceled)
+		require.ErrorIs(t, (<-call).Err, context.Canceled)
 		for range depth {
 			require.ErrorIs(t, <-errs, context.Canceled)
 		}
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }

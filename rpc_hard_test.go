@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestFailuresOfHandlersReachTheCaller(t *testing.T) {
@@ -46,8 +47,8 @@ func TestFailuresOfHandlersReachTheCaller(t *testing.T) {
 		}, warren.CodePanic, "the handler called runtime.Goexit"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-				rpHandle(t, b, "q", test.serve, warren.HandleOptions{Concurrency: 1})
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				brokertest.Handle(t, b, "q", test.serve, warren.HandleOptions{Concurrency: 1})
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				for range 3 { // a failure costs the handler nothing
@@ -58,10 +59,10 @@ func TestFailuresOfHandlersReachTheCaller(t *testing.T) {
 					require.ErrorIs(t, err, &warren.RemoteError{Code: test.code})
 					require.Empty(t, reply.Body)
 				}
-				rpClean(t, b)
+				brokertest.Clean(t, b)
 
 				// A client of the AMQP model gets the same in headers.
-				client := rpChannel(t, b)
+				client := brokertest.Channel(t, b)
 				callback, err := client.QueueDeclare("", warren.QueueOptions{Exclusive: true})
 				require.NoError(t, err)
 				require.NoError(t, client.Publish(ctx, "", "q", warren.Message{ReplyTo: callback.Name, CorrelationId: "c"}, warren.PublishOptions{}))
@@ -79,9 +80,9 @@ func TestFailuresOfHandlersReachTheCaller(t *testing.T) {
 
 func TestConcurrencyIsNeverExceededAndAllAreServed(t *testing.T) {
 	for _, limit := range []int{1, 3, 16, 40} {
-		rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 			var now, most atomic.Int32
-			rpHandle(t, b, "q", func(context.Context, *warren.Request) (warren.Message, error) {
+			brokertest.Handle(t, b, "q", func(context.Context, *warren.Request) (warren.Message, error) {
 				if n := now.Add(1); n > most.Load() {
 					most.Store(n)
 				}
@@ -103,21 +104,21 @@ func TestConcurrencyIsNeverExceededAndAllAreServed(t *testing.T) {
 			require.Zero(t, failed.Load())
 			require.EqualValues(t, limit, most.Load(), "as many as allowed, and no more")
 			require.Equal(t, time.Duration((120+limit-1)/limit)*time.Minute, time.Since(start))
-			rpClean(t, b)
+			brokertest.Clean(t, b)
 		})
 	}
 }
 
 func TestHandlerCloseWaitsForRunningOnesAndLeavesTheRest(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q") // not auto-delete: it stays
-		gate := rpNewGate()
-		old := rpHandle(t, b, "q", gate.serve, warren.HandleOptions{Concurrency: 2})
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q") // not auto-delete: it stays
+		gate := brokertest.NewGate()
+		old := brokertest.Handle(t, b, "q", gate.Serve, warren.HandleOptions{Concurrency: 2})
 		require.Equal(t, "q", old.Queue())
-		var calls []<-chan rpResult
+		var calls []<-chan brokertest.CallResult
 		for i := range 5 {
-			calls = append(calls, rpGo(t.Context(), b, "q", fmt.Sprint(i)))
+			calls = append(calls, brokertest.Call(t.Context(), b, "q", fmt.Sprint(i)))
 			synctest.Wait()
 		}
 		closed := make(chan error, 1)
@@ -130,68 +131,68 @@ func TestHandlerCloseWaitsForRunningOnesAndLeavesTheRest(t *testing.T) {
 		}
 		require.Equal(t, 3, b.Stats().Ready)
 		require.Zero(t, b.Stats().Consumers)
-		close(gate.release)
+		close(gate.Release)
 		require.NoError(t, <-closed)
 		require.NoError(t, old.Close(), "closing twice does nothing")
 		for i := range 2 {
-			require.Equal(t, fmt.Sprint(i), string((<-calls[i]).reply.Body))
+			require.Equal(t, fmt.Sprint(i), string((<-calls[i]).Reply.Body))
 		}
 		require.Equal(t, 3, b.Stats().Ready)
-		require.Len(t, gate.entered, 2, "the others were not started")
+		require.Len(t, gate.Entered, 2, "the others were not started")
 
 		var redelivered atomic.Int32
-		rpHandle(t, b, "q", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "q", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			if req.Redelivered {
 				redelivered.Add(1)
 			}
 			return warren.Message{Body: append([]byte("new "), req.Body...)}, nil
 		})
 		for i := 2; i < 5; i++ {
-			require.Equal(t, "new "+fmt.Sprint(i), string((<-calls[i]).reply.Body))
+			require.Equal(t, "new "+fmt.Sprint(i), string((<-calls[i]).Reply.Body))
 		}
 		require.Zero(t, redelivered.Load(), "nobody had seen them")
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestLastHandlerTakesItsQueueAlong(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		gate := rpNewGate()
-		first := rpHandle(t, b, "q", gate.serve, warren.HandleOptions{Concurrency: 1})
-		second := rpHandle(t, b, "q", gate.serve, warren.HandleOptions{Concurrency: 1})
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		gate := brokertest.NewGate()
+		first := brokertest.Handle(t, b, "q", gate.Serve, warren.HandleOptions{Concurrency: 1})
+		second := brokertest.Handle(t, b, "q", gate.Serve, warren.HandleOptions{Concurrency: 1})
 		require.Equal(t, 1, b.Stats().Queues)
 		require.Equal(t, 2, b.Stats().Consumers)
-		var calls []<-chan rpResult
+		var calls []<-chan brokertest.CallResult
 		for range 3 {
-			calls = append(calls, rpGo(t.Context(), b, "q", "x"))
+			calls = append(calls, brokertest.Call(t.Context(), b, "q", "x"))
 			synctest.Wait()
 		}
-		require.Len(t, gate.entered, 2, "one with each handler")
+		require.Len(t, gate.Entered, 2, "one with each handler")
 		first.Stop()
 		require.Equal(t, 1, b.Stats().Queues, "another one serves it")
 		second.Stop()
 		require.Zero(t, b.Stats().Queues)
-		require.ErrorIs(t, (<-calls[2]).err, warren.ErrRequestDropped, "it was lost with the queue")
+		require.ErrorIs(t, (<-calls[2]).Err, warren.ErrRequestDropped, "it was lost with the queue")
 		_, err := b.Call(t.Context(), "q", warren.Message{})
 		require.ErrorIs(t, err, warren.ErrNoRoute)
-		close(gate.release)
-		require.NoError(t, (<-calls[0]).err, "those that ran are answered")
-		require.NoError(t, (<-calls[1]).err)
+		close(gate.Release)
+		require.NoError(t, (<-calls[0]).Err, "those that ran are answered")
+		require.NoError(t, (<-calls[1]).Err)
 		require.NoError(t, first.Close())
 		require.NoError(t, second.Close())
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestHandlerServesAnExistingQueueAndLeavesIt(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		_, err := ch.QueueDeclare("q", warren.QueueOptions{Durable: true})
 		require.NoError(t, err)
-		early := rpGo(t.Context(), b, "q", "early")
+		early := brokertest.Call(t.Context(), b, "q", "early")
 		synctest.Wait()
-		h := rpHandle(t, b, "q", echo)
-		require.Equal(t, "early", string((<-early).reply.Body))
+		h := brokertest.Handle(t, b, "q", brokertest.Echo)
+		require.Equal(t, "early", string((<-early).Reply.Body))
 		require.NoError(t, h.Close())
 		q, err := ch.QueueDeclare("q", warren.QueueOptions{Durable: true})
 		require.NoError(t, err)
@@ -200,9 +201,9 @@ func TestHandlerServesAnExistingQueueAndLeavesIt(t *testing.T) {
 }
 
 func TestHandlersOfOneQueueShareTheRequests(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		rpHandle(t, b, "q", rpReply("a"))
-		rpHandle(t, b, "q", rpReply("b"))
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		brokertest.Handle(t, b, "q", brokertest.Reply("a"))
+		brokertest.Handle(t, b, "q", brokertest.Reply("b"))
 		count := make(map[string]int)
 		for range 10 {
 			reply, err := b.Call(t.Context(), "q", warren.Message{})
@@ -214,11 +215,11 @@ func TestHandlersOfOneQueueShareTheRequests(t *testing.T) {
 }
 
 func TestHandlerStopsFromInside(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		var h *warren.Handler
-		h = rpHandle(t, b, "q", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+		h = brokertest.Handle(t, b, "q", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			h.Stop()
 			h.Stop()
 			return warren.Message{Body: []byte("the last one")}, nil
@@ -234,9 +235,9 @@ func TestHandlerStopsFromInside(t *testing.T) {
 
 // Stop meets workers at every point of their work.
 func TestHandlerStopsWhileItWorks(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		for range 100 {
-			h := rpHandle(t, b, "q", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+			h := brokertest.Handle(t, b, "q", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 				runtime.Gosched()
 				return warren.Message{Body: req.Body}, nil
 			}, warren.HandleOptions{Concurrency: 4})
@@ -260,7 +261,7 @@ func TestHandlerStopsWhileItWorks(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
@@ -303,29 +304,29 @@ func TestDroppedRequestEndsTheCall(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-				ch := rpChannel(t, b)
-				rpQueue(t, ch, "q")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				defer cancel()
-				call := rpGo(ctx, b, "q", "x")
+				call := brokertest.Call(ctx, b, "q", "x")
 				synctest.Wait()
 				require.NoError(t, test.drop(ch))
-				require.ErrorIs(t, (<-call).err, warren.ErrRequestDropped)
-				rpClean(t, b)
+				require.ErrorIs(t, (<-call).Err, warren.ErrRequestDropped)
+				brokertest.Clean(t, b)
 			})
 		})
 	}
 }
 
 func TestCallWaitsAsLongAsACopyOfItsRequestLives(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		for _, q := range []string{"a", "b", "c"} {
-			rpQueue(t, ch, q)
+			brokertest.Queues(t, ch, q)
 			require.NoError(t, ch.QueueBind(q, "", "amq.fanout", nil))
 		}
-		call := rpGo(t.Context(), b, "", "x", warren.CallOptions{Exchange: "amq.fanout"})
+		call := brokertest.Call(t.Context(), b, "", "x", warren.CallOptions{Exchange: "amq.fanout"})
 		synctest.Wait()
 		_, err := ch.QueueDelete("a", warren.QueueDeleteOptions{})
 		require.NoError(t, err)
@@ -333,22 +334,22 @@ func TestCallWaitsAsLongAsACopyOfItsRequestLives(t *testing.T) {
 		require.NoError(t, err)
 		synctest.Wait()
 		require.Empty(t, call)
-		rpHandle(t, b, "c", rpReply("the last copy"))
+		brokertest.Handle(t, b, "c", brokertest.Reply("the last copy"))
 		r := <-call
-		require.NoError(t, r.err)
-		require.Equal(t, "the last copy", string(r.reply.Body))
+		require.NoError(t, r.Err)
+		require.Equal(t, "the last copy", string(r.Reply.Body))
 
-		call = rpGo(t.Context(), b, "", "x", warren.CallOptions{Exchange: "amq.direct"})
-		require.ErrorIs(t, (<-call).err, warren.ErrNoRoute)
-		rpClean(t, b)
+		call = brokertest.Call(t.Context(), b, "", "x", warren.CallOptions{Exchange: "amq.direct"})
+		require.ErrorIs(t, (<-call).Err, warren.ErrNoRoute)
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestQueuesThatDidNotTakeTheRequestAreNoCopies(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		for _, q := range []string{"idle", "busy"} {
-			rpQueue(t, ch, q)
+			brokertest.Queues(t, ch, q)
 			require.NoError(t, ch.QueueBind(q, "", "amq.fanout", nil))
 		}
 		_, err := ch.ConsumeFunc("busy", warren.ConsumeOptions{}, func(d warren.Delivery) { d.Reject(false) })
@@ -357,13 +358,13 @@ func TestQueuesThatDidNotTakeTheRequestAreNoCopies(t *testing.T) {
 		defer cancel()
 		_, err = b.Call(ctx, "", warren.Message{}, warren.CallOptions{Exchange: "amq.fanout"}, warren.CallOptions{RequireConsumer: true})
 		require.ErrorIs(t, err, warren.ErrRequestDropped)
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestRequestsOverTheSizeLimitAreRefused(t *testing.T) {
-	rpBubble(t, &warren.Options{MaxMessageSize: 10}, func(t *testing.T, b *warren.Broker) {
-		rpHandle(t, b, "q", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+	brokertest.RunWith(t, &warren.Options{MaxMessageSize: 10}, func(t *testing.T, b *warren.Broker) {
+		brokertest.Handle(t, b, "q", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			return warren.Message{Body: req.Body}, nil
 		})
 		reply, err := b.Call(t.Context(), "q", warren.Message{Body: bytes.Repeat([]byte("x"), 10)})
@@ -372,15 +373,15 @@ func TestRequestsOverTheSizeLimitAreRefused(t *testing.T) {
 		_, err = b.Call(t.Context(), "q", warren.Message{Body: bytes.Repeat([]byte("x"), 11)})
 		require.ErrorIs(t, err, warren.ErrPreconditionFailed)
 		require.ErrorContains(t, err, "PRECONDITION_FAILED - message size 11 is larger than configured max size 10")
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestRequestThatComesBackIsRedelivered(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
-		call := rpGo(t.Context(), b, "q", "x")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		call := brokertest.Call(t.Context(), b, "q", "x")
 		synctest.Wait()
 		d, ok, err := ch.Get("q", false)
 		require.NoError(t, err)
@@ -388,18 +389,18 @@ func TestRequestThatComesBackIsRedelivered(t *testing.T) {
 		require.False(t, d.Redelivered)
 		require.NoError(t, d.Nack(false, true))
 		require.Empty(t, call, "the call waits")
-		rpHandle(t, b, "q", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "q", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			return warren.Message{Body: fmt.Append(nil, req.Redelivered)}, nil
 		})
 		r := <-call
-		require.NoError(t, r.err)
-		require.Equal(t, "true", string(r.reply.Body))
-		rpClean(t, b)
+		require.NoError(t, r.Err)
+		require.Equal(t, "true", string(r.Reply.Body))
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestHandlerCallsItsOwnQueue(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		countdown := func(queue string) warren.HandlerFunc {
 			return func(ctx context.Context, req *warren.Request) (warren.Message, error) {
 				if len(req.Body) == 0 {
@@ -408,18 +409,18 @@ func TestHandlerCallsItsOwnQueue(t *testing.T) {
 				return b.Call(ctx, queue, warren.Message{Body: req.Body[1:]})
 			}
 		}
-		rpHandle(t, b, "many", countdown("many"))
+		brokertest.Handle(t, b, "many", countdown("many"))
 		reply, err := b.Call(t.Context(), "many", warren.Message{Body: make([]byte, 10)})
 		require.NoError(t, err)
 		require.Equal(t, "bottom", string(reply.Body))
 
 		// One at a time cannot wait for itself: the deadline ends it.
-		rpHandle(t, b, "one", countdown("one"), warren.HandleOptions{Concurrency: 1})
+		brokertest.Handle(t, b, "one", countdown("one"), warren.HandleOptions{Concurrency: 1})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		_, err = b.Call(ctx, "one", warren.Message{Body: make([]byte, 10)})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 		reply, err = b.Call(t.Context(), "one", warren.Message{})
 		require.NoError(t, err, "the handler works on")
 		require.Equal(t, "bottom", string(reply.Body))
@@ -429,8 +430,8 @@ func TestHandlerCallsItsOwnQueue(t *testing.T) {
 // Callers leave at every point of a call: before it, while the request waits,
 // while the handler runs and while the reply is handed over.
 func TestCallersWhoLeaveAtAnyPointLeaveNothing(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		rpHandle(t, b, "q", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		brokertest.Handle(t, b, "q", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			for range len(req.Body) % 5 {
 				runtime.Gosched()
 			}
@@ -468,7 +469,7 @@ func TestCallersWhoLeaveAtAnyPointLeaveNothing(t *testing.T) {
 		wg.Wait()
 		require.EqualValues(t, 2000, answered.Load()+left.Load())
 		require.GreaterOrEqual(t, left.Load(), int32(300), "those that were cancelled before")
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 		reply, err := b.Call(t.Context(), "q", warren.Message{Body: []byte("after")})
 		require.NoError(t, err)
 		require.Equal(t, "after", string(reply.Body))

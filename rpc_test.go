@@ -13,112 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// rpBubble runs f with a broker in a bubble of its own, and closes the broker:
-// a goroutine that is left fails the test.
-func rpBubble(t *testing.T, o *warren.Options, f func(t *testing.T, b *warren.Broker)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		b := warren.New(o)
-		defer func() { require.NoError(t, b.Close()) }()
-		f(t, b)
-	})
-}
-
-func rpChannel(t *testing.T, b *warren.Broker) *warren.Channel {
-	t.Helper()
-	ch, err := b.Channel()
-	require.NoError(t, err)
-	return ch
-}
-
-func rpQueue(t *testing.T, ch *warren.Channel, name string) {
-	t.Helper()
-	_, err := ch.QueueDeclare(name, warren.QueueOptions{})
-	require.NoError(t, err)
-}
-
-func rpPublish(t *testing.T, ch *warren.Channel, queue string, bodies ...string) {
-	t.Helper()
-	for _, body := range bodies {
-		require.NoError(t, ch.Publish(t.Context(), "", queue, warren.Message{Body: []byte(body)}, warren.PublishOptions{Mandatory: true}))
-	}
-}
-
-// rpNumbers publishes the bodies "0" to n-1.
-func rpNumbers(t *testing.T, ch *warren.Channel, queue string, n int) {
-	t.Helper()
-	for i := range n {
-		rpPublish(t, ch, queue, strconv.Itoa(i))
-	}
-}
-
-func rpHandle(t *testing.T, s warren.Responder, queue string, h warren.HandlerFunc, opts ...warren.HandleOptions) *warren.Handler {
-	t.Helper()
-	handler, err := s.Handle(queue, h, opts...)
-	require.NoError(t, err)
-	return handler
-}
-
-// rpReply answers every request with a fixed body.
-func rpReply(body string) warren.HandlerFunc {
-	return func(context.Context, *warren.Request) (warren.Message, error) {
-		return warren.Message{Body: []byte(body)}, nil
-	}
-}
-
-// rpGate is a handler that tells of each request and answers when it is let go
-// or its context ends.
-type rpGate struct {
-	entered chan string // bodies
-	release chan struct{}
-}
-
-func rpNewGate() *rpGate {
-	return &rpGate{entered: make(chan string, 1000), release: make(chan struct{})}
-}
-
-func (g *rpGate) serve(ctx context.Context, req *warren.Request) (warren.Message, error) {
-	g.entered <- string(req.Body)
-	select {
-	case <-g.release:
-		return warren.Message{Body: req.Body}, nil
-	case <-ctx.Done():
-		return warren.Message{}, context.Cause(ctx)
-	}
-}
-
-// rpResult is how a Call ended.
-type rpResult struct {
-	reply warren.Message
-	err   error
-}
-
-// rpGo calls in a goroutine.
-func rpGo(ctx context.Context, c warren.Caller, queue, body string, opts ...warren.CallOptions) <-chan rpResult {
-	result := make(chan rpResult, 1)
-	go func() {
-		reply, err := c.Call(ctx, queue, warren.Message{Body: []byte(body)}, opts...)
-		result <- rpResult{reply, err}
-	}()
-	return result
-}
-
-// rpClean requires that nothing is left of any call.
-func rpClean(t *testing.T, b *warren.Broker) {
-	t.Helper()
-	synctest.Wait()
-	s := b.Stats()
-	require.Zero(t, s.Requesters, "requesters")
-	require.Zero(t, s.Ready, "ready")
-	require.Zero(t, s.Unacked, "unacked")
-	require.Zero(t, s.Bytes, "bytes")
-}
-
 func TestCallGetsTheReplyOfTheHandler(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		rpHandle(t, b, "double", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		brokertest.Handle(t, b, "double", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			n, err := strconv.Atoi(string(req.Body))
 			return warren.Message{Type: "answer", Body: []byte(strconv.Itoa(2 * n))}, err
 		})
@@ -126,17 +26,17 @@ func TestCallGetsTheReplyOfTheHandler(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "42", string(reply.Body))
 		require.Equal(t, "answer", reply.Type)
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 		require.EqualValues(t, 1, b.Stats().Replies)
 	})
 }
 
 func TestHandlerSeesTheRequestAsItWasSent(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		var got warren.Message
 		var exchange, key string
 		var redelivered bool
-		rpHandle(t, b, "q", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "q", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			got, exchange, key, redelivered = req.Message, req.Exchange, req.RoutingKey, req.Redelivered
 			return warren.Message{}, nil
 		})
@@ -160,9 +60,9 @@ func TestHandlerSeesTheRequestAsItWasSent(t *testing.T) {
 }
 
 func TestCallWithoutCorrelationIdGetsOneOfItsOwn(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		seen := make(map[string]bool)
-		rpHandle(t, b, "q", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "q", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			return warren.Message{Body: []byte(req.CorrelationId)}, nil
 		})
 		for range 100 {
@@ -177,8 +77,8 @@ func TestCallWithoutCorrelationIdGetsOneOfItsOwn(t *testing.T) {
 }
 
 func TestReplyKeepsItsOwnCorrelationId(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		rpHandle(t, b, "q", func(context.Context, *warren.Request) (warren.Message, error) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		brokertest.Handle(t, b, "q", func(context.Context, *warren.Request) (warren.Message, error) {
 			return warren.Message{CorrelationId: "the handler's"}, nil
 		})
 		reply, err := b.Call(t.Context(), "q", warren.Message{CorrelationId: "the caller's"})
@@ -188,9 +88,9 @@ func TestReplyKeepsItsOwnCorrelationId(t *testing.T) {
 }
 
 func TestRepliesAreNeverCrossed(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		rpHandle(t, b, "echo", echo)
-		rpHandle(t, b, "shout", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		brokertest.Handle(t, b, "echo", brokertest.Echo)
+		brokertest.Handle(t, b, "shout", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			return warren.Message{Body: append([]byte("!"), req.Body...)}, nil
 		}, warren.HandleOptions{Concurrency: 3})
 		var wg sync.WaitGroup
@@ -213,7 +113,7 @@ func TestRepliesAreNeverCrossed(t *testing.T) {
 		}
 		wg.Wait()
 		require.Zero(t, wrong.Load())
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 		s := b.Stats()
 		require.EqualValues(t, 2000, s.Replies)
 		require.EqualValues(t, 2000, s.Acked)
@@ -222,7 +122,7 @@ func TestRepliesAreNeverCrossed(t *testing.T) {
 }
 
 func TestCallFailsAtOnceWhenNobodyIsBound(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		_, err := b.Call(t.Context(), "nobody", warren.Message{Body: []byte("x")})
 		require.ErrorIs(t, err, warren.ErrNoRoute)
 		var returned *warren.Return
@@ -237,17 +137,17 @@ func TestCallFailsAtOnceWhenNobodyIsBound(t *testing.T) {
 		_, err = b.Call(t.Context(), "nobody", warren.Message{}, warren.CallOptions{Exchange: "missing"})
 		require.ErrorIs(t, err, warren.ErrNotFound)
 		require.ErrorContains(t, err, "NOT_FOUND - no exchange 'missing' in vhost '/'")
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestRequireConsumerNeedsOneWithRoom(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		_, err := b.Call(t.Context(), "q", warren.Message{}, warren.CallOptions{RequireConsumer: true})
 		require.ErrorIs(t, err, warren.ErrNoConsumers, "no queue")
 
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		_, err = b.Call(t.Context(), "q", warren.Message{}, warren.CallOptions{RequireConsumer: true})
 		require.ErrorIs(t, err, warren.ErrNoConsumers, "no consumer")
 		require.NotErrorIs(t, err, warren.ErrNoRoute)
@@ -255,29 +155,29 @@ func TestRequireConsumerNeedsOneWithRoom(t *testing.T) {
 		require.ErrorAs(t, err, &returned)
 		require.EqualValues(t, 313, returned.Code)
 
-		gate := rpNewGate()
-		rpHandle(t, b, "q", gate.serve, warren.HandleOptions{Concurrency: 1})
-		first := rpGo(t.Context(), b, "q", "first", warren.CallOptions{RequireConsumer: true})
-		<-gate.entered
+		gate := brokertest.NewGate()
+		brokertest.Handle(t, b, "q", gate.Serve, warren.HandleOptions{Concurrency: 1})
+		first := brokertest.Call(t.Context(), b, "q", "first", warren.CallOptions{RequireConsumer: true})
+		<-gate.Entered
 		_, err = b.Call(t.Context(), "q", warren.Message{}, warren.CallOptions{RequireConsumer: true})
 		require.ErrorIs(t, err, warren.ErrNoConsumers, "the only consumer is busy")
-		close(gate.release)
-		require.NoError(t, (<-first).err)
+		close(gate.Release)
+		require.NoError(t, (<-first).Err)
 		synctest.Wait()
 		_, err = b.Call(t.Context(), "q", warren.Message{}, warren.CallOptions{RequireConsumer: true})
 		require.NoError(t, err)
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestCallViaDirectExchangeFollowsBindings(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		var exchange string
-		rpHandle(t, b, "prices.eu", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "prices.eu", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			exchange = req.Exchange
 			return warren.Message{Body: []byte(req.RoutingKey)}, nil
 		})
-		ch := rpChannel(t, b)
+		ch := brokertest.Channel(t, b)
 		require.NoError(t, ch.QueueBind("prices.eu", "eu", "amq.direct", nil))
 		reply, err := b.Call(t.Context(), "eu", warren.Message{}, warren.CallOptions{Exchange: "amq.direct"})
 		require.NoError(t, err)
@@ -289,15 +189,15 @@ func TestCallViaDirectExchangeFollowsBindings(t *testing.T) {
 }
 
 func TestFirstReplyOfSeveralHandlersWins(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		slow, calls := rpNewGate(), atomic.Int32{}
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		slow, calls := brokertest.NewGate(), atomic.Int32{}
 		for _, name := range []string{"slow1", "fast", "slow2"} {
-			h := slow.serve
+			h := slow.Serve
 			if name == "fast" {
-				h = rpReply("fast")
+				h = brokertest.Reply("fast")
 			}
-			rpHandle(t, b, name, func(ctx context.Context, req *warren.Request) (warren.Message, error) {
+			brokertest.Handle(t, b, name, func(ctx context.Context, req *warren.Request) (warren.Message, error) {
 				calls.Add(1)
 				return h(ctx, req)
 			})
@@ -311,21 +211,21 @@ func TestFirstReplyOfSeveralHandlersWins(t *testing.T) {
 		require.EqualValues(t, 3, calls.Load())
 
 		// A reply that comes too late hurts nobody, least of all the next call.
-		close(slow.release)
+		close(slow.Release)
 		synctest.Wait()
 		require.EqualValues(t, 2, b.Stats().RepliesTooLate)
-		rpHandle(t, b, "other", rpReply("other"))
+		brokertest.Handle(t, b, "other", brokertest.Reply("other"))
 		reply, err = b.Call(ctx, "other", warren.Message{})
 		require.NoError(t, err)
 		require.Equal(t, "other", string(reply.Body))
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestAnyConsumerCanAnswerACall(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		_, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(d warren.Delivery) {
 			reply := warren.Message{CorrelationId: d.CorrelationId, Body: append([]byte("re: "), d.Body...)}
 			if string(d.Body) == "fail" {
@@ -344,15 +244,15 @@ func TestAnyConsumerCanAnswerACall(t *testing.T) {
 		var remote *warren.RemoteError
 		require.ErrorAs(t, err, &remote)
 		require.Equal(t, warren.RemoteError{Code: "sold-out", Text: "nothing left"}, *remote)
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 // The workflow of the AMQP model: a callback queue and correlation ids.
 func TestCallbackQueueWorkflow(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		serve := rpChannel(t, b)
-		rpQueue(t, serve, "rpc_queue")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		serve := brokertest.Channel(t, b)
+		brokertest.Queues(t, serve, "rpc_queue")
 		_, err := serve.ConsumeFunc("rpc_queue", warren.ConsumeOptions{Prefetch: 1}, func(d warren.Delivery) {
 			n, _ := strconv.Atoi(string(d.Body))
 			serve.Publish(context.Background(), "", d.ReplyTo, warren.Message{
@@ -362,13 +262,13 @@ func TestCallbackQueueWorkflow(t *testing.T) {
 		})
 		require.NoError(t, err)
 		// The same requests can be served by a Handler.
-		rpHandle(t, b, "rpc_handler", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "rpc_handler", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			n, err := strconv.Atoi(string(req.Body))
 			return warren.Message{Body: []byte(strconv.Itoa(n * n))}, err
 		})
 
 		for _, queue := range []string{"rpc_queue", "rpc_handler"} {
-			client := rpChannel(t, b)
+			client := brokertest.Channel(t, b)
 			callback, err := client.QueueDeclare("", warren.QueueOptions{Exclusive: true})
 			require.NoError(t, err)
 			require.Regexp(t, "^amq.gen-", callback.Name)
@@ -391,35 +291,35 @@ func TestCallbackQueueWorkflow(t *testing.T) {
 				require.Equal(t, strconv.Itoa(i*i), squares["id-"+strconv.Itoa(i)])
 			}
 			require.NoError(t, client.Close())
-			_, err = rpChannel(t, b).QueueDeclarePassive(callback.Name)
+			_, err = brokertest.Channel(t, b).QueueDeclarePassive(callback.Name)
 			require.ErrorIs(t, err, warren.ErrNotFound, "the callback queue ends with its session")
 		}
 	})
 }
 
 func TestHandlerServesMessagesThatWantNoReply(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		var n atomic.Int32
-		rpHandle(t, b, "q", func(context.Context, *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "q", func(context.Context, *warren.Request) (warren.Message, error) {
 			if n.Add(1)%2 == 0 {
 				return warren.Message{}, errors.New("nobody hears of this")
 			}
 			return warren.Message{Body: []byte("nor of this")}, nil
 		})
-		rpNumbers(t, rpChannel(t, b), "q", 10)
-		rpClean(t, b)
+		brokertest.Fill(t, brokertest.Channel(t, b), "q", brokertest.Numbers(0, 9)...)
+		brokertest.Clean(t, b)
 		require.EqualValues(t, 10, n.Load())
 		require.EqualValues(t, 10, b.Stats().Acked)
 	})
 }
 
 func TestThirdPartyAnswersForAHandler(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpHandle(t, b, "expert", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Handle(t, b, "expert", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			return warren.Message{Body: append([]byte("expert on "), req.Body...)}, nil
 		})
-		rpHandle(t, b, "front", func(ctx context.Context, req *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "front", func(ctx context.Context, req *warren.Request) (warren.Message, error) {
 			err := ch.Publish(ctx, "", "expert", req.Message, warren.PublishOptions{Mandatory: true})
 			return warren.Message{}, errors.Join(err, warren.ErrNoReply)
 		})
@@ -427,18 +327,18 @@ func TestThirdPartyAnswersForAHandler(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "expert on rabbits", string(reply.Body))
 		require.Equal(t, "7", reply.CorrelationId)
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestCallsOfVirtualHostsStayApart(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		other, err := b.VirtualHostDeclare("other")
 		require.NoError(t, err)
-		rpHandle(t, b, "q", rpReply("root"))
+		brokertest.Handle(t, b, "q", brokertest.Reply("root"))
 		_, err = other.Call(t.Context(), "q", warren.Message{})
 		require.ErrorIs(t, err, warren.ErrNoRoute)
-		rpHandle(t, other, "q", rpReply("other"))
+		brokertest.Handle(t, other, "q", brokertest.Reply("other"))
 		reply, err := other.Call(t.Context(), "q", warren.Message{})
 		require.NoError(t, err)
 		require.Equal(t, "other", string(reply.Body))

@@ -13,35 +13,36 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-type rpQuote struct {
+type quoteRequest struct {
 	Item  string
 	Count int
 }
 
-type rpPrice struct {
+type quotePrice struct {
 	Item  string
 	Total float64
 }
 
-func rpPriceOf(_ context.Context, q rpQuote) (rpPrice, error) {
+func priceOf(_ context.Context, q quoteRequest) (quotePrice, error) {
 	switch {
 	case q.Count == 0:
-		return rpPrice{}, errors.New("count is zero")
+		return quotePrice{}, errors.New("count is zero")
 	case q.Count < 0:
-		return rpPrice{}, fmt.Errorf("pricing: %w", &warren.RemoteError{Code: "negative", Text: "count below zero"})
+		return quotePrice{}, fmt.Errorf("pricing: %w", &warren.RemoteError{Code: "negative", Text: "count below zero"})
 	}
-	return rpPrice{q.Item, 1.5 * float64(q.Count)}, nil
+	return quotePrice{q.Item, 1.5 * float64(q.Count)}, nil
 }
 
 func TestTypedCallTravelsAsJSON(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		_, err := warren.HandleFor(b, "price", rpPriceOf)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		_, err := warren.HandleFor(b, "price", priceOf)
 		require.NoError(t, err)
-		price, err := warren.CallFor[rpPrice](t.Context(), b, "price", rpQuote{"carrot", 4})
+		price, err := warren.CallFor[quotePrice](t.Context(), b, "price", quoteRequest{"carrot", 4})
 		require.NoError(t, err)
-		require.Equal(t, rpPrice{"carrot", 6}, price)
+		require.Equal(t, quotePrice{"carrot", 6}, price)
 
 		reply, err := b.Call(t.Context(), "price", warren.Message{Body: []byte(`{"Item":"beet","Count":2}`)})
 		require.NoError(t, err)
@@ -49,21 +50,21 @@ func TestTypedCallTravelsAsJSON(t *testing.T) {
 		require.JSONEq(t, `{"Item":"beet","Total":3}`, string(reply.Body))
 
 		var sent warren.Message
-		rpHandle(t, b, "raw", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "raw", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			sent = req.Message
 			return warren.Message{Body: []byte(`{"Item":"leek","Total":1}`)}, nil
 		})
-		price, err = warren.CallFor[rpPrice](t.Context(), b, "raw", rpQuote{"leek", 1})
+		price, err = warren.CallFor[quotePrice](t.Context(), b, "raw", quoteRequest{"leek", 1})
 		require.NoError(t, err)
-		require.Equal(t, rpPrice{"leek", 1}, price)
+		require.Equal(t, quotePrice{"leek", 1}, price)
 		require.Equal(t, "application/json", sent.ContentType)
 		require.JSONEq(t, `{"Item":"leek","Count":1}`, string(sent.Body))
 	})
 }
 
 func TestTypedCallsOfManyGoroutinesAreNeverCrossed(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		_, err := warren.HandleFor(b, "price", rpPriceOf, warren.HandleOptions{Concurrency: 4})
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		_, err := warren.HandleFor(b, "price", priceOf, warren.HandleOptions{Concurrency: 4})
 		require.NoError(t, err)
 		var wg sync.WaitGroup
 		var wrong atomic.Int32
@@ -71,8 +72,8 @@ func TestTypedCallsOfManyGoroutinesAreNeverCrossed(t *testing.T) {
 			wg.Go(func() {
 				item := fmt.Sprint("item", i)
 				for count := 1; count <= 10; count++ {
-					p, err := warren.CallFor[rpPrice](t.Context(), b, "price", rpQuote{item, count})
-					if err != nil || p != (rpPrice{item, 1.5 * float64(count)}) {
+					p, err := warren.CallFor[quotePrice](t.Context(), b, "price", quoteRequest{item, count})
+					if err != nil || p != (quotePrice{item, 1.5 * float64(count)}) {
 						wrong.Add(1)
 					}
 				}
@@ -84,8 +85,8 @@ func TestTypedCallsOfManyGoroutinesAreNeverCrossed(t *testing.T) {
 }
 
 func TestFailuresOfTypedHandlersReachTheCaller(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		_, err := warren.HandleFor(b, "price", rpPriceOf)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		_, err := warren.HandleFor(b, "price", priceOf)
 		require.NoError(t, err)
 		_, err = warren.HandleFor(b, "unencodable", func(context.Context, int) (func(), error) { return func() {}, nil })
 		require.NoError(t, err)
@@ -97,8 +98,8 @@ func TestFailuresOfTypedHandlersReachTheCaller(t *testing.T) {
 			request     any
 			code, text  string
 		}{
-			{"error", "price", rpQuote{"x", 0}, warren.CodeError, "count is zero"},
-			{"own code in a wrapped error", "price", rpQuote{"x", -1}, "negative", "count below zero"},
+			{"error", "price", quoteRequest{"x", 0}, warren.CodeError, "count is zero"},
+			{"own code in a wrapped error", "price", quoteRequest{"x", -1}, "negative", "count below zero"},
 			{"request of another type", "price", "a string", warren.CodeCodec, "decode the request: json: cannot unmarshal"},
 			{"reply that has no JSON", "unencodable", 1, warren.CodeCodec, "encode the reply: json: unsupported type"},
 			{"panic", "panic", 1, warren.CodePanic, "out of carrots"},
@@ -111,14 +112,14 @@ func TestFailuresOfTypedHandlersReachTheCaller(t *testing.T) {
 			require.ErrorIs(t, err, &warren.RemoteError{Code: test.code}, test.name)
 			require.NotErrorIs(t, err, &warren.RemoteError{Code: "another"}, test.name)
 		}
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestCallersOwnCodecFailuresAreNoRemoteErrors(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		var served atomic.Int32
-		rpHandle(t, b, "q", func(context.Context, *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "q", func(context.Context, *warren.Request) (warren.Message, error) {
 			served.Add(1)
 			return warren.Message{Body: []byte("not JSON")}, nil
 		})
@@ -140,12 +141,12 @@ func TestCallersOwnCodecFailuresAreNoRemoteErrors(t *testing.T) {
 	})
 }
 
-// rpShout is a codec of strings only.
-type rpShout struct{}
+// shoutCodec is a codec of strings only.
+type shoutCodec struct{}
 
-func (rpShout) ContentType() string { return "text/shout" }
+func (shoutCodec) ContentType() string { return "text/shout" }
 
-func (rpShout) Marshal(v any) ([]byte, error) {
+func (shoutCodec) Marshal(v any) ([]byte, error) {
 	s, ok := v.(string)
 	if !ok {
 		return nil, fmt.Errorf("shout: %T is no string", v)
@@ -153,7 +154,7 @@ func (rpShout) Marshal(v any) ([]byte, error) {
 	return []byte(strings.ToUpper(s) + "!"), nil
 }
 
-func (rpShout) Unmarshal(body []byte, v any) error {
+func (shoutCodec) Unmarshal(body []byte, v any) error {
 	s, ok := strings.CutSuffix(string(body), "!")
 	if !ok {
 		return errors.New("shout: too quiet")
@@ -163,12 +164,12 @@ func (rpShout) Unmarshal(body []byte, v any) error {
 }
 
 func TestCustomCodec(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		_, err := warren.HandleFor(b, "q", func(_ context.Context, s string) (string, error) {
 			return s + " heard", nil
-		}, warren.HandleOptions{Codec: rpShout{}})
+		}, warren.HandleOptions{Codec: shoutCodec{}})
 		require.NoError(t, err)
-		got, err := warren.CallFor[string](t.Context(), b, "q", "hello", warren.CallOptions{Codec: rpShout{}})
+		got, err := warren.CallFor[string](t.Context(), b, "q", "hello", warren.CallOptions{Codec: shoutCodec{}})
 		require.NoError(t, err)
 		require.Equal(t, "HELLO HEARD", got)
 

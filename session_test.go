@@ -9,10 +9,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestMaxChannels(t *testing.T) {
-	amTestWith(t, &warren.Options{MaxChannels: 2}, func(t *testing.T, b *warren.Broker) {
+	brokertest.RunWith(t, &warren.Options{MaxChannels: 2}, func(t *testing.T, b *warren.Broker) {
 		s, err := b.Session()
 		require.NoError(t, err)
 		one, err := s.Channel()
@@ -20,13 +21,13 @@ func TestMaxChannels(t *testing.T) {
 		_, err = s.Channel()
 		require.NoError(t, err)
 		_, err = s.Channel()
-		amFails(t, err, 530, 20, 10, "NOT_ALLOWED - number of channels opened (2) has reached the negotiated channel_max (2)")
-		amOpen(t, b) // another session counts for itself
+		brokertest.Fails(t, err, 530, 20, 10, "NOT_ALLOWED - number of channels opened (2) has reached the negotiated channel_max (2)")
+		brokertest.Channel(t, b) // another session counts for itself
 		require.NoError(t, one.Close())
 		_, err = s.Channel()
 		require.NoError(t, err, "a closed channel does not count")
 	})
-	amTest(t, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		s, err := b.Session()
 		require.NoError(t, err)
 		for range 2047 {
@@ -34,13 +35,13 @@ func TestMaxChannels(t *testing.T) {
 			require.NoError(t, err)
 		}
 		_, err = s.Channel()
-		amFails(t, err, 530, 20, 10, "NOT_ALLOWED - number of channels opened (2047) has reached the negotiated channel_max (2047)")
+		brokertest.Fails(t, err, 530, 20, 10, "NOT_ALLOWED - number of channels opened (2047) has reached the negotiated channel_max (2047)")
 	})
 }
 
 func TestExclusiveQueuesEndWithTheirSession(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		watcher := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		watcher := brokertest.Channel(t, b)
 		s, err := b.Session()
 		require.NoError(t, err)
 		ch, err := s.Channel()
@@ -51,8 +52,8 @@ func TestExclusiveQueuesEndWithTheirSession(t *testing.T) {
 		}
 		_, err = ch.QueueDelete("deleted", warren.QueueDeleteOptions{})
 		require.NoError(t, err)
-		amQueues(t, watcher, "deleted") // somebody else's now
-		amQueues(t, ch, "shared")
+		brokertest.Queues(t, watcher, "deleted") // somebody else's now
+		brokertest.Queues(t, ch, "shared")
 		require.NoError(t, ch.Close())
 		_, err = watcher.QueueDeclarePassive("mine")
 		require.ErrorIs(t, err, warren.ErrResourceLocked, "a queue outlives the channel that declared it")
@@ -60,14 +61,14 @@ func TestExclusiveQueuesEndWithTheirSession(t *testing.T) {
 		require.NoError(t, s.Close())
 		_, err = watcher.QueueDeclarePassive("mine")
 		require.ErrorIs(t, err, warren.ErrNotFound)
-		amState(t, watcher, "deleted")
-		amState(t, watcher, "shared")
+		brokertest.State(t, watcher, "deleted")
+		brokertest.State(t, watcher, "shared")
 	})
 }
 
 func TestChannelOfTheBrokerEndsItsSession(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch, watcher := amOpen(t, b), amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch, watcher := brokertest.Channel(t, b), brokertest.Channel(t, b)
 		_, err := ch.QueueDeclare("mine", warren.QueueOptions{Exclusive: true})
 		require.NoError(t, err)
 		require.Equal(t, 2, b.Stats().Sessions)
@@ -82,9 +83,9 @@ func TestChannelOfTheBrokerEndsItsSession(t *testing.T) {
 }
 
 func TestSessionCloseEndsItsChannels(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		watcher := amOpen(t, b)
-		amQueues(t, watcher, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		watcher := brokertest.Channel(t, b)
+		brokertest.Queues(t, watcher, "q")
 		s, err := b.Session()
 		require.NoError(t, err)
 		require.NotEmpty(t, s.ID())
@@ -93,15 +94,15 @@ func TestSessionCloseEndsItsChannels(t *testing.T) {
 		require.NoError(t, err)
 		two, err := s.Channel()
 		require.NoError(t, err)
-		amPut(t, one, "", "q", "1")
-		amTake(t, one, "q")
-		c := amConsume(t, two, "q", warren.ConsumeOptions{})
+		brokertest.Put(t, one, "", "q", "1")
+		brokertest.Take(t, one, "q")
+		c := brokertest.Consume(t, two, "q", warren.ConsumeOptions{})
 		errs := make(chan error)
 		go func() { _, err := c.Next(context.Background()); errs <- err }()
 		synctest.Wait()
 		require.NoError(t, s.Close())
 		require.ErrorIs(t, <-errs, warren.ErrClosed)
-		require.Equal(t, warren.Queue{Name: "q", Messages: 1}, amState(t, watcher, "q"))
+		require.Equal(t, warren.Queue{Name: "q", Messages: 1}, brokertest.State(t, watcher, "q"))
 		require.ErrorIs(t, one.Confirm(), warren.ErrClosed)
 		require.ErrorIs(t, two.Confirm(), warren.ErrClosed)
 	})
@@ -126,29 +127,31 @@ func TestAClosedChannelDoesNothing(t *testing.T) {
 		"basic.qos global":         func(ch *warren.Channel) error { return ch.Qos(1, warren.QosOptions{Global: true}) },
 		"basic.consume":            func(ch *warren.Channel) error { _, err := ch.Consume("q", warren.ConsumeOptions{}); return err },
 		"basic.cancel":             func(ch *warren.Channel) error { return ch.Cancel("t") },
-		"basic.publish":            func(ch *warren.Channel) error { return amSend(ch, "", "q", warren.Message{}, warren.PublishOptions{}) },
-		"basic.get":                func(ch *warren.Channel) error { _, _, err := ch.Get("q", true); return err },
-		"basic.ack":                func(ch *warren.Channel) error { return ch.Ack(1, false) },
-		"basic.ack all":            func(ch *warren.Channel) error { return ch.Ack(0, true) },
-		"basic.nack":               func(ch *warren.Channel) error { return ch.Nack(1, false, true) },
-		"basic.reject":             func(ch *warren.Channel) error { return ch.Reject(1, true) },
-		"basic.recover":            func(ch *warren.Channel) error { return ch.Recover(true) },
-		"channel.flow":             func(ch *warren.Channel) error { return ch.Flow(false) },
-		"confirm.select":           func(ch *warren.Channel) error { return ch.Confirm() },
-		"tx.select":                func(ch *warren.Channel) error { return ch.Tx() },
-		"tx.commit":                func(ch *warren.Channel) error { return ch.TxCommit() },
-		"tx.rollback":              func(ch *warren.Channel) error { return ch.TxRollback() },
+		"basic.publish": func(ch *warren.Channel) error {
+			return brokertest.Send(ch, "", "q", warren.Message{}, warren.PublishOptions{})
+		},
+		"basic.get":      func(ch *warren.Channel) error { _, _, err := ch.Get("q", true); return err },
+		"basic.ack":      func(ch *warren.Channel) error { return ch.Ack(1, false) },
+		"basic.ack all":  func(ch *warren.Channel) error { return ch.Ack(0, true) },
+		"basic.nack":     func(ch *warren.Channel) error { return ch.Nack(1, false, true) },
+		"basic.reject":   func(ch *warren.Channel) error { return ch.Reject(1, true) },
+		"basic.recover":  func(ch *warren.Channel) error { return ch.Recover(true) },
+		"channel.flow":   func(ch *warren.Channel) error { return ch.Flow(false) },
+		"confirm.select": func(ch *warren.Channel) error { return ch.Confirm() },
+		"tx.select":      func(ch *warren.Channel) error { return ch.Tx() },
+		"tx.commit":      func(ch *warren.Channel) error { return ch.TxCommit() },
+		"tx.rollback":    func(ch *warren.Channel) error { return ch.TxRollback() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch, watcher := amOpen(t, b), amOpen(t, b)
-				amQueues(t, ch, "q")
-				amPut(t, ch, "", "q", "m")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch, watcher := brokertest.Channel(t, b), brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
+				brokertest.Put(t, ch, "", "q", "m")
 				require.NoError(t, ch.Close())
 				err := do(ch)
 				require.ErrorIs(t, err, warren.ErrClosed)
 				require.ErrorIs(t, err, net.ErrClosed)
-				require.Equal(t, warren.Queue{Name: "q", Messages: 1}, amState(t, watcher, "q"))
+				require.Equal(t, warren.Queue{Name: "q", Messages: 1}, brokertest.State(t, watcher, "q"))
 				require.Equal(t, 1, b.Stats().Queues)
 			})
 		})

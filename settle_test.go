@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestUnknownDeliveryTag(t *testing.T) {
@@ -23,12 +24,12 @@ func TestUnknownDeliveryTag(t *testing.T) {
 	}
 	for name, m := range methods {
 		t.Run(name, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch, other := amOpen(t, b), amOpen(t, b)
-				amQueues(t, ch, "q")
-				amPut(t, ch, "", "q", "1", "2", "3")
-				amTake(t, ch, "q")
-				settled := amTake(t, ch, "q")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch, other := brokertest.Channel(t, b), brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
+				brokertest.Put(t, ch, "", "q", "1", "2", "3")
+				brokertest.Take(t, ch, "q")
+				settled := brokertest.Take(t, ch, "q")
 				require.NoError(t, settled.Ack(false))
 				_, _, err := ch.Get("q", true)
 				require.NoError(t, err)
@@ -43,7 +44,7 @@ func TestUnknownDeliveryTag(t *testing.T) {
 					{"another channel's", other, 1},
 					{"far away", ch, 1 << 63},
 				} {
-					amFails(t, m.settle(c.ch, c.tag), 406, 60, m.method, fmt.Sprintf("PRECONDITION_FAILED - unknown delivery tag %d", c.tag))
+					brokertest.Fails(t, m.settle(c.ch, c.tag), 406, 60, m.method, fmt.Sprintf("PRECONDITION_FAILED - unknown delivery tag %d", c.tag))
 					require.Equal(t, 1, b.Stats().Unacked, "%s: nothing is settled", c.rule)
 					require.Zero(t, b.Stats().Ready, c.rule)
 				}
@@ -55,23 +56,23 @@ func TestUnknownDeliveryTag(t *testing.T) {
 }
 
 func TestDeliveryTagZero(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		require.NoError(t, ch.Ack(0, true), "all of nothing")
 		require.NoError(t, ch.Nack(0, true, true))
-		amQueues(t, ch, "q")
-		amPut(t, ch, "", "q", "1", "2")
-		amTake(t, ch, "q")
-		amTake(t, ch, "q")
+		brokertest.Queues(t, ch, "q")
+		brokertest.Put(t, ch, "", "q", "1", "2")
+		brokertest.Take(t, ch, "q")
+		brokertest.Take(t, ch, "q")
 		const text = "PRECONDITION_FAILED - unknown delivery tag 0"
-		amFails(t, ch.Ack(0, false), 406, 60, 80, text)
-		amFails(t, ch.Nack(0, false, true), 406, 60, 120, text)
-		amFails(t, ch.Reject(0, true), 406, 60, 90, text)
+		brokertest.Fails(t, ch.Ack(0, false), 406, 60, 80, text)
+		brokertest.Fails(t, ch.Nack(0, false, true), 406, 60, 120, text)
+		brokertest.Fails(t, ch.Reject(0, true), 406, 60, 90, text)
 		require.Equal(t, 2, b.Stats().Unacked)
 		require.NoError(t, ch.Nack(0, true, true), "all of them")
 		require.Equal(t, 2, b.Stats().Ready)
-		amTake(t, ch, "q")
-		amTake(t, ch, "q")
+		brokertest.Take(t, ch, "q")
+		brokertest.Take(t, ch, "q")
 		require.NoError(t, ch.Ack(0, true))
 		require.Zero(t, b.Stats().Ready+b.Stats().Unacked)
 	})
@@ -87,25 +88,25 @@ func TestMultipleSettlesAllUpToTheTag(t *testing.T) {
 		"nack requeue": {func(ch *warren.Channel, tag uint64) error { return ch.Nack(tag, true, true) }, []string{"a", "c", "d"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amQueues(t, ch, "q", "r")
-				consumer := amConsume(t, ch, "r", warren.ConsumeOptions{Prefetch: 1})
-				amPut(t, ch, "", "q", amNumbers(6)...)
-				amPut(t, ch, "", "r", "of another queue")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q", "r")
+				consumer := brokertest.Consume(t, ch, "r", warren.ConsumeOptions{Prefetch: 1})
+				brokertest.Put(t, ch, "", "q", brokertest.Letters(6)...)
+				brokertest.Put(t, ch, "", "r", "of another queue")
 				for range 2 {
-					amTake(t, ch, "q") // tags 1 and 2: a, b
+					brokertest.Take(t, ch, "q") // tags 1 and 2: a, b
 				}
-				require.Len(t, amRead(t, consumer), 1) // 3
+				require.Len(t, brokertest.Read(t, consumer), 1) // 3
 				for range 4 {
-					amTake(t, ch, "q") // 4 to 7: c to f
+					brokertest.Take(t, ch, "q") // 4 to 7: c to f
 				}
 				require.NoError(t, consumer.Cancel())
 				require.NoError(t, ch.Ack(2, false))
 				require.NoError(t, c.settle(ch, 5))
 				require.Equal(t, 2, b.Stats().Unacked, "e and f are left")
-				require.Equal(t, c.ready, amDrain(t, ch, "q"))
-				require.Equal(t, name == "nack requeue", len(amDrain(t, ch, "r")) == 1, "all queues of the channel are concerned")
+				require.Equal(t, c.ready, brokertest.Drain(t, ch, "q"))
+				require.Equal(t, name == "nack requeue", len(brokertest.Drain(t, ch, "r")) == 1, "all queues of the channel are concerned")
 				require.NoError(t, ch.Ack(7, true))
 			})
 		})
@@ -113,16 +114,16 @@ func TestMultipleSettlesAllUpToTheTag(t *testing.T) {
 }
 
 func TestManyDeliveriesAreSettledInAnyOrder(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		const n = 300
 		for i := range n {
-			amPut(t, ch, "", "q", fmt.Sprint(i))
+			brokertest.Put(t, ch, "", "q", fmt.Sprint(i))
 		}
 		open := map[uint64]bool{}
 		for range n {
-			open[amTake(t, ch, "q").DeliveryTag] = true
+			open[brokertest.Take(t, ch, "q").DeliveryTag] = true
 		}
 		for i := range n { // 7 and 300 share no divisor: every tag, in a stride
 			tag := uint64(i*7%n + 1)
@@ -138,8 +139,8 @@ func TestManyDeliveriesAreSettledInAnyOrder(t *testing.T) {
 			}
 		}
 		require.NoError(t, ch.Nack(0, true, true))
-		require.Equal(t, len(open), amReady(t, ch, "q"))
-		require.Len(t, amDrain(t, ch, "q"), len(open))
+		require.Equal(t, len(open), brokertest.Ready(t, ch, "q"))
+		require.Len(t, brokertest.Drain(t, ch, "q"), len(open))
 	})
 }
 
@@ -159,13 +160,13 @@ func TestRequeueGoesToTheOldPlace(t *testing.T) {
 	} {
 		for _, by := range []string{"nack", "reject", "recover"} {
 			t.Run(c.rule+"/"+by, func(t *testing.T) {
-				amTest(t, func(t *testing.T, b *warren.Broker) {
-					ch := amOpen(t, b)
-					amQueues(t, ch, "q")
-					amPut(t, ch, "", "q", amNumbers(6)...)
+				brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+					ch := brokertest.Channel(t, b)
+					brokertest.Queues(t, ch, "q")
+					brokertest.Put(t, ch, "", "q", brokertest.Letters(6)...)
 					var held []warren.Delivery
 					for range c.take {
-						held = append(held, amTake(t, ch, "q"))
+						held = append(held, brokertest.Take(t, ch, "q"))
 					}
 					if by == "recover" {
 						for i := range held {
@@ -183,8 +184,8 @@ func TestRequeueGoesToTheOldPlace(t *testing.T) {
 							require.NoError(t, held[i].Reject(true))
 						}
 					}
-					amPut(t, ch, "", "q", "new")
-					require.Equal(t, append(slices.Clone(c.want), "new"), amDrain(t, ch, "q"))
+					brokertest.Put(t, ch, "", "q", "new")
+					require.Equal(t, append(slices.Clone(c.want), "new"), brokertest.Drain(t, ch, "q"))
 				})
 			})
 		}
@@ -192,40 +193,40 @@ func TestRequeueGoesToTheOldPlace(t *testing.T) {
 }
 
 func TestRequeueOfManyKeepsTheOrder(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		const n = 700
 		var want []string
 		for i := range n {
 			want = append(want, fmt.Sprint(i))
 		}
-		amPut(t, ch, "", "q", want...)
+		brokertest.Put(t, ch, "", "q", want...)
 		for _, stride := range []int{7, 11, 13} { // none divides 500
 			var held []warren.Delivery
 			for range 500 {
-				held = append(held, amTake(t, ch, "q"))
+				held = append(held, brokertest.Take(t, ch, "q"))
 			}
 			for i := range held {
 				require.NoError(t, held[i*stride%len(held)].Reject(true))
 			}
 		}
-		require.Equal(t, want, amDrain(t, ch, "q"))
+		require.Equal(t, want, brokertest.Drain(t, ch, "q"))
 	})
 }
 
 func TestRequeuedMessagesGoToWaitingConsumersInOrder(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch, other := amOpen(t, b), amOpen(t, b)
-		amQueues(t, ch, "q")
-		amPut(t, ch, "", "q", "1", "2", "3", "4")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := brokertest.Channel(t, b), brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Put(t, ch, "", "q", "1", "2", "3", "4")
 		for range 4 {
-			amTake(t, ch, "q")
+			brokertest.Take(t, ch, "q")
 		}
-		waiting := amConsume(t, other, "q", warren.ConsumeOptions{})
+		waiting := brokertest.Consume(t, other, "q", warren.ConsumeOptions{})
 		require.NoError(t, ch.Nack(3, true, true))
-		list := amRead(t, waiting)
-		require.Equal(t, []string{"1", "2", "3"}, amBodies(list))
+		list := brokertest.Read(t, waiting)
+		require.Equal(t, []string{"1", "2", "3"}, brokertest.Bodies(list))
 		for _, d := range list {
 			require.True(t, d.Redelivered)
 		}
@@ -238,17 +239,17 @@ func TestMessagesOfAClosedChannelComeBackInOrder(t *testing.T) {
 		"session": func(ch *warren.Channel) error { return ch.Session().Close() },
 	} {
 		t.Run(rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch, other := amOpen(t, b), amOpen(t, b)
-				amQueues(t, ch, "q")
-				c := amConsume(t, ch, "q", warren.ConsumeOptions{})
-				amPut(t, ch, "", "q", "1", "2", "3", "4", "5")
-				amNext(t, c)
-				amNext(t, c)
-				waiting := amConsume(t, other, "q", warren.ConsumeOptions{})
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch, other := brokertest.Channel(t, b), brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
+				c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
+				brokertest.Put(t, ch, "", "q", "1", "2", "3", "4", "5")
+				brokertest.Next(t, c)
+				brokertest.Next(t, c)
+				waiting := brokertest.Consume(t, other, "q", warren.ConsumeOptions{})
 				require.NoError(t, end(ch))
-				list := amRead(t, waiting)
-				require.Equal(t, []string{"1", "2", "3", "4", "5"}, amBodies(list))
+				list := brokertest.Read(t, waiting)
+				require.Equal(t, []string{"1", "2", "3", "4", "5"}, brokertest.Bodies(list))
 				for i, d := range list {
 					require.Equal(t, i < 2, d.Redelivered, "true for those that were delivered")
 				}
@@ -264,46 +265,58 @@ func TestRedelivered(t *testing.T) {
 		want bool
 	}{
 		{"nack", func(t *testing.T, ch *warren.Channel) {
-			d := amTake(t, ch, "q")
+			d := brokertest.Take(t, ch, "q")
 			require.NoError(t, d.Nack(false, true))
 		}, true},
-		{"reject", func(t *testing.T, ch *warren.Channel) { d := amTake(t, ch, "q"); require.NoError(t, d.Reject(true)) }, true},
-		{"recover", func(t *testing.T, ch *warren.Channel) { amTake(t, ch, "q"); require.NoError(t, ch.Recover(true)) }, true},
-		{"recover without requeue, from Get", func(t *testing.T, ch *warren.Channel) { amTake(t, ch, "q"); require.NoError(t, ch.Recover(false)) }, true},
-		{"channel closed", func(t *testing.T, ch *warren.Channel) { amTake(t, ch, "q"); require.NoError(t, ch.Close()) }, true},
-		{"session closed", func(t *testing.T, ch *warren.Channel) { amTake(t, ch, "q"); require.NoError(t, ch.Session().Close()) }, true},
+		{"reject", func(t *testing.T, ch *warren.Channel) {
+			d := brokertest.Take(t, ch, "q")
+			require.NoError(t, d.Reject(true))
+		}, true},
+		{"recover", func(t *testing.T, ch *warren.Channel) {
+			brokertest.Take(t, ch, "q")
+			require.NoError(t, ch.Recover(true))
+		}, true},
+		{"recover without requeue, from Get", func(t *testing.T, ch *warren.Channel) {
+			brokertest.Take(t, ch, "q")
+			require.NoError(t, ch.Recover(false))
+		}, true},
+		{"channel closed", func(t *testing.T, ch *warren.Channel) { brokertest.Take(t, ch, "q"); require.NoError(t, ch.Close()) }, true},
+		{"session closed", func(t *testing.T, ch *warren.Channel) {
+			brokertest.Take(t, ch, "q")
+			require.NoError(t, ch.Session().Close())
+		}, true},
 		{"read by a consumer, channel closed", func(t *testing.T, ch *warren.Channel) {
-			amNext(t, amConsume(t, ch, "q", warren.ConsumeOptions{}))
+			brokertest.Next(t, brokertest.Consume(t, ch, "q", warren.ConsumeOptions{}))
 			require.NoError(t, ch.Close())
 		}, true},
 		{"not read by a consumer that is cancelled", func(t *testing.T, ch *warren.Channel) {
-			c := amConsume(t, ch, "q", warren.ConsumeOptions{})
+			c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
 			require.NoError(t, c.Cancel())
 		}, false},
 		{"not read by a consumer whose channel is closed", func(t *testing.T, ch *warren.Channel) {
-			amConsume(t, ch, "q", warren.ConsumeOptions{})
+			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
 			require.NoError(t, ch.Close())
 		}, false},
 		{"seen before, then not read by a consumer", func(t *testing.T, ch *warren.Channel) {
-			d := amTake(t, ch, "q")
+			d := brokertest.Take(t, ch, "q")
 			require.NoError(t, d.Nack(false, true))
-			c := amConsume(t, ch, "q", warren.ConsumeOptions{})
+			c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
 			require.NoError(t, c.Cancel())
 		}, true},
 		{"rolled back and closed", func(t *testing.T, ch *warren.Channel) {
 			require.NoError(t, ch.Tx())
-			d := amTake(t, ch, "q")
+			d := brokertest.Take(t, ch, "q")
 			require.NoError(t, d.Ack(false))
 			require.NoError(t, ch.Close())
 		}, true},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch, other := amOpen(t, b), amOpen(t, b)
-				amQueues(t, ch, "q")
-				amPut(t, ch, "", "q", "m")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch, other := brokertest.Channel(t, b), brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
+				brokertest.Put(t, ch, "", "q", "m")
 				c.give(t, ch)
-				d := amTake(t, other, "q")
+				d := brokertest.Take(t, other, "q")
 				require.Equal(t, c.want, d.Redelivered)
 				require.Equal(t, "m", string(d.Body))
 			})
@@ -312,38 +325,38 @@ func TestRedelivered(t *testing.T) {
 }
 
 func TestRecoverWithRequeue(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		require.NoError(t, ch.Recover(true), "nothing to recover")
-		amQueues(t, ch, "q", "r")
-		amPut(t, ch, "", "q", "1", "2", "3")
-		amPut(t, ch, "", "r", "4")
-		settled := amTake(t, ch, "q")
-		amTake(t, ch, "q")
-		amTake(t, ch, "r")
+		brokertest.Queues(t, ch, "q", "r")
+		brokertest.Put(t, ch, "", "q", "1", "2", "3")
+		brokertest.Put(t, ch, "", "r", "4")
+		settled := brokertest.Take(t, ch, "q")
+		brokertest.Take(t, ch, "q")
+		brokertest.Take(t, ch, "r")
 		require.NoError(t, settled.Ack(false))
 		require.NoError(t, ch.Recover(true))
-		require.Equal(t, []string{"2", "3"}, amDrain(t, ch, "q"))
-		require.Equal(t, []string{"4"}, amDrain(t, ch, "r"))
+		require.Equal(t, []string{"2", "3"}, brokertest.Drain(t, ch, "q"))
+		require.Equal(t, []string{"4"}, brokertest.Drain(t, ch, "r"))
 		require.ErrorIs(t, ch.Ack(2, false), warren.ErrPreconditionFailed)
 	})
 }
 
 func TestRecoverWithoutRequeueReturnsToTheConsumer(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch, other := amOpen(t, b), amOpen(t, b)
-		amQueues(t, ch, "q")
-		c := amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 4})
-		amPut(t, ch, "", "q", "1", "2", "3", "4")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := brokertest.Channel(t, b), brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 4})
+		brokertest.Put(t, ch, "", "q", "1", "2", "3", "4")
 		for range 3 {
-			amNext(t, c)
+			brokertest.Next(t, c)
 		}
 		require.NoError(t, ch.Ack(2, false))
-		rival := amConsume(t, other, "q", warren.ConsumeOptions{})
+		rival := brokertest.Consume(t, other, "q", warren.ConsumeOptions{})
 		require.NoError(t, ch.Recover(false))
-		require.Empty(t, amRead(t, rival), "nobody else gets them")
-		list := amRead(t, c)
-		require.Equal(t, []string{"1", "3", "4"}, amBodies(list), "before those that are new to it")
+		require.Empty(t, brokertest.Read(t, rival), "nobody else gets them")
+		list := brokertest.Read(t, c)
+		require.Equal(t, []string{"1", "3", "4"}, brokertest.Bodies(list), "before those that are new to it")
 		for i, d := range list {
 			require.EqualValues(t, 4+i, d.DeliveryTag, "with new tags")
 			require.Equal(t, i < 2, d.Redelivered)
@@ -354,30 +367,30 @@ func TestRecoverWithoutRequeueReturnsToTheConsumer(t *testing.T) {
 }
 
 func TestRecoverWithoutRequeueKeepsEachConsumersOrder(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
-		one, two := amConsume(t, ch, "q", warren.ConsumeOptions{}), amConsume(t, ch, "q", warren.ConsumeOptions{})
-		amPut(t, ch, "", "q", "1", "2", "3", "4", "5", "6")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		one, two := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{}), brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
+		brokertest.Put(t, ch, "", "q", "1", "2", "3", "4", "5", "6")
 		for range 3 { // by turns, as the queue gave them out
-			amNext(t, one)
-			amNext(t, two)
+			brokertest.Next(t, one)
+			brokertest.Next(t, two)
 		}
 		require.NoError(t, ch.Recover(false))
-		require.Equal(t, []string{"1", "3", "5"}, amBodies(amRead(t, one)))
-		require.Equal(t, []string{"2", "4", "6"}, amBodies(amRead(t, two)))
+		require.Equal(t, []string{"1", "3", "5"}, brokertest.Bodies(brokertest.Read(t, one)))
+		require.Equal(t, []string{"2", "4", "6"}, brokertest.Bodies(brokertest.Read(t, two)))
 	})
 }
 
 func TestRecoverWithoutRequeueOfACancelledConsumer(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q")
-		c := amConsume(t, ch, "q", warren.ConsumeOptions{})
-		amPut(t, ch, "", "q", "1", "2")
-		require.Len(t, amRead(t, c), 2)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
+		brokertest.Put(t, ch, "", "q", "1", "2")
+		require.Len(t, brokertest.Read(t, c), 2)
 		require.NoError(t, c.Cancel())
 		require.NoError(t, ch.Recover(false))
-		require.Equal(t, []string{"1", "2"}, amDrain(t, ch, "q"), "its deliveries return to the queue")
+		require.Equal(t, []string{"1", "2"}, brokertest.Drain(t, ch, "q"), "its deliveries return to the queue")
 	})
 }

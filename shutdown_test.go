@@ -11,10 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// rpShutdown shuts the broker down in a goroutine and waits until it drains.
-func rpShutdown(ctx context.Context, b *warren.Broker) <-chan error {
+// shutDown shuts the broker down in a goroutine and waits until it drains.
+func shutDown(ctx context.Context, b *warren.Broker) <-chan error {
 	result := make(chan error, 1)
 	go func() { result <- b.Shutdown(ctx) }()
 	synctest.Wait()
@@ -22,14 +23,14 @@ func rpShutdown(ctx context.Context, b *warren.Broker) <-chan error {
 }
 
 func TestShutdownTakesNoNewWork(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		gate := rpNewGate()
-		rpHandle(t, b, "q", gate.serve)
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "other")
-		call := rpGo(t.Context(), b, "q", "running")
-		<-gate.entered
-		down := rpShutdown(t.Context(), b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		gate := brokertest.NewGate()
+		brokertest.Handle(t, b, "q", gate.Serve)
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "other")
+		call := brokertest.Call(t.Context(), b, "q", "running")
+		<-gate.Entered
+		down := shutDown(t.Context(), b)
 		require.Empty(t, down, "it waits for the handler")
 
 		ctx := t.Context()
@@ -40,29 +41,29 @@ func TestShutdownTakesNoNewWork(t *testing.T) {
 		require.ErrorIs(t, err, warren.ErrClosed)
 		_, err = ch.Session().Channel()
 		require.ErrorIs(t, err, warren.ErrClosed)
-		_, err = b.Handle("new", echo)
+		_, err = b.Handle("new", brokertest.Echo)
 		require.ErrorIs(t, err, warren.ErrClosed)
 		_, err = ch.Consume("other", warren.ConsumeOptions{})
 		require.ErrorIs(t, err, warren.ErrClosed)
 
-		close(gate.release)
+		close(gate.Release)
 		require.NoError(t, <-down)
-		require.Equal(t, "running", string((<-call).reply.Body))
-		rpClean(t, b)
+		require.Equal(t, "running", string((<-call).Reply.Body))
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestShutdownServesWhatIsQueued(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		var served atomic.Int32
-		rpHandle(t, b, "q", func(ctx context.Context, req *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "q", func(ctx context.Context, req *warren.Request) (warren.Message, error) {
 			time.Sleep(time.Hour)
 			served.Add(1)
 			return warren.Message{Body: req.Body}, ctx.Err()
 		}, warren.HandleOptions{Concurrency: 2})
-		var calls []<-chan rpResult
+		var calls []<-chan brokertest.CallResult
 		for i := range 11 {
-			calls = append(calls, rpGo(t.Context(), b, "q", strconv.Itoa(i)))
+			calls = append(calls, brokertest.Call(t.Context(), b, "q", strconv.Itoa(i)))
 			synctest.Wait()
 		}
 		start := time.Now()
@@ -70,29 +71,29 @@ func TestShutdownServesWhatIsQueued(t *testing.T) {
 		require.Equal(t, 6*time.Hour, time.Since(start))
 		for i, call := range calls {
 			r := <-call
-			require.NoError(t, r.err)
-			require.Equal(t, strconv.Itoa(i), string(r.reply.Body))
+			require.NoError(t, r.Err)
+			require.Equal(t, strconv.Itoa(i), string(r.Reply.Body))
 		}
 		require.EqualValues(t, 11, served.Load())
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 	})
 }
 
 // While the broker drains, handlers may call, also with contexts made from
 // theirs, and publish, and what they publish to handlers is served.
 func TestHandlersWorkOnWhileTheBrokerDrains(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		var noted atomic.Int32
-		rpHandle(t, b, "note", func(context.Context, *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "note", func(context.Context, *warren.Request) (warren.Message, error) {
 			time.Sleep(time.Hour)
 			noted.Add(1)
 			return warren.Message{}, nil
 		}, warren.HandleOptions{Concurrency: 1})
-		rpHandle(t, b, "inner", rpReply("inner"))
-		gate := rpNewGate()
-		rpHandle(t, b, "outer", func(ctx context.Context, req *warren.Request) (warren.Message, error) {
-			if _, err := gate.serve(ctx, req); err != nil {
+		brokertest.Handle(t, b, "inner", brokertest.Reply("inner"))
+		gate := brokertest.NewGate()
+		brokertest.Handle(t, b, "outer", func(ctx context.Context, req *warren.Request) (warren.Message, error) {
+			if _, err := gate.Serve(ctx, req); err != nil {
 				return warren.Message{}, err
 			}
 			for range 3 {
@@ -104,14 +105,14 @@ func TestHandlersWorkOnWhileTheBrokerDrains(t *testing.T) {
 			defer cancel()
 			return b.Call(ctx, "inner", warren.Message{})
 		})
-		call := rpGo(t.Context(), b, "outer", "x")
-		<-gate.entered
-		down := rpShutdown(t.Context(), b)
+		call := brokertest.Call(t.Context(), b, "outer", "x")
+		<-gate.Entered
+		down := shutDown(t.Context(), b)
 		start := time.Now()
-		close(gate.release)
+		close(gate.Release)
 		r := <-call
-		require.NoError(t, r.err)
-		require.Equal(t, "inner", string(r.reply.Body))
+		require.NoError(t, r.Err)
+		require.Equal(t, "inner", string(r.Reply.Body))
 		require.NoError(t, <-down)
 		require.EqualValues(t, 3, noted.Load())
 		require.Equal(t, 3*time.Hour, time.Since(start))
@@ -119,55 +120,55 @@ func TestHandlersWorkOnWhileTheBrokerDrains(t *testing.T) {
 }
 
 func TestShutdownWaitsForHandlersThatWereStopped(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		gate := rpNewGate()
-		h := rpHandle(t, b, "q", gate.serve)
-		call := rpGo(t.Context(), b, "q", "x")
-		<-gate.entered
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		gate := brokertest.NewGate()
+		h := brokertest.Handle(t, b, "q", gate.Serve)
+		call := brokertest.Call(t.Context(), b, "q", "x")
+		<-gate.Entered
 		h.Stop()
-		down := rpShutdown(t.Context(), b)
+		down := shutDown(t.Context(), b)
 		require.Empty(t, call)
-		close(gate.release)
+		close(gate.Release)
 		require.NoError(t, <-down)
 		r := <-call
-		require.NoError(t, r.err)
-		require.Equal(t, "x", string(r.reply.Body))
+		require.NoError(t, r.Err)
+		require.Equal(t, "x", string(r.Reply.Body))
 	})
 }
 
 func TestCallsThatNobodyServesEndWithShutdown(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "unserved")
-		rpQueue(t, ch, "unread")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "unserved")
+		brokertest.Queues(t, ch, "unread")
 		_, err := ch.Consume("unread", warren.ConsumeOptions{})
 		require.NoError(t, err)
-		gate := rpNewGate()
-		rpHandle(t, b, "q", gate.serve)
-		unserved, unread := rpGo(t.Context(), b, "unserved", "x"), rpGo(t.Context(), b, "unread", "x")
-		served := rpGo(t.Context(), b, "q", "x")
-		<-gate.entered
+		gate := brokertest.NewGate()
+		brokertest.Handle(t, b, "q", gate.Serve)
+		unserved, unread := brokertest.Call(t.Context(), b, "unserved", "x"), brokertest.Call(t.Context(), b, "unread", "x")
+		served := brokertest.Call(t.Context(), b, "q", "x")
+		<-gate.Entered
 		synctest.Wait()
-		down := rpShutdown(t.Context(), b)
+		down := shutDown(t.Context(), b)
 		require.Empty(t, unserved, "as long as the broker lives, somebody may answer")
-		close(gate.release)
+		close(gate.Release)
 		require.NoError(t, <-down)
-		require.NoError(t, (<-served).err)
-		require.ErrorIs(t, (<-unserved).err, warren.ErrClosed)
-		require.ErrorIs(t, (<-unread).err, warren.ErrClosed)
-		rpClean(t, b)
+		require.NoError(t, (<-served).Err)
+		require.ErrorIs(t, (<-unserved).Err, warren.ErrClosed)
+		require.ErrorIs(t, (<-unread).Err, warren.ErrClosed)
+		brokertest.Clean(t, b)
 	})
 }
 
 func TestShutdownCutsHandlersShortWhenItsContextEnds(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		cut := make(chan error, 1)
-		rpHandle(t, b, "q", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
+		brokertest.Handle(t, b, "q", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
 			<-ctx.Done()
 			cut <- ctx.Err()
 			return warren.Message{}, ctx.Err()
 		}, warren.HandleOptions{Concurrency: 1})
-		running, queued := rpGo(t.Context(), b, "q", "1"), rpGo(t.Context(), b, "q", "2")
+		running, queued := brokertest.Call(t.Context(), b, "q", "1"), brokertest.Call(t.Context(), b, "q", "2")
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
 		defer cancel()
@@ -175,51 +176,51 @@ func TestShutdownCutsHandlersShortWhenItsContextEnds(t *testing.T) {
 		require.ErrorIs(t, b.Shutdown(ctx), context.DeadlineExceeded)
 		require.Equal(t, 3*time.Hour, time.Since(start))
 		require.ErrorIs(t, <-cut, context.Canceled)
-		require.ErrorIs(t, (<-running).err, warren.ErrClosed)
-		require.ErrorIs(t, (<-queued).err, warren.ErrClosed)
+		require.ErrorIs(t, (<-running).Err, warren.ErrClosed)
+		require.ErrorIs(t, (<-queued).Err, warren.ErrClosed)
 		require.NoError(t, b.Close())
-		rpClean(t, b)
+		brokertest.Clean(t, b)
 		require.Empty(t, cut, "the second request was not started")
 	})
 }
 
 func TestShutdownTwiceAndThenClose(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		gate := rpNewGate()
-		rpHandle(t, b, "q", gate.serve)
-		call := rpGo(t.Context(), b, "q", "x")
-		<-gate.entered
-		first, second := rpShutdown(t.Context(), b), rpShutdown(t.Context(), b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		gate := brokertest.NewGate()
+		brokertest.Handle(t, b, "q", gate.Serve)
+		call := brokertest.Call(t.Context(), b, "q", "x")
+		<-gate.Entered
+		first, second := shutDown(t.Context(), b), shutDown(t.Context(), b)
 		require.Empty(t, first)
 		require.Empty(t, second)
-		close(gate.release)
+		close(gate.Release)
 		require.NoError(t, <-first)
 		require.NoError(t, <-second)
-		require.NoError(t, (<-call).err)
+		require.NoError(t, (<-call).Err)
 		require.NoError(t, b.Shutdown(t.Context()))
 		require.NoError(t, b.Close())
 	})
 }
 
 func TestCloseCutsAShutdownShort(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		gate := rpNewGate()
-		rpHandle(t, b, "q", gate.serve)
-		call := rpGo(t.Context(), b, "q", "x")
-		<-gate.entered
-		down := rpShutdown(t.Context(), b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		gate := brokertest.NewGate()
+		brokertest.Handle(t, b, "q", gate.Serve)
+		call := brokertest.Call(t.Context(), b, "q", "x")
+		<-gate.Entered
+		down := shutDown(t.Context(), b)
 		require.NoError(t, b.Close())
-		require.ErrorIs(t, (<-call).err, warren.ErrClosed)
+		require.ErrorIs(t, (<-call).Err, warren.ErrClosed)
 		require.NoError(t, <-down)
 	})
 }
 
 func TestShutdownOfAnIdleBroker(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		rpHandle(t, b, "q", echo)
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "left")
-		rpNumbers(t, ch, "left", 3)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		brokertest.Handle(t, b, "q", brokertest.Echo)
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "left")
+		brokertest.Fill(t, ch, "left", brokertest.Numbers(0, 2)...)
 		for range 5 {
 			_, err := b.Call(t.Context(), "q", warren.Message{})
 			require.NoError(t, err)
@@ -235,12 +236,12 @@ func TestShutdownOfAnIdleBroker(t *testing.T) {
 // counts as well.
 func TestShutdownSeesWorkThatMovesFromHandlerToHandler(t *testing.T) {
 	for range 100 {
-		rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 			const stations = 20
-			ch := rpChannel(t, b)
+			ch := brokertest.Channel(t, b)
 			var last atomic.Int32
 			for i := range stations {
-				rpHandle(t, b, strconv.Itoa(i), func(ctx context.Context, req *warren.Request) (warren.Message, error) {
+				brokertest.Handle(t, b, strconv.Itoa(i), func(ctx context.Context, req *warren.Request) (warren.Message, error) {
 					if i == stations-1 {
 						last.Add(1)
 						return warren.Message{}, nil

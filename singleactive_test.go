@@ -9,7 +9,7 @@ import (
 )
 
 func TestOneConsumerAtATimeIsActive(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{SingleActiveConsumer: true})
 		first := t.consume(t.open(), "q", warren.ConsumeOptions{Prefetch: 1})
@@ -23,16 +23,16 @@ func TestOneConsumerAtATimeIsActive(t *testing.T) {
 	})
 }
 
-// boLeavings are the ways to be no consumer any more, and what the next one
+// leavings are the ways to be no consumer any more, and what the next one
 // gets: what its predecessor has not settled, at once or later.
-var boLeavings = map[string]struct {
-	leave func(t *boEnv, ch boChannel)
+var leavings = map[string]struct {
+	leave func(t *both, ch sideChannel)
 	next  []string
 }{
-	"cancel":                 {func(t *boEnv, ch boChannel) { require.NoError(t, ch.Cancel("active")) }, []string{"3", "4"}},
-	"close":                  {func(t *boEnv, ch boChannel) { require.NoError(t, ch.Close()) }, []string{"1'", "2'", "3", "4"}},
-	"loss of the connection": {func(t *boEnv, ch boChannel) { ch.Lose() }, []string{"1'", "2'", "3", "4"}},
-	"an error": {func(t *boEnv, ch boChannel) {
+	"cancel":                 {func(t *both, ch sideChannel) { require.NoError(t, ch.Cancel("active")) }, []string{"3", "4"}},
+	"close":                  {func(t *both, ch sideChannel) { require.NoError(t, ch.Close()) }, []string{"1'", "2'", "3", "4"}},
+	"loss of the connection": {func(t *both, ch sideChannel) { ch.Lose() }, []string{"1'", "2'", "3", "4"}},
+	"an error": {func(t *both, ch sideChannel) {
 		if ch.Ack(99, false); t.native { // where an error closes nothing
 			ch.Close()
 		}
@@ -40,8 +40,8 @@ var boLeavings = map[string]struct {
 }
 
 func TestTheNextConsumerBecomesActive(t *testing.T) {
-	boEach(t, boLeavings, func(t *boEnv, c struct {
-		leave func(t *boEnv, ch boChannel)
+	eachBoth(t, leavings, func(t *both, c struct {
+		leave func(t *both, ch sideChannel)
 		next  []string
 	}) {
 		ch, leaving := t.open(), t.open()
@@ -61,7 +61,7 @@ func TestTheNextConsumerBecomesActive(t *testing.T) {
 }
 
 func TestWhatTheActiveConsumerHadComesBackAfterItsCancel(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch, leaving := t.open(), t.open()
 		t.declare(ch, "q", warren.QueueOptions{SingleActiveConsumer: true})
 		active := t.consume(leaving, "q", warren.ConsumeOptions{Tag: "active", Prefetch: 2})
@@ -77,7 +77,7 @@ func TestWhatTheActiveConsumerHadComesBackAfterItsCancel(t *testing.T) {
 }
 
 func TestConsumersThatWaitMayLeave(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch, waiting := t.open(), t.open()
 		t.declare(ch, "q", warren.QueueOptions{SingleActiveConsumer: true, AutoDelete: true})
 		active := t.consume(ch, "q", warren.ConsumeOptions{Tag: "active"})
@@ -91,20 +91,20 @@ func TestConsumersThatWaitMayLeave(t *testing.T) {
 }
 
 func TestAQueueWithASingleActiveConsumerRefuses(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{SingleActiveConsumer: true})
 		t.declare(ch, "quorum", warren.QueueOptions{
 			Durable: true, SingleActiveConsumer: true, Args: warren.Table{"x-queue-type": "quorum"},
 		})
 		t.put(ch, "q", "1")
-		t.refuses(403, "ACCESS_REFUSED - queue 'q' in vhost '/' in exclusive use", func(ch boChannel) error {
+		t.refuses(403, "ACCESS_REFUSED - queue 'q' in vhost '/' in exclusive use", func(ch sideChannel) error {
 			_, err := ch.Consume("q", warren.ConsumeOptions{Exclusive: true})
 			return err
 		})
 		for queue, kind := range map[string]string{"q": "classic", "quorum": "quorum"} {
 			for _, autoAck := range []bool{false, true} {
-				t.refuses(405, "RESOURCE_LOCKED - cannot obtain access to locked queue '"+queue+"' in vhost '/'. basic.get operations are not supported by "+kind+" queues with single active consumer", func(ch boChannel) error {
+				t.refuses(405, "RESOURCE_LOCKED - cannot obtain access to locked queue '"+queue+"' in vhost '/'. basic.get operations are not supported by "+kind+" queues with single active consumer", func(ch sideChannel) error {
 					_, _, err := ch.Get(queue, autoAck)
 					return err
 				})
@@ -115,7 +115,7 @@ func TestAQueueWithASingleActiveConsumerRefuses(t *testing.T) {
 }
 
 func TestImmediateMeansTheActiveConsumer(t *testing.T) {
-	boTest(t, func(t *boEnv) {
+	runBoth(t, func(t *both) {
 		ch := t.open()
 		t.declare(ch, "q", warren.QueueOptions{SingleActiveConsumer: true})
 		t.consume(t.open(), "q", warren.ConsumeOptions{Prefetch: 1})

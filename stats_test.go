@@ -8,10 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestStatsOfAnEmptyBroker(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		// The default exchange and the five that AMQP brokers predeclare.
 		require.Equal(t, warren.Stats{VirtualHosts: 1, Exchanges: 6}, b.Stats())
 		_, err := b.VirtualHostDeclare("v")
@@ -23,10 +24,10 @@ func TestStatsOfAnEmptyBroker(t *testing.T) {
 }
 
 func TestStatsFollowAMessage(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
-		rpPublish(t, ch, "q", "1", "2", "3")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Fill(t, ch, "q", "1", "2", "3")
 		s := b.Stats()
 		require.Equal(t, 1, s.Sessions)
 		require.Equal(t, 1, s.Queues)
@@ -63,13 +64,13 @@ func TestStatsFollowAMessage(t *testing.T) {
 }
 
 func TestStatsOfRequesters(t *testing.T) {
-	rpBubble(t, &warren.Options{ReplyBuffer: 2}, func(t *testing.T, b *warren.Broker) {
-		ch := rpChannel(t, b)
-		rpQueue(t, ch, "q")
+	brokertest.RunWith(t, &warren.Options{ReplyBuffer: 2}, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		c, err := ch.Consume(warren.DirectReplyTo, warren.ConsumeOptions{NoAck: true})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
-		call := rpGo(ctx, b, "q", "call")
+		call := brokertest.Call(ctx, b, "q", "call")
 		synctest.Wait()
 		require.NoError(t, ch.Publish(ctx, "", "q", warren.Message{ReplyTo: warren.DirectReplyTo}, warren.PublishOptions{}))
 		require.Equal(t, 2, b.Stats().Requesters)
@@ -80,7 +81,7 @@ func TestStatsOfRequesters(t *testing.T) {
 		second, _, err := ch.Get("q", true)
 		require.NoError(t, err)
 		cancel()
-		require.ErrorIs(t, (<-call).err, context.Canceled)
+		require.ErrorIs(t, (<-call).Err, context.Canceled)
 		require.Equal(t, 1, b.Stats().Requesters)
 		reply := func(to string) {
 			require.NoError(t, ch.Publish(t.Context(), "", to, warren.Message{}, warren.PublishOptions{}))
@@ -106,7 +107,7 @@ func TestStatsOfRequesters(t *testing.T) {
 
 // No table keeps an entry of what has come and gone.
 func TestNothingStaysOfWhatHasGone(t *testing.T) {
-	rpBubble(t, nil, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		for range 20 {
 			s, err := b.Session()
 			require.NoError(t, err)
@@ -121,7 +122,7 @@ func TestNothingStaysOfWhatHasGone(t *testing.T) {
 			require.NoError(t, err)
 			_, err = ch.Consume(warren.DirectReplyTo, warren.ConsumeOptions{NoAck: true})
 			require.NoError(t, err)
-			h := rpHandle(t, b, "rpc", echo)
+			h := brokertest.Handle(t, b, "rpc", brokertest.Echo)
 			_, err = b.Call(t.Context(), "rpc", warren.Message{})
 			require.NoError(t, err)
 			_, err = b.Call(t.Context(), "nobody", warren.Message{})

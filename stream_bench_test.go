@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 // BenchmarkStreamReaders gives each message to 10 consumers that ack: by a
@@ -23,7 +24,7 @@ func BenchmarkStreamReaders(b *testing.B) {
 		{"stream", warren.QueueOptions{Type: warren.Stream, Durable: true, MaxLength: 10_000}, 1},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			ch := benchChannelOf(b, warren.New(nil))
+			ch := brokertest.Channel(b, brokertest.New(b, nil))
 			var read atomic.Int64
 			done := make(chan struct{})
 			total := int64(-1)
@@ -74,7 +75,7 @@ func BenchmarkStreamReaders(b *testing.B) {
 func BenchmarkStreamHeap(b *testing.B) {
 	for name, o := range map[string]warren.QueueOptions{"queue": {}, "stream": {Type: warren.Stream, Durable: true}} {
 		b.Run(name, func(b *testing.B) {
-			ch := benchChannelOf(b, warren.New(&warren.Options{MemoryLimit: -1}))
+			ch := brokertest.Channel(b, brokertest.New(b, &warren.Options{MemoryLimit: -1}))
 			if _, err := ch.QueueDeclare("q", o); err != nil {
 				b.Fatal(err)
 			}
@@ -103,7 +104,7 @@ func benchHeap() uint64 {
 // BenchmarkStreamFilter reads what a filter lets through of 100,000 messages
 // with 1,000 values.
 func BenchmarkStreamFilter(b *testing.B) {
-	ch := benchChannelOf(b, warren.New(&warren.Options{MemoryLimit: -1}))
+	ch := brokertest.Channel(b, brokertest.New(b, &warren.Options{MemoryLimit: -1}))
 	if _, err := ch.QueueDeclare("s", warren.QueueOptions{Type: warren.Stream, Durable: true}); err != nil {
 		b.Fatal(err)
 	}

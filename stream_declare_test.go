@@ -8,23 +8,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// amStream declares a stream.
-func amStream(t testing.TB, ch *warren.Channel, name string, o warren.QueueOptions) {
-	t.Helper()
-	o.Type, o.Durable = warren.Stream, true
-	_, err := ch.QueueDeclare(name, o)
-	require.NoError(t, err)
-}
-
-// amBadArg is what is said of an argument for the stream s with a bad value.
-func amBadArg(name, problem string) string {
+// badArg is what is said of an argument for the stream s with a bad value.
+func badArg(name, problem string) string {
 	return "PRECONDITION_FAILED - invalid arg '" + name + "' for queue 's' in vhost '/': " + problem
 }
 
-// amForeignArg is what is said of an argument that streams do not have.
-func amForeignArg(name string) string {
+// foreignArg is what is said of an argument that streams do not have.
+func foreignArg(name string) string {
 	return "PRECONDITION_FAILED - invalid arg '" + name + "' for queue 's' in vhost '/' of queue type rabbit_stream_queue"
 }
 
@@ -43,23 +36,23 @@ func TestStreamsRefuseWhatTheyCannotBe(t *testing.T) {
 		"transient":            {warren.QueueOptions{}, property("non-durable")},
 		"auto-delete":          {warren.QueueOptions{Durable: true, AutoDelete: true, Exclusive: true}, property("auto-delete")},
 		"exclusive":            {warren.QueueOptions{Durable: true, Exclusive: true}, property("exclusive-owner")},
-		"arguments come first": {warren.QueueOptions{Args: warren.Table{"x-max-age": "x"}}, amBadArg("x-max-age", "invalid_max_age")},
-		"age of another type":  {arg("x-max-age", 5), amBadArg("x-max-age", "{unacceptable_type,long}")},
-		"negative length":      {arg("x-max-length", -1), amBadArg("x-max-length", "{value_negative,-1}")},
-		"negative bytes":       {arg("x-max-length-bytes", int8(-1)), amBadArg("x-max-length-bytes", "{value_negative,-1}")},
-		"text for bytes":       {arg("x-max-length-bytes", "x"), amBadArg("x-max-length-bytes", `"expected integer, got longstr"`)},
-		"negative segment":     {arg("x-stream-max-segment-size-bytes", -1), amBadArg("x-stream-max-segment-size-bytes", "{value_negative,-1}")},
-		"text for a segment":   {arg("x-stream-max-segment-size-bytes", "x"), amBadArg("x-stream-max-segment-size-bytes", `"expected integer, got longstr"`)},
+		"arguments come first": {warren.QueueOptions{Args: warren.Table{"x-max-age": "x"}}, badArg("x-max-age", "invalid_max_age")},
+		"age of another type":  {arg("x-max-age", 5), badArg("x-max-age", "{unacceptable_type,long}")},
+		"negative length":      {arg("x-max-length", -1), badArg("x-max-length", "{value_negative,-1}")},
+		"negative bytes":       {arg("x-max-length-bytes", int8(-1)), badArg("x-max-length-bytes", "{value_negative,-1}")},
+		"text for bytes":       {arg("x-max-length-bytes", "x"), badArg("x-max-length-bytes", `"expected integer, got longstr"`)},
+		"negative segment":     {arg("x-stream-max-segment-size-bytes", -1), badArg("x-stream-max-segment-size-bytes", "{value_negative,-1}")},
+		"text for a segment":   {arg("x-stream-max-segment-size-bytes", "x"), badArg("x-stream-max-segment-size-bytes", `"expected integer, got longstr"`)},
 		"huge segment":         {arg("x-stream-max-segment-size-bytes", int64(3000000001)), "PRECONDITION_FAILED - Exceeded max value for x-stream-max-segment-size-bytes"},
-		"leader of nowhere":    {arg("x-queue-leader-locator", "x"), amBadArg("x-queue-leader-locator", "invalid_queue_locator_arg")},
-		"no cluster":           {arg("x-initial-cluster-size", 0), amBadArg("x-initial-cluster-size", "{value_zero,0}")},
+		"leader of nowhere":    {arg("x-queue-leader-locator", "x"), badArg("x-queue-leader-locator", "invalid_queue_locator_arg")},
+		"no cluster":           {arg("x-initial-cluster-size", 0), badArg("x-initial-cluster-size", "{value_zero,0}")},
 		"small filter":         {arg("x-stream-filter-size-bytes", 15), "PRECONDITION_FAILED - Invalid value for  x-stream-filter-size-bytes"},
 		"dead letters of another type": {arg("x-dead-letter-exchange", 5),
 			"PRECONDITION_FAILED - invalid type 'long' for arg 'x-dead-letter-exchange' in queue 's' in vhost '/'"},
-		"a foreign argument, whatever its value": {arg("x-expires", "x"), amForeignArg("x-expires")},
+		"a foreign argument, whatever its value": {arg("x-expires", "x"), foreignArg("x-expires")},
 	}
 	for _, age := range []string{"", "1", "h", "0s", "1x", "1H", "-1s", "+1s", "1h2m", " 1h"} {
-		rules["age "+age] = rule{arg("x-max-age", age), amBadArg("x-max-age", "invalid_max_age")}
+		rules["age "+age] = rule{arg("x-max-age", age), badArg("x-max-age", "invalid_max_age")}
 	}
 	foreignArgs := warren.Table{
 		"x-expires": 1000, "x-message-ttl": 1000, "x-dead-letter-exchange": "x", "x-overflow": "drop-head", "x-delivery-limit": 5,
@@ -67,34 +60,34 @@ func TestStreamsRefuseWhatTheyCannotBe(t *testing.T) {
 		"x-queue-master-locator": "client-local", "x-quorum-initial-group-size": 1, "x-dead-letter-strategy": "at-most-once",
 	}
 	for name, v := range foreignArgs {
-		rules[name] = rule{arg(name, v), amForeignArg(name)}
+		rules[name] = rule{arg(name, v), foreignArg(name)}
 	}
 	for name, c := range rules {
 		t.Run(name, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 				c.o.Type = warren.Stream
-				_, err := amOpen(t, b).QueueDeclare("s", c.o)
-				amFails(t, err, 406, 50, 10, c.text)
+				_, err := brokertest.Channel(t, b).QueueDeclare("s", c.o)
+				brokertest.Fails(t, err, 406, 50, 10, c.text)
 			})
 		})
 	}
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		_, err := ch.QueueDeclare("", warren.QueueOptions{Type: warren.Stream, Durable: true})
-		amFails(t, err, 406, 50, 10, "PRECONDITION_FAILED - Cannot declare a server-named queue for type rabbit_stream_queue")
+		brokertest.Fails(t, err, 406, 50, 10, "PRECONDITION_FAILED - Cannot declare a server-named queue for type rabbit_stream_queue")
 	})
 }
 
 func TestStreamsTakeTheirArguments(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		for _, args := range []warren.Table{
 			{"x-max-age": "1h"}, {"x-max-age": "99999999999999999999Y"}, {"x-max-length-bytes": 0}, {"x-max-length": 10},
 			{"x-stream-max-segment-size-bytes": int64(3000000000)}, {"x-stream-max-segment-size-bytes": 0}, {"x-stream-filter-size-bytes": 16},
 			{"x-initial-cluster-size": 1}, {"x-queue-leader-locator": "client-local"}, {"x-unknown": true},
 		} {
-			amStream(t, ch, "s", warren.QueueOptions{Args: args})
-			amPut(t, ch, "", "s", "m")
+			brokertest.Stream(t, ch, "s", warren.QueueOptions{Args: args})
+			brokertest.Put(t, ch, "", "s", "m")
 			n, err := ch.QueueDelete("s", warren.QueueDeleteOptions{})
 			require.NoError(t, err)
 			require.Equal(t, 1, n)
@@ -103,8 +96,8 @@ func TestStreamsTakeTheirArguments(t *testing.T) {
 }
 
 func TestStreamOptionsAreArguments(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		for _, c := range []struct {
 			o    warren.QueueOptions
 			args warren.Table
@@ -114,7 +107,7 @@ func TestStreamOptionsAreArguments(t *testing.T) {
 			{warren.QueueOptions{MaxSegmentBytes: 5000}, warren.Table{"x-stream-max-segment-size-bytes": uint16(5000)}},
 			{warren.QueueOptions{MaxLength: 5, MaxLengthBytes: 6}, warren.Table{"x-max-length": 5, "x-max-length-bytes": 6}},
 		} {
-			amStream(t, ch, "s", c.o)
+			brokertest.Stream(t, ch, "s", c.o)
 			c.args["x-queue-type"] = "stream"
 			_, err := ch.QueueDeclare("s", warren.QueueOptions{Durable: true, Args: c.args})
 			require.NoError(t, err)
@@ -126,8 +119,8 @@ func TestStreamOptionsAreArguments(t *testing.T) {
 		for _, kind := range []warren.QueueType{warren.Classic, warren.Quorum} {
 			_, err := ch.QueueDeclare(string(kind), warren.QueueOptions{Type: kind})
 			require.NoError(t, err)
-			amPut(t, ch, "", string(kind), "m")
-			require.Equal(t, []string{"m"}, amDrain(t, ch, string(kind)))
+			brokertest.Put(t, ch, "", string(kind), "m")
+			require.Equal(t, []string{"m"}, brokertest.Drain(t, ch, string(kind)))
 		}
 	})
 }
@@ -165,15 +158,15 @@ func TestAStreamIsDeclaredAgainAsItIs(t *testing.T) {
 		"unknown":     {stream(warren.Table{"x-foo": 1}), stream(warren.Table{"x-foo": 2}), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
 				_, err := ch.QueueDeclare("s", c.was)
 				require.NoError(t, err)
 				_, err = ch.QueueDeclare("s", c.is)
 				if c.text == "" {
 					require.NoError(t, err)
 				} else {
-					amFails(t, err, 406, 50, 10, c.text)
+					brokertest.Fails(t, err, 406, 50, 10, c.text)
 				}
 			})
 		})
@@ -181,22 +174,22 @@ func TestAStreamIsDeclaredAgainAsItIs(t *testing.T) {
 }
 
 func TestOtherQueuesRefuseArgumentsOfStreams(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		args := warren.Table{"x-max-age": 5, "x-stream-max-segment-size-bytes": "x", "x-stream-filter-size-bytes": 1, "x-initial-cluster-size": 0,
 			"x-quorum-initial-group-size": 3, "x-dead-letter-strategy": "at-most-once", "x-max-in-memory-length": 5, "x-max-in-memory-bytes": 5}
 		for name, v := range args {
 			_, err := ch.QueueDeclare("q", warren.QueueOptions{Args: warren.Table{name: v}})
-			amFails(t, err, 406, 50, 10, "PRECONDITION_FAILED - invalid arg '"+name+"' for queue 'q' in vhost '/' of queue type rabbit_classic_queue")
+			brokertest.Fails(t, err, 406, 50, 10, "PRECONDITION_FAILED - invalid arg '"+name+"' for queue 'q' in vhost '/' of queue type rabbit_classic_queue")
 		}
-		amQueues(t, ch, "q")
+		brokertest.Queues(t, ch, "q")
 		for name, o := range map[string]warren.ConsumeOptions{
 			"x-stream-offset":           {Offset: warren.StreamNext()},
 			"x-stream-filter":           {Filter: []string{"a"}},
 			"x-stream-match-unfiltered": {Args: warren.Table{"x-stream-match-unfiltered": math.Pi}},
 		} {
 			_, err := ch.Consume("q", o)
-			amFails(t, err, 406, 60, 20, "PRECONDITION_FAILED - invalid arg '"+name+"' for queue 'q' in vhost '/' of queue type rabbit_classic_queue")
+			brokertest.Fails(t, err, 406, 60, 20, "PRECONDITION_FAILED - invalid arg '"+name+"' for queue 'q' in vhost '/' of queue type rabbit_classic_queue")
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestAStreamKeepsNoMoreThanItsLimits(t *testing.T) {
@@ -34,16 +35,16 @@ func TestAStreamKeepsNoMoreThanItsLimits(t *testing.T) {
 		"just within a limit": {warren.QueueOptions{MaxLength: 80}, 80, 80, 80},
 	} {
 		t.Run(name, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amStream(t, ch, "s", c.o)
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Stream(t, ch, "s", c.o)
 				for i := range c.put {
-					amPut(t, ch, "", "s", body)
-					require.LessOrEqual(t, amReady(t, ch, "s"), max(c.high, 1), "after %d", i)
+					brokertest.Put(t, ch, "", "s", body)
+					require.LessOrEqual(t, brokertest.Ready(t, ch, "s"), max(c.high, 1), "after %d", i)
 				}
-				n := amReady(t, ch, "s")
+				n := brokertest.Ready(t, ch, "s")
 				require.GreaterOrEqual(t, n, c.low)
-				list := amOffsets(t, amRead(t, amReader(t, b, warren.StreamFirst(), 2000)))
+				list := offsetsOf(t, brokertest.Read(t, streamReader(t, b, warren.StreamFirst(), 2000)))
 				require.Len(t, list, min(n, 2000))
 				require.Equal(t, int64(c.put-n), list[0], "the oldest have gone, and offsets go on")
 				s := b.Stats()
@@ -55,71 +56,71 @@ func TestAStreamKeepsNoMoreThanItsLimits(t *testing.T) {
 }
 
 func TestMessagesOfAStreamGoByTheirAge(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amStream(t, ch, "s", warren.QueueOptions{MaxAge: 80 * time.Second})
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Stream(t, ch, "s", warren.QueueOptions{MaxAge: 80 * time.Second})
 		for i := range 200 { // one a second
-			amPut(t, ch, "", "s", fmt.Sprint(i))
-			n := amReady(t, ch, "s")
+			brokertest.Put(t, ch, "", "s", fmt.Sprint(i))
+			n := brokertest.Ready(t, ch, "s")
 			require.GreaterOrEqual(t, n, min(i+1, 80))
 			require.LessOrEqual(t, n, 91, "a segment spans an eighth of it")
 			time.Sleep(time.Second)
 		}
 		time.Sleep(79 * time.Second)
 		synctest.Wait()
-		require.Zero(t, amReady(t, ch, "s"), "the last ones, too, go by themselves")
+		require.Zero(t, brokertest.Ready(t, ch, "s"), "the last ones, too, go by themselves")
 		require.Zero(t, b.Stats().Bytes)
-		r := amReader(t, b, warren.StreamFirst(), 10)
-		amPut(t, ch, "", "s", "200")
-		d := amNext(t, r)
-		require.Equal(t, []int64{200}, amOffsets(t, []warren.Delivery{d}))
+		r := streamReader(t, b, warren.StreamFirst(), 10)
+		brokertest.Put(t, ch, "", "s", "200")
+		d := brokertest.Next(t, r)
+		require.Equal(t, []int64{200}, offsetsOf(t, []warren.Delivery{d}))
 		time.Sleep(80 * time.Second)
 		synctest.Wait()
-		require.Zero(t, amReady(t, ch, "s"))
+		require.Zero(t, brokertest.Ready(t, ch, "s"))
 		require.NoError(t, d.Ack(false), "what was lent can be settled")
 	})
 }
 
 func TestAReaderThatWasOvertakenGoesOnAtTheOldestMessage(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amStream(t, ch, "s", warren.QueueOptions{MaxLength: 8})
-		r := amReader(t, b, warren.StreamNext(), 2)
-		amPut(t, ch, "", "s", amRange(0, 99)...)
-		require.Equal(t, append(amRange(0, 1), amRange(92, 99)...), amPull(t, r))
-		require.Equal(t, amRange(92, 99), amPull(t, amReader(t, b, warren.StreamOffset(5), 2)))
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Stream(t, ch, "s", warren.QueueOptions{MaxLength: 8})
+		r := streamReader(t, b, warren.StreamNext(), 2)
+		brokertest.Put(t, ch, "", "s", brokertest.Numbers(0, 99)...)
+		require.Equal(t, append(brokertest.Numbers(0, 1), brokertest.Numbers(92, 99)...), readAcking(t, r))
+		require.Equal(t, brokertest.Numbers(92, 99), readAcking(t, streamReader(t, b, warren.StreamOffset(5), 2)))
 	})
 }
 
 func TestReadersKeepNothingOfAStream(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amStream(t, ch, "s", warren.QueueOptions{MaxAge: time.Second})
-		r := amReader(t, b, warren.StreamNext(), 5)
-		amPut(t, ch, "", "s", amRange(1, 100)...)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Stream(t, ch, "s", warren.QueueOptions{MaxAge: time.Second})
+		r := streamReader(t, b, warren.StreamNext(), 5)
+		brokertest.Put(t, ch, "", "s", brokertest.Numbers(1, 100)...)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		require.Zero(t, b.Stats().Ready)
 		require.Zero(t, b.Stats().Bytes)
-		require.Equal(t, amRange(1, 5), amPull(t, r), "what had arrived")
+		require.Equal(t, brokertest.Numbers(1, 5), readAcking(t, r), "what had arrived")
 	})
 }
 
 func TestAStreamCountsAgainstTheMemoryLimit(t *testing.T) {
 	const limit = 100 << 10
-	amTestWith(t, &warren.Options{MemoryLimit: limit}, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amStream(t, ch, "s", warren.QueueOptions{MaxAge: time.Minute})
+	brokertest.RunWith(t, &warren.Options{MemoryLimit: limit}, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Stream(t, ch, "s", warren.QueueOptions{MaxAge: time.Minute})
 		body := strings.Repeat("x", 1000)
 		for range limit / 1100 {
-			amPut(t, ch, "", "s", body)
+			brokertest.Put(t, ch, "", "s", body)
 		}
-		amPut(t, ch, "", "s", body)
+		brokertest.Put(t, ch, "", "s", body)
 		full, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.ErrorIs(t, ch.Publish(full, "", "s", warren.Message{}, warren.PublishOptions{}), context.DeadlineExceeded)
 		require.NoError(t, ch.Publish(t.Context(), "", "s", warren.Message{}, warren.PublishOptions{}), "what has gone makes room")
-		require.Equal(t, 1, amReady(t, ch, "s"))
+		require.Equal(t, 1, brokertest.Ready(t, ch, "s"))
 	})
 }
 
@@ -127,7 +128,7 @@ func TestCallsThroughAStream(t *testing.T) {
 	answer := func(c *warren.Consumer, ch *warren.Channel) {
 		d, err := c.Next(context.Background())
 		if err == nil && d.Ack(false) == nil {
-			amSend(ch, "", d.ReplyTo, warren.Message{Body: append([]byte("re: "), d.Body...), CorrelationId: d.CorrelationId}, warren.PublishOptions{})
+			brokertest.Send(ch, "", d.ReplyTo, warren.Message{Body: append([]byte("re: "), d.Body...), CorrelationId: d.CorrelationId}, warren.PublishOptions{})
 		}
 	}
 	call := func(b *warren.Broker) (string, error) {
@@ -135,11 +136,11 @@ func TestCallsThroughAStream(t *testing.T) {
 		return string(m.Body), err
 	}
 	t.Run("the first reader that answers", func(t *testing.T) {
-		amTest(t, func(t *testing.T, b *warren.Broker) {
-			ch := amOpen(t, b)
-			amStreamOf(t, ch)
+		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+			ch := brokertest.Channel(t, b)
+			streamOf(t, ch)
 			for range 2 {
-				go answer(amReader(t, b, warren.StreamNext(), 1), ch)
+				go answer(streamReader(t, b, warren.StreamNext(), 1), ch)
 			}
 			reply, err := call(b)
 			require.NoError(t, err)
@@ -147,8 +148,8 @@ func TestCallsThroughAStream(t *testing.T) {
 		})
 	})
 	t.Run("a handler", func(t *testing.T) {
-		amTest(t, func(t *testing.T, b *warren.Broker) {
-			amStreamOf(t, amOpen(t, b), "old")
+		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+			streamOf(t, brokertest.Channel(t, b), "old")
 			h, err := b.Handle("s", func(_ context.Context, r *warren.Request) (warren.Message, error) {
 				if string(r.Body) == "old" {
 					panic("from before the handler came")
@@ -168,16 +169,16 @@ func TestCallsThroughAStream(t *testing.T) {
 	})
 	for name, o := range map[string]warren.QueueOptions{"age": {MaxAge: time.Minute}, "length": {MaxLength: 1}} {
 		t.Run("a request that goes unanswered by "+name, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amStream(t, ch, "s", o)
-				amNext := amReader(t, b, warren.StreamNext(), 1)
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Stream(t, ch, "s", o)
+				next := streamReader(t, b, warren.StreamNext(), 1)
 				failed := make(chan error)
 				go func() { _, err := call(b); failed <- err }()
-				_, err := amNext.Next(t.Context())
+				_, err := next.Next(t.Context())
 				require.NoError(t, err)
 				if o.MaxLength > 0 {
-					amPut(t, ch, "", "s", "m")
+					brokertest.Put(t, ch, "", "s", "m")
 				}
 				require.ErrorIs(t, <-failed, warren.ErrRequestDropped)
 			})
@@ -186,11 +187,11 @@ func TestCallsThroughAStream(t *testing.T) {
 }
 
 func TestADeletedStreamLeavesACallToItsOtherQueues(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amStreamOf(t, ch)
-		amReader(t, b, warren.StreamNext(), 1)
-		amQueues(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		streamOf(t, ch)
+		streamReader(t, b, warren.StreamNext(), 1)
+		brokertest.Queues(t, ch, "q")
 		require.NoError(t, ch.QueueBind("s", "", "amq.fanout", nil))
 		require.NoError(t, ch.QueueBind("q", "", "amq.fanout", nil))
 		done := make(chan error)
@@ -201,8 +202,8 @@ func TestADeletedStreamLeavesACallToItsOtherQueues(t *testing.T) {
 		synctest.Wait()
 		_, err := ch.QueueDelete("s", warren.QueueDeleteOptions{})
 		require.NoError(t, err)
-		d := amTake(t, ch, "q")
-		require.NoError(t, amSend(ch, "", d.ReplyTo, warren.Message{}, warren.PublishOptions{}))
+		d := brokertest.Take(t, ch, "q")
+		require.NoError(t, brokertest.Send(ch, "", d.ReplyTo, warren.Message{}, warren.PublishOptions{}))
 		require.NoError(t, <-done, "the other queue had the request still")
 	})
 }
@@ -221,9 +222,9 @@ func TestAStreamLetsThroughWhatAFilterAsksFor(t *testing.T) {
 		"text":       {warren.ConsumeOptions{Args: warren.Table{"x-stream-filter": "b"}}, func(v string) bool { return v == "b" }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amStreamOf(t, ch)
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				streamOf(t, ch)
 				var want []string
 				put := func(from, to int) {
 					for i := from; i < to; i++ {
@@ -240,33 +241,33 @@ func TestAStreamLetsThroughWhatAFilterAsksFor(t *testing.T) {
 						if c.want(value) {
 							want = append(want, string(m.Body))
 						}
-						require.NoError(t, amSend(ch, "", "s", m, warren.PublishOptions{}))
+						require.NoError(t, brokertest.Send(ch, "", "s", m, warren.PublishOptions{}))
 					}
 				}
-				n := amLess(2000, 2)
+				n := brokertest.Less(2000, 2)
 				put(0, n)
 				c.o.Offset, c.o.Prefetch = warren.StreamFirst(), 2
-				r := amConsume(t, amOpen(t, b), "s", c.o)
-				require.Equal(t, append([]string{}, want...), amPull(t, r), "what was there")
+				r := brokertest.Consume(t, brokertest.Channel(t, b), "s", c.o)
+				require.Equal(t, append([]string{}, want...), readAcking(t, r), "what was there")
 				want = nil
 				put(n, n+n/2)
-				require.Equal(t, append([]string{}, want...), amPull(t, r), "what has come since")
+				require.Equal(t, append([]string{}, want...), readAcking(t, r), "what has come since")
 			})
 		})
 	}
 }
 
 func TestAFilterValueIsAText(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amStreamOf(t, ch)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		streamOf(t, ch)
 		for _, v := range []any{5, true, "", nil, "5"} {
 			m := warren.Message{Body: []byte(fmt.Sprintf("%T", v)), Headers: warren.Table{"x-stream-filter-value": v}}
-			require.NoError(t, amSend(ch, "", "s", m, warren.PublishOptions{}))
+			require.NoError(t, brokertest.Send(ch, "", "s", m, warren.PublishOptions{}))
 		}
 		o := warren.ConsumeOptions{Filter: []string{"5"}, Offset: warren.StreamFirst(), Prefetch: 10}
-		require.Equal(t, []string{"string"}, amPull(t, amConsume(t, amOpen(t, b), "s", o)))
+		require.Equal(t, []string{"string"}, readAcking(t, brokertest.Consume(t, brokertest.Channel(t, b), "s", o)))
 		o.MatchUnfiltered = true
-		require.Equal(t, []string{"int", "bool", "string", "<nil>", "string"}, amPull(t, amConsume(t, amOpen(t, b), "s", o)))
+		require.Equal(t, []string{"int", "bool", "string", "<nil>", "string"}, readAcking(t, brokertest.Consume(t, brokertest.Channel(t, b), "s", o)))
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestTopicPatterns(t *testing.T) {
@@ -49,17 +50,17 @@ func TestTopicPatterns(t *testing.T) {
 		{"a.b", nil, []string{"a.*", "a.#", "#"}},
 	} {
 		t.Run(c.pattern, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amQueues(t, ch, "q")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
 				require.NoError(t, ch.QueueBind("q", c.pattern, "amq.topic", nil))
 				for _, key := range c.yes {
-					amPut(t, ch, "amq.topic", key, key)
-					require.Equal(t, []string{key}, amDrain(t, ch, "q"), "key %q", key)
+					brokertest.Put(t, ch, "amq.topic", key, key)
+					require.Equal(t, []string{key}, brokertest.Drain(t, ch, "q"), "key %q", key)
 				}
 				for _, key := range c.no {
-					amPut(t, ch, "amq.topic", key, key)
-					require.Empty(t, amDrain(t, ch, "q"), "key %q", key)
+					brokertest.Put(t, ch, "amq.topic", key, key)
+					require.Empty(t, brokertest.Drain(t, ch, "q"), "key %q", key)
 				}
 			})
 		})
@@ -67,48 +68,48 @@ func TestTopicPatterns(t *testing.T) {
 }
 
 func TestTopicExchangeGivesOneCopyPerQueue(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amQueues(t, ch, "q", "r")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q", "r")
 		for _, pattern := range []string{"#", "a.#", "a.*", "a.b", "*.b", "#.b", "#.#"} {
 			require.NoError(t, ch.QueueBind("q", pattern, "amq.topic", nil))
 			require.NoError(t, ch.QueueBind("r", pattern, "amq.topic", nil))
 		}
-		amPut(t, ch, "amq.topic", "a.b", "m")
-		require.Equal(t, []string{"m"}, amDrain(t, ch, "q"))
-		require.Equal(t, []string{"m"}, amDrain(t, ch, "r"))
+		brokertest.Put(t, ch, "amq.topic", "a.b", "m")
+		require.Equal(t, []string{"m"}, brokertest.Drain(t, ch, "q"))
+		require.Equal(t, []string{"m"}, brokertest.Drain(t, ch, "r"))
 	})
 }
 
 func TestTopicUnbindLeavesOtherPatternsAlone(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
 		patterns := []string{"a", "a.b", "a.b.c", "a.*", "a.*.c", "a.#", "a.#.c", "#", "*", "", "#.c"}
 		for i, pattern := range patterns {
 			q := strconv.Itoa(i)
-			amQueues(t, ch, q)
+			brokertest.Queues(t, ch, q)
 			require.NoError(t, ch.QueueBind(q, pattern, "amq.topic", nil))
 		}
 		for gone, pattern := range patterns {
 			require.NoError(t, ch.QueueUnbind(strconv.Itoa(gone), pattern, "amq.topic", nil))
 			for _, key := range []string{"", "a", "a.b", "a.b.c", "a.x.c", "x.c"} {
-				amPut(t, ch, "amq.topic", key, key)
+				brokertest.Put(t, ch, "amq.topic", key, key)
 				for i, p := range patterns {
-					want := i > gone && amTopicMatches(p, key)
-					require.Equal(t, want, len(amDrain(t, ch, strconv.Itoa(i))) == 1, "pattern %q, key %q, %q unbound", p, key, pattern)
+					want := i > gone && topicMatches(p, key)
+					require.Equal(t, want, len(brokertest.Drain(t, ch, strconv.Itoa(i))) == 1, "pattern %q, key %q, %q unbound", p, key, pattern)
 				}
 			}
 		}
 	})
 }
 
-// amTopicMatches is the rule of topic exchanges, word by word: matched[i] says
+// topicMatches is the rule of topic exchanges, word by word: matched[i] says
 // whether the pattern so far matches the key's first i words.
-func amTopicMatches(pattern, key string) bool {
-	words := amWords(key)
+func topicMatches(pattern, key string) bool {
+	words := wordsOf(key)
 	matched := make([]bool, len(words)+1)
 	matched[0] = true
-	for _, p := range amWords(pattern) {
+	for _, p := range wordsOf(pattern) {
 		next := make([]bool, len(words)+1)
 		for i := range next {
 			switch {
@@ -123,7 +124,7 @@ func amTopicMatches(pattern, key string) bool {
 	return matched[len(words)]
 }
 
-func amWords(key string) []string {
+func wordsOf(key string) []string {
 	if key == "" {
 		return nil
 	}
@@ -150,20 +151,20 @@ func FuzzTopicMatch(f *testing.F) {
 		}
 		b := warren.New(nil)
 		defer b.Close()
-		ch := amOpen(t, b)
+		ch := brokertest.Channel(t, b)
 		check := func(from int) {
-			amPut(t, ch, "amq.topic", key, "m")
+			brokertest.Put(t, ch, "amq.topic", key, "m")
 			for i, p := range patterns {
 				want := 0
-				if i >= from && amTopicMatches(p, key) {
+				if i >= from && topicMatches(p, key) {
 					want = 1
 				}
-				require.Len(t, amDrain(t, ch, "q"+strconv.Itoa(i)), want, "pattern %q, key %q", p, key)
+				require.Len(t, brokertest.Drain(t, ch, "q"+strconv.Itoa(i)), want, "pattern %q, key %q", p, key)
 			}
 		}
 		for i, p := range patterns {
 			q := "q" + strconv.Itoa(i)
-			amQueues(t, ch, q)
+			brokertest.Queues(t, ch, q)
 			require.NoError(t, ch.QueueBind(q, p, "amq.topic", nil))
 		}
 		check(0)
@@ -178,7 +179,7 @@ func FuzzTopicMatch(f *testing.F) {
 func TestTopicMatchIsBounded(t *testing.T) {
 	// A matcher that tries every way to share the words among the # would not
 	// end in a lifetime.
-	hashes, words := amLess(60, 3), amLess(127, 3)
+	hashes, words := brokertest.Less(60, 3), brokertest.Less(127, 3)
 	key := strings.Repeat("a.", words-1) + "a"
 	for _, c := range []struct {
 		rule    string
@@ -191,12 +192,12 @@ func TestTopicMatchIsBounded(t *testing.T) {
 		{"nothing between", strings.Repeat("#.", hashes) + "b", false},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amOpen(t, b)
-				amQueues(t, ch, "q")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
 				require.NoError(t, ch.QueueBind("q", c.pattern, "amq.topic", nil))
-				amPut(t, ch, "amq.topic", key, "m")
-				require.Equal(t, c.matches, len(amDrain(t, ch, "q")) == 1)
+				brokertest.Put(t, ch, "amq.topic", key, "m")
+				require.Equal(t, c.matches, len(brokertest.Drain(t, ch, "q")) == 1)
 				require.LessOrEqual(t, warren.TopicSteps(key, c.pattern), (hashes+1)*(words+1), "each # goes on from each word at most once")
 			})
 		})

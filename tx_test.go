@@ -7,20 +7,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-func amTx(t testing.TB, b *warren.Broker) *warren.Channel {
-	t.Helper()
-	ch := amOpen(t, b)
-	require.NoError(t, ch.Tx())
-	return ch
-}
-
 func TestTxNeedsTxSelect(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amOpen(t, b)
-		amFails(t, ch.TxCommit(), 406, 90, 20, "PRECONDITION_FAILED - channel is not transactional")
-		amFails(t, ch.TxRollback(), 406, 90, 30, "PRECONDITION_FAILED - channel is not transactional")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Fails(t, ch.TxCommit(), 406, 90, 20, "PRECONDITION_FAILED - channel is not transactional")
+		brokertest.Fails(t, ch.TxRollback(), 406, 90, 30, "PRECONDITION_FAILED - channel is not transactional")
 		require.NoError(t, ch.Tx())
 		require.NoError(t, ch.Tx(), "may be repeated")
 		require.NoError(t, ch.TxCommit(), "of nothing")
@@ -29,64 +23,64 @@ func TestTxNeedsTxSelect(t *testing.T) {
 }
 
 func TestTxCommitPublishesInOrder(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch, other := amTx(t, b), amOpen(t, b)
-		amQueues(t, other, "q")
-		amPut(t, ch, "", "q", "1", "2", "3")
-		require.Zero(t, amReady(t, other, "q"))
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := brokertest.TxChannel(t, b), brokertest.Channel(t, b)
+		brokertest.Queues(t, other, "q")
+		brokertest.Put(t, ch, "", "q", "1", "2", "3")
+		require.Zero(t, brokertest.Ready(t, other, "q"))
 		require.NoError(t, ch.TxCommit())
-		require.Equal(t, []string{"1", "2", "3"}, amDrain(t, other, "q"))
+		require.Equal(t, []string{"1", "2", "3"}, brokertest.Drain(t, other, "q"))
 		require.NoError(t, ch.TxCommit())
-		require.Zero(t, amReady(t, other, "q"), "once")
-		amPut(t, ch, "", "q", "4")
-		require.Zero(t, amReady(t, other, "q"), "the next transaction has begun")
+		require.Zero(t, brokertest.Ready(t, other, "q"), "once")
+		brokertest.Put(t, ch, "", "q", "4")
+		require.Zero(t, brokertest.Ready(t, other, "q"), "the next transaction has begun")
 		require.NoError(t, ch.TxCommit())
-		require.Equal(t, []string{"4"}, amDrain(t, other, "q"))
+		require.Equal(t, []string{"4"}, brokertest.Drain(t, other, "q"))
 	})
 }
 
 func TestTxRollbackForgetsPublishes(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amTx(t, b)
-		amQueues(t, ch, "q")
-		amPut(t, ch, "", "q", "1")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.TxChannel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Put(t, ch, "", "q", "1")
 		require.NoError(t, ch.TxRollback())
 		require.NoError(t, ch.TxCommit())
-		require.Zero(t, amReady(t, ch, "q"))
+		require.Zero(t, brokertest.Ready(t, ch, "q"))
 	})
 }
 
 func TestTxRoutesWhenPublished(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch, other := amTx(t, b), amOpen(t, b)
-		amQueues(t, ch, "old", "new")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := brokertest.TxChannel(t, b), brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "old", "new")
 		require.NoError(t, ch.QueueBind("old", "k", "amq.direct", nil))
-		amPut(t, ch, "amq.direct", "k", "m")
+		brokertest.Put(t, ch, "amq.direct", "k", "m")
 		require.NoError(t, other.QueueUnbind("old", "k", "amq.direct", nil))
 		require.NoError(t, other.QueueBind("new", "k", "amq.direct", nil))
 		require.NoError(t, ch.TxCommit())
-		require.Equal(t, []string{"m"}, amDrain(t, other, "old"))
-		require.Empty(t, amDrain(t, other, "new"))
+		require.Equal(t, []string{"m"}, brokertest.Drain(t, other, "old"))
+		require.Empty(t, brokertest.Drain(t, other, "new"))
 	})
 }
 
 func TestTxPublishIsCheckedAtOnce(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amTx(t, b)
-		amQueues(t, ch, "q")
-		amPut(t, ch, "", "q", "1")
-		amFails(t, amSend(ch, "missing", "k", warren.Message{}, warren.PublishOptions{}), 404, 60, 40, "NOT_FOUND - no exchange 'missing' in vhost '/'")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.TxChannel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Put(t, ch, "", "q", "1")
+		brokertest.Fails(t, brokertest.Send(ch, "missing", "k", warren.Message{}, warren.PublishOptions{}), 404, 60, 40, "NOT_FOUND - no exchange 'missing' in vhost '/'")
 		require.NoError(t, ch.TxCommit())
-		require.Equal(t, 1, amReady(t, ch, "q"))
+		require.Equal(t, 1, brokertest.Ready(t, ch, "q"))
 	})
 }
 
 func TestTxReturnsAtCommit(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amTx(t, b)
-		amQueues(t, ch, "q", "goes")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.TxChannel(t, b)
+		brokertest.Queues(t, ch, "q", "goes")
 		publish := func(key, body string, o warren.PublishOptions) {
-			require.NoError(t, amSend(ch, "", key, warren.Message{Body: []byte(body)}, o))
+			require.NoError(t, brokertest.Send(ch, "", key, warren.Message{Body: []byte(body)}, o))
 		}
 		publish("nobody", "1", warren.PublishOptions{Mandatory: true})
 		publish("q", "2", warren.PublishOptions{Mandatory: true})
@@ -103,9 +97,9 @@ func TestTxReturnsAtCommit(t *testing.T) {
 			code       uint16
 			text, body string
 		}{{312, "NO_ROUTE", "1"}, {313, "NO_CONSUMERS", "3"}, {312, "NO_ROUTE", "4"}} {
-			require.Equal(t, want.body, string(amReturned(t, list[i], want.code, want.text).Body))
+			require.Equal(t, want.body, string(brokertest.Returned(t, list[i], want.code, want.text).Body))
 		}
-		require.Equal(t, 1, amReady(t, ch, "q"), "the rest is carried out")
+		require.Equal(t, 1, brokertest.Ready(t, ch, "q"), "the rest is carried out")
 
 		publish("nobody", "5", warren.PublishOptions{Mandatory: true})
 		require.NoError(t, ch.TxRollback(), "no return for what was never sent")
@@ -114,13 +108,13 @@ func TestTxReturnsAtCommit(t *testing.T) {
 }
 
 func TestTxCommitTellsOfNacks(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amTx(t, b)
-		warren.FailStores(b, amRefuseBad)
-		amQueues(t, ch, "q")
-		amPut(t, ch, "", "q", "1", "bad", "2")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.TxChannel(t, b)
+		warren.FailStores(b, refuseBad)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Put(t, ch, "", "q", "1", "bad", "2")
 		require.ErrorIs(t, ch.TxCommit(), warren.ErrNacked)
-		require.Equal(t, 2, amReady(t, ch, "q"))
+		require.Equal(t, 2, brokertest.Ready(t, ch, "q"))
 		require.NoError(t, ch.TxCommit())
 	})
 }
@@ -137,110 +131,110 @@ func TestTxHoldsSettlementsBack(t *testing.T) {
 		"multiple": {func(d warren.Delivery) error { return d.Ack(true) }, []string{"2"}},
 	} {
 		t.Run(name+"/commit", func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amTx(t, b)
-				other := amOpen(t, b)
-				amQueues(t, other, "q")
-				amPut(t, other, "", "q", "1", "2")
-				d := amTake(t, ch, "q")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.TxChannel(t, b)
+				other := brokertest.Channel(t, b)
+				brokertest.Queues(t, other, "q")
+				brokertest.Put(t, other, "", "q", "1", "2")
+				d := brokertest.Take(t, ch, "q")
 				require.NoError(t, c.settle(d))
 				require.Equal(t, 1, b.Stats().Unacked, "not yet")
 				require.Equal(t, 1, b.Stats().Ready)
-				amFails(t, ch.Ack(d.DeliveryTag, false), 406, 60, 80, "PRECONDITION_FAILED - unknown delivery tag 1")
+				brokertest.Fails(t, ch.Ack(d.DeliveryTag, false), 406, 60, 80, "PRECONDITION_FAILED - unknown delivery tag 1")
 				require.NoError(t, ch.TxCommit())
 				require.Zero(t, b.Stats().Unacked)
-				require.Equal(t, c.ready, amDrain(t, other, "q"))
+				require.Equal(t, c.ready, brokertest.Drain(t, other, "q"))
 			})
 		})
 		t.Run(name+"/rollback", func(t *testing.T) {
-			amTest(t, func(t *testing.T, b *warren.Broker) {
-				ch := amTx(t, b)
-				other := amOpen(t, b)
-				amQueues(t, other, "q")
-				amPut(t, other, "", "q", "1", "2")
-				d := amTake(t, ch, "q")
+			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.TxChannel(t, b)
+				other := brokertest.Channel(t, b)
+				brokertest.Queues(t, other, "q")
+				brokertest.Put(t, other, "", "q", "1", "2")
+				d := brokertest.Take(t, ch, "q")
 				require.NoError(t, c.settle(d))
 				require.NoError(t, ch.TxRollback())
 				require.Equal(t, 1, b.Stats().Unacked)
 				require.Equal(t, 1, b.Stats().Ready, "nothing is redelivered")
 				require.NoError(t, c.settle(d), "it waits to be settled again")
 				require.NoError(t, ch.TxCommit())
-				require.Equal(t, c.ready, amDrain(t, other, "q"))
+				require.Equal(t, c.ready, brokertest.Drain(t, other, "q"))
 			})
 		})
 	}
 }
 
 func TestTxChecksTagsAtOnce(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amTx(t, b)
-		amFails(t, ch.Ack(1, false), 406, 60, 80, "PRECONDITION_FAILED - unknown delivery tag 1")
-		amFails(t, ch.Nack(1, true, true), 406, 60, 120, "PRECONDITION_FAILED - unknown delivery tag 1")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.TxChannel(t, b)
+		brokertest.Fails(t, ch.Ack(1, false), 406, 60, 80, "PRECONDITION_FAILED - unknown delivery tag 1")
+		brokertest.Fails(t, ch.Nack(1, true, true), 406, 60, 120, "PRECONDITION_FAILED - unknown delivery tag 1")
 		require.NoError(t, ch.TxCommit())
 	})
 }
 
 func TestTxCommitPublishesBeforeItSettles(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch, other := amTx(t, b), amOpen(t, b)
-		amQueues(t, other, "q")
-		amPut(t, other, "", "q", "old")
-		d := amTake(t, ch, "q")
-		waiting := amConsume(t, other, "q", warren.ConsumeOptions{})
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := brokertest.TxChannel(t, b), brokertest.Channel(t, b)
+		brokertest.Queues(t, other, "q")
+		brokertest.Put(t, other, "", "q", "old")
+		d := brokertest.Take(t, ch, "q")
+		waiting := brokertest.Consume(t, other, "q", warren.ConsumeOptions{})
 		require.NoError(t, d.Nack(false, true))
-		amPut(t, ch, "", "q", "new")
-		require.Empty(t, amRead(t, waiting))
+		brokertest.Put(t, ch, "", "q", "new")
+		require.Empty(t, brokertest.Read(t, waiting))
 		require.NoError(t, ch.TxCommit())
-		require.Equal(t, []string{"new", "old"}, amBodies(amRead(t, waiting)))
+		require.Equal(t, []string{"new", "old"}, brokertest.Bodies(brokertest.Read(t, waiting)))
 	})
 }
 
 func TestTxSettlementsFreeThePrefetchAtCommit(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amTx(t, b)
-		other := amOpen(t, b)
-		amQueues(t, other, "q")
-		amPut(t, other, "", "q", "1", "2", "3")
-		c := amConsume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
-		d := amNext(t, c)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.TxChannel(t, b)
+		other := brokertest.Channel(t, b)
+		brokertest.Queues(t, other, "q")
+		brokertest.Put(t, other, "", "q", "1", "2", "3")
+		c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
+		d := brokertest.Next(t, c)
 		require.NoError(t, d.Ack(false))
-		require.Empty(t, amRead(t, c))
+		require.Empty(t, brokertest.Read(t, c))
 		require.NoError(t, ch.TxRollback())
-		require.Empty(t, amRead(t, c))
+		require.Empty(t, brokertest.Read(t, c))
 		require.NoError(t, d.Ack(false))
 		require.NoError(t, ch.TxCommit())
-		require.Equal(t, []string{"2"}, amBodies(amRead(t, c)))
+		require.Equal(t, []string{"2"}, brokertest.Bodies(brokertest.Read(t, c)))
 	})
 }
 
 func TestTxEndsWithItsChannel(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch, other := amTx(t, b), amOpen(t, b)
-		amQueues(t, other, "q")
-		amPut(t, other, "", "q", "1")
-		d := amTake(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch, other := brokertest.TxChannel(t, b), brokertest.Channel(t, b)
+		brokertest.Queues(t, other, "q")
+		brokertest.Put(t, other, "", "q", "1")
+		d := brokertest.Take(t, ch, "q")
 		require.NoError(t, d.Ack(false))
-		amPut(t, ch, "", "q", "2")
+		brokertest.Put(t, ch, "", "q", "2")
 		require.NoError(t, ch.Close())
-		require.Equal(t, []string{"1"}, amDrain(t, other, "q"), "neither the ack nor the publish has happened")
+		require.Equal(t, []string{"1"}, brokertest.Drain(t, other, "q"), "neither the ack nor the publish has happened")
 	})
 }
 
 func TestTxLeavesOtherMethodsAlone(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		ch := amTx(t, b)
-		amQueues(t, ch, "q")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.TxChannel(t, b)
+		brokertest.Queues(t, ch, "q")
 		require.NoError(t, ch.QueueBind("q", "k", "amq.direct", nil))
 		require.NoError(t, ch.TxRollback())
-		require.NoError(t, amSend(ch, "amq.direct", "k", warren.Message{}, warren.PublishOptions{Mandatory: true}))
+		require.NoError(t, brokertest.Send(ch, "amq.direct", "k", warren.Message{}, warren.PublishOptions{Mandatory: true}))
 		require.NoError(t, ch.TxCommit())
-		require.Equal(t, 1, amReady(t, ch, "q"), "declare and bind are not part of a transaction")
-		amTake(t, ch, "q")
+		require.Equal(t, 1, brokertest.Ready(t, ch, "q"), "declare and bind are not part of a transaction")
+		brokertest.Take(t, ch, "q")
 		require.NoError(t, ch.Recover(true))
-		require.Equal(t, 1, amReady(t, ch, "q"), "nor is recover")
+		require.Equal(t, 1, brokertest.Ready(t, ch, "q"), "nor is recover")
 		_, err := ch.QueuePurge("q")
 		require.NoError(t, err)
 		require.False(t, errors.Is(ch.TxRollback(), warren.ErrPreconditionFailed))
-		require.Zero(t, amReady(t, ch, "q"))
+		require.Zero(t, brokertest.Ready(t, ch, "q"))
 	})
 }

@@ -8,10 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestANewBrokerHasAGuest(t *testing.T) {
-	b := usBroker(t)
+	b := newBroker(t)
 	require.Equal(t, []warren.User{{Name: "guest", Tags: []string{"administrator"}}}, b.Users())
 	require.NoError(t, b.Authenticate("guest", "guest"))
 	v, err := b.VirtualHostDeclare("later")
@@ -33,7 +34,7 @@ func TestANewBrokerHasAGuest(t *testing.T) {
 }
 
 func TestOnlyTheRightPasswordLogsIn(t *testing.T) {
-	b := usBroker(t)
+	b := newBroker(t)
 	require.NoError(t, b.UserDeclare("ann", "secret", "monitoring"))
 	require.NoError(t, b.UserDeclare("bare", ""))
 	for range 2 { // the second time from memory
@@ -54,16 +55,16 @@ func TestOnlyTheRightPasswordLogsIn(t *testing.T) {
 }
 
 func TestAUsersNameIsBounded(t *testing.T) {
-	b := usBroker(t)
+	b := newBroker(t)
 	require.Error(t, b.UserDeclare("", "x"))
 	require.Error(t, b.UserDeclare(strings.Repeat("u", 256), "x"))
 	require.NoError(t, b.UserDeclare(strings.Repeat("u", 255), ""))
 }
 
 func TestADeletedUserHasNoSessions(t *testing.T) {
-	b := usBroker(t)
-	s := usSession(t, b, warren.AllPermissions())
-	ch := usChannel(t, s)
+	b := newBroker(t)
+	s := sessionOfAnn(t, b, warren.AllPermissions())
+	ch := brokertest.Channel(t, s)
 	require.NoError(t, b.UserDelete("ann"))
 	_, err := ch.QueueDeclare("q", warren.QueueOptions{})
 	require.ErrorIs(t, err, warren.ErrClosed)
@@ -79,7 +80,7 @@ func TestADeletedUserHasNoSessions(t *testing.T) {
 }
 
 func TestAVirtualHostBoundsItsConnections(t *testing.T) {
-	b := usBroker(t)
+	b := newBroker(t)
 	v, err := b.VirtualHost("/")
 	require.NoError(t, err)
 	v.LimitsSet(warren.VirtualHostLimits{MaxConnections: 2})
@@ -109,7 +110,7 @@ func TestAVirtualHostBoundsItsConnections(t *testing.T) {
 }
 
 func TestAVirtualHostBoundsItsQueues(t *testing.T) {
-	b := usBroker(t)
+	b := newBroker(t)
 	v, err := b.VirtualHost("/")
 	require.NoError(t, err)
 	ch, err := v.Channel()
@@ -130,7 +131,7 @@ func TestAVirtualHostBoundsItsQueues(t *testing.T) {
 }
 
 func TestUsersComeAndGoWhileTheyWork(t *testing.T) {
-	b := usBroker(t)
+	b := newBroker(t)
 	v, err := b.VirtualHost("/")
 	require.NoError(t, err)
 	var wg sync.WaitGroup
@@ -154,7 +155,7 @@ func TestUsersComeAndGoWhileTheyWork(t *testing.T) {
 	require.False(t, b.UserExists("ann"))
 }
 
-func usBroker(t *testing.T) *warren.Broker {
+func newBroker(t *testing.T) *warren.Broker {
 	b := warren.New(nil)
 	warren.CheapPasswords(b)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })

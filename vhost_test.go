@@ -8,9 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-func amVhost(t testing.TB, b *warren.Broker, name string) (*warren.VirtualHost, *warren.Channel) {
+func newVirtualHost(t testing.TB, b *warren.Broker, name string) (*warren.VirtualHost, *warren.Channel) {
 	t.Helper()
 	v, err := b.VirtualHostDeclare(name)
 	require.NoError(t, err)
@@ -20,36 +21,36 @@ func amVhost(t testing.TB, b *warren.Broker, name string) (*warren.VirtualHost, 
 }
 
 func TestVirtualHostsAreSeparateWorlds(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		root := amOpen(t, b)
-		_, ch := amVhost(t, b, "other")
-		amQueues(t, root, "q")
-		amExchanges(t, root, warren.Fanout, "x")
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		root := brokertest.Channel(t, b)
+		_, ch := newVirtualHost(t, b, "other")
+		brokertest.Queues(t, root, "q")
+		brokertest.Exchanges(t, root, warren.Fanout, "x")
 		_, err := ch.QueueDeclarePassive("q")
-		amFails(t, err, 404, 50, 10, "NOT_FOUND - no queue 'q' in vhost 'other'")
-		amFails(t, ch.ExchangeDeclarePassive("x"), 404, 40, 10, "NOT_FOUND - no exchange 'x' in vhost 'other'")
+		brokertest.Fails(t, err, 404, 50, 10, "NOT_FOUND - no queue 'q' in vhost 'other'")
+		brokertest.Fails(t, ch.ExchangeDeclarePassive("x"), 404, 40, 10, "NOT_FOUND - no exchange 'x' in vhost 'other'")
 
 		_, err = ch.QueueDeclare("q", warren.QueueOptions{Durable: true}) // same name, other properties
 		require.NoError(t, err)
 		require.NoError(t, ch.ExchangeDeclare("x", warren.Direct, warren.ExchangeOptions{}))
-		amPut(t, root, "", "q", "of /")
-		amPut(t, ch, "", "q", "of other")
-		require.Equal(t, []string{"of /"}, amDrain(t, root, "q"))
-		require.Equal(t, []string{"of other"}, amDrain(t, ch, "q"))
+		brokertest.Put(t, root, "", "q", "of /")
+		brokertest.Put(t, ch, "", "q", "of other")
+		require.Equal(t, []string{"of /"}, brokertest.Drain(t, root, "q"))
+		require.Equal(t, []string{"of other"}, brokertest.Drain(t, ch, "q"))
 
 		require.NoError(t, ch.QueueBind("q", "", "amq.fanout", nil))
-		amPut(t, root, "amq.fanout", "", "m")
-		require.Empty(t, amDrain(t, ch, "q"), "predeclared exchanges are each world's own")
+		brokertest.Put(t, root, "amq.fanout", "", "m")
+		require.Empty(t, brokertest.Drain(t, ch, "q"), "predeclared exchanges are each world's own")
 		_, err = ch.QueueDelete("q", warren.QueueDeleteOptions{})
 		require.NoError(t, err)
-		amState(t, root, "q")
+		brokertest.State(t, root, "q")
 	})
 }
 
 func TestVirtualHostDeclareAndFind(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		_, err := b.VirtualHost("v")
-		amFails(t, err, 530, 10, 40, "NOT_ALLOWED - vhost v not found")
+		brokertest.Fails(t, err, 530, 10, 40, "NOT_ALLOWED - vhost v not found")
 		v, err := b.VirtualHostDeclare("v")
 		require.NoError(t, err)
 		require.Equal(t, "v", v.Name())
@@ -69,14 +70,14 @@ func TestVirtualHostDeclareAndFind(t *testing.T) {
 }
 
 func TestVirtualHostDeleteTakesEverythingWithIt(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
-		root := amOpen(t, b)
-		amQueues(t, root, "q")
-		_, ch := amVhost(t, b, "v")
-		amQueues(t, ch, "q")
-		amPut(t, ch, "", "q", "1")
-		c := amConsume(t, ch, "q", warren.ConsumeOptions{})
-		amNext(t, c)
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		root := brokertest.Channel(t, b)
+		brokertest.Queues(t, root, "q")
+		_, ch := newVirtualHost(t, b, "v")
+		brokertest.Queues(t, ch, "q")
+		brokertest.Put(t, ch, "", "q", "1")
+		c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
+		brokertest.Next(t, c)
 		errs := make(chan error)
 		go func() { _, err := c.Next(context.Background()); errs <- err }()
 		synctest.Wait()
@@ -84,21 +85,21 @@ func TestVirtualHostDeleteTakesEverythingWithIt(t *testing.T) {
 		require.ErrorIs(t, <-errs, warren.ErrClosed)
 		require.ErrorIs(t, ch.Confirm(), warren.ErrClosed)
 		_, err := b.VirtualHost("v")
-		amFails(t, err, 530, 10, 40, "NOT_ALLOWED - vhost v not found")
-		amFails(t, b.VirtualHostDelete("v"), 530, 10, 40, "NOT_ALLOWED - vhost v not found")
-		amState(t, root, "q")
+		brokertest.Fails(t, err, 530, 10, 40, "NOT_ALLOWED - vhost v not found")
+		brokertest.Fails(t, b.VirtualHostDelete("v"), 530, 10, 40, "NOT_ALLOWED - vhost v not found")
+		brokertest.State(t, root, "q")
 		require.Equal(t, 1, b.Stats().Sessions)
 		require.Zero(t, b.Stats().Bytes)
 
-		_, ch = amVhost(t, b, "v")
+		_, ch = newVirtualHost(t, b, "v")
 		_, err = ch.QueueDeclarePassive("q")
 		require.ErrorIs(t, err, warren.ErrNotFound, "a new one of the name is empty")
 	})
 }
 
 func TestTheDefaultVirtualHostStays(t *testing.T) {
-	amTest(t, func(t *testing.T, b *warren.Broker) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		require.ErrorIs(t, b.VirtualHostDelete("/"), warren.ErrAccessRefused)
-		amOpen(t, b)
+		brokertest.Channel(t, b)
 	})
 }

@@ -1,5 +1,0 @@
-//go:build !race
-
-package warren_test
-
-const withRace = false
