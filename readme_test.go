@@ -91,7 +91,9 @@ func TestReadmeBeginsWithTheHelloExample(t *testing.T) {
 
 func TestReadmeCompatibilityRowsNameTestsThatExist(t *testing.T) {
 	declared := declaredNames(t, "*_test.go")
-	maps.Copy(declared, declaredNames(t, "amqp/*_test.go"))
+	for _, folder := range []string{"amqp", "tests/*"} {
+		maps.Copy(declared, declaredNames(t, folder+"/*_test.go"))
+	}
 	name := regexp.MustCompile("`((?:Test|Fuzz|Example)\\w+)`")
 	rows := tableRows(readmeSection(t, "Compatibility"))
 	require.NotEmpty(t, rows)

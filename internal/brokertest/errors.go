@@ -1,7 +1,9 @@
 package brokertest
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -36,4 +38,11 @@ func Returned(t testing.TB, err error, code uint16, text string) *warren.Return 
 	require.Equal(t, code, r.Code)
 	require.Equal(t, text, r.Text)
 	return r
+}
+
+// Overdue is what RabbitMQ says when it closes channel 1 because a delivery was
+// not settled in time.
+func Overdue(timeout time.Duration) string {
+	return fmt.Sprintf("PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: %d ms. "+
+		"This timeout value can be configured, see consumers doc guide to learn more", timeout.Milliseconds())
 }

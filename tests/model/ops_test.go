@@ -1,4 +1,4 @@
-package warren_test
+package model_test
 
 import (
 	"context"
@@ -16,21 +16,21 @@ import (
 // What the model and the broker have in common, so that an operation runs on
 // either.
 type (
-	mbServer interface {
-		Session() (mbSession, error)
+	anyServer interface {
+		Session() (anySession, error)
 		Stats() warren.Stats
 		Pass(d time.Duration) // lets time pass
 		Close() error
 	}
-	mbSession interface {
-		Channel() (mbChannel, error)
+	anySession interface {
+		Channel() (anyChannel, error)
 		Close() error
 	}
-	mbConsumer interface {
+	anyConsumer interface {
 		Next(context.Context) (warren.Delivery, error)
 		Cancel() error
 	}
-	mbChannel interface {
+	anyChannel interface {
 		ExchangeDeclare(name string, kind warren.ExchangeType, o warren.ExchangeOptions) error
 		ExchangeDeclarePassive(name string) error
 		ExchangeDelete(name string, o warren.ExchangeDeleteOptions) error
@@ -45,7 +45,7 @@ type (
 		Publish(exchange, key string, msg warren.Message, o warren.PublishOptions) error
 		PublishConfirm(exchange, key string, msg warren.Message, o warren.PublishOptions) (uint64, bool, error)
 		Get(queue string, autoAck bool) (warren.Delivery, bool, error)
-		Consume(queue string, o warren.ConsumeOptions) (mbConsumer, error)
+		Consume(queue string, o warren.ConsumeOptions) (anyConsumer, error)
 		Cancel(tag string) error
 		Ack(tag uint64, multiple bool) error
 		Nack(tag uint64, multiple, requeue bool) error
@@ -63,28 +63,28 @@ type (
 
 // The broker, seen through these interfaces.
 type (
-	mbBroker        struct{ *warren.Broker }
-	mbBrokerSession struct{ *warren.Session }
-	mbBrokerChannel struct{ *warren.Channel }
+	realServer  struct{ *warren.Broker }
+	realSession struct{ *warren.Session }
+	realChannel struct{ *warren.Channel }
 )
 
-func (b mbBroker) Session() (mbSession, error) {
+func (b realServer) Session() (anySession, error) {
 	s, err := b.Broker.Session()
-	return mbBrokerSession{s}, err
+	return realSession{s}, err
 }
 
-func (b mbBroker) Pass(d time.Duration) { brokertest.Later(d) }
+func (b realServer) Pass(d time.Duration) { brokertest.Later(d) }
 
-func (s mbBrokerSession) Channel() (mbChannel, error) {
+func (s realSession) Channel() (anyChannel, error) {
 	ch, err := s.Session.Channel()
-	return mbBrokerChannel{ch}, err
+	return realChannel{ch}, err
 }
 
-func (ch mbBrokerChannel) Publish(exchange, key string, msg warren.Message, o warren.PublishOptions) error {
+func (ch realChannel) Publish(exchange, key string, msg warren.Message, o warren.PublishOptions) error {
 	return ch.Channel.Publish(context.Background(), exchange, key, msg, o)
 }
 
-func (ch mbBrokerChannel) PublishConfirm(exchange, key string, msg warren.Message, o warren.PublishOptions) (uint64, bool, error) {
+func (ch realChannel) PublishConfirm(exchange, key string, msg warren.Message, o warren.PublishOptions) (uint64, bool, error) {
 	c, err := ch.Channel.PublishConfirm(context.Background(), exchange, key, msg, o)
 	if c == nil {
 		return 0, false, err
@@ -92,7 +92,7 @@ func (ch mbBrokerChannel) PublishConfirm(exchange, key string, msg warren.Messag
 	return c.DeliveryTag, c.Acked(), err
 }
 
-func (ch mbBrokerChannel) Consume(queue string, o warren.ConsumeOptions) (mbConsumer, error) {
+func (ch realChannel) Consume(queue string, o warren.ConsumeOptions) (anyConsumer, error) {
 	c, err := ch.Channel.Consume(queue, o)
 	if err != nil {
 		return nil, err
@@ -101,30 +101,33 @@ func (ch mbBrokerChannel) Consume(queue string, o warren.ConsumeOptions) (mbCons
 }
 
 const (
-	mbSessions  = 3
-	mbChannels  = 5 // two for each session, as far as they go
-	mbConsumers = 6
+	sessionCount  = 3
+	channelCount  = 5 // two for each session, as far as they go
+	consumerCount = 6
 )
 
-var mbQueueNames = [...]string{"q0", "q1", "q2", "q3"}
+var queueNames = [...]string{"q0", "q1", "q2", "q3"}
 
-// mbOddQueue is used now and then.
-const mbOddQueue = "odd"
+// noWait makes Consumer.Next return at once.
+var noWait = brokertest.NoWait()
 
-// mbWorld is the model or the broker with the places that operations name:
+// oddQueue is used now and then.
+const oddQueue = "odd"
+
+// world is the model or the broker with the places that operations name:
 // sessions s0..., channels c0..., consumers k0...
-type mbWorld struct {
-	server    mbServer
-	sessions  [mbSessions]mbSession
-	channels  [mbChannels]mbChannel
-	consumers [mbConsumers]mbConsumer
-	watching  mbSession
-	observer  mbChannel         // of the session that watches
+type world struct {
+	server    anyServer
+	sessions  [sessionCount]anySession
+	channels  [channelCount]anyChannel
+	consumers [consumerCount]anyConsumer
+	watching  anySession
+	observer  anyChannel        // of the session that watches
 	names     map[string]string // server's names by the model's
 }
 
-func newMBWorld(server mbServer) *mbWorld {
-	w := &mbWorld{server: server, names: map[string]string{}}
+func newWorld(server anyServer) *world {
+	w := &world{server: server, names: map[string]string{}}
 	w.watching, _ = server.Session()
 	w.observer, _ = w.watching.Channel()
 	for i := range w.sessions {
@@ -133,7 +136,7 @@ func newMBWorld(server mbServer) *mbWorld {
 	return w
 }
 
-func (w *mbWorld) openSession(i int) {
+func (w *world) openSession(i int) {
 	w.sessions[i], _ = w.server.Session()
 	for c := range w.channels {
 		if c/2 == i {
@@ -144,75 +147,75 @@ func (w *mbWorld) openSession(i int) {
 
 // name is this world's name for a name that the server may have chosen. One
 // that it has not chosen, or not told yet, is nobody's.
-func (w *mbWorld) name(s string) string {
+func (w *world) name(s string) string {
 	if n, ok := w.names[s]; ok {
 		return n
 	}
-	if number := strings.TrimRight(s, "0123456789"); mbIsChosen(s) && number != s {
+	if number := strings.TrimRight(s, "0123456789"); isChosen(s) && number != s {
 		return s + "?"
 	}
 	return s
 }
 
-func mbIsChosen(name string) bool {
-	return strings.HasPrefix(name, "amq.gen-") || strings.HasPrefix(name, "amq.ctag-") || mbIsReplyAddress(name)
+func isChosen(name string) bool {
+	return strings.HasPrefix(name, "amq.gen-") || strings.HasPrefix(name, "amq.ctag-") || isReplyAddress(name)
 }
 
-// mbState is what can be seen from outside at any moment.
-type mbState struct {
+// brokerState is what can be seen from outside at any moment.
+type brokerState struct {
 	stats  warren.Stats
-	queues [len(mbQueueNames)]warren.Queue // those that the observer may look at
+	queues [len(queueNames)]warren.Queue // those that the observer may look at
 }
 
-func (w *mbWorld) state() mbState {
-	s := mbState{stats: w.server.Stats()}
+func (w *world) state() brokerState {
+	s := brokerState{stats: w.server.Stats()}
 	s.stats.QueueCounts = warren.QueueCounts{}
-	for i, name := range mbQueueNames {
+	for i, name := range queueNames {
 		s.queues[i], _ = w.observer.QueueDeclarePassive(name)
 	}
 	return s
 }
 
-// mbOp is an operation that can be carried out in any state.
-type mbOp struct {
+// operation is an operation that can be carried out in any state.
+type operation struct {
 	text string // TAG stands for the delivery tag
-	do   func(w *mbWorld, tag uint64) mbAnswer
+	do   func(w *world, tag uint64) answer
 
 	// The tag is that of the channel's delivery that was unsettled for the
 	// longest time but for nth, else nth itself.
 	channel, nth int
 
 	// unclear: AMQP leaves open what will happen.
-	unclear func(w *mbWorld) bool
+	unclear func(w *world) bool
 }
 
-// mbAnswer is all that an operation told.
-type mbAnswer struct {
+// answer is all that an operation told.
+type answer struct {
 	text  string
 	names []string // that the server may have chosen
 }
 
-func (a mbAnswer) add(format string, args ...any) mbAnswer {
+func (a answer) add(format string, args ...any) answer {
 	a.text += fmt.Sprintf(format, args...)
 	return a
 }
 
-func (a mbAnswer) with(b mbAnswer) mbAnswer {
-	return mbAnswer{a.text + b.text, append(a.names, b.names...)}
+func (a answer) with(b answer) answer {
+	return answer{a.text + b.text, append(a.names, b.names...)}
 }
 
 // on says where the answer comes from, in a line of its own.
-func (a mbAnswer) on(what string) mbAnswer {
+func (a answer) on(what string) answer {
 	a.text = fmt.Sprintf("\n      %s: %s", what, a.text)
 	return a
 }
 
-func (a mbAnswer) name(s string) mbAnswer {
+func (a answer) name(s string) answer {
 	a.names = append(a.names, s)
 	return a.add(" %s", s)
 }
 
-func (a mbAnswer) err(err error) mbAnswer {
+func (a answer) err(err error) answer {
 	var failed *warren.Error
 	var back *warren.Return
 	if list, ok := err.(interface{ Unwrap() []error }); ok && !errors.Is(err, warren.ErrClosed) {
@@ -234,7 +237,7 @@ func (a mbAnswer) err(err error) mbAnswer {
 	return a.add("%v", err)
 }
 
-func (a mbAnswer) message(exchange, key string, m warren.Message) mbAnswer {
+func (a answer) message(exchange, key string, m warren.Message) answer {
 	a = a.add(" %s to %q %q", m.Body, exchange, key)
 	for _, k := range slices.Sorted(maps.Keys(m.Headers)) {
 		a = a.add(" %s=%v", k, m.Headers[k])
@@ -254,7 +257,7 @@ func (a mbAnswer) message(exchange, key string, m warren.Message) mbAnswer {
 	return a
 }
 
-func (a mbAnswer) delivery(d warren.Delivery, err error) mbAnswer {
+func (a answer) delivery(d warren.Delivery, err error) answer {
 	if err != nil {
 		return a.err(err)
 	}
@@ -268,14 +271,14 @@ func (a mbAnswer) delivery(d warren.Delivery, err error) mbAnswer {
 	return a.message(d.Exchange, d.RoutingKey, d.Message).add(", %d left", d.MessageCount)
 }
 
-func (a mbAnswer) queue(q warren.Queue, err error) mbAnswer {
+func (a answer) queue(q warren.Queue, err error) answer {
 	if err != nil {
 		return a.err(err)
 	}
 	return a.name(q.Name).add(": %d messages, %d consumers", q.Messages, q.Consumers)
 }
 
-func (a mbAnswer) count(n int, err error) mbAnswer {
+func (a answer) count(n int, err error) answer {
 	if err != nil {
 		return a.err(err)
 	}
@@ -283,25 +286,25 @@ func (a mbAnswer) count(n int, err error) mbAnswer {
 }
 
 // next reads from a consumer without waiting.
-func (w *mbWorld) next(k int) mbAnswer {
+func (w *world) next(k int) answer {
 	if w.consumers[k] == nil {
-		return mbAnswer{text: "no consumer"}
+		return answer{text: "no consumer"}
 	}
-	return mbAnswer{}.delivery(w.consumers[k].Next(mbNoWait))
+	return answer{}.delivery(w.consumers[k].Next(noWait))
 }
 
-// mbOn is an operation of channel c.
-func mbOn(c int, do func(w *mbWorld, ch mbChannel) mbAnswer, format string, args ...any) mbOp {
-	return mbOp{
+// onChannel is an operation of channel c.
+func onChannel(c int, do func(w *world, ch anyChannel) answer, format string, args ...any) operation {
+	return operation{
 		text: fmt.Sprintf("c%d."+format, append([]any{c}, args...)...),
-		do:   func(w *mbWorld, _ uint64) mbAnswer { return do(w, w.channels[c]) },
+		do:   func(w *world, _ uint64) answer { return do(w, w.channels[c]) },
 	}
 }
 
-// mbDrain reads everything that can be read, then closes and deletes all: the
+// drain reads everything that can be read, then closes and deletes all: the
 // end of every run.
-func mbDrain() []mbOp {
-	readConsumers := func(w *mbWorld, _ uint64) (all mbAnswer) {
+func drain() []operation {
+	readConsumers := func(w *world, _ uint64) (all answer) {
 		for k, c := range w.consumers {
 			for n := 0; c != nil && n < 200; n++ {
 				a := w.next(k)
@@ -313,31 +316,31 @@ func mbDrain() []mbOp {
 		}
 		return all
 	}
-	closeSessions := func(w *mbWorld, _ uint64) (a mbAnswer) {
+	closeSessions := func(w *world, _ uint64) (a answer) {
 		for _, s := range w.sessions {
 			a = a.err(s.Close())
 		}
 		return a
 	}
-	readQueues := func(w *mbWorld, _ uint64) (all mbAnswer) {
-		for _, q := range mbQueueNames {
+	readQueues := func(w *world, _ uint64) (all answer) {
+		for _, q := range queueNames {
 			for {
 				d, ok, err := w.observer.Get(q, true)
 				if !ok {
 					break
 				}
-				all = all.with(mbAnswer{}.delivery(d, err).on(q))
+				all = all.with(answer{}.delivery(d, err).on(q))
 			}
 		}
 		return all
 	}
-	deleteQueues := func(w *mbWorld, _ uint64) (a mbAnswer) {
-		for _, q := range append(slices.Sorted(maps.Keys(w.names)), append(mbQueueNames[:], mbOddQueue)...) {
+	deleteQueues := func(w *world, _ uint64) (a answer) {
+		for _, q := range append(slices.Sorted(maps.Keys(w.names)), append(queueNames[:], oddQueue)...) {
 			a = a.count(w.observer.QueueDelete(w.name(q), warren.QueueDeleteOptions{})).add(" ")
 		}
 		return a
 	}
-	return []mbOp{
+	return []operation{
 		{text: "read all consumers", do: readConsumers},
 		{text: "close all sessions", do: closeSessions},
 		{text: "read all queues", do: readQueues},

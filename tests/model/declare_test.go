@@ -1,4 +1,4 @@
-package warren_test
+package model_test
 
 import (
 	"fmt"
@@ -7,40 +7,40 @@ import (
 	"github.com/warrenmq/warren"
 )
 
-func (ch *mbModelChannel) QueueDeclare(name string, o warren.QueueOptions) (warren.Queue, error) {
+func (ch *modelChannel) QueueDeclare(name string, o warren.QueueOptions) (warren.Queue, error) {
 	const method = "queue.declare"
 	m, q := ch.model, ch.model.queues[name]
 	o.Durable = o.Durable && !o.Exclusive // it ends with the session anyway
 	inequivalent := func(arg, received, current string) (warren.Queue, error) {
-		return warren.Queue{}, mbFail(method, 406, "inequivalent arg '%s' for queue '%s' in vhost '/': received %s but current is %s", arg, name, received, current)
+		return warren.Queue{}, failure(method, 406, "inequivalent arg '%s' for queue '%s' in vhost '/': received %s but current is %s", arg, name, received, current)
 	}
 	switch {
 	case ch.closed:
 		return warren.Queue{}, warren.ErrClosed
-	case mbIsReplyName(name) || mbIsReplyAddress(name):
+	case isReplyName(name) || isReplyAddress(name):
 		return ch.inspectReply(name)
 	case strings.HasPrefix(name, "amq."):
-		return warren.Queue{}, mbFail(method, 403, "queue name '%s' contains reserved prefix 'amq.*'", name)
+		return warren.Queue{}, failure(method, 403, "queue name '%s' contains reserved prefix 'amq.*'", name)
 	case q == nil:
 		if name == "" {
 			name = m.choose("amq.gen-")
 		}
-		q = &mbQueue{model: m, name: name, options: o}
+		q = &modelQueue{model: m, name: name, options: o}
 		if o.Exclusive {
 			q.owner = ch.session
 		}
 		m.queues[name] = q
 	case q.options.Exclusive != o.Exclusive || q.owner != nil && q.owner != ch.session:
-		return warren.Queue{}, mbLocked(method, name)
+		return warren.Queue{}, lockedError(method, name)
 	case q.options.Durable != o.Durable:
-		return inequivalent("durable", mbBool(o.Durable), mbBool(q.options.Durable))
+		return inequivalent("durable", boolText(o.Durable), boolText(q.options.Durable))
 	case q.options.AutoDelete != o.AutoDelete:
-		return inequivalent("auto_delete", mbBool(o.AutoDelete), mbBool(q.options.AutoDelete))
+		return inequivalent("auto_delete", boolText(o.AutoDelete), boolText(q.options.AutoDelete))
 	default:
-		is, was := mbArguments(o), mbArguments(q.options)
+		is, was := arguments(o), arguments(q.options)
 		for i := range is {
 			if is[i] != was[i] {
-				received, current := mbDifferent(is[i].value, was[i].value)
+				received, current := different(is[i].value, was[i].value)
 				return inequivalent(is[i].name, received, current)
 			}
 		}
@@ -52,18 +52,18 @@ func (ch *mbModelChannel) QueueDeclare(name string, o warren.QueueOptions) (warr
 
 // inspectReply: the pseudo-queue is always there, an address only as long as
 // its requester.
-func (ch *mbModelChannel) inspectReply(name string) (warren.Queue, error) {
+func (ch *modelChannel) inspectReply(name string) (warren.Queue, error) {
 	switch {
-	case mbIsReplyName(name) && ch.reply == nil:
+	case isReplyName(name) && ch.reply == nil:
 		return warren.Queue{Name: name}, nil
-	case mbIsReplyAddress(name) && ch.model.requester[name] == nil:
-		return warren.Queue{}, mbNoQueue("queue.declare", name)
+	case isReplyAddress(name) && ch.model.requester[name] == nil:
+		return warren.Queue{}, noQueueError("queue.declare", name)
 	}
 	return warren.Queue{Name: name, Consumers: 1}, nil
 }
 
-func (ch *mbModelChannel) QueueDeclarePassive(name string) (warren.Queue, error) {
-	if !ch.closed && (mbIsReplyName(name) || mbIsReplyAddress(name)) {
+func (ch *modelChannel) QueueDeclarePassive(name string) (warren.Queue, error) {
+	if !ch.closed && (isReplyName(name) || isReplyAddress(name)) {
 		return ch.inspectReply(name)
 	}
 	q, err := ch.findQueue("queue.declare", name)
@@ -75,8 +75,8 @@ func (ch *mbModelChannel) QueueDeclarePassive(name string) (warren.Queue, error)
 	return q.state(), nil
 }
 
-// mbDifferent shows two values of an argument, as RabbitMQ does.
-func mbDifferent(received, current any) (string, string) {
+// different shows two values of an argument, as RabbitMQ does.
+func different(received, current any) (string, string) {
 	if received != nil && current != nil {
 		return fmt.Sprintf("'%v'", received), fmt.Sprintf("'%v'", current)
 	}
@@ -90,8 +90,8 @@ func mbDifferent(received, current any) (string, string) {
 	return show(received), show(current)
 }
 
-func (ch *mbModelChannel) QueuePurge(name string) (int, error) {
-	if !ch.closed && mbIsReplyAddress(name) {
+func (ch *modelChannel) QueuePurge(name string) (int, error) {
+	if !ch.closed && isReplyAddress(name) {
 		return 0, nil
 	}
 	q, err := ch.findQueue("queue.purge", name)
@@ -103,7 +103,7 @@ func (ch *mbModelChannel) QueuePurge(name string) (int, error) {
 	return n, nil
 }
 
-func (ch *mbModelChannel) QueueDelete(name string, o warren.QueueDeleteOptions) (int, error) {
+func (ch *modelChannel) QueueDelete(name string, o warren.QueueDeleteOptions) (int, error) {
 	const method = "queue.delete"
 	if ch.closed {
 		return 0, warren.ErrClosed
@@ -117,11 +117,11 @@ func (ch *mbModelChannel) QueueDelete(name string, o warren.QueueDeleteOptions) 
 	case q == nil:
 		return 0, nil
 	case q.owner != nil && q.owner != ch.session:
-		return 0, mbLocked(method, name)
+		return 0, lockedError(method, name)
 	case o.IfUnused && len(q.consumers) > 0:
-		return 0, mbFail(method, 406, "queue '%s' in vhost '/' in use", name)
+		return 0, failure(method, 406, "queue '%s' in vhost '/' in use", name)
 	case o.IfEmpty && len(q.ready) > 0:
-		return 0, mbFail(method, 406, "queue '%s' in vhost '/' not empty", name)
+		return 0, failure(method, 406, "queue '%s' in vhost '/' not empty", name)
 	}
 	n := len(q.ready)
 	ch.model.deleteQueue(q)
@@ -129,18 +129,18 @@ func (ch *mbModelChannel) QueueDelete(name string, o warren.QueueDeleteOptions) 
 }
 
 // queueName: an empty name stands for the queue declared last.
-func (ch *mbModelChannel) queueName(method, name string) (string, error) {
+func (ch *modelChannel) queueName(method, name string) (string, error) {
 	if name != "" {
 		return name, nil
 	}
 	if ch.lastQueue == "" {
-		return "", mbFail(method, 404, "no previously declared queue")
+		return "", failure(method, 404, "no previously declared queue")
 	}
 	return ch.lastQueue, nil
 }
 
 // findQueue finds a queue that the channel may use.
-func (ch *mbModelChannel) findQueue(method, name string) (*mbQueue, error) {
+func (ch *modelChannel) findQueue(method, name string) (*modelQueue, error) {
 	if ch.closed {
 		return nil, warren.ErrClosed
 	}
@@ -151,9 +151,9 @@ func (ch *mbModelChannel) findQueue(method, name string) (*mbQueue, error) {
 	q := ch.model.queues[name]
 	switch {
 	case q == nil:
-		return nil, mbNoQueue(method, name)
+		return nil, noQueueError(method, name)
 	case q.owner != nil && q.owner != ch.session:
-		return nil, mbLocked(method, name)
+		return nil, lockedError(method, name)
 	}
 	return q, nil
 }

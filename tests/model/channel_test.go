@@ -1,4 +1,4 @@
-package warren_test
+package model_test
 
 import (
 	"maps"
@@ -7,41 +7,41 @@ import (
 	"github.com/warrenmq/warren"
 )
 
-type mbModelChannel struct {
-	model       *mbModel
-	session     *mbModelSession
-	consumers   []*mbModelConsumer // oldest first
-	everStarted []*mbModelConsumer // those that have ended, too
-	reply       *mbModelConsumer   // of direct reply-to
-	lastQueue   string             // declared last
-	lastTag     uint64             // of deliveries
-	unacked     []*mbDelivery      // by tag
-	prefetch    int                // of consumers to come
-	shared      int                // limit of all consumers together
-	passedOver  bool               // a consumer went without, for want of room in shared
+type modelChannel struct {
+	model       *model
+	session     *modelSession
+	consumers   []*modelConsumer // oldest first
+	everStarted []*modelConsumer // those that have ended, too
+	reply       *modelConsumer   // of direct reply-to
+	lastQueue   string           // declared last
+	lastTag     uint64           // of deliveries
+	unacked     []*modelDelivery // by tag
+	prefetch    int              // of consumers to come
+	shared      int              // limit of all consumers together
+	passedOver  bool             // a consumer went without, for want of room in shared
 	paused      bool
 	confirm     bool
 	published   uint64 // in confirm mode
 	tx          bool
-	held        []*mbDelivery // settled in the transaction
-	publishes   []*mbPublishing
+	held        []*modelDelivery // settled in the transaction
+	publishes   []*modelPublishing
 	closed      bool
 }
 
-// mbDelivery waits to be settled.
-type mbDelivery struct {
-	mbMessage
+// modelDelivery waits to be settled.
+type modelDelivery struct {
+	modelMessage
 	tag      uint64
-	queue    *mbQueue
-	consumer *mbModelConsumer // nil: Get
-	fate     string           // what the transaction will do with it
+	queue    *modelQueue
+	consumer *modelConsumer // nil: Get
+	fate     string         // what the transaction will do with it
 }
 
 // out is what the channel has not settled, or not yet for good.
-func (ch *mbModelChannel) out() []*mbDelivery { return append(slices.Clone(ch.unacked), ch.held...) }
+func (ch *modelChannel) out() []*modelDelivery { return append(slices.Clone(ch.unacked), ch.held...) }
 
 // lets says whether the channel allows its consumer c one more message.
-func (ch *mbModelChannel) lets(c *mbModelConsumer) bool {
+func (ch *modelChannel) lets(c *modelConsumer) bool {
 	if ch.paused {
 		return false
 	}
@@ -63,13 +63,13 @@ func (ch *mbModelChannel) lets(c *mbModelConsumer) bool {
 }
 
 // forget frees the consumer's tag.
-func (ch *mbModelChannel) forget(c *mbModelConsumer) {
-	ch.consumers = slices.DeleteFunc(ch.consumers, func(x *mbModelConsumer) bool { return x == c })
+func (ch *modelChannel) forget(c *modelConsumer) {
+	ch.consumers = slices.DeleteFunc(ch.consumers, func(x *modelConsumer) bool { return x == c })
 }
 
 // resume lets consumers that went without stand in line again, the oldest
 // first.
-func (ch *mbModelChannel) resume() {
+func (ch *modelChannel) resume() {
 	if !ch.passedOver {
 		return
 	}
@@ -83,10 +83,10 @@ func (ch *mbModelChannel) resume() {
 	}
 }
 
-func (ch *mbModelChannel) deliver(msg mbMessage, q *mbQueue, c *mbModelConsumer, settled bool) warren.Delivery {
+func (ch *modelChannel) deliver(msg modelMessage, q *modelQueue, c *modelConsumer, settled bool) warren.Delivery {
 	ch.lastTag++
 	if !settled {
-		ch.unacked = append(ch.unacked, &mbDelivery{mbMessage: msg, tag: ch.lastTag, queue: q, consumer: c})
+		ch.unacked = append(ch.unacked, &modelDelivery{modelMessage: msg, tag: ch.lastTag, queue: q, consumer: c})
 	}
 	if msg.returns > 0 && ch.model.fault != "deliveries are not told" {
 		msg.Headers = maps.Clone(msg.Headers)
@@ -105,30 +105,30 @@ func (ch *mbModelChannel) deliver(msg mbMessage, q *mbQueue, c *mbModelConsumer,
 	return d
 }
 
-func (ch *mbModelChannel) Ack(tag uint64, multiple bool) error {
+func (ch *modelChannel) Ack(tag uint64, multiple bool) error {
 	return ch.settleTags("basic.ack", tag, multiple, "ack")
 }
 
-func (ch *mbModelChannel) Nack(tag uint64, multiple, requeue bool) error {
-	return ch.settleTags("basic.nack", tag, multiple, mbRefusal(requeue))
+func (ch *modelChannel) Nack(tag uint64, multiple, requeue bool) error {
+	return ch.settleTags("basic.nack", tag, multiple, refusalText(requeue))
 }
 
-func (ch *mbModelChannel) Reject(tag uint64, requeue bool) error {
-	return ch.settleTags("basic.reject", tag, false, mbRefusal(requeue))
+func (ch *modelChannel) Reject(tag uint64, requeue bool) error {
+	return ch.settleTags("basic.reject", tag, false, refusalText(requeue))
 }
 
-func mbRefusal(requeue bool) string {
+func refusalText(requeue bool) string {
 	if requeue {
 		return "requeue"
 	}
 	return "drop"
 }
 
-func (ch *mbModelChannel) settleTags(method string, tag uint64, multiple bool, fate string) error {
+func (ch *modelChannel) settleTags(method string, tag uint64, multiple bool, fate string) error {
 	if ch.closed {
 		return warren.ErrClosed
 	}
-	var list []*mbDelivery
+	var list []*modelDelivery
 	known := tag == 0 && multiple
 	for _, d := range ch.unacked {
 		if d.tag == tag || multiple && (tag == 0 || d.tag < tag) {
@@ -137,7 +137,7 @@ func (ch *mbModelChannel) settleTags(method string, tag uint64, multiple bool, f
 		known = known || d.tag == tag
 	}
 	if !known {
-		return mbFail(method, 406, "unknown delivery tag %d", tag)
+		return failure(method, 406, "unknown delivery tag %d", tag)
 	}
 	if !ch.tx {
 		ch.settle(list, fate)
@@ -145,18 +145,18 @@ func (ch *mbModelChannel) settleTags(method string, tag uint64, multiple bool, f
 	}
 	for _, d := range list {
 		d.fate = fate
-		ch.unacked = mbWithout(ch.unacked, d)
+		ch.unacked = without(ch.unacked, d)
 		ch.held = append(ch.held, d)
 	}
 	return nil
 }
 
-func mbWithout(list []*mbDelivery, d *mbDelivery) []*mbDelivery {
-	return slices.DeleteFunc(list, func(x *mbDelivery) bool { return x == d })
+func without(list []*modelDelivery, d *modelDelivery) []*modelDelivery {
+	return slices.DeleteFunc(list, func(x *modelDelivery) bool { return x == d })
 }
 
 // settle ends deliveries. Neighbours of one queue and consumer go together.
-func (ch *mbModelChannel) settle(list []*mbDelivery, fate string) {
+func (ch *modelChannel) settle(list []*modelDelivery, fate string) {
 	for rest := list; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && rest[n].queue == rest[0].queue && rest[n].consumer == rest[0].consumer {
@@ -172,15 +172,15 @@ func (ch *mbModelChannel) settle(list []*mbDelivery, fate string) {
 
 // settleRun ends deliveries of one queue and consumer: they are all back
 // before the queue hands out again.
-func (ch *mbModelChannel) settleRun(list []*mbDelivery, fate string) {
+func (ch *modelChannel) settleRun(list []*modelDelivery, fate string) {
 	for _, d := range list {
-		ch.unacked, ch.held = mbWithout(ch.unacked, d), mbWithout(ch.held, d)
+		ch.unacked, ch.held = without(ch.unacked, d), without(ch.held, d)
 		switch fate {
 		case "requeue":
 			d.redelivered = true
-			d.queue.giveBack(d.mbMessage)
+			d.queue.giveBack(d.modelMessage)
 		case "drop":
-			d.queue.lose(d.mbMessage, "rejected")
+			d.queue.lose(d.modelMessage, "rejected")
 		}
 	}
 	q, c := list[0].queue, list[0].consumer
@@ -196,7 +196,7 @@ func (ch *mbModelChannel) settleRun(list []*mbDelivery, fate string) {
 
 // giveBack puts a message back that somebody has had, unless that happens once
 // too often.
-func (q *mbQueue) giveBack(msg mbMessage) {
+func (q *modelQueue) giveBack(msg modelMessage) {
 	if limit := int(q.options.DeliveryLimit); limit > 0 {
 		msg.returns++
 		if q.model.fault == "the delivery limit is one more" {
@@ -212,7 +212,7 @@ func (q *mbQueue) giveBack(msg mbMessage) {
 
 // Recover without requeue gives each consumer once more what it had, before
 // what it has not read yet. What nobody can get again goes to its queue.
-func (ch *mbModelChannel) Recover(requeue bool) error {
+func (ch *modelChannel) Recover(requeue bool) error {
 	if ch.closed {
 		return warren.ErrClosed
 	}
@@ -222,7 +222,7 @@ func (ch *mbModelChannel) Recover(requeue bool) error {
 	}
 	for len(ch.unacked) > 0 {
 		q, c := ch.unacked[0].queue, ch.unacked[0].consumer
-		var list []*mbDelivery // all of one consumer, or of Get from one queue
+		var list []*modelDelivery // all of one consumer, or of Get from one queue
 		for _, d := range ch.unacked {
 			if d.queue == q && d.consumer == c {
 				list = append(list, d)
@@ -234,8 +234,8 @@ func (ch *mbModelChannel) Recover(requeue bool) error {
 		}
 		for i, d := range list {
 			d.redelivered = true
-			ch.unacked = mbWithout(ch.unacked, d)
-			c.unread = slices.Insert(c.unread, i, d.mbMessage)
+			ch.unacked = without(ch.unacked, d)
+			c.unread = slices.Insert(c.unread, i, d.modelMessage)
 		}
 		if !c.hasRoom() {
 			q.leave(c)
@@ -245,7 +245,7 @@ func (ch *mbModelChannel) Recover(requeue bool) error {
 	return nil
 }
 
-func (ch *mbModelChannel) Qos(prefetch int, o warren.QosOptions) error {
+func (ch *modelChannel) Qos(prefetch int, o warren.QosOptions) error {
 	switch {
 	case ch.closed:
 		return warren.ErrClosed
@@ -262,7 +262,7 @@ func (ch *mbModelChannel) Qos(prefetch int, o warren.QosOptions) error {
 	return nil
 }
 
-func (ch *mbModelChannel) Flow(active bool) error {
+func (ch *modelChannel) Flow(active bool) error {
 	if ch.closed {
 		return warren.ErrClosed
 	}
@@ -276,12 +276,12 @@ func (ch *mbModelChannel) Flow(active bool) error {
 
 // Close gives everything back that is not settled for good, then ends the
 // consumers, the oldest first.
-func (ch *mbModelChannel) Close() error {
+func (ch *modelChannel) Close() error {
 	if ch.closed {
 		return nil
 	}
 	ch.closed = true
-	ch.session.channels = slices.DeleteFunc(ch.session.channels, func(x *mbModelChannel) bool { return x == ch })
+	ch.session.channels = slices.DeleteFunc(ch.session.channels, func(x *modelChannel) bool { return x == ch })
 	ch.paused = true // what comes back is for others
 	consumers := ch.consumers
 	ch.consumers = nil
@@ -293,19 +293,19 @@ func (ch *mbModelChannel) Close() error {
 	return nil
 }
 
-func (ch *mbModelChannel) unhold() {
+func (ch *modelChannel) unhold() {
 	ch.unacked, ch.held = ch.out(), nil
-	slices.SortFunc(ch.unacked, func(a, b *mbDelivery) int { return int(a.tag) - int(b.tag) })
+	slices.SortFunc(ch.unacked, func(a, b *modelDelivery) int { return int(a.tag) - int(b.tag) })
 }
 
-func (ch *mbModelChannel) Get(queue string, autoAck bool) (d warren.Delivery, ok bool, err error) {
+func (ch *modelChannel) Get(queue string, autoAck bool) (d warren.Delivery, ok bool, err error) {
 	q, err := ch.findQueue("basic.get", queue)
 	if err != nil {
 		return d, false, err
 	}
 	q.use()
 	if q.options.SingleActiveConsumer {
-		return d, false, mbFail("basic.get", 405, "cannot obtain access to locked queue '%s' in vhost '/'. basic.get operations are not supported by classic queues with single active consumer", q.name)
+		return d, false, failure("basic.get", 405, "cannot obtain access to locked queue '%s' in vhost '/'. basic.get operations are not supported by classic queues with single active consumer", q.name)
 	}
 	if len(q.ready) == 0 {
 		return d, false, nil
@@ -320,21 +320,21 @@ func (ch *mbModelChannel) Get(queue string, autoAck bool) (d warren.Delivery, ok
 	return d, true, nil
 }
 
-func (ch *mbModelChannel) Consume(queue string, o warren.ConsumeOptions) (mbConsumer, error) {
+func (ch *modelChannel) Consume(queue string, o warren.ConsumeOptions) (anyConsumer, error) {
 	const method = "basic.consume"
 	if ch.closed {
 		return nil, warren.ErrClosed
 	}
-	if slices.ContainsFunc(ch.consumers, func(c *mbModelConsumer) bool { return c.tag == o.Tag }) {
-		return nil, mbFail(method, 530, "attempt to reuse consumer tag '%s'", o.Tag)
+	if slices.ContainsFunc(ch.consumers, func(c *modelConsumer) bool { return c.tag == o.Tag }) {
+		return nil, failure(method, 530, "attempt to reuse consumer tag '%s'", o.Tag)
 	}
-	c := &mbModelConsumer{ch: ch, tag: o.Tag, options: o, limit: o.Prefetch}
-	if mbIsReplyName(queue) {
+	c := &modelConsumer{ch: ch, tag: o.Tag, options: o, limit: o.Prefetch}
+	if isReplyName(queue) {
 		switch {
 		case !o.NoAck:
-			return nil, mbFail(method, 406, "reply consumer cannot acknowledge")
+			return nil, failure(method, 406, "reply consumer cannot acknowledge")
 		case ch.reply != nil:
-			return nil, mbFail(method, 406, "reply consumer already set")
+			return nil, failure(method, 406, "reply consumer already set")
 		}
 		c.address = ch.model.choose(queue + ".")
 		ch.model.requester[c.address] = c
@@ -345,7 +345,7 @@ func (ch *mbModelChannel) Consume(queue string, o warren.ConsumeOptions) (mbCons
 			return nil, err
 		}
 		if len(q.consumers) > 0 && (o.Exclusive || q.consumers[0].options.Exclusive) || o.Exclusive && q.options.SingleActiveConsumer {
-			return nil, mbFail(method, 403, "queue '%s' in vhost '/' in exclusive use", q.name)
+			return nil, failure(method, 403, "queue '%s' in vhost '/' in exclusive use", q.name)
 		}
 		if c.limit == 0 {
 			c.limit = ch.prefetch
@@ -367,7 +367,7 @@ func (ch *mbModelChannel) Consume(queue string, o warren.ConsumeOptions) (mbCons
 	return c, nil
 }
 
-func (ch *mbModelChannel) Cancel(tag string) error {
+func (ch *modelChannel) Cancel(tag string) error {
 	if ch.closed {
 		return warren.ErrClosed
 	}

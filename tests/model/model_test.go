@@ -1,4 +1,4 @@
-package warren_test
+package model_test
 
 import (
 	"context"
@@ -12,51 +12,51 @@ import (
 
 // The model is AMQP written down as plainly as possible: slices, scans and no
 // cleverness. It has the methods of the broker's own types, so that one
-// operation runs on both. Exchanges are in model_exchanges_test.go.
+// operation runs on both. Exchanges are in exchanges_test.go.
 //
 // Names that a server chooses are numbered here: amq.gen-1, amq.ctag-1 and
 // amq.direct.reply-to.1.
 
 const (
-	mbMailbox     = 3 // unread messages of a consumer without prefetch
-	mbReplyBuffer = 2 // unread replies of a reply consumer
+	mailboxSize     = 3 // unread messages of a consumer without prefetch
+	replyBufferSize = 2 // unread replies of a reply consumer
 )
 
-type mbModel struct {
-	exchanges map[string]*mbExchange
-	bindings  []*mbBinding
-	queues    map[string]*mbQueue
-	sessions  []*mbModelSession
-	requester map[string]*mbModelConsumer // by reply address
-	names     map[string]int              // how many were chosen, by prefix
-	counts    warren.Stats                // only what is counted, not what is there
+type model struct {
+	exchanges map[string]*modelExchange
+	bindings  []*modelBinding
+	queues    map[string]*modelQueue
+	sessions  []*modelSession
+	requester map[string]*modelConsumer // by reply address
+	names     map[string]int            // how many were chosen, by prefix
+	counts    warren.Stats              // only what is counted, not what is there
 	now       time.Time
 	ambiguous bool   // what happens next is nobody's to say
 	fault     string // a rule that the model breaks, to see that it is found out
 }
 
-func newMBModel() *mbModel {
-	m := &mbModel{
+func newModel() *model {
+	m := &model{
 		now:       time.Now(),
-		exchanges: map[string]*mbExchange{}, queues: map[string]*mbQueue{},
-		requester: map[string]*mbModelConsumer{}, names: map[string]int{},
+		exchanges: map[string]*modelExchange{}, queues: map[string]*modelQueue{},
+		requester: map[string]*modelConsumer{}, names: map[string]int{},
 	}
 	for name, kind := range map[string]warren.ExchangeType{
 		"": warren.Direct, "amq.direct": warren.Direct, "amq.fanout": warren.Fanout,
 		"amq.topic": warren.Topic, "amq.headers": warren.Headers, "amq.match": warren.Headers,
 	} {
-		m.exchanges[name] = &mbExchange{name: name, kind: kind, options: warren.ExchangeOptions{Durable: true}}
+		m.exchanges[name] = &modelExchange{name: name, kind: kind, options: warren.ExchangeOptions{Durable: true}}
 	}
 	return m
 }
 
-func (m *mbModel) choose(prefix string) string {
+func (m *model) choose(prefix string) string {
 	m.names[prefix]++
 	return fmt.Sprint(prefix, m.names[prefix])
 }
 
-// mbMessage is a message in one queue.
-type mbMessage struct {
+// modelMessage is a message in one queue.
+type modelMessage struct {
 	warren.Message
 	exchange, key string
 	blind         []string  // keys of BCC
@@ -66,27 +66,27 @@ type mbMessage struct {
 	returns       int // counted if the queue limits them
 }
 
-// mbQueue has its ready messages in the order of their places. The consumers
+// modelQueue has its ready messages in the order of their places. The consumers
 // that have room stand in line: the highest priority first, and within a
 // priority the one that has waited longest.
-type mbQueue struct {
-	model     *mbModel
+type modelQueue struct {
+	model     *model
 	name      string
 	options   warren.QueueOptions
-	owner     *mbModelSession // if exclusive
-	ready     []mbMessage
+	owner     *modelSession // if exclusive
+	ready     []modelMessage
 	came      int
-	consumers []*mbModelConsumer
-	line      []*mbModelConsumer
-	active    *mbModelConsumer // of a queue with a single one
-	used      time.Time        // last
-	letters   []mbLetter       // to be sent when the queue is done with what it is about
+	consumers []*modelConsumer
+	line      []*modelConsumer
+	active    *modelConsumer // of a queue with a single one
+	used      time.Time      // last
+	letters   []deadLetter   // to be sent when the queue is done with what it is about
 	sending   bool
 	deleted   bool
 }
 
 // push reports false if the queue refuses the message.
-func (q *mbQueue) push(msg mbMessage) (taken bool) {
+func (q *modelQueue) push(msg modelMessage) (taken bool) {
 	defer q.done()
 	if q.refuses(msg) {
 		if q.options.Overflow == warren.RejectPublishDLX && q.model.fault != "what is refused is not dead-lettered" {
@@ -109,7 +109,7 @@ func (q *mbQueue) push(msg mbMessage) (taken bool) {
 }
 
 // putBack gives a message its old place again.
-func (q *mbQueue) putBack(msg mbMessage) {
+func (q *modelQueue) putBack(msg modelMessage) {
 	if q.deleted {
 		return
 	}
@@ -127,7 +127,7 @@ func (q *mbQueue) putBack(msg mbMessage) {
 // handOut gives ready messages to those in line. Whoever gets one goes to the
 // end of the line, if there is room left. A consumer whose channel lets it
 // have nothing leaves the line until the channel does.
-func (q *mbQueue) handOut() {
+func (q *modelQueue) handOut() {
 	q.dropExpired()
 	for len(q.ready) > 0 && q.offer(q.ready[0]) {
 		q.ready = q.ready[1:]
@@ -136,7 +136,7 @@ func (q *mbQueue) handOut() {
 }
 
 // offer gives a message to the first in line that may have it.
-func (q *mbQueue) offer(msg mbMessage) bool {
+func (q *modelQueue) offer(msg modelMessage) bool {
 	for len(q.line) > 0 {
 		c := q.line[0]
 		q.leave(c)
@@ -150,7 +150,7 @@ func (q *mbQueue) offer(msg mbMessage) bool {
 	return false
 }
 
-func (q *mbQueue) join(c *mbModelConsumer) {
+func (q *modelQueue) join(c *modelConsumer) {
 	if c.gone || !c.hasRoom() || slices.Contains(q.line, c) {
 		return
 	}
@@ -164,22 +164,22 @@ func (q *mbQueue) join(c *mbModelConsumer) {
 	q.line = slices.Insert(q.line, i, c)
 }
 
-func (q *mbQueue) leave(c *mbModelConsumer) {
-	q.line = slices.DeleteFunc(q.line, func(x *mbModelConsumer) bool { return x == c })
+func (q *modelQueue) leave(c *modelConsumer) {
+	q.line = slices.DeleteFunc(q.line, func(x *modelConsumer) bool { return x == c })
 }
 
 // takesAtOnce is what immediate asks for.
-func (q *mbQueue) takesAtOnce() bool {
-	return slices.ContainsFunc(q.line, func(c *mbModelConsumer) bool { return c.ch.lets(c) })
+func (q *modelQueue) takesAtOnce() bool {
+	return slices.ContainsFunc(q.line, func(c *modelConsumer) bool { return c.ch.lets(c) })
 }
 
-func (q *mbQueue) state() warren.Queue {
+func (q *modelQueue) state() warren.Queue {
 	return warren.Queue{Name: q.name, Messages: len(q.ready), Consumers: len(q.consumers)}
 }
 
 // deleteQueue: consumers keep what they have not read yet, and their channels
 // can still settle what they have.
-func (m *mbModel) deleteQueue(q *mbQueue) {
+func (m *model) deleteQueue(q *modelQueue) {
 	delete(m.queues, q.name)
 	q.deleted = true
 	for _, c := range q.consumers {
@@ -187,35 +187,35 @@ func (m *mbModel) deleteQueue(q *mbQueue) {
 		c.ch.forget(c)
 	}
 	q.consumers, q.line, q.ready, q.letters = nil, nil, nil, nil
-	m.unbindAll(func(b *mbBinding) bool { return b.queue == q })
+	m.unbindAll(func(b *modelBinding) bool { return b.queue == q })
 }
 
-// mbModelConsumer of a queue, or with an address a reply consumer.
-type mbModelConsumer struct {
-	ch      *mbModelChannel
-	queue   *mbQueue
+// modelConsumer of a queue, or with an address a reply consumer.
+type modelConsumer struct {
+	ch      *modelChannel
+	queue   *modelQueue
 	address string
 	tag     string
 	options warren.ConsumeOptions
-	limit   int         // unsettled messages; zero or less: none
-	unread  []mbMessage // handed out by the queue
-	counted bool        // against the limit that the channel's consumers share
-	gone    bool        // nothing more will come,
-	reason  error       // for this reason
-	ended   bool        // by the client
+	limit   int            // unsettled messages; zero or less: none
+	unread  []modelMessage // handed out by the queue
+	counted bool           // against the limit that the channel's consumers share
+	gone    bool           // nothing more will come,
+	reason  error          // for this reason
+	ended   bool           // by the client
 }
 
 // untilRead: a consumer without a limit has room for a few unread messages.
-func (c *mbModelConsumer) untilRead() bool { return c.options.NoAck || c.limit <= 0 }
+func (c *modelConsumer) untilRead() bool { return c.options.NoAck || c.limit <= 0 }
 
-func (c *mbModelConsumer) hasRoom() bool {
+func (c *modelConsumer) hasRoom() bool {
 	if c.untilRead() {
-		return len(c.unread) < mbMailbox
+		return len(c.unread) < mailboxSize
 	}
 	return c.unsettled() < c.limit
 }
 
-func (c *mbModelConsumer) unsettled() int {
+func (c *modelConsumer) unsettled() int {
 	n := len(c.unread)
 	for _, d := range c.ch.out() {
 		if d.consumer == c {
@@ -225,7 +225,7 @@ func (c *mbModelConsumer) unsettled() int {
 	return n
 }
 
-func (c *mbModelConsumer) Next(context.Context) (warren.Delivery, error) {
+func (c *modelConsumer) Next(context.Context) (warren.Delivery, error) {
 	if c.queue != nil && (c.ended || c.ch.closed) {
 		return warren.Delivery{}, warren.ErrClosed
 	}
@@ -247,7 +247,7 @@ func (c *mbModelConsumer) Next(context.Context) (warren.Delivery, error) {
 }
 
 // Cancel: what nobody has read returns to the queue as if it had never left.
-func (c *mbModelConsumer) Cancel() error {
+func (c *modelConsumer) Cancel() error {
 	c.ch.forget(c)
 	c.ended = true
 	if c.queue == nil {
@@ -263,7 +263,7 @@ func (c *mbModelConsumer) Cancel() error {
 		c.gone = true
 		q := c.queue
 		q.leave(c)
-		q.consumers = slices.DeleteFunc(q.consumers, func(x *mbModelConsumer) bool { return x == c })
+		q.consumers = slices.DeleteFunc(q.consumers, func(x *modelConsumer) bool { return x == c })
 		if len(q.consumers) == 0 {
 			q.use()
 		}
@@ -282,7 +282,7 @@ func (c *mbModelConsumer) Cancel() error {
 	return nil
 }
 
-func (m *mbModel) endRequester(c *mbModelConsumer, reason error) {
+func (m *model) endRequester(c *modelConsumer, reason error) {
 	if c.gone {
 		return
 	}
@@ -293,13 +293,13 @@ func (m *mbModel) endRequester(c *mbModelConsumer, reason error) {
 
 // reply hands a message to the requester of an address. One who does not read
 // loses the address.
-func (m *mbModel) reply(address string, msg mbMessage) (taken bool) {
+func (m *model) reply(address string, msg modelMessage) (taken bool) {
 	c := m.requester[address]
 	switch {
 	case c == nil:
 		m.counts.RepliesTooLate++
 		return false
-	case len(c.unread) == mbReplyBuffer:
+	case len(c.unread) == replyBufferSize:
 		m.counts.RepliesTooFast++
 		c.ch.forget(c)
 		m.endRequester(c, warren.ErrSlowConsumer)
@@ -311,30 +311,30 @@ func (m *mbModel) reply(address string, msg mbMessage) (taken bool) {
 	return true
 }
 
-type mbModelSession struct {
-	model    *mbModel
-	channels []*mbModelChannel
+type modelSession struct {
+	model    *model
+	channels []*modelChannel
 	closed   bool
 }
 
-func (m *mbModel) Session() (mbSession, error) {
-	s := &mbModelSession{model: m}
+func (m *model) Session() (anySession, error) {
+	s := &modelSession{model: m}
 	m.sessions = append(m.sessions, s)
 	return s, nil
 }
 
-func (s *mbModelSession) Channel() (mbChannel, error) {
+func (s *modelSession) Channel() (anyChannel, error) {
 	if s.closed {
 		return nil, warren.ErrClosed
 	}
-	ch := &mbModelChannel{model: s.model, session: s}
+	ch := &modelChannel{model: s.model, session: s}
 	s.channels = append(s.channels, ch)
 	return ch, nil
 }
 
 // Close ends the channels, the oldest first, and with them the exclusive
 // queues.
-func (s *mbModelSession) Close() error {
+func (s *modelSession) Close() error {
 	s.closed = true
 	for _, ch := range slices.Clone(s.channels) {
 		ch.Close()
@@ -344,11 +344,11 @@ func (s *mbModelSession) Close() error {
 			s.model.deleteQueue(q)
 		}
 	}
-	s.model.sessions = slices.DeleteFunc(s.model.sessions, func(x *mbModelSession) bool { return x == s })
+	s.model.sessions = slices.DeleteFunc(s.model.sessions, func(x *modelSession) bool { return x == s })
 	return nil
 }
 
-func (m *mbModel) Stats() warren.Stats {
+func (m *model) Stats() warren.Stats {
 	s := m.counts
 	s.VirtualHosts, s.Sessions, s.Exchanges, s.Queues = 1, len(m.sessions), len(m.exchanges), len(m.queues)
 	s.Requesters = len(m.requester)
@@ -365,7 +365,7 @@ func (m *mbModel) Stats() warren.Stats {
 			for _, ch := range session.channels {
 				for _, d := range ch.out() {
 					if d.queue == q {
-						held = append(held, d.mbMessage)
+						held = append(held, d.modelMessage)
 					}
 				}
 			}
@@ -378,10 +378,10 @@ func (m *mbModel) Stats() warren.Stats {
 	return s
 }
 
-func (m *mbModel) Close() error { return nil }
+func (m *model) Close() error { return nil }
 
-// mbMethods are the methods that errors name.
-var mbMethods = map[string][2]uint16{
+// methodIDs are the methods that errors name.
+var methodIDs = map[string][2]uint16{
 	"exchange.declare": {40, 10}, "exchange.delete": {40, 20}, "exchange.bind": {40, 30}, "exchange.unbind": {40, 40},
 	"queue.declare": {50, 10}, "queue.bind": {50, 20}, "queue.purge": {50, 30}, "queue.delete": {50, 40}, "queue.unbind": {50, 50},
 	"basic.consume": {60, 20}, "basic.publish": {60, 40}, "basic.get": {60, 70},
@@ -389,19 +389,19 @@ var mbMethods = map[string][2]uint16{
 	"confirm.select": {85, 10}, "tx.select": {90, 10}, "tx.commit": {90, 20}, "tx.rollback": {90, 30},
 }
 
-func mbFail(method string, code uint16, format string, args ...any) error {
+func failure(method string, code uint16, format string, args ...any) error {
 	name := map[uint16]string{
 		403: "ACCESS_REFUSED", 404: "NOT_FOUND", 405: "RESOURCE_LOCKED", 406: "PRECONDITION_FAILED", 530: "NOT_ALLOWED",
 	}[code]
-	ids := mbMethods[method]
+	ids := methodIDs[method]
 	return &warren.Error{Code: code, Class: ids[0], Method: ids[1], Text: name + " - " + fmt.Sprintf(format, args...)}
 }
 
-func mbIsReplyName(name string) bool {
+func isReplyName(name string) bool {
 	return slices.Contains([]string{"amq.direct.reply-to", "amq.rabbitmq.reply-to", "amq.lavinmq.reply-to"}, name)
 }
 
-func mbIsReplyAddress(name string) bool {
+func isReplyAddress(name string) bool {
 	i := strings.LastIndex(name, ".")
-	return i >= 0 && mbIsReplyName(name[:i])
+	return i >= 0 && isReplyName(name[:i])
 }

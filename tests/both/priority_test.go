@@ -1,4 +1,4 @@
-package warren_test
+package both_test
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 
 // putPriorities publishes messages that say which priority they have; equal
 // ones are numbered.
-func (t *both) putPriorities(ch sideChannel, queue string, priorities ...uint8) {
+func (t *side) putPriorities(ch sideChannel, queue string, priorities ...uint8) {
 	t.Helper()
 	seen := map[uint8]int{}
 	for _, p := range priorities {
@@ -23,7 +23,7 @@ func (t *both) putPriorities(ch sideChannel, queue string, priorities ...uint8) 
 }
 
 func TestAPriorityQueueServesTheHighestPriorityFirst(t *testing.T) {
-	eachBoth(t, map[string]struct {
+	eachOnBothSides(t, map[string]struct {
 		most    any
 		publish []uint8
 		served  []string
@@ -35,7 +35,7 @@ func TestAPriorityQueueServesTheHighestPriorityFirst(t *testing.T) {
 		"unless there is one only":         {0, []uint8{0, 5, 1}, []string{"p0.1", "p5.1", "p1.1"}},
 		"unless it has none":               {nil, []uint8{0, 5, 1}, []string{"p0.1", "p5.1", "p1.1"}},
 		"whatever integer the argument is": {int8(3), []uint8{1, 3}, []string{"p3.1", "p1.1"}},
-	}, func(t *both, c struct {
+	}, func(t *side, c struct {
 		most    any
 		publish []uint8
 		served  []string
@@ -45,22 +45,22 @@ func TestAPriorityQueueServesTheHighestPriorityFirst(t *testing.T) {
 		if c.most != nil {
 			o.Args = warren.Table{"x-max-priority": c.most}
 		}
-		t.declare(ch, "q", o)
+		brokertest.Queue(t, ch, "q", o)
 		t.putPriorities(ch, "q", c.publish...)
 		state, err := ch.QueueDeclarePassive("q")
 		require.NoError(t, err)
 		require.Equal(t, len(c.publish), state.Messages)
-		d := t.take(ch, "q")
+		d := brokertest.Take(t, ch, "q")
 		require.Equal(t, c.served[0], string(d.Body))
 		require.Equal(t, len(c.publish)-1, d.MessageCount)
-		require.Equal(t, c.served[1:], t.drain(ch, "q"))
+		require.Equal(t, c.served[1:], brokertest.Drain(t, ch, "q"))
 	})
 }
 
 func TestAConsumerOfAPriorityQueue(t *testing.T) {
-	runBoth(t, func(t *both) {
+	onBothSides(t, func(t *side) {
 		ch := t.open()
-		t.declare(ch, "q", warren.QueueOptions{MaxPriority: 3})
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{MaxPriority: 3})
 		t.putPriorities(ch, "q", 1, 3, 2)
 		consumer := t.consume(ch, "q", warren.ConsumeOptions{Prefetch: 2})
 		require.Equal(t, []string{"p3.1", "p2.1"}, t.read(consumer))
@@ -72,48 +72,48 @@ func TestAConsumerOfAPriorityQueue(t *testing.T) {
 }
 
 func TestARequeuedMessageKeepsItsPlaceInItsPriority(t *testing.T) {
-	runBoth(t, func(t *both) {
+	onBothSides(t, func(t *side) {
 		ch := t.open()
-		t.declare(ch, "q", warren.QueueOptions{MaxPriority: 3})
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{MaxPriority: 3})
 		t.putPriorities(ch, "q", 1, 2, 1, 2)
-		t.take(ch, "q")
-		t.take(ch, "q")
-		third := t.take(ch, "q")
+		brokertest.Take(t, ch, "q")
+		brokertest.Take(t, ch, "q")
+		third := brokertest.Take(t, ch, "q")
 		t.putPriorities(ch, "q", 2)
 		require.NoError(t, ch.Nack(third.DeliveryTag, true, true))
-		require.Equal(t, []string{"p2.1", "p2.2", "p2.1", "p1.1", "p1.2"}, t.drain(ch, "q"))
+		require.Equal(t, []string{"p2.1", "p2.2", "p2.1", "p1.1", "p1.2"}, brokertest.Drain(t, ch, "q"))
 	})
 }
 
 // Like RabbitMQ, a queue looks for expired messages where it is served next.
 func TestALowPriorityExpiresWhenItIsNext(t *testing.T) {
-	runBoth(t, func(t *both) {
+	onBothSides(t, func(t *side) {
 		ch := t.open()
-		t.declare(ch, "q", warren.QueueOptions{MaxPriority: 5})
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{MaxPriority: 5})
 		t.send(ch, "q", warren.Message{Body: []byte("low"), Priority: 1, Expiration: "1000"})
 		t.send(ch, "q", warren.Message{Body: []byte("high"), Priority: 4})
 		brokertest.Later(time.Hour)
 		require.Equal(t, 2, t.ready())
-		high := t.take(ch, "q")
+		high := brokertest.Take(t, ch, "q")
 		require.Equal(t, "high", string(high.Body))
 		require.Zero(t, t.ready())
 
 		t.send(ch, "q", warren.Message{Body: []byte("low"), Priority: 1})
 		t.send(ch, "q", warren.Message{Body: []byte("high"), Priority: 4, Expiration: "1000"})
 		brokertest.Later(time.Second)
-		require.Equal(t, []string{"low"}, t.drain(ch, "q"))
+		require.Equal(t, []string{"low"}, brokertest.Drain(t, ch, "q"))
 	})
 }
 
 func TestPurgeOfAPriorityQueue(t *testing.T) {
-	runBoth(t, func(t *both) {
+	onBothSides(t, func(t *side) {
 		ch := t.open()
-		t.declare(ch, "q", warren.QueueOptions{MaxPriority: 9})
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{MaxPriority: 9})
 		t.putPriorities(ch, "q", 9, 0, 4)
 		n, err := ch.QueuePurge("q")
 		require.NoError(t, err)
 		require.Equal(t, 3, n)
 		t.putPriorities(ch, "q", 0, 4)
-		require.Equal(t, []string{"p4.1", "p0.1"}, t.drain(ch, "q"))
+		require.Equal(t, []string{"p4.1", "p0.1"}, brokertest.Drain(t, ch, "q"))
 	})
 }

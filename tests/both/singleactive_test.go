@@ -1,4 +1,4 @@
-package warren_test
+package both_test
 
 import (
 	"testing"
@@ -6,12 +6,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 func TestOneConsumerAtATimeIsActive(t *testing.T) {
-	runBoth(t, func(t *both) {
+	onBothSides(t, func(t *side) {
 		ch := t.open()
-		t.declare(ch, "q", warren.QueueOptions{SingleActiveConsumer: true})
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{SingleActiveConsumer: true})
 		first := t.consume(t.open(), "q", warren.ConsumeOptions{Prefetch: 1})
 		second := t.consume(t.open(), "q", warren.ConsumeOptions{})
 		third := t.consume(t.open(), "q", warren.ConsumeOptions{Priority: 10})
@@ -26,13 +27,13 @@ func TestOneConsumerAtATimeIsActive(t *testing.T) {
 // leavings are the ways to be no consumer any more, and what the next one
 // gets: what its predecessor has not settled, at once or later.
 var leavings = map[string]struct {
-	leave func(t *both, ch sideChannel)
+	leave func(t *side, ch sideChannel)
 	next  []string
 }{
-	"cancel":                 {func(t *both, ch sideChannel) { require.NoError(t, ch.Cancel("active")) }, []string{"3", "4"}},
-	"close":                  {func(t *both, ch sideChannel) { require.NoError(t, ch.Close()) }, []string{"1'", "2'", "3", "4"}},
-	"loss of the connection": {func(t *both, ch sideChannel) { ch.Lose() }, []string{"1'", "2'", "3", "4"}},
-	"an error": {func(t *both, ch sideChannel) {
+	"cancel":                 {func(t *side, ch sideChannel) { require.NoError(t, ch.Cancel("active")) }, []string{"3", "4"}},
+	"close":                  {func(t *side, ch sideChannel) { require.NoError(t, ch.Close()) }, []string{"1'", "2'", "3", "4"}},
+	"loss of the connection": {func(t *side, ch sideChannel) { ch.Lose() }, []string{"1'", "2'", "3", "4"}},
+	"an error": {func(t *side, ch sideChannel) {
 		if ch.Ack(99, false); t.native { // where an error closes nothing
 			ch.Close()
 		}
@@ -40,12 +41,12 @@ var leavings = map[string]struct {
 }
 
 func TestTheNextConsumerBecomesActive(t *testing.T) {
-	eachBoth(t, leavings, func(t *both, c struct {
-		leave func(t *both, ch sideChannel)
+	eachOnBothSides(t, leavings, func(t *side, c struct {
+		leave func(t *side, ch sideChannel)
 		next  []string
 	}) {
 		ch, leaving := t.open(), t.open()
-		t.declare(ch, "q", warren.QueueOptions{SingleActiveConsumer: true})
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{SingleActiveConsumer: true})
 		active := t.consume(leaving, "q", warren.ConsumeOptions{Tag: "active", Prefetch: 2})
 		last := t.consume(t.open(), "q", warren.ConsumeOptions{Priority: -1})
 		next := t.consume(t.open(), "q", warren.ConsumeOptions{})
@@ -61,9 +62,9 @@ func TestTheNextConsumerBecomesActive(t *testing.T) {
 }
 
 func TestWhatTheActiveConsumerHadComesBackAfterItsCancel(t *testing.T) {
-	runBoth(t, func(t *both) {
+	onBothSides(t, func(t *side) {
 		ch, leaving := t.open(), t.open()
-		t.declare(ch, "q", warren.QueueOptions{SingleActiveConsumer: true})
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{SingleActiveConsumer: true})
 		active := t.consume(leaving, "q", warren.ConsumeOptions{Tag: "active", Prefetch: 2})
 		next := t.consume(t.open(), "q", warren.ConsumeOptions{})
 		t.put(ch, "q", "1", "2")
@@ -77,9 +78,9 @@ func TestWhatTheActiveConsumerHadComesBackAfterItsCancel(t *testing.T) {
 }
 
 func TestConsumersThatWaitMayLeave(t *testing.T) {
-	runBoth(t, func(t *both) {
+	onBothSides(t, func(t *side) {
 		ch, waiting := t.open(), t.open()
-		t.declare(ch, "q", warren.QueueOptions{SingleActiveConsumer: true, AutoDelete: true})
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{SingleActiveConsumer: true, AutoDelete: true})
 		active := t.consume(ch, "q", warren.ConsumeOptions{Tag: "active"})
 		t.consume(waiting, "q", warren.ConsumeOptions{})
 		waiting.Lose()
@@ -91,10 +92,10 @@ func TestConsumersThatWaitMayLeave(t *testing.T) {
 }
 
 func TestAQueueWithASingleActiveConsumerRefuses(t *testing.T) {
-	runBoth(t, func(t *both) {
+	onBothSides(t, func(t *side) {
 		ch := t.open()
-		t.declare(ch, "q", warren.QueueOptions{SingleActiveConsumer: true})
-		t.declare(ch, "quorum", warren.QueueOptions{
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{SingleActiveConsumer: true})
+		brokertest.Queue(t, ch, "quorum", warren.QueueOptions{
 			Durable: true, SingleActiveConsumer: true, Args: warren.Table{"x-queue-type": "quorum"},
 		})
 		t.put(ch, "q", "1")
@@ -115,9 +116,9 @@ func TestAQueueWithASingleActiveConsumerRefuses(t *testing.T) {
 }
 
 func TestImmediateMeansTheActiveConsumer(t *testing.T) {
-	runBoth(t, func(t *both) {
+	onBothSides(t, func(t *side) {
 		ch := t.open()
-		t.declare(ch, "q", warren.QueueOptions{SingleActiveConsumer: true})
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{SingleActiveConsumer: true})
 		t.consume(t.open(), "q", warren.ConsumeOptions{Prefetch: 1})
 		t.consume(t.open(), "q", warren.ConsumeOptions{})
 		t.put(ch, "q", "1")

@@ -1,4 +1,4 @@
-package warren_test
+package model_test
 
 import (
 	"maps"
@@ -12,7 +12,7 @@ import (
 // anew each time.
 
 // level is the priority that counts.
-func (q *mbQueue) level(msg mbMessage) uint8 {
+func (q *modelQueue) level(msg modelMessage) uint8 {
 	if q.model.fault == "priorities are ignored" {
 		return 0
 	}
@@ -20,8 +20,8 @@ func (q *mbQueue) level(msg mbMessage) uint8 {
 }
 
 // sort puts the ready messages in the order in which they are served.
-func (q *mbQueue) sort() {
-	slices.SortStableFunc(q.ready, func(a, b mbMessage) int {
+func (q *modelQueue) sort() {
+	slices.SortStableFunc(q.ready, func(a, b modelMessage) int {
 		if x, y := q.level(a), q.level(b); x != y {
 			return int(y) - int(x)
 		}
@@ -30,7 +30,7 @@ func (q *mbQueue) sort() {
 }
 
 // deadlineOf is when a message that comes now expires; zero: never.
-func (q *mbQueue) deadlineOf(msg mbMessage) (deadline time.Time) {
+func (q *modelQueue) deadlineOf(msg modelMessage) (deadline time.Time) {
 	var lives []time.Duration
 	if ttl := q.options.MessageTTL; ttl > 0 {
 		lives = append(lives, ttl)
@@ -48,19 +48,19 @@ func (q *mbQueue) deadlineOf(msg mbMessage) (deadline time.Time) {
 	return q.model.now.Add(slices.Min(lives))
 }
 
-func (msg *mbMessage) expired(now time.Time) bool {
+func (msg *modelMessage) expired(now time.Time) bool {
 	return !msg.deadline.IsZero() && !msg.deadline.After(now)
 }
 
 // bytes of the bodies of ready messages.
-func (q *mbQueue) bytes() (n int64) {
+func (q *modelQueue) bytes() (n int64) {
 	for _, msg := range q.ready {
 		n += int64(len(msg.Body))
 	}
 	return n
 }
 
-func (q *mbQueue) exceeds(n int, bytes int64) bool {
+func (q *modelQueue) exceeds(n int, bytes int64) bool {
 	o := q.options
 	if q.model.fault == "limits count what is out, too" {
 		n += q.unsettled()
@@ -68,7 +68,7 @@ func (q *mbQueue) exceeds(n int, bytes int64) bool {
 	return o.MaxLength > 0 && int64(n) > o.MaxLength || o.MaxLengthBytes > 0 && bytes > o.MaxLengthBytes
 }
 
-func (q *mbQueue) unsettled() (n int) {
+func (q *modelQueue) unsettled() (n int) {
 	for _, c := range q.consumers {
 		n += c.unsettled()
 	}
@@ -76,13 +76,13 @@ func (q *mbQueue) unsettled() (n int) {
 }
 
 // refuses is for queues that reject what they have no room for.
-func (q *mbQueue) refuses(msg mbMessage) bool {
+func (q *modelQueue) refuses(msg modelMessage) bool {
 	reject := q.options.Overflow == warren.RejectPublish || q.options.Overflow == warren.RejectPublishDLX
 	return reject && q.exceeds(len(q.ready)+1, q.bytes()+int64(len(msg.Body)))
 }
 
 // tidy takes out what may not stay: what is too much, then what has expired.
-func (q *mbQueue) tidy() {
+func (q *modelQueue) tidy() {
 	drops := q.options.Overflow == "" || q.options.Overflow == warren.DropHead
 	for drops && len(q.ready) > 0 && q.exceeds(len(q.ready), q.bytes()) {
 		at := 0
@@ -94,7 +94,7 @@ func (q *mbQueue) tidy() {
 	q.dropExpired()
 }
 
-func (q *mbQueue) dropExpired() {
+func (q *modelQueue) dropExpired() {
 	for len(q.ready) > 0 && q.ready[0].expired(q.model.now) {
 		q.loseAt(0, "expired")
 	}
@@ -105,27 +105,27 @@ func (q *mbQueue) dropExpired() {
 	}
 }
 
-func (q *mbQueue) loseAt(i int, reason string) {
+func (q *modelQueue) loseAt(i int, reason string) {
 	msg := q.ready[i]
 	q.ready = slices.Delete(q.ready, i, i+1)
 	q.lose(msg, reason)
 }
 
-// mbLetter is a message that is to be dead-lettered.
-type mbLetter struct {
-	mbMessage
+// deadLetter is a message that is to be dead-lettered.
+type deadLetter struct {
+	modelMessage
 	reason string
 }
 
-func (q *mbQueue) lose(msg mbMessage, reason string) {
+func (q *modelQueue) lose(msg modelMessage, reason string) {
 	if q.options.DeadLetter != nil && !q.deleted {
-		q.letters = append(q.letters, mbLetter{msg, reason})
+		q.letters = append(q.letters, deadLetter{msg, reason})
 	}
 }
 
 // done is the end of whatever was done with the queue. A letter's way may lead
 // back here: then it is for the one who is at it already.
-func (q *mbQueue) done() {
+func (q *modelQueue) done() {
 	q.dropExpired()
 	if q.sending {
 		return
@@ -142,8 +142,8 @@ func (q *mbQueue) done() {
 }
 
 // deadLetter publishes a message that q has lost.
-func (m *mbModel) deadLetter(q *mbQueue, l mbLetter) {
-	to, msg := q.options.DeadLetter, l.mbMessage
+func (m *model) deadLetter(q *modelQueue, l deadLetter) {
+	to, msg := q.options.DeadLetter, l.modelMessage
 	msg.Headers = m.died(q, l)
 	if m.fault != "dead letters keep their expiration" {
 		msg.Expiration = ""
@@ -152,7 +152,7 @@ func (m *mbModel) deadLetter(q *mbQueue, l mbLetter) {
 	if m.fault == "blind keys die" {
 		msg.blind = nil
 	}
-	keys := append(append([]string{msg.key}, mbKeys(msg.Headers["CC"])...), msg.blind...)
+	keys := append(append([]string{msg.key}, keysOf(msg.Headers["CC"])...), msg.blind...)
 	if to.RoutingKey != "" {
 		msg.key, msg.blind = to.RoutingKey, nil
 		keys = []string{msg.key}
@@ -162,20 +162,20 @@ func (m *mbModel) deadLetter(q *mbQueue, l mbLetter) {
 	if x == nil {
 		return
 	}
-	p := &mbPublishing{mbMessage: msg}
+	p := &modelPublishing{modelMessage: msg}
 	p.queues, p.addresses = m.route(x, keys, msg.Headers)
-	p.queues = slices.DeleteFunc(p.queues, func(q *mbQueue) bool { return m.circles(msg.Headers, q) })
+	p.queues = slices.DeleteFunc(p.queues, func(q *modelQueue) bool { return m.circles(msg.Headers, q) })
 	m.ambiguous = m.ambiguous || p.orderMatters()
 	m.give(p)
 }
 
 // died are a message's headers with one death more, the newest first: those of
 // one queue for one reason count as one.
-func (m *mbModel) died(q *mbQueue, l mbLetter) warren.Table {
+func (m *model) died(q *modelQueue, l deadLetter) warren.Table {
 	h := warren.Table{}
 	maps.Copy(h, l.Headers)
 	keys := []any{l.key}
-	for _, k := range mbKeys(l.Headers["CC"]) {
+	for _, k := range keysOf(l.Headers["CC"]) {
 		keys = append(keys, k)
 	}
 	death := warren.Table{
@@ -207,7 +207,7 @@ func (m *mbModel) died(q *mbQueue, l mbLetter) warren.Table {
 }
 
 // circles: the message has died in q before, and nobody has rejected it since.
-func (m *mbModel) circles(headers warren.Table, q *mbQueue) bool {
+func (m *model) circles(headers warren.Table, q *modelQueue) bool {
 	for _, v := range headers["x-death"].([]any) {
 		death := v.(warren.Table)
 		if death["reason"] == "rejected" && m.fault != "a reject allows no circle" {
@@ -220,8 +220,8 @@ func (m *mbModel) circles(headers warren.Table, q *mbQueue) bool {
 	return false
 }
 
-// mbKeys are the routing keys in a header.
-func mbKeys(header any) (keys []string) {
+// keysOf are the routing keys in a header.
+func keysOf(header any) (keys []string) {
 	list, _ := header.([]any)
 	for _, k := range list {
 		keys = append(keys, k.(string))
@@ -231,7 +231,7 @@ func mbKeys(header any) (keys []string) {
 
 // activate chooses the only consumer that gets messages: the oldest of the
 // highest priority.
-func (q *mbQueue) activate() {
+func (q *modelQueue) activate() {
 	if !q.options.SingleActiveConsumer || slices.Contains(q.consumers, q.active) {
 		return
 	}
@@ -248,11 +248,11 @@ func (q *mbQueue) activate() {
 }
 
 // use notes that somebody uses the queue: it expires long after that.
-func (q *mbQueue) use() { q.used = q.model.now }
+func (q *modelQueue) use() { q.used = q.model.now }
 
 // due is when something happens to the queue if nobody does anything; zero:
 // never. A queue looks at its head only.
-func (q *mbQueue) due() (at time.Time) {
+func (q *modelQueue) due() (at time.Time) {
 	if len(q.ready) > 0 {
 		at = q.ready[0].deadline
 	}
@@ -267,11 +267,11 @@ func (q *mbQueue) due() (at time.Time) {
 // Pass lets time pass. What happens does so at its time, one after another.
 // Where several queues are due at the same moment, nobody can know which is
 // the first.
-func (m *mbModel) Pass(d time.Duration) {
+func (m *model) Pass(d time.Duration) {
 	end := m.now.Add(d)
 	for {
 		var next time.Time
-		var due []*mbQueue
+		var due []*modelQueue
 		for _, q := range m.queues {
 			at := q.due()
 			if at.IsZero() || at.After(end) || !next.IsZero() && at.After(next) {
@@ -299,8 +299,8 @@ func (m *mbModel) Pass(d time.Duration) {
 	}
 }
 
-// mbArguments are a queue's arguments, in the order in which they are compared.
-func mbArguments(o warren.QueueOptions) (list [10]struct {
+// arguments are a queue's arguments, in the order in which they are compared.
+func arguments(o warren.QueueOptions) (list [10]struct {
 	name  string
 	value any // nil: not set
 }) {

@@ -1,4 +1,4 @@
-package warren_test
+package both_test
 
 import (
 	"testing"
@@ -6,23 +6,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 // It is kept once, so nothing of a queue is out of its reach.
 func TestAQuorumQueueIsAQueueLikeAnyOther(t *testing.T) {
-	runBoth(t, func(t *both) {
+	onBothSides(t, func(t *side) {
 		ch := t.open()
 		o := warren.QueueOptions{Type: warren.Quorum, MaxPriority: 3, DeliveryLimit: 1, DeadLetter: t.deadLetters(ch)}
-		t.declare(ch, "q", o)
+		brokertest.Queue(t, ch, "q", o)
 		t.send(ch, "q", warren.Message{Body: []byte("low"), Priority: 1})
 		t.send(ch, "q", warren.Message{Body: []byte("high"), Priority: 3})
 		for range 2 {
-			d := t.take(ch, "q")
+			d := brokertest.Take(t, ch, "q")
 			require.Equal(t, "high", string(d.Body))
 			require.NoError(t, ch.Nack(d.DeliveryTag, false, true))
 		}
-		require.Equal(t, []string{"high"}, t.drain(ch, "dead"))
-		require.Equal(t, []string{"low"}, t.drain(ch, "q"))
+		require.Equal(t, []string{"high"}, brokertest.Drain(t, ch, "dead"))
+		require.Equal(t, []string{"low"}, brokertest.Drain(t, ch, "q"))
 		t.refuses(406, "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q' in vhost '/': received none but current is the value 'quorum' of type 'longstr'", func(ch sideChannel) error {
 			o := o
 			o.Type = ""

@@ -1,4 +1,4 @@
-package warren_test
+package model_test
 
 import (
 	"errors"
@@ -10,35 +10,35 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-func (ch *mbModelChannel) Confirm() error {
+func (ch *modelChannel) Confirm() error {
 	switch {
 	case ch.closed:
 		return warren.ErrClosed
 	case ch.tx:
-		return mbFail("confirm.select", 406, "cannot switch from tx to confirm mode")
+		return failure("confirm.select", 406, "cannot switch from tx to confirm mode")
 	}
 	ch.confirm = true
 	return nil
 }
 
-func (ch *mbModelChannel) Tx() error {
+func (ch *modelChannel) Tx() error {
 	switch {
 	case ch.closed:
 		return warren.ErrClosed
 	case ch.confirm:
-		return mbFail("tx.select", 406, "cannot switch from confirm to tx mode")
+		return failure("tx.select", 406, "cannot switch from confirm to tx mode")
 	}
 	ch.tx = true
 	return nil
 }
 
 // TxCommit hands over the publishes, then settles.
-func (ch *mbModelChannel) TxCommit() error {
+func (ch *modelChannel) TxCommit() error {
 	switch {
 	case ch.closed:
 		return warren.ErrClosed
 	case !ch.tx:
-		return mbFail("tx.commit", 406, "channel is not transactional")
+		return failure("tx.commit", 406, "channel is not transactional")
 	}
 	var returns []error
 	for _, p := range ch.publishes {
@@ -57,40 +57,40 @@ func (ch *mbModelChannel) TxCommit() error {
 }
 
 // TxRollback: what was settled waits again, with the tag it had.
-func (ch *mbModelChannel) TxRollback() error {
+func (ch *modelChannel) TxRollback() error {
 	switch {
 	case ch.closed:
 		return warren.ErrClosed
 	case !ch.tx:
-		return mbFail("tx.rollback", 406, "channel is not transactional")
+		return failure("tx.rollback", 406, "channel is not transactional")
 	}
 	ch.publishes = nil
 	ch.unhold()
 	return nil
 }
 
-// mbPublishing is a message on its way, with where it goes.
-type mbPublishing struct {
-	mbMessage
+// modelPublishing is a message on its way, with where it goes.
+type modelPublishing struct {
+	modelMessage
 	options   warren.PublishOptions
-	queues    []*mbQueue
+	queues    []*modelQueue
 	addresses []string
 }
 
 // prepare makes the checks and the routing of basic.publish.
-func (ch *mbModelChannel) prepare(exchange, key string, msg warren.Message, o warren.PublishOptions) (*mbPublishing, error) {
+func (ch *modelChannel) prepare(exchange, key string, msg warren.Message, o warren.PublishOptions) (*modelPublishing, error) {
 	const method = "basic.publish"
 	x := ch.model.exchanges[exchange]
 	switch {
 	case ch.closed:
 		return nil, warren.ErrClosed
 	case x == nil:
-		return nil, mbNoExchange(method, exchange)
+		return nil, noExchangeError(method, exchange)
 	case x.options.Internal:
-		return nil, mbFail(method, 403, "cannot publish to internal exchange '%s' in vhost '/'", exchange)
-	case mbIsReplyName(msg.ReplyTo) && ch.reply == nil:
-		return nil, mbFail(method, 406, "fast reply consumer does not exist")
-	case mbIsReplyName(msg.ReplyTo):
+		return nil, failure(method, 403, "cannot publish to internal exchange '%s' in vhost '/'", exchange)
+	case isReplyName(msg.ReplyTo) && ch.reply == nil:
+		return nil, failure(method, 406, "fast reply consumer does not exist")
+	case isReplyName(msg.ReplyTo):
 		msg.ReplyTo = ch.reply.address
 	}
 	keys := []string{key}
@@ -99,22 +99,22 @@ func (ch *mbModelChannel) prepare(exchange, key string, msg warren.Message, o wa
 		switch v := headers[name].(type) {
 		case nil:
 		case []any:
-			keys = append(keys, mbKeys(v)...)
+			keys = append(keys, keysOf(v)...)
 		default:
-			return nil, mbFail(method, 406, "invalid message: {unacceptable_type_in_header,%q,longstr}", name)
+			return nil, failure(method, 406, "invalid message: {unacceptable_type_in_header,%q,longstr}", name)
 		}
 	}
-	blind := mbKeys(headers["BCC"])
+	blind := keysOf(headers["BCC"])
 	delete(headers, "BCC")
 	msg.Headers = headers
-	p := &mbPublishing{mbMessage: mbMessage{Message: msg, exchange: exchange, key: key, blind: blind}, options: o}
+	p := &modelPublishing{modelMessage: modelMessage{Message: msg, exchange: exchange, key: key, blind: blind}, options: o}
 	p.queues, p.addresses = ch.model.route(x, keys, headers)
 	return p, nil
 }
 
 // send puts the message into its queues. One that nobody took is returned if
 // the publisher asked for it.
-func (m *mbModel) send(p *mbPublishing) error {
+func (m *model) send(p *modelPublishing) error {
 	taken, refused := m.give(p)
 	r := &warren.Return{Message: p.Message, Exchange: p.exchange, RoutingKey: p.key}
 	switch {
@@ -127,7 +127,7 @@ func (m *mbModel) send(p *mbPublishing) error {
 	case p.options.Mandatory:
 		r.Code, r.Text = wire.CodeNoRoute, "NO_ROUTE"
 	default:
-		if p.exchange != "" || !mbIsReplyAddress(p.key) {
+		if p.exchange != "" || !isReplyAddress(p.key) {
 			m.counts.Unroutable++
 		}
 		return nil
@@ -137,23 +137,23 @@ func (m *mbModel) send(p *mbPublishing) error {
 }
 
 // give puts the message into its queues.
-func (m *mbModel) give(p *mbPublishing) (taken, refused bool) {
+func (m *model) give(p *modelPublishing) (taken, refused bool) {
 	for _, q := range p.queues {
 		switch {
 		case q.deleted || p.options.Immediate && !q.takesAtOnce():
-		case q.push(p.mbMessage):
+		case q.push(p.modelMessage):
 			taken = true
 		default:
 			refused = true
 		}
 	}
 	for _, address := range p.addresses {
-		taken = m.reply(address, p.mbMessage) || taken
+		taken = m.reply(address, p.modelMessage) || taken
 	}
 	return taken, refused
 }
 
-func (ch *mbModelChannel) Publish(exchange, key string, msg warren.Message, o warren.PublishOptions) error {
+func (ch *modelChannel) Publish(exchange, key string, msg warren.Message, o warren.PublishOptions) error {
 	p, err := ch.prepare(exchange, key, msg, o)
 	switch {
 	case err != nil:
@@ -167,9 +167,9 @@ func (ch *mbModelChannel) Publish(exchange, key string, msg warren.Message, o wa
 	return ch.model.send(p)
 }
 
-func (ch *mbModelChannel) PublishConfirm(exchange, key string, msg warren.Message, o warren.PublishOptions) (tag uint64, acked bool, err error) {
+func (ch *modelChannel) PublishConfirm(exchange, key string, msg warren.Message, o warren.PublishOptions) (tag uint64, acked bool, err error) {
 	if !ch.closed && !ch.confirm {
-		return 0, false, mbFail("basic.publish", 406, "channel is not in confirm mode")
+		return 0, false, failure("basic.publish", 406, "channel is not in confirm mode")
 	}
 	p, err := ch.prepare(exchange, key, msg, o)
 	if err != nil {

@@ -1,7 +1,6 @@
-package warren_test
+package both_test
 
 import (
-	"context"
 	"errors"
 	"net"
 	"testing"
@@ -14,107 +13,6 @@ import (
 	"github.com/warrenmq/warren/amqp"
 	"github.com/warrenmq/warren/internal/brokertest"
 )
-
-// The rules of queues hold for this package's own channels and for AMQP
-// clients: runBoth tries a rule on both, by one description.
-
-// both is a broker in a bubble, and the side that a rule is tried on.
-type both struct {
-	*testing.T
-	broker *warren.Broker
-	native bool
-	open   func() sideChannel // opens a channel on a connection of its own
-}
-
-// sideChannel is a channel of either side, in confirm mode. Methods return when
-// the broker has done what they ask for.
-type sideChannel interface {
-	QueueDeclare(name string, o warren.QueueOptions) (warren.Queue, error)
-	QueueDeclarePassive(name string) (warren.Queue, error)
-	QueueDelete(name string, o warren.QueueDeleteOptions) (int, error)
-	QueuePurge(name string) (int, error)
-	QueueBind(name, key, exchange string, args warren.Table) error
-	ExchangeDeclare(name string, kind warren.ExchangeType, o warren.ExchangeOptions) error
-	Publish(exchange, key string, msg warren.Message, o warren.PublishOptions) error
-	Get(queue string, autoAck bool) (warren.Delivery, bool, error)
-	Consume(queue string, o warren.ConsumeOptions) (sideConsumer, error)
-	Cancel(tag string) error
-	Ack(tag uint64, multiple bool) error
-	Nack(tag uint64, multiple, requeue bool) error
-	Reject(tag uint64, requeue bool) error
-	Recover(requeue bool) error
-	Close() error
-	Lose()         // the connection is lost
-	Closed() error // why the broker has closed the channel, told once; nil: it is open
-}
-
-// sideConsumer gives what has come, without waiting.
-type sideConsumer interface {
-	next() (warren.Delivery, bool)
-}
-
-// runBoth tries a rule on both sides, each time in a bubble with a new broker.
-func runBoth(t *testing.T, rule func(t *both)) {
-	t.Helper()
-	t.Run("native", func(t *testing.T) {
-		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
-			rule(&both{T: t, broker: b, native: true, open: func() sideChannel {
-				s, err := b.Session()
-				require.NoError(t, err)
-				ch, err := s.Channel()
-				require.NoError(t, err)
-				require.NoError(t, ch.Confirm())
-				return nativeChannel{ch, s}
-			}})
-		})
-	})
-	t.Run("amqp", func(t *testing.T) {
-		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
-			server := amqp.NewServer(b, &amqp.Options{Heartbeat: -1})
-			defer server.Close()
-			rule(&both{T: t, broker: b, open: func() sideChannel { return dialChannel(t, server) }})
-		})
-	})
-}
-
-// eachBoth tries the cases of a table of rules.
-func eachBoth[C any](t *testing.T, cases map[string]C, rule func(t *both, c C)) {
-	t.Helper()
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			runBoth(t, func(t *both) { rule(t, c) })
-		})
-	}
-}
-
-type nativeChannel struct {
-	*warren.Channel
-	session *warren.Session
-}
-
-type nativeConsumer struct{ *warren.Consumer }
-
-func (ch nativeChannel) Publish(exchange, key string, msg warren.Message, o warren.PublishOptions) error {
-	return ch.Channel.Publish(context.Background(), exchange, key, msg, o)
-}
-
-func (ch nativeChannel) Consume(queue string, o warren.ConsumeOptions) (sideConsumer, error) {
-	c, err := ch.Channel.Consume(queue, o)
-	return nativeConsumer{c}, err
-}
-
-func (ch nativeChannel) Lose() { ch.session.Close() }
-
-func (ch nativeChannel) Closed() error {
-	synctest.Wait()
-	return ch.Qos(0, warren.QosOptions{})
-}
-
-func (c nativeConsumer) next() (warren.Delivery, bool) {
-	synctest.Wait()
-	d, err := c.Next(mbNoWait)
-	return d, err == nil
-}
 
 // clientChannel is a channel of the official client.
 type clientChannel struct {
@@ -132,15 +30,14 @@ func dialChannel(t *testing.T, server *amqp.Server) sideChannel {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
-	ch, err := conn.Channel()
-	require.NoError(t, err)
+	ch := brokertest.ClientChannel(t, conn)
 	require.NoError(t, ch.Confirm(false))
 	return clientChannel{
 		ch, nc, ch.NotifyClose(make(chan *amqp091.Error, 1)), ch.NotifyReturn(make(chan amqp091.Return, 1)),
 	}
 }
 
-// errorOf is an error of the official client as this package has it.
+// errorOf is an error of the official client as the broker has it.
 func errorOf(err error) error {
 	var e *amqp091.Error
 	if errors.As(err, &e) {
@@ -149,7 +46,8 @@ func errorOf(err error) error {
 	return err
 }
 
-// toClient and fromClient turn tables into the other side's, at all levels.
+// toClient turns a table into one of the official client, at all levels;
+// fromClient is the way back.
 func toClient(v any) any {
 	switch v := v.(type) {
 	case warren.Table:
@@ -358,115 +256,6 @@ func (ch clientChannel) Closed() error {
 			return errorOf(e)
 		}
 	default:
-	}
-	return nil
-}
-
-// declare makes a queue.
-func (t *both) declare(ch sideChannel, name string, o warren.QueueOptions) {
-	t.Helper()
-	_, err := ch.QueueDeclare(name, o)
-	require.NoError(t, err)
-}
-
-// deadLetters makes a queue for dead letters, and says how to get there.
-func (t *both) deadLetters(ch sideChannel) *warren.DeadLetter {
-	t.Helper()
-	t.declare(ch, "dead", warren.QueueOptions{})
-	return &warren.DeadLetter{RoutingKey: "dead"}
-}
-
-// put publishes bodies to a queue, by the default exchange.
-func (t *both) put(ch sideChannel, queue string, bodies ...string) {
-	t.Helper()
-	for _, body := range bodies {
-		t.send(ch, queue, warren.Message{Body: []byte(body)})
-	}
-}
-
-func (t *both) send(ch sideChannel, queue string, msg warren.Message) {
-	t.Helper()
-	require.NoError(t, ch.Publish("", queue, msg, warren.PublishOptions{}))
-}
-
-// take gets the message at the head, which must be there, without an ack.
-func (t *both) take(ch sideChannel, queue string) warren.Delivery {
-	t.Helper()
-	return brokertest.Take(t, ch, queue)
-}
-
-// drain takes everything out of a queue and gives the bodies.
-func (t *both) drain(ch sideChannel, queue string) []string {
-	t.Helper()
-	return brokertest.Drain(t, ch, queue)
-}
-
-// ready is how many messages a queue has, without a look at the queue that
-// would count as its use.
-func (t *both) ready() int {
-	synctest.Wait()
-	return t.broker.Stats().Ready
-}
-
-func (t *both) consume(ch sideChannel, queue string, o warren.ConsumeOptions) sideConsumer {
-	t.Helper()
-	c, err := ch.Consume(queue, o)
-	require.NoError(t, err)
-	return c
-}
-
-// read gives the bodies of all that a consumer gets; a redelivered one has a
-// mark.
-func (t *both) read(c sideConsumer) []string {
-	t.Helper()
-	bodies := []string{}
-	for {
-		d, ok := c.next()
-		if !ok {
-			return bodies
-		}
-		if d.Redelivered {
-			d.Body = append(d.Body, '\'')
-		}
-		bodies = append(bodies, string(d.Body))
-	}
-}
-
-// refuses requires that a method fails on a channel of its own.
-func (t *both) refuses(code uint16, text string, f func(ch sideChannel) error) {
-	t.Helper()
-	ch := t.open()
-	defer ch.Lose()
-	t.isError(f(ch), code, text)
-}
-
-func (t *both) isError(err error, code uint16, text string) {
-	t.Helper()
-	var e *warren.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, code, e.Code)
-	require.Equal(t, text, e.Text)
-}
-
-// deathsOf are the entries of a message's x-death, without their times.
-func deathsOf(d warren.Delivery) (list []warren.Table) {
-	entries, _ := d.Headers["x-death"].([]any)
-	for _, v := range entries {
-		entry := warren.Table{}
-		for k, v := range v.(warren.Table) {
-			if k != "time" {
-				entry[k] = v
-			}
-		}
-		list = append(list, entry)
-	}
-	return list
-}
-
-// reasonOf is why a message was lost last.
-func reasonOf(d warren.Delivery) any {
-	if deaths := deathsOf(d); len(deaths) > 0 {
-		return deaths[0]["reason"]
 	}
 	return nil
 }
