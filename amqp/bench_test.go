@@ -17,13 +17,13 @@ import (
 // beforehand, in the same process: the allocations are the server's. Package
 // bench measures rates, with the client in a process of its own.
 
-// bnClient is such a client, over TCP.
-type bnClient struct {
+// benchClient is such a client, over TCP.
+type benchClient struct {
 	net.Conn
 	in *bufio.Reader
 }
 
-func bnServer(b *testing.B) *amqp.Server {
+func benchServer(b *testing.B) *amqp.Server {
 	broker := warren.New(nil)
 	srv := amqp.NewServer(broker, nil)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -43,12 +43,12 @@ func bnServer(b *testing.B) *amqp.Server {
 	return srv
 }
 
-// bnDial connects and opens channel 1.
-func bnDial(b *testing.B, srv *amqp.Server) *bnClient {
+// benchDial connects and opens channel 1.
+func benchDial(b *testing.B, srv *amqp.Server) *benchClient {
 	nc, err := net.Dial("tcp", srv.Addr().String())
 	require.NoError(b, err)
 	b.Cleanup(func() { nc.Close() })
-	c := &bnClient{nc, bufio.NewReaderSize(nc, 1<<18)}
+	c := &benchClient{nc, bufio.NewReaderSize(nc, 1<<18)}
 	c.Write([]byte(wire.ProtocolHeader))
 	c.frame()
 	c.send(0, &wire.ConnectionStartOk{Mechanism: "PLAIN", Response: "\x00guest\x00guest", Locale: "en_US"})
@@ -60,16 +60,18 @@ func bnDial(b *testing.B, srv *amqp.Server) *bnClient {
 	return c
 }
 
-func (c *bnClient) send(channel uint16, m wire.Method) { c.Write(wire.AppendMethod(nil, channel, m)) }
+func (c *benchClient) send(channel uint16, m wire.Method) {
+	c.Write(wire.AppendMethod(nil, channel, m))
+}
 
 // call sends a method and reads the answer.
-func (c *bnClient) call(m wire.Method) {
+func (c *benchClient) call(m wire.Method) {
 	c.send(1, m)
 	c.frame()
 }
 
 // frame reads past a frame.
-func (c *bnClient) frame() wire.FrameType {
+func (c *benchClient) frame() wire.FrameType {
 	head, err := c.in.Peek(7)
 	if err != nil {
 		return 0
@@ -79,7 +81,7 @@ func (c *bnClient) frame() wire.FrameType {
 	return kind
 }
 
-func bnPublishes(n, size int, key string, p *wire.Properties) (out []byte) {
+func publishFrames(n, size int, key string, p *wire.Properties) (out []byte) {
 	m := wire.BasicPublish{RoutingKey: []byte(key)}
 	var raw wire.RawProperties
 	if p != nil {
@@ -92,10 +94,10 @@ func bnPublishes(n, size int, key string, p *wire.Properties) (out []byte) {
 }
 
 func benchmarkListenerPublish(b *testing.B, size int) {
-	srv := bnServer(b)
-	c := bnDial(b, srv)
+	srv := benchServer(b)
+	c := benchDial(b, srv)
 	const batch = 100
-	several := bnPublishes(batch, size, "q", nil)
+	several := publishFrames(batch, size, "q", nil)
 	b.SetBytes(int64(size))
 	b.ReportAllocs()
 	n := 0
@@ -114,10 +116,10 @@ func BenchmarkListenerPublish16(b *testing.B)   { benchmarkListenerPublish(b, 16
 func BenchmarkListenerPublish1024(b *testing.B) { benchmarkListenerPublish(b, 1024) }
 
 func benchmarkListenerConsume(b *testing.B, noAck bool) {
-	srv := bnServer(b)
-	c, p := bnDial(b, srv), bnDial(b, srv)
+	srv := benchServer(b)
+	c, p := benchDial(b, srv), benchDial(b, srv)
 	const batch = 1000
-	several := bnPublishes(batch, 16, "q", nil)
+	several := publishFrames(batch, 16, "q", nil)
 	c.call(&wire.BasicConsume{Queue: []byte("q"), NoAck: noAck})
 	b.ReportAllocs()
 	n := 0
@@ -139,14 +141,14 @@ func BenchmarkListenerEndToEndAcks(b *testing.B) { benchmarkListenerConsume(b, f
 
 // BenchmarkListenerReplyTo is a call by direct reply-to, request and reply.
 func BenchmarkListenerReplyTo(b *testing.B) {
-	srv := bnServer(b)
-	c, server := bnDial(b, srv), bnDial(b, srv)
+	srv := benchServer(b)
+	c, server := benchDial(b, srv), benchDial(b, srv)
 	c.call(&wire.BasicConsume{Queue: []byte(warren.DirectReplyTo), NoAck: true})
 	server.call(&wire.BasicConsume{Queue: []byte("q"), NoAck: true})
-	request := bnPublishes(1, 16, "q", &wire.Properties{ReplyTo: warren.DirectReplyTo, CorrelationId: "1"})
+	request := publishFrames(1, 16, "q", &wire.Properties{ReplyTo: warren.DirectReplyTo, CorrelationId: "1"})
 	c.Write(request)
-	to := bnReplyTo(b, server)
-	reply := bnPublishes(1, 16, to, &wire.Properties{CorrelationId: "1"})
+	to := benchReplyAddress(b, server)
+	reply := publishFrames(1, 16, to, &wire.Properties{CorrelationId: "1"})
 	go func() {
 		server.Write(reply)
 		for server.frame() != 0 {
@@ -166,8 +168,8 @@ func BenchmarkListenerReplyTo(b *testing.B) {
 	}
 }
 
-// bnReplyTo reads a request and gives the address in it.
-func bnReplyTo(b *testing.B, c *bnClient) string {
+// benchReplyAddress reads a request and gives the address in it.
+func benchReplyAddress(b *testing.B, c *benchClient) string {
 	r := wire.NewFrameReader(c.in, make([]byte, 4096))
 	for {
 		f, err := r.Next()

@@ -9,39 +9,40 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
 func TestChannelNumberIsFreeAfterCloseOk(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		for range 3 {
 			r.send(1, &wire.ChannelClose{ReplyCode: 200, ReplyText: "bye"})
-			lhRead[*wire.ChannelCloseOk](r)
+			expect[*wire.ChannelCloseOk](r)
 			r.send(1, &wire.ChannelOpen{})
-			lhRead[*wire.ChannelOpenOk](r)
+			expect[*wire.ChannelOpenOk](r)
 		}
 		// After an error all is ignored up to the client's close-ok.
 		r.send(1, &wire.QueueDeclare{Queue: "nope", Passive: true}, &wire.QueueDeclare{Queue: "late"})
 		r.write(r.publishing(1, "", "late", "x"))
-		c := lhRead[*wire.ChannelClose](r)
+		c := expect[*wire.ChannelClose](r)
 		require.Equal(t, wire.ChannelClose{ReplyCode: 404, ReplyText: "NOT_FOUND - no queue 'nope' in vhost '/'", Cause: wire.QueueDeclareID}, *c)
 		r.send(1, &wire.QueueDeclare{Queue: "late"})
-		r.silent()
+		r.quiet(time.Millisecond)
 		r.send(1, &wire.ChannelCloseOk{}, &wire.ChannelOpen{}, &wire.QueueDeclare{Queue: "late", Passive: true})
-		lhRead[*wire.ChannelOpenOk](r)
-		require.Equal(t, "NOT_FOUND - no queue 'late' in vhost '/'", lhRead[*wire.ChannelClose](r).ReplyText)
+		expect[*wire.ChannelOpenOk](r)
+		require.Equal(t, "NOT_FOUND - no queue 'late' in vhost '/'", expect[*wire.ChannelClose](r).ReplyText)
 	})
 }
 
 func TestChannelClosesOfBothSidesCross(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		r.send(1, &wire.QueueDeclare{Queue: "nope", Passive: true}, &wire.ChannelClose{ReplyCode: 200})
-		lhRead[*wire.ChannelClose](r)
-		lhRead[*wire.ChannelCloseOk](r)
+		expect[*wire.ChannelClose](r)
+		expect[*wire.ChannelCloseOk](r)
 		r.send(1, &wire.ChannelCloseOk{}, &wire.ChannelOpen{})
-		lhRead[*wire.ChannelOpenOk](r)
+		expect[*wire.ChannelOpenOk](r)
 	})
 }
 
@@ -66,15 +67,16 @@ func TestErrorsNameTheMethod(t *testing.T) {
 		"channel.flow-ok":   {&wire.ChannelFlowOk{}, 503, "COMMAND_INVALID - unimplemented method", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lhTest(t, func(t *lhEnv) {
+			withServer(t, func(t *env) {
 				r := t.raw()
 				r.send(1, c.method)
 				if c.conn {
-					require.Equal(t, wire.ConnectionClose{ReplyCode: c.code, ReplyText: c.text, Cause: c.method.ID()}, *lhRead[*wire.ConnectionClose](r))
+					require.Equal(t, wire.ConnectionClose{ReplyCode: c.code, ReplyText: c.text, Cause: c.method.ID()}, *expect[*wire.ConnectionClose](r))
 					r.send(0, &wire.ConnectionCloseOk{})
-					r.ended()
+					r.conn.SetReadDeadline(time.Now().Add(time.Minute))
+					r.over()
 				} else {
-					require.Equal(t, wire.ChannelClose{ReplyCode: c.code, ReplyText: c.text, Cause: c.method.ID()}, *lhRead[*wire.ChannelClose](r))
+					require.Equal(t, wire.ChannelClose{ReplyCode: c.code, ReplyText: c.text, Cause: c.method.ID()}, *expect[*wire.ChannelClose](r))
 				}
 			})
 		})
@@ -86,24 +88,24 @@ func TestChannelsThatAreNotOpen(t *testing.T) {
 		0: "CHANNEL_ERROR - unexpected method in connection state running",
 		2: "CHANNEL_ERROR - expected 'channel.open'",
 	} {
-		lhTest(t, func(t *lhEnv) {
+		withServer(t, func(t *env) {
 			r := t.raw()
 			r.send(channel, &wire.QueueDeclare{Queue: "q"})
-			require.Equal(t, wire.ConnectionClose{ReplyCode: 504, ReplyText: text, Cause: wire.QueueDeclareID}, *lhRead[*wire.ConnectionClose](r))
+			require.Equal(t, wire.ConnectionClose{ReplyCode: 504, ReplyText: text, Cause: wire.QueueDeclareID}, *expect[*wire.ConnectionClose](r))
 		})
 	}
 }
 
 func TestAccessRequestIsGranted(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		r.send(1, &wire.AccessRequest{Realm: "/data"})
-		require.EqualValues(t, 1, lhRead[*wire.AccessRequestOk](r).Ticket)
+		require.EqualValues(t, 1, expect[*wire.AccessRequestOk](r).Ticket)
 	})
 }
 
 func TestPipelinedMethodsAreAnsweredInOrder(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		r.send(1,
 			&wire.ConfirmSelect{NoWait: true},
@@ -113,22 +115,22 @@ func TestPipelinedMethodsAreAnsweredInOrder(t *testing.T) {
 			&wire.BasicQos{PrefetchCount: 1})
 		r.write(append(r.publishing(1, "x", "", "one"), r.publishing(1, "x", "", "two")...))
 		r.send(1, &wire.BasicGet{Queue: []byte("q"), NoAck: true}, &wire.QueuePurge{Queue: "q"}, &wire.ChannelClose{})
-		lhRead[*wire.QueueDeclareOk](r)
-		lhRead[*wire.QueueBindOk](r)
-		lhRead[*wire.BasicQosOk](r)
-		require.Equal(t, wire.BasicAck{DeliveryTag: 2, Multiple: true}, *lhReadConfirms(r, 2))
-		require.EqualValues(t, 1, lhRead[*wire.BasicGetOk](r).MessageCount)
+		expect[*wire.QueueDeclareOk](r)
+		expect[*wire.QueueBindOk](r)
+		expect[*wire.BasicQosOk](r)
+		require.Equal(t, wire.BasicAck{DeliveryTag: 2, Multiple: true}, *readConfirms(r, 2))
+		require.EqualValues(t, 1, expect[*wire.BasicGetOk](r).MessageCount)
 		require.Equal(t, "one", r.content())
-		require.EqualValues(t, 1, lhRead[*wire.QueuePurgeOk](r).MessageCount)
-		lhRead[*wire.ChannelCloseOk](r)
+		require.EqualValues(t, 1, expect[*wire.QueuePurgeOk](r).MessageCount)
+		expect[*wire.ChannelCloseOk](r)
 	})
 }
 
-// lhReadConfirms reads acks up to a number, and gives them as one.
-func lhReadConfirms(r *lhRaw, last uint64) *wire.BasicAck {
+// readConfirms reads acks up to a number, and gives them as one.
+func readConfirms(r *rawClient, last uint64) *wire.BasicAck {
 	r.t.Helper()
 	for next := uint64(1); ; {
-		a := *lhRead[*wire.BasicAck](r)
+		a := *expect[*wire.BasicAck](r)
 		require.True(r.t, a.Multiple && a.DeliveryTag >= next || a.DeliveryTag == next, "ack %+v, next is %d", a, next)
 		if next = a.DeliveryTag + 1; next > last {
 			return &wire.BasicAck{DeliveryTag: a.DeliveryTag, Multiple: true}
@@ -137,12 +139,12 @@ func lhReadConfirms(r *lhRaw, last uint64) *wire.BasicAck {
 }
 
 func TestContentOfSeveralChannelsInterleaves(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		r.send(2, &wire.ChannelOpen{})
-		lhRead[*wire.ChannelOpenOk](r)
+		expect[*wire.ChannelOpenOk](r)
 		r.send(1, &wire.QueueDeclare{Queue: "q"})
-		lhRead[*wire.QueueDeclareOk](r)
+		expect[*wire.QueueDeclareOk](r)
 		var parts [3][]wire.Frame
 		for ch := uint16(1); ch <= 2; ch++ {
 			m := wire.BasicPublish{RoutingKey: []byte("q")}
@@ -163,7 +165,7 @@ func TestContentOfSeveralChannelsInterleaves(t *testing.T) {
 		r.write(b)
 		for _, want := range []string{"onetwo", "threefour"} {
 			r.send(1, &wire.BasicGet{Queue: []byte("q"), NoAck: true})
-			lhRead[*wire.BasicGetOk](r)
+			expect[*wire.BasicGetOk](r)
 			require.Equal(t, want, r.content())
 		}
 	})
@@ -191,14 +193,14 @@ func TestContentOutOfPlaceClosesTheConnection(t *testing.T) {
 		"body too long":           {[]wire.Frame{publish, header, body}, 501, "FRAME_ERROR - content body frame exceeds remaining content size", wire.BasicPublishID},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lhTest(t, func(t *lhEnv) {
+			withServer(t, func(t *env) {
 				r := t.raw()
 				var b []byte
 				for _, f := range c.frames {
 					b = wire.AppendFrame(b, f)
 				}
 				r.write(b)
-				require.Equal(t, wire.ConnectionClose{ReplyCode: c.code, ReplyText: c.text, Cause: c.cause}, *lhRead[*wire.ConnectionClose](r))
+				require.Equal(t, wire.ConnectionClose{ReplyCode: c.code, ReplyText: c.text, Cause: c.cause}, *expect[*wire.ConnectionClose](r))
 			})
 		})
 	}
@@ -211,30 +213,28 @@ func TestChannelIsClosedBeforeTheClientHears(t *testing.T) {
 		"by the client": &wire.ChannelClose{ReplyCode: 200}, "by an error": &wire.BasicAck{DeliveryTag: 99},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lhTest(t, func(t *lhEnv) {
+			withServer(t, func(t *env) {
 				r := t.raw()
 				r.send(2, &wire.ChannelOpen{})
-				lhRead[*wire.ChannelOpenOk](r)
+				expect[*wire.ChannelOpenOk](r)
 				r.send(1, &wire.QueueDeclare{Queue: "q"})
-				lhRead[*wire.QueueDeclareOk](r)
+				expect[*wire.QueueDeclareOk](r)
 				for channel := uint16(1); channel <= 2; channel++ {
 					r.send(channel, &wire.BasicConsume{Queue: []byte("q"), ConsumerTag: []byte("c")})
-					lhRead[*wire.BasicConsumeOk](r)
+					expect[*wire.BasicConsumeOk](r)
 				}
 				r.write(r.publishing(1, "", "q", "x"))
-				lhRead[*wire.BasicDeliver](r)
+				expect[*wire.BasicDeliver](r)
 				require.Equal(t, "x", r.content())
 				r.send(1, ending)
-				f := r.frame()
+				f := r.nextFrame()
 				require.EqualValues(t, 2, f.Channel, "the other consumer has the message")
-				m, err := r.decoder.Parse(f.Payload)
-				require.NoError(t, err)
+				m := r.method(f)
 				require.True(t, m.(*wire.BasicDeliver).Redelivered)
 				require.Equal(t, "x", r.content())
-				f = r.frame()
+				f = r.nextFrame()
 				require.EqualValues(t, 1, f.Channel)
-				m, err = r.decoder.Parse(f.Payload)
-				require.NoError(t, err)
+				m = r.method(f)
 				require.Equal(t, wire.ClassChannel, int(m.ID().Class()))
 			})
 		})
@@ -242,12 +242,12 @@ func TestChannelIsClosedBeforeTheClientHears(t *testing.T) {
 }
 
 func TestManyChannelsOnOneConnection(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		conn := t.dial()
 		const n = 200
 		var channels [n]*amqp091.Channel
 		for i := range n {
-			channels[i] = t.channel(conn)
+			channels[i] = brokertest.ClientChannel(t, conn)
 		}
 		var consumers [n]<-chan amqp091.Delivery
 		for i, ch := range channels {
@@ -263,7 +263,7 @@ func TestManyChannelsOnOneConnection(t *testing.T) {
 }
 
 func TestFlowStopsDeliveries(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		q := t.queue(ch, "q")
 		c := t.consume(ch, q, "", true)
@@ -277,7 +277,7 @@ func TestFlowStopsDeliveries(t *testing.T) {
 }
 
 func TestClientRecoversAfterTheConnectionIsLost(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		var last net.Conn
 		conn, err := amqp091.DialConfig("amqp://guest:guest@localhost/", amqp091.Config{
 			Dial: func(network, addr string) (net.Conn, error) {
@@ -289,7 +289,7 @@ func TestClientRecoversAfterTheConnectionIsLost(t *testing.T) {
 		})
 		require.NoError(t, err)
 		t.Cleanup(func() { conn.Close() })
-		ch := t.channel(conn)
+		ch := brokertest.ClientChannel(t, conn)
 		q, err := ch.QueueDeclare("mine", false, false, true, false, nil)
 		require.NoError(t, err)
 		c := t.consume(ch, q.Name, "c", true)

@@ -10,20 +10,21 @@ import (
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-const lcShutdown = "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'"
+const shutdownText = "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'"
 
 // declare makes a queue and reads the answer.
-func (r *lcRaw) declare(q wire.QueueDeclare) {
+func (r *rawClient) declare(q wire.QueueDeclare) {
 	r.t.Helper()
 	r.send(1, &q)
-	lcNext[*wire.QueueDeclareOk](r)
+	expect[*wire.QueueDeclareOk](r)
 }
 
-// lcQueue looks at a queue from outside.
-func lcQueue(t *testing.T, b *warren.Broker, name string) (warren.Queue, error) {
+// queueOf looks at a queue from outside.
+func queueOf(t *testing.T, b *warren.Broker, name string) (warren.Queue, error) {
 	ch, err := b.Channel()
 	require.NoError(t, err)
 	defer ch.Close()
@@ -32,24 +33,24 @@ func lcQueue(t *testing.T, b *warren.Broker, name string) (warren.Queue, error) 
 
 func TestWhatTheConnectionHeldIsFreeBeforeCloseOk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, srv := lcServer(t, nil)
-		r := lcChannel(t, srv)
+		b, srv := brokertest.Serve(t, nil, nil)
+		r := rawChannel(t, srv)
 		r.declare(wire.QueueDeclare{Queue: "own", Exclusive: true})
 		r.declare(wire.QueueDeclare{Queue: "shared"})
 		r.publish(1, "shared", "x")
 		r.send(1, &wire.BasicGet{Queue: []byte("shared")})
-		lcNext[*wire.BasicGetOk](r)
+		expect[*wire.BasicGetOk](r)
 		r.nextFrame()
 		r.nextFrame()
-		q, err := lcQueue(t, b, "shared")
+		q, err := queueOf(t, b, "shared")
 		require.NoError(t, err)
 		require.Zero(t, q.Messages)
 
 		r.send(0, &wire.ConnectionClose{ReplyCode: 200})
-		lcNext[*wire.ConnectionCloseOk](r)
-		_, err = lcQueue(t, b, "own")
+		expect[*wire.ConnectionCloseOk](r)
+		_, err = queueOf(t, b, "own")
 		require.ErrorIs(t, err, warren.ErrNotFound)
-		q, err = lcQueue(t, b, "shared")
+		q, err = queueOf(t, b, "shared")
 		require.NoError(t, err)
 		require.Equal(t, 1, q.Messages)
 		r.over()
@@ -66,14 +67,14 @@ func TestConfirmsOfWhatWasPublishedComeBeforeTheEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				_, srv := lcServer(t, nil)
-				r := lcChannel(t, srv)
+				_, srv := brokertest.Serve(t, nil, nil)
+				r := rawChannel(t, srv)
 				r.send(1, &wire.ConfirmSelect{})
-				lcNext[*wire.ConfirmSelectOk](r)
-				b := wire.AppendPublish(nil, 1, lcPublishing, nil, []byte("x"), 4096)
-				b = wire.AppendPublish(b, 1, lcPublishing, nil, []byte("y"), 4096)
+				expect[*wire.ConfirmSelectOk](r)
+				b := wire.AppendPublish(nil, 1, publishNowhere, nil, []byte("x"), 4096)
+				b = wire.AppendPublish(b, 1, publishNowhere, nil, []byte("y"), 4096)
 				r.write(append(b, c.last...)) // at once
-				ack := lcNext[*wire.BasicAck](r)
+				ack := expect[*wire.BasicAck](r)
 				require.Equal(t, wire.BasicAck{DeliveryTag: 2, Multiple: true}, *ack)
 				m, _ := r.next()
 				require.IsType(t, c.end, m)
@@ -86,18 +87,18 @@ func TestConfirmsOfWhatWasPublishedComeBeforeTheEnd(t *testing.T) {
 
 func TestWhatComesAfterTheServersCloseIsDiscarded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, srv := lcServer(t, nil)
-		r := lcChannel(t, srv)
+		b, srv := brokertest.Serve(t, nil, nil)
+		r := rawChannel(t, srv)
 		r.send(0, &wire.ChannelOpen{})
-		lcNext[*wire.ConnectionClose](r)
+		expect[*wire.ConnectionClose](r)
 		r.send(1, &wire.QueueDeclare{Queue: "late"})
 		r.send(2, &wire.ChannelOpen{})
 		r.send(0, &wire.ConnectionUpdateSecret{})
-		r.frame(wire.FrameMethod, 1, "\xff\xff\xff\xff")
-		r.frame(wire.FrameBody, 0, "x")
-		r.frame(wire.FrameHeartbeat, 7, "")
+		r.sendFrame(wire.FrameMethod, 1, "\xff\xff\xff\xff")
+		r.sendFrame(wire.FrameBody, 0, "x")
+		r.sendFrame(wire.FrameHeartbeat, 7, "")
 		r.quiet(time.Second)
-		_, err := lcQueue(t, b, "late")
+		_, err := queueOf(t, b, "late")
 		require.ErrorIs(t, err, warren.ErrNotFound)
 		r.send(0, &wire.ConnectionCloseOk{})
 		r.over()
@@ -106,22 +107,22 @@ func TestWhatComesAfterTheServersCloseIsDiscarded(t *testing.T) {
 
 func TestBothMayCloseAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, srv := lcServer(t, nil)
-		r := lcChannel(t, srv)
+		_, srv := brokertest.Serve(t, nil, nil)
+		r := rawChannel(t, srv)
 		r.send(0, &wire.ChannelOpen{}, &wire.ConnectionClose{ReplyCode: 200})
-		lcNext[*wire.ConnectionClose](r)
-		lcNext[*wire.ConnectionCloseOk](r)
+		expect[*wire.ConnectionClose](r)
+		expect[*wire.ConnectionCloseOk](r)
 		r.over()
 	})
 }
 
 func TestACloseThatIsNotAnsweredEndsWithATimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, srv := lcServer(t, nil)
-		r := lcChannel(t, srv)
+		_, srv := brokertest.Serve(t, nil, nil)
+		r := rawChannel(t, srv)
 		start := time.Now()
 		r.send(0, &wire.ChannelOpen{})
-		lcNext[*wire.ConnectionClose](r)
+		expect[*wire.ConnectionClose](r)
 		r.over()
 		require.Equal(t, 10*time.Second, time.Since(start))
 	})
@@ -129,24 +130,24 @@ func TestACloseThatIsNotAnsweredEndsWithATimeout(t *testing.T) {
 
 func TestChannelsAreFreeAsSoonAsTheServerCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, srv := lcServer(t, nil)
-		r := lcChannel(t, srv)
+		b, srv := brokertest.Serve(t, nil, nil)
+		r := rawChannel(t, srv)
 		r.declare(wire.QueueDeclare{Queue: "own", Exclusive: true})
 		r.send(0, &wire.ChannelOpen{})
-		lcNext[*wire.ConnectionClose](r)
-		_, err := lcQueue(t, b, "own")
+		expect[*wire.ConnectionClose](r)
+		_, err := queueOf(t, b, "own")
 		require.ErrorIs(t, err, warren.ErrNotFound)
 	})
 }
 
 func TestShutdownAsksEveryClientAndWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, srv := lcServer(t, nil)
-		clients := []*lcRaw{lcOpen(t, srv), lcChannel(t, srv), lcOpen(t, srv)}
+		_, srv := brokertest.Serve(t, nil, nil)
+		clients := []*rawClient{openRaw(t, srv), rawChannel(t, srv), openRaw(t, srv)}
 		ended := make(chan error, 1)
 		go func() { ended <- srv.Shutdown(context.Background()) }()
 		for _, r := range clients {
-			require.Equal(t, lcShutdown, lcNext[*wire.ConnectionClose](r).ReplyText)
+			require.Equal(t, shutdownText, expect[*wire.ConnectionClose](r).ReplyText)
 			_, err := srv.Dial("", "")
 			require.ErrorIs(t, err, amqp.ErrServerClosed)
 			synctest.Wait()
@@ -161,30 +162,30 @@ func TestShutdownAsksEveryClientAndWaits(t *testing.T) {
 
 func TestShutdownCutsWhoDoesNotGoInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, srv := lcServer(t, nil)
-		r := lcOpen(t, srv)
+		_, srv := brokertest.Serve(t, nil, nil)
+		r := openRaw(t, srv)
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.ErrorIs(t, srv.Shutdown(ctx), context.DeadlineExceeded)
 		require.Equal(t, time.Second, time.Since(start))
-		require.Equal(t, uint16(320), lcNext[*wire.ConnectionClose](r).ReplyCode)
+		require.Equal(t, uint16(320), expect[*wire.ConnectionClose](r).ReplyCode)
 		r.over()
 	})
 }
 
 func TestShutdownEndsByItselfWhateverClientsDo(t *testing.T) {
-	for name, arrive := range map[string]func(t *testing.T, srv *amqp.Server) *lcRaw{
-		"says nothing": lcDial,
-		"logs in":      func(t *testing.T, srv *amqp.Server) *lcRaw { r := lcDial(t, srv); r.login(); return r },
-		"is refused": func(t *testing.T, srv *amqp.Server) *lcRaw {
-			return lcLogin(t, srv, "PLAIN", "\x00guest\x00no", "authentication_failure_close")
+	for name, arrive := range map[string]func(t *testing.T, srv *amqp.Server) *rawClient{
+		"says nothing": dialRaw,
+		"logs in":      func(t *testing.T, srv *amqp.Server) *rawClient { r := dialRaw(t, srv); r.login(); return r },
+		"is refused": func(t *testing.T, srv *amqp.Server) *rawClient {
+			return loginRaw(t, srv, "PLAIN", "\x00guest\x00no", "authentication_failure_close")
 		},
-		"does not answer": func(t *testing.T, srv *amqp.Server) *lcRaw { return lcOpen(t, srv) },
+		"does not answer": func(t *testing.T, srv *amqp.Server) *rawClient { return openRaw(t, srv) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				_, srv := lcServer(t, nil)
+				_, srv := brokertest.Serve(t, nil, nil)
 				arrive(t, srv)
 				synctest.Wait()
 				start := time.Now()
@@ -197,14 +198,14 @@ func TestShutdownEndsByItselfWhateverClientsDo(t *testing.T) {
 
 func TestCloseCutsAllConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, srv := lcServer(t, nil)
-		r := lcChannel(t, srv)
+		b, srv := brokertest.Serve(t, nil, nil)
+		r := rawChannel(t, srv)
 		r.declare(wire.QueueDeclare{Queue: "own", Exclusive: true})
-		silent := lcDial(t, srv)
+		silent := dialRaw(t, srv)
 		start := time.Now()
 		require.NoError(t, srv.Close())
 		require.Zero(t, time.Since(start))
-		_, err := lcQueue(t, b, "own")
+		_, err := queueOf(t, b, "own")
 		require.ErrorIs(t, err, warren.ErrNotFound, "Close waits for the end of connections")
 		r.over()
 		silent.over()
@@ -214,28 +215,28 @@ func TestCloseCutsAllConnections(t *testing.T) {
 
 func TestAnEndOfTheBrokerReachesIdleClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, srv := lcServer(t, nil)
-		idle, busy := lcOpen(t, srv), lcChannel(t, srv)
+		b, srv := brokertest.Serve(t, nil, nil)
+		idle, busy := openRaw(t, srv), rawChannel(t, srv)
 		require.NoError(t, b.Close())
-		idle.closed(320, lcShutdown)
-		busy.closed(320, lcShutdown)
-		late := lcDial(t, srv)
+		idle.closed(320, shutdownText)
+		busy.closed(320, shutdownText)
+		late := dialRaw(t, srv)
 		late.login()
-		late.send(0, (*wire.ConnectionTuneOk)(lcNext[*wire.ConnectionTune](late)), &wire.ConnectionOpen{VirtualHost: "/"})
-		late.closed(320, lcShutdown)
+		late.send(0, (*wire.ConnectionTuneOk)(expect[*wire.ConnectionTune](late)), &wire.ConnectionOpen{VirtualHost: "/"})
+		late.closed(320, shutdownText)
 	})
 }
 
 func TestADeletedVirtualHostHasNoClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, srv := lcServer(t, nil)
+		b, srv := brokertest.Serve(t, nil, nil)
 		_, err := b.VirtualHostDeclare("other")
 		require.NoError(t, err)
-		r := lcDial(t, srv)
+		r := dialRaw(t, srv)
 		r.login()
-		r.send(0, (*wire.ConnectionTuneOk)(lcNext[*wire.ConnectionTune](r)), &wire.ConnectionOpen{VirtualHost: "other"})
-		lcNext[*wire.ConnectionOpenOk](r)
-		elsewhere := lcOpen(t, srv)
+		r.send(0, (*wire.ConnectionTuneOk)(expect[*wire.ConnectionTune](r)), &wire.ConnectionOpen{VirtualHost: "other"})
+		expect[*wire.ConnectionOpenOk](r)
+		elsewhere := openRaw(t, srv)
 		require.NoError(t, b.VirtualHostDelete("other"))
 		r.closed(320, "CONNECTION_FORCED - vhost 'other' is deleted")
 		elsewhere.hangUp()
@@ -244,13 +245,13 @@ func TestADeletedVirtualHostHasNoClients(t *testing.T) {
 
 func TestSeveralServersShareABroker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, one := lcServer(t, nil)
+		b, one := brokertest.Serve(t, nil, nil)
 		two := amqp.NewServer(b, &amqp.Options{ChannelMax: 9})
-		r := lcChannel(t, one)
+		r := rawChannel(t, one)
 		r.declare(wire.QueueDeclare{Queue: "q"})
-		s := lcChannel(t, two)
+		s := rawChannel(t, two)
 		s.send(1, &wire.QueueDeclare{Queue: "q", Passive: true})
-		lcNext[*wire.QueueDeclareOk](s)
+		expect[*wire.QueueDeclareOk](s)
 		require.NoError(t, two.Close())
 		s.over()
 		r.hangUp()
@@ -266,8 +267,8 @@ func TestLastWordsAreWaitedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				_, srv := lcServer(t, nil)
-				r := lcDial(t, srv)
+				_, srv := brokertest.Serve(t, nil, nil)
+				r := dialRaw(t, srv)
 				if name == "frame error" {
 					r.open(0)
 				}

@@ -3,20 +3,22 @@ package amqp_test
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
 func TestEachPublishIsConfirmedOnce(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		r.send(1, &wire.QueueDeclare{Queue: "q"}, &wire.ConfirmSelect{}, &wire.ConfirmSelect{})
-		lhRead[*wire.QueueDeclareOk](r)
-		lhRead[*wire.ConfirmSelectOk](r)
-		lhRead[*wire.ConfirmSelectOk](r)
+		expect[*wire.QueueDeclareOk](r)
+		expect[*wire.ConfirmSelectOk](r)
+		expect[*wire.ConfirmSelectOk](r)
 		const n = 2000
 		var b []byte
 		for i := range n {
@@ -29,7 +31,7 @@ func TestEachPublishIsConfirmedOnce(t *testing.T) {
 		go r.conn.Write(b)
 		next, frames := uint64(1), 0
 		for next <= n {
-			a := lhRead[*wire.BasicAck](r)
+			a := expect[*wire.BasicAck](r)
 			frames++
 			require.GreaterOrEqual(t, a.DeliveryTag, next)
 			require.LessOrEqual(t, a.DeliveryTag, uint64(n))
@@ -37,14 +39,14 @@ func TestEachPublishIsConfirmedOnce(t *testing.T) {
 			next = a.DeliveryTag + 1
 		}
 		require.Less(t, frames, n/2, "acks are coalesced")
-		r.silent()
+		r.quiet(time.Millisecond)
 	})
 }
 
 func TestConfirmsOfSeveralChannels(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		conn := t.dial()
-		a, b, plain := t.channel(conn), t.channel(conn), t.channel(conn)
+		a, b, plain := brokertest.ClientChannel(t, conn), brokertest.ClientChannel(t, conn), brokertest.ClientChannel(t, conn)
 		require.NoError(t, a.Confirm(false))
 		require.NoError(t, b.Confirm(false))
 		t.queue(plain, "q")
@@ -68,39 +70,39 @@ func TestConfirmsOfSeveralChannels(t *testing.T) {
 }
 
 func TestReturnComesBeforeTheAck(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		r.send(1, &wire.ConfirmSelect{})
-		lhRead[*wire.ConfirmSelectOk](r)
+		expect[*wire.ConfirmSelectOk](r)
 		m := wire.BasicPublish{RoutingKey: []byte("nowhere"), Mandatory: true}
 		r.write(wire.AppendPublish(nil, 1, &m, nil, []byte("x"), 131072))
-		ret := lhRead[*wire.BasicReturn](r)
+		ret := expect[*wire.BasicReturn](r)
 		require.EqualValues(t, 312, ret.ReplyCode)
 		require.Equal(t, "x", r.content())
-		require.Equal(t, wire.BasicAck{DeliveryTag: 1}, *lhRead[*wire.BasicAck](r))
-		r.silent()
+		require.Equal(t, wire.BasicAck{DeliveryTag: 1}, *expect[*wire.BasicAck](r))
+		r.quiet(time.Millisecond)
 	})
 }
 
 func TestConfirmsAreSentBeforeTheChannelCloses(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		r.send(1, &wire.ConfirmSelect{NoWait: true})
 		b := append(r.publishing(1, "", "a", "x"), r.publishing(1, "", "b", "y")...)
 		r.write(append(b, r.publishing(1, "nope", "", "z")...))
-		require.EqualValues(t, 2, lhReadConfirms(r, 2).DeliveryTag)
-		require.EqualValues(t, 404, lhRead[*wire.ChannelClose](r).ReplyCode)
-		r.silent() // the third is never answered
+		require.EqualValues(t, 2, readConfirms(r, 2).DeliveryTag)
+		require.EqualValues(t, 404, expect[*wire.ChannelClose](r).ReplyCode)
+		r.quiet(time.Millisecond) // the third is never answered
 		r.send(1, &wire.ChannelCloseOk{}, &wire.ChannelOpen{}, &wire.ConfirmSelect{})
-		lhRead[*wire.ChannelOpenOk](r)
-		lhRead[*wire.ConfirmSelectOk](r)
+		expect[*wire.ChannelOpenOk](r)
+		expect[*wire.ConfirmSelectOk](r)
 		r.write(r.publishing(1, "", "a", "x"))
-		require.Equal(t, wire.BasicAck{DeliveryTag: 1}, *lhRead[*wire.BasicAck](r), "numbers begin anew")
+		require.Equal(t, wire.BasicAck{DeliveryTag: 1}, *expect[*wire.BasicAck](r), "numbers begin anew")
 	})
 }
 
 func TestConfirmAndTxExcludeEachOther(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		t.channelFails(406, "PRECONDITION_FAILED - cannot switch from confirm to tx mode", func(ch *amqp091.Channel) error {
 			require.NoError(t, ch.Confirm(false))
 			return ch.Tx()
@@ -113,7 +115,7 @@ func TestConfirmAndTxExcludeEachOther(t *testing.T) {
 }
 
 func TestConfirmedMessageIsInItsQueue(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		require.NoError(t, ch.Confirm(false))
 		t.queue(ch, "q")

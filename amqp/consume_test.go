@@ -4,23 +4,25 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
 func TestDeliveriesKeepTheirOrderAndTags(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		conn := t.dial()
-		ch := t.channel(conn)
+		ch := brokertest.ClientChannel(t, conn)
 		t.queue(ch, "a")
 		t.queue(ch, "b")
 		a, b := t.consume(ch, "a", "ca", false), t.consume(ch, "b", "cb", true)
 		const n = 500
-		publisher := t.channel(conn)
+		publisher := brokertest.ClientChannel(t, conn)
 		for i := range n {
 			t.put(publisher, "", []string{"a", "b"}[i%2], fmt.Sprint(i))
 		}
@@ -40,17 +42,17 @@ func TestDeliveriesKeepTheirOrderAndTags(t *testing.T) {
 }
 
 func TestConsumeOkComesBeforeTheFirstDelivery(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		r.send(1, &wire.QueueDeclare{Queue: "q", NoWait: true})
 		for i := range 3 {
 			r.write(r.publishing(1, "", "q", fmt.Sprint(i)))
 		}
 		r.send(1, &wire.BasicConsume{Queue: []byte("q")})
-		tag := string(lhRead[*wire.BasicConsumeOk](r).ConsumerTag)
+		tag := string(expect[*wire.BasicConsumeOk](r).ConsumerTag)
 		require.Regexp(t, `^amq\.ctag-`, tag)
 		for i := range 3 {
-			d := lhRead[*wire.BasicDeliver](r)
+			d := expect[*wire.BasicDeliver](r)
 			require.Equal(t, tag, string(d.ConsumerTag))
 			require.EqualValues(t, i+1, d.DeliveryTag)
 			require.Equal(t, fmt.Sprint(i), r.content())
@@ -59,7 +61,7 @@ func TestConsumeOkComesBeforeTheFirstDelivery(t *testing.T) {
 }
 
 func TestConsumeErrors(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		t.queue(ch, "q")
 		t.queue(ch, "sole")
@@ -84,7 +86,7 @@ func TestConsumeErrors(t *testing.T) {
 }
 
 func TestEqualTagsOfTwoConnections(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		a, b := t.open(), t.open()
 		t.queue(a, "a")
 		t.queue(a, "b")
@@ -100,7 +102,7 @@ func TestEqualTagsOfTwoConnections(t *testing.T) {
 }
 
 func TestTurnsGoRound(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		a, b := t.open(), t.open()
 		t.queue(a, "q")
 		ca, cb := t.consume(a, "q", "", false), t.consume(b, "q", "", false)
@@ -111,7 +113,7 @@ func TestTurnsGoRound(t *testing.T) {
 }
 
 func TestPriorityOfConsumers(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		t.queue(ch, "q")
 		low := t.consume(ch, "q", "", true)
@@ -124,7 +126,7 @@ func TestPriorityOfConsumers(t *testing.T) {
 }
 
 func TestCancelEndsDeliveries(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		t.queue(ch, "q")
 		c := t.consume(ch, "q", "c", false)
@@ -142,7 +144,7 @@ func TestCancelEndsDeliveries(t *testing.T) {
 }
 
 func TestDeletedQueueCancelsItsConsumers(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		t.queue(ch, "q")
 		cancels := ch.NotifyCancel(make(chan string, 1))
@@ -158,28 +160,28 @@ func TestDeletedQueueCancelsItsConsumers(t *testing.T) {
 }
 
 func TestServerCancelNeedsTheCapability(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		with, without := t.raw("consumer_cancel_notify"), t.raw()
 		native := t.native()
 		_, err := native.QueueDeclare("q", warren.QueueOptions{})
 		require.NoError(t, err)
-		for _, r := range []*lhRaw{with, without} {
+		for _, r := range []*rawClient{with, without} {
 			r.send(1, &wire.BasicConsume{Queue: []byte("q"), ConsumerTag: []byte("c")})
-			lhRead[*wire.BasicConsumeOk](r)
+			expect[*wire.BasicConsumeOk](r)
 		}
 		_, err = native.QueueDelete("q", warren.QueueDeleteOptions{})
 		require.NoError(t, err)
-		require.Equal(t, wire.BasicCancel{ConsumerTag: []byte("c"), NoWait: true}, *lhRead[*wire.BasicCancel](with))
-		without.silent()
-		for _, r := range []*lhRaw{with, without} {
+		require.Equal(t, wire.BasicCancel{ConsumerTag: []byte("c"), NoWait: true}, *expect[*wire.BasicCancel](with))
+		without.quiet(time.Millisecond)
+		for _, r := range []*rawClient{with, without} {
 			r.send(1, &wire.BasicCancelOk{ConsumerTag: []byte("c")}, &wire.BasicCancel{ConsumerTag: []byte("c")})
-			lhRead[*wire.BasicCancelOk](r) // both go on
+			expect[*wire.BasicCancelOk](r) // both go on
 		}
 	})
 }
 
 func TestPrefetchOfEachConsumer(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		t.queue(ch, "q")
 		before := t.consume(ch, "q", "before", false)
@@ -200,7 +202,7 @@ func TestPrefetchOfEachConsumer(t *testing.T) {
 }
 
 func TestPrefetchOfTheChannel(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		t.queue(ch, "a")
 		t.queue(ch, "b")
@@ -220,13 +222,13 @@ func TestPrefetchOfTheChannel(t *testing.T) {
 }
 
 func TestPrefetchSizeIsNotImplemented(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		t.connectionFails(540, "NOT_IMPLEMENTED - prefetch_size!=0 (10)", func(ch *amqp091.Channel) error { return ch.Qos(1, 10, false) })
 	})
 }
 
 func TestGet(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		t.queue(ch, "q")
 		_, ok, err := ch.Get("q", false)
@@ -252,11 +254,11 @@ func TestGet(t *testing.T) {
 }
 
 func TestDeadConsumersMessagesGoToOthers(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		dying, other := t.raw(), t.open()
 		t.queue(other, "q")
 		dying.send(1, &wire.BasicConsume{Queue: []byte("q"), ConsumerTag: []byte("c")})
-		lhRead[*wire.BasicConsumeOk](dying)
+		expect[*wire.BasicConsumeOk](dying)
 		t.put(other, "", "q", "1", "2", "3")
 		synctest.Wait()
 		c := t.consume(other, "q", "", true)
@@ -271,9 +273,9 @@ func TestDeadConsumersMessagesGoToOthers(t *testing.T) {
 }
 
 func TestClosedChannelsMessagesGoToOthers(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		conn := t.dial()
-		ch, failing, other := t.channel(conn), t.channel(conn), t.channel(conn)
+		ch, failing, other := brokertest.ClientChannel(t, conn), brokertest.ClientChannel(t, conn), brokertest.ClientChannel(t, conn)
 		t.queue(other, "q")
 		t.put(other, "", "q", "1", "2")
 		require.NoError(t, ch.Qos(1, 0, false))
@@ -289,11 +291,11 @@ func TestClosedChannelsMessagesGoToOthers(t *testing.T) {
 }
 
 func TestSlowReaderHoldsDeliveriesBack(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		r.send(1, &wire.QueueDeclare{Queue: "q"}, &wire.BasicConsume{Queue: []byte("q"), ConsumerTag: []byte("c"), NoAck: true})
-		lhRead[*wire.QueueDeclareOk](r)
-		lhRead[*wire.BasicConsumeOk](r)
+		expect[*wire.QueueDeclareOk](r)
+		expect[*wire.BasicConsumeOk](r)
 		native := t.native()
 		const n = 100
 		for i := range n {
@@ -302,7 +304,7 @@ func TestSlowReaderHoldsDeliveriesBack(t *testing.T) {
 		}
 		require.Greater(t, t.ready("q"), n/2, "most wait in the queue")
 		for i := range n {
-			require.EqualValues(t, i+1, lhRead[*wire.BasicDeliver](r).DeliveryTag)
+			require.EqualValues(t, i+1, expect[*wire.BasicDeliver](r).DeliveryTag)
 			body := r.content()
 			require.Equal(t, byte(i), body[len(body)-1])
 		}

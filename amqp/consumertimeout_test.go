@@ -11,51 +11,49 @@ import (
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
 const consumerTimeout = 10 * time.Second
 
-// late declares a queue with a consumer timeout and leaves a message of it
-// unsettled on channel 1.
-func (r *lhRaw) late(bodies ...string) {
-	r.t.Helper()
-	ch := r.t.native()
-	_, err := ch.QueueDeclare("late", warren.QueueOptions{ConsumerTimeout: consumerTimeout})
-	require.NoError(r.t, err)
-	for _, body := range bodies {
-		require.NoError(r.t, ch.Publish(r.t.Context(), "", "late", warren.Message{Body: []byte(body)}, warren.PublishOptions{}))
-	}
+// leaveLate declares a queue with a consumer timeout and has the client leave a
+// message of it unsettled on channel 1.
+func (t *env) leaveLate(r *rawClient, bodies ...string) {
+	t.Helper()
+	ch := t.native()
+	brokertest.Queue(t, ch, "late", warren.QueueOptions{ConsumerTimeout: consumerTimeout})
+	brokertest.Put(t, ch, "", "late", bodies...)
 	r.send(1, &wire.BasicGet{Queue: []byte("late")})
-	lhRead[*wire.BasicGetOk](r)
-	require.Equal(r.t, bodies[0], r.content())
+	expect[*wire.BasicGetOk](r)
+	require.Equal(t, bodies[0], r.content())
 }
 
 // isLate requires channel.close in RabbitMQ's words. No method is to blame.
-func (r *lhRaw) isLate() {
+func (r *rawClient) isLate() {
 	r.t.Helper()
-	m := lhRead[*wire.ChannelClose](r)
+	m := expect[*wire.ChannelClose](r)
 	require.Equal(r.t, wire.ChannelClose{
 		ReplyCode: 406,
-		ReplyText: "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 10000 ms. This timeout value can be configured, see consumers doc guide to learn more",
+		ReplyText: brokertest.Overdue(consumerTimeout),
 	}, *m)
 }
 
 func TestALateChannelIsClosedAloneAndCanBeOpenedAgain(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		r.send(2, &wire.ChannelOpen{})
-		lhRead[*wire.ChannelOpenOk](r)
-		r.late("1")
+		expect[*wire.ChannelOpenOk](r)
+		t.leaveLate(r, "1")
 		time.Sleep(consumerTimeout)
 		r.isLate()
 		require.Equal(t, 1, t.ready("late"))
 		r.send(1, &wire.BasicAck{DeliveryTag: 1}) // too late: it is not looked at
 		r.send(2, &wire.QueueDeclare{Queue: "late", Passive: true})
-		require.EqualValues(t, 1, lhRead[*wire.QueueDeclareOk](r).MessageCount)
+		require.EqualValues(t, 1, expect[*wire.QueueDeclareOk](r).MessageCount)
 		r.send(1, &wire.ChannelCloseOk{}, &wire.ChannelOpen{}, &wire.BasicGet{Queue: []byte("late")})
-		lhRead[*wire.ChannelOpenOk](r)
-		require.True(t, lhRead[*wire.BasicGetOk](r).Redelivered)
+		expect[*wire.ChannelOpenOk](r)
+		require.True(t, expect[*wire.BasicGetOk](r).Redelivered)
 		require.Equal(t, "1", r.content())
 		time.Sleep(consumerTimeout)
 		r.isLate()
@@ -74,9 +72,9 @@ func TestALateChannelAndItsClientCross(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 20 {
-				lhTest(t, func(t *lhEnv) {
+				withServer(t, func(t *env) {
 					r := t.raw()
-					r.late("1", "2")
+					t.leaveLate(r, "1", "2")
 					time.Sleep(consumerTimeout) // both are due at the same moment
 					r.send(1, say...)
 					synctest.Wait()
@@ -99,7 +97,7 @@ func TestALateChannelAndItsClientCross(t *testing.T) {
 }
 
 // methods are those that have come.
-func (r *lhRaw) methods() (list []wire.Method) {
+func (r *rawClient) methods() (list []wire.Method) {
 	r.t.Helper()
 	for {
 		r.conn.SetReadDeadline(time.Now().Add(time.Millisecond))
@@ -120,11 +118,11 @@ func (r *lhRaw) methods() (list []wire.Method) {
 // A client that does not even read gets its messages taken all the same, and
 // hears of it when it reads again.
 func TestAClientThatDoesNotReadIsLate(t *testing.T) {
-	lhTestWith(t, nil, &amqp.Options{Buffer: 4096}, func(t *lhEnv) {
+	withServerOf(t, nil, &amqp.Options{Buffer: 4096}, func(t *env) {
 		r := t.raw()
-		r.late("1")
+		t.leaveLate(r, "1")
 		r.send(1, &wire.BasicConsume{Queue: []byte("late"), ConsumerTag: []byte("c")})
-		lhRead[*wire.BasicConsumeOk](r)
+		expect[*wire.BasicConsumeOk](r)
 		ch := t.native()
 		for range 200 {
 			require.NoError(t, ch.Publish(t.Context(), "", "late", warren.Message{Body: make([]byte, 4096)}, warren.PublishOptions{}))
@@ -155,22 +153,22 @@ func TestAClientThatDoesNotReadIsLate(t *testing.T) {
 		<-sent
 		require.Less(t, answers, asked, "the reader was not there to close the channel")
 		r.send(1, &wire.ChannelCloseOk{}, &wire.ChannelOpen{})
-		lhRead[*wire.ChannelOpenOk](r)
+		expect[*wire.ChannelOpenOk](r)
 	})
 }
 
 // A publish of the channel that waits for memory ends with it; the connection
 // does not.
 func TestALateChannelThatWaitsForMemory(t *testing.T) {
-	lhTestWith(t, &warren.Options{MemoryLimit: 10_000}, nil, func(t *lhEnv) {
+	withServerOf(t, &warren.Options{MemoryLimit: 10_000}, nil, func(t *env) {
 		r := t.raw()
-		r.late(strings.Repeat("x", 10_000))
+		t.leaveLate(r, strings.Repeat("x", 10_000))
 		r.write(r.publishing(1, "", "late", "waits"))
 		synctest.Wait()
 		time.Sleep(consumerTimeout)
 		r.isLate()
 		require.Equal(t, 1, t.ready("late"))
 		r.send(1, &wire.ChannelCloseOk{}, &wire.ChannelOpen{})
-		lhRead[*wire.ChannelOpenOk](r)
+		expect[*wire.ChannelOpenOk](r)
 	})
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-var lhTime = time.Unix(1_700_000_000, 0)
+var someTime = time.Unix(1_700_000_000, 0)
 
-// lhHeaders has a value of each type, for the client.
-func lhHeaders() amqp091.Table {
+// allHeaders has a value of each type, for the client.
+func allHeaders() amqp091.Table {
 	flat := amqp091.Table{
 		"nil": nil, "bool": true, "int8": int8(-8), "uint8": byte(200), "int16": int16(-1600), "uint16": uint16(60000),
 		"int32": int32(-3200000), "uint32": uint32(4e9), "int64": int64(-6.4e18), "float32": float32(1.5), "float64": 2.25,
-		"decimal": amqp091.Decimal{Scale: 2, Value: -314}, "string": "grün", "bytes": []byte{0, 255}, "time": lhTime, "empty": "",
+		"decimal": amqp091.Decimal{Scale: 2, Value: -314}, "string": "grün", "bytes": []byte{0, 255}, "time": someTime, "empty": "",
 	}
 	deep := maps.Clone(flat)
 	deep["table"] = amqp091.Table{"inner": amqp091.Table{"list": []any{int32(1), amqp091.Table{"x": "y"}, []any{"z", nil}}}}
@@ -28,12 +28,12 @@ func lhHeaders() amqp091.Table {
 	return deep
 }
 
-// lhNativeHeaders is the same for the broker.
-func lhNativeHeaders() warren.Table {
+// nativeHeaders is the same for the broker.
+func nativeHeaders() warren.Table {
 	flat := warren.Table{
 		"nil": nil, "bool": true, "int8": int8(-8), "uint8": uint8(200), "int16": int16(-1600), "uint16": uint16(60000),
 		"int32": int32(-3200000), "uint32": uint32(4e9), "int64": int64(-6.4e18), "float32": float32(1.5), "float64": 2.25,
-		"decimal": warren.Decimal{Scale: 2, Value: -314}, "string": "grün", "bytes": []byte{0, 255}, "time": lhTime, "empty": "",
+		"decimal": warren.Decimal{Scale: 2, Value: -314}, "string": "grün", "bytes": []byte{0, 255}, "time": someTime, "empty": "",
 	}
 	deep := maps.Clone(flat)
 	deep["table"] = warren.Table{"inner": warren.Table{"list": []any{int32(1), warren.Table{"x": "y"}, []any{"z", nil}}}}
@@ -41,24 +41,24 @@ func lhNativeHeaders() warren.Table {
 	return deep
 }
 
-func lhPublishing(body []byte) amqp091.Publishing {
+func fullPublishing(body []byte) amqp091.Publishing {
 	return amqp091.Publishing{
-		Headers: lhHeaders(), ContentType: "text/plain", ContentEncoding: "gzip", DeliveryMode: 2, Priority: 9,
-		CorrelationId: "corr", ReplyTo: "reply", Expiration: "60000", MessageId: "mid", Timestamp: lhTime,
+		Headers: allHeaders(), ContentType: "text/plain", ContentEncoding: "gzip", DeliveryMode: 2, Priority: 9,
+		CorrelationId: "corr", ReplyTo: "reply", Expiration: "60000", MessageId: "mid", Timestamp: someTime,
 		Type: "type", UserId: "guest", AppId: "app", Body: body,
 	}
 }
 
-func lhMessage(body []byte) warren.Message {
+func fullMessage(body []byte) warren.Message {
 	return warren.Message{
-		Headers: lhNativeHeaders(), ContentType: "text/plain", ContentEncoding: "gzip", DeliveryMode: 2, Priority: 9,
-		CorrelationId: "corr", ReplyTo: "reply", Expiration: "60000", MessageId: "mid", Timestamp: lhTime,
+		Headers: nativeHeaders(), ContentType: "text/plain", ContentEncoding: "gzip", DeliveryMode: 2, Priority: 9,
+		CorrelationId: "corr", ReplyTo: "reply", Expiration: "60000", MessageId: "mid", Timestamp: someTime,
 		Type: "type", UserId: "guest", AppId: "app", Body: body,
 	}
 }
 
-// lhAsPublished shows a delivery in the form of a publishing.
-func lhAsPublished(d amqp091.Delivery) amqp091.Publishing {
+// asPublished shows a delivery in the form of a publishing.
+func asPublished(d amqp091.Delivery) amqp091.Publishing {
 	return amqp091.Publishing{
 		Headers: d.Headers, ContentType: d.ContentType, ContentEncoding: d.ContentEncoding, DeliveryMode: d.DeliveryMode,
 		Priority: d.Priority, CorrelationId: d.CorrelationId, ReplyTo: d.ReplyTo, Expiration: d.Expiration,
@@ -67,68 +67,68 @@ func lhAsPublished(d amqp091.Delivery) amqp091.Publishing {
 }
 
 // Times are compared as instants, in the zone of the expectation.
-func lhLocal(v any) any {
+func inOneZone(v any) any {
 	switch v := v.(type) {
 	case time.Time:
-		return v.In(lhTime.Location())
+		return v.In(someTime.Location())
 	case amqp091.Table:
 		for k := range v {
-			v[k] = lhLocal(v[k])
+			v[k] = inOneZone(v[k])
 		}
 	case warren.Table:
 		out := maps.Clone(v)
 		for k := range out {
-			out[k] = lhLocal(out[k])
+			out[k] = inOneZone(out[k])
 		}
 		return out
 	case []any:
 		out := make([]any, len(v))
 		for i := range v {
-			out[i] = lhLocal(v[i])
+			out[i] = inOneZone(v[i])
 		}
 		return out
 	}
 	return v
 }
 
-func lhBodies() map[string][]byte {
+func bodiesBySize() map[string][]byte {
 	return map[string][]byte{"empty": {}, "small": []byte("x"), "1 MiB": bytes.Repeat([]byte("0123456789abcdef"), 1<<16)}
 }
 
 func TestPropertiesFromClientToClient(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch, other := t.open(), t.open()
 		c := t.consume(other, t.queue(ch, "q"), "", true)
-		for _, body := range lhBodies() {
-			t.publish(ch, "", "q", false, false, lhPublishing(body))
-			got := lhAsPublished(t.next(c))
-			got.Headers, got.Timestamp = lhLocal(got.Headers).(amqp091.Table), got.Timestamp.Local()
-			require.Equal(t, lhPublishing(body), got)
+		for _, body := range bodiesBySize() {
+			t.publish(ch, "", "q", false, false, fullPublishing(body))
+			got := asPublished(t.next(c))
+			got.Headers, got.Timestamp = inOneZone(got.Headers).(amqp091.Table), got.Timestamp.Local()
+			require.Equal(t, fullPublishing(body), got)
 		}
 		t.queue(ch, "got")
-		t.publish(ch, "", "got", false, false, lhPublishing([]byte("g")))
+		t.publish(ch, "", "got", false, false, fullPublishing([]byte("g")))
 		t.ready("got")
 		d, ok, err := ch.Get("got", true)
 		require.NoError(t, err)
 		require.True(t, ok)
-		got := lhAsPublished(d)
-		got.Headers, got.Timestamp = lhLocal(got.Headers).(amqp091.Table), got.Timestamp.Local()
-		require.Equal(t, lhPublishing([]byte("g")), got)
+		got := asPublished(d)
+		got.Headers, got.Timestamp = inOneZone(got.Headers).(amqp091.Table), got.Timestamp.Local()
+		require.Equal(t, fullPublishing([]byte("g")), got)
 	})
 }
 
 func TestPropertiesFromClientToProcess(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch, native := t.open(), t.native()
 		t.queue(ch, "q")
 		c, err := native.Consume("q", warren.ConsumeOptions{NoAck: true})
 		require.NoError(t, err)
-		for name, body := range lhBodies() {
-			t.publish(ch, "", "q", false, false, lhPublishing(body))
+		for name, body := range bodiesBySize() {
+			t.publish(ch, "", "q", false, false, fullPublishing(body))
 			d, err := c.Next(t.Context())
 			require.NoError(t, err)
-			d.Headers, d.Timestamp = lhLocal(d.Headers).(warren.Table), d.Timestamp.Local()
-			require.Equal(t, lhMessage(body), d.Message, name)
+			d.Headers, d.Timestamp = inOneZone(d.Headers).(warren.Table), d.Timestamp.Local()
+			require.Equal(t, fullMessage(body), d.Message, name)
 		}
 		t.publish(ch, "", "q", false, false, amqp091.Publishing{Body: []byte("plain")})
 		d, err := c.Next(t.Context())
@@ -138,20 +138,20 @@ func TestPropertiesFromClientToProcess(t *testing.T) {
 }
 
 func TestPropertiesFromProcessToClient(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch, native := t.open(), t.native()
 		c := t.consume(ch, t.queue(ch, "q"), "", true)
-		for name, body := range lhBodies() {
-			require.NoError(t, native.Publish(t.Context(), "", "q", lhMessage(body), warren.PublishOptions{}))
-			got := lhAsPublished(t.next(c))
-			got.Headers, got.Timestamp = lhLocal(got.Headers).(amqp091.Table), got.Timestamp.Local()
-			require.Equal(t, lhPublishing(body), got, name)
+		for name, body := range bodiesBySize() {
+			require.NoError(t, native.Publish(t.Context(), "", "q", fullMessage(body), warren.PublishOptions{}))
+			got := asPublished(t.next(c))
+			got.Headers, got.Timestamp = inOneZone(got.Headers).(amqp091.Table), got.Timestamp.Local()
+			require.Equal(t, fullPublishing(body), got, name)
 		}
 		require.NoError(t, native.Publish(t.Context(), "", "q", warren.Message{Headers: warren.Table{"int": 5}}, warren.PublishOptions{}))
 		require.Equal(t, amqp091.Table{"int": int64(5)}, t.next(c).Headers)
 		require.NoError(t, native.Publish(t.Context(), "", "q", warren.Message{Body: []byte("plain")}, warren.PublishOptions{}))
 		require.Equal(t, amqp091.Publishing{Headers: amqp091.Table{}, Body: []byte("plain")}, func() amqp091.Publishing {
-			p := lhAsPublished(t.next(c))
+			p := asPublished(t.next(c))
 			if p.Headers == nil {
 				p.Headers = amqp091.Table{}
 			}
@@ -161,21 +161,21 @@ func TestPropertiesFromProcessToClient(t *testing.T) {
 }
 
 func TestPropertiesTravelAsTheyAre(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		r.send(1, &wire.QueueDeclare{Queue: "q"}, &wire.BasicConsume{Queue: []byte("q"), ConsumerTag: []byte("c"), NoAck: true},
 			&wire.BasicConsume{Queue: []byte("amq.rabbitmq.reply-to"), ConsumerTag: []byte("r"), NoAck: true})
-		lhRead[*wire.QueueDeclareOk](r)
-		lhRead[*wire.BasicConsumeOk](r)
-		lhRead[*wire.BasicConsumeOk](r)
+		expect[*wire.QueueDeclareOk](r)
+		expect[*wire.BasicConsumeOk](r)
+		expect[*wire.BasicConsumeOk](r)
 		round := func(props wire.RawProperties) wire.RawProperties {
 			m := wire.BasicPublish{RoutingKey: []byte("q")}
 			r.write(wire.AppendPublish(nil, 1, &m, props, []byte("body"), 131072))
-			lhRead[*wire.BasicDeliver](r)
-			h, err := wire.ParseContentHeader(r.frame().Payload)
+			expect[*wire.BasicDeliver](r)
+			h, err := wire.ParseContentHeader(r.nextFrame().Payload)
 			require.NoError(t, err)
 			props = bytes.Clone(h.Properties)
-			require.Equal(t, "body", string(r.frame().Payload))
+			require.Equal(t, "body", string(r.nextFrame().Payload))
 			return props
 		}
 		// Old tags, an empty property that is set, the deprecated cluster id,
@@ -189,7 +189,7 @@ func TestPropertiesTravelAsTheyAre(t *testing.T) {
 		// A reply_to is spliced in between others.
 		all := wire.RawProperties((&wire.Properties{
 			ContentType: "t", Headers: wire.Table{"a": int32(1)}, CorrelationId: "c", ReplyTo: "amq.rabbitmq.reply-to",
-			Expiration: "5", MessageId: "m", Timestamp: lhTime, AppId: "a",
+			Expiration: "5", MessageId: "m", Timestamp: someTime, AppId: "a",
 		}).Append(nil))
 		got := round(all)
 		address, ok := got.Get(wire.ReplyTo)
@@ -200,16 +200,16 @@ func TestPropertiesTravelAsTheyAre(t *testing.T) {
 }
 
 func TestMalformedHeaderClosesTheConnection(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		m := wire.BasicPublish{RoutingKey: []byte("q")}
 		r.write(wire.AppendPublish(nil, 1, &m, wire.RawProperties{0x80, 0, 9, 'x'}, []byte("body"), 131072))
-		require.EqualValues(t, 501, lhRead[*wire.ConnectionClose](r).ReplyCode)
+		require.EqualValues(t, 501, expect[*wire.ConnectionClose](r).ReplyCode)
 	})
 }
 
 func TestDeadLettersGoByTheKeysInBCC(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		t.queue(ch, "b")
 		t.exchange(ch, "dlx", "direct")

@@ -6,11 +6,13 @@ import (
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
+
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// lhImport imports a file of the broker's tests, which names things that are
+// importFile imports a file of the broker's tests, which names things that are
 // not supported.
-func (t *lhEnv) lhImport(name string) {
+func (t *env) importFile(name string) {
 	t.Helper()
 	f, err := os.Open("../testdata/definitions/" + name)
 	require.NoError(t, err)
@@ -19,25 +21,25 @@ func (t *lhEnv) lhImport(name string) {
 }
 
 func TestUsersOfRabbitMQsDefinitionsLogIn(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
-		t.lhImport("rabbitmq-3.10.8.json")
+	withServer(t, func(t *env) {
+		t.importFile("rabbitmq-3.10.8.json")
 		for _, user := range []string{"dora", "mick"} {
-			_, err := t.usDial("amqp://" + user + ":" + user + "-secret@localhost/shop")
+			_, err := t.login("amqp://" + user + ":" + user + "-secret@localhost/shop")
 			require.NoError(t, err)
-			t.usRefused("amqp://"+user+":"+user+"-secret@localhost/", "NOT_ALLOWED - access to vhost '/' refused for user '"+user+"'")
+			t.isRefused("amqp://"+user+":"+user+"-secret@localhost/", "NOT_ALLOWED - access to vhost '/' refused for user '"+user+"'")
 		}
-		t.usRefused("amqp://clara:clara-secret@localhost/shop", "NOT_ALLOWED - access to vhost 'shop' refused for user 'clara'")
-		_, err := t.usDial("amqp://dora:wrong@localhost/shop")
+		t.isRefused("amqp://clara:clara-secret@localhost/shop", "NOT_ALLOWED - access to vhost 'shop' refused for user 'clara'")
+		_, err := t.login("amqp://dora:wrong@localhost/shop")
 		require.ErrorIs(t, err, amqp091.ErrCredentials)
 	})
 }
 
 func TestTheTopologyOfRabbitMQsDefinitionsIsThere(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
-		t.lhImport("rabbitmq-3.10.8.json")
-		conn, err := t.usDial("amqp://dora:dora-secret@localhost/shop")
+	withServer(t, func(t *env) {
+		t.importFile("rabbitmq-3.10.8.json")
+		conn, err := t.login("amqp://dora:dora-secret@localhost/shop")
 		require.NoError(t, err)
-		ch := t.channel(conn)
+		ch := brokertest.ClientChannel(t, conn)
 		for _, name := range []string{"orders", "orders.dead", "urgent", "raft", "scratch", "exotic"} {
 			_, err := ch.QueueDeclarePassive(name, false, false, false, false, nil)
 			require.NoError(t, err, name)
@@ -54,9 +56,9 @@ func TestTheTopologyOfRabbitMQsDefinitionsIsThere(t *testing.T) {
 		_, err = ch.QueueDeclare("new", false, false, false, false, nil)
 		require.ErrorContains(t, err, "ACCESS_REFUSED - configure access to queue 'new' in vhost 'shop' refused for user 'dora'")
 
-		guest, err := t.usDial("amqp://guest:guest@localhost/shop")
+		guest, err := t.login("amqp://guest:guest@localhost/shop")
 		require.NoError(t, err)
-		_, err = t.channel(guest).QueueDeclare("orders", true, false, false, false, amqp091.Table{
+		_, err = brokertest.ClientChannel(t, guest).QueueDeclare("orders", true, false, false, false, amqp091.Table{
 			"x-message-ttl": 60000, "x-max-length": int64(5e9), "x-dead-letter-exchange": "dlx",
 			"x-dead-letter-routing-key": "orders.dead", "x-overflow": "reject-publish",
 		})
@@ -65,13 +67,13 @@ func TestTheTopologyOfRabbitMQsDefinitionsIsThere(t *testing.T) {
 }
 
 func TestUsersOfLavinMQsDefinitionsLogIn(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
-		t.lhImport("lavinmq.json")
-		conn, err := t.usDial("amqp://olga:olga-secret@localhost/plant")
+	withServer(t, func(t *env) {
+		t.importFile("lavinmq.json")
+		conn, err := t.login("amqp://olga:olga-secret@localhost/plant")
 		require.NoError(t, err)
-		_, err = t.channel(conn).QueueDeclarePassive("sensors", false, false, false, false, nil)
+		_, err = brokertest.ClientChannel(t, conn).QueueDeclarePassive("sensors", false, false, false, false, nil)
 		require.NoError(t, err)
-		_, err = t.usDial("amqp://bert:bert-secret@localhost/plant")
+		_, err = t.login("amqp://bert:bert-secret@localhost/plant")
 		require.ErrorIs(t, err, amqp091.ErrCredentials)
 	})
 }

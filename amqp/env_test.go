@@ -1,8 +1,6 @@
 package amqp_test
 
 import (
-	"io"
-	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,85 +10,66 @@ import (
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
-	"github.com/warrenmq/warren/internal/wire"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// lhEnv is a broker with a server, in a bubble.
-type lhEnv struct {
+// env is a broker with a server, in a bubble.
+type env struct {
 	*testing.T
 	broker *warren.Broker
 	server *amqp.Server
 }
 
-func lhTest(t *testing.T, f func(t *lhEnv)) { lhTestWith(t, nil, nil, f) }
+// withServer runs f in a bubble with a new broker and a server.
+func withServer(t *testing.T, f func(t *env)) { withServerOf(t, nil, nil, f) }
 
-func lhTestWith(t *testing.T, o *warren.Options, so *amqp.Options, f func(t *lhEnv)) {
+// withServerOf is withServer with options for both.
+func withServerOf(t *testing.T, o *warren.Options, so *amqp.Options, f func(t *env)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := warren.New(o)
-		t.Cleanup(func() { b.Close() })
-		s := amqp.NewServer(b, so)
-		t.Cleanup(func() { s.Close() })
-		f(&lhEnv{t, b, s})
+		b, s := brokertest.Serve(t, o, so)
+		f(&env{t, b, s})
 	})
 }
 
 // dial connects the official client.
-func (t *lhEnv) dial() *amqp091.Connection {
+func (t *env) dial() *amqp091.Connection {
 	t.Helper()
-	return t.dialConfig(amqp091.Config{})
-}
-
-func (t *lhEnv) dialConfig(c amqp091.Config) *amqp091.Connection {
-	t.Helper()
-	c.Dial = t.server.Dial
-	conn, err := amqp091.DialConfig("amqp://guest:guest@localhost/", c)
-	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
-	return conn
+	return brokertest.Dial(t, t.server.Dial, amqp091.Config{})
 }
 
 // open opens a channel on a connection of its own.
-func (t *lhEnv) open() *amqp091.Channel {
+func (t *env) open() *amqp091.Channel {
 	t.Helper()
-	return t.channel(t.dial())
-}
-
-func (t *lhEnv) channel(conn *amqp091.Connection) *amqp091.Channel {
-	t.Helper()
-	ch, err := conn.Channel()
-	require.NoError(t, err)
-	return ch
+	return brokertest.ClientChannel(t, t.dial())
 }
 
 // native opens a channel of the broker itself.
-func (t *lhEnv) native() *warren.Channel {
+func (t *env) native() *warren.Channel {
 	t.Helper()
-	ch, err := t.broker.Channel()
-	require.NoError(t, err)
-	return ch
+	return brokertest.Channel(t, t.broker)
 }
 
-func (t *lhEnv) queue(ch *amqp091.Channel, name string) string {
+func (t *env) queue(ch *amqp091.Channel, name string) string {
 	t.Helper()
 	q, err := ch.QueueDeclare(name, false, false, false, false, nil)
 	require.NoError(t, err)
 	return q.Name
 }
 
-func (t *lhEnv) exchange(ch *amqp091.Channel, name, kind string) {
+func (t *env) exchange(ch *amqp091.Channel, name, kind string) {
 	t.Helper()
 	require.NoError(t, ch.ExchangeDeclare(name, kind, false, false, false, false, nil))
 }
 
-func (t *lhEnv) put(ch *amqp091.Channel, exchange, key string, bodies ...string) {
+func (t *env) put(ch *amqp091.Channel, exchange, key string, bodies ...string) {
 	t.Helper()
 	for _, body := range bodies {
 		require.NoError(t, ch.PublishWithContext(t.Context(), exchange, key, false, false, amqp091.Publishing{Body: []byte(body)}))
 	}
 }
 
-func (t *lhEnv) consume(ch *amqp091.Channel, queue, tag string, autoAck bool) <-chan amqp091.Delivery {
+func (t *env) consume(ch *amqp091.Channel, queue, tag string, autoAck bool) <-chan amqp091.Delivery {
 	t.Helper()
 	c, err := ch.Consume(queue, tag, autoAck, false, false, false, nil)
 	require.NoError(t, err)
@@ -98,7 +77,7 @@ func (t *lhEnv) consume(ch *amqp091.Channel, queue, tag string, autoAck bool) <-
 }
 
 // next reads a delivery, which must come.
-func (t *lhEnv) next(c <-chan amqp091.Delivery) amqp091.Delivery {
+func (t *env) next(c <-chan amqp091.Delivery) amqp091.Delivery {
 	t.Helper()
 	select {
 	case d, ok := <-c:
@@ -111,7 +90,7 @@ func (t *lhEnv) next(c <-chan amqp091.Delivery) amqp091.Delivery {
 }
 
 // none requires that no delivery is there.
-func (t *lhEnv) none(c <-chan amqp091.Delivery) {
+func (t *env) none(c <-chan amqp091.Delivery) {
 	t.Helper()
 	synctest.Wait()
 	select {
@@ -121,7 +100,7 @@ func (t *lhEnv) none(c <-chan amqp091.Delivery) {
 	}
 }
 
-func (t *lhEnv) bodies(c <-chan amqp091.Delivery, n int) (list []string) {
+func (t *env) bodies(c <-chan amqp091.Delivery, n int) (list []string) {
 	t.Helper()
 	for range n {
 		list = append(list, string(t.next(c).Body))
@@ -131,21 +110,19 @@ func (t *lhEnv) bodies(c <-chan amqp091.Delivery, n int) (list []string) {
 }
 
 // ready is the number of ready messages of a queue.
-func (t *lhEnv) ready(queue string) int {
+func (t *env) ready(queue string) int {
 	t.Helper()
 	synctest.Wait()
 	ch := t.native()
 	defer ch.Close()
-	q, err := ch.QueueDeclarePassive(queue)
-	require.NoError(t, err)
-	return q.Messages
+	return brokertest.Ready(t, ch, queue)
 }
 
 // channelFails requires that the operation closes the channel, and it alone.
-func (t *lhEnv) channelFails(code int, text string, f func(ch *amqp091.Channel) error) {
+func (t *env) channelFails(code int, text string, f func(ch *amqp091.Channel) error) {
 	t.Helper()
 	conn := t.dial()
-	ch := t.channel(conn)
+	ch := brokertest.ClientChannel(t, conn)
 	closed := ch.NotifyClose(make(chan *amqp091.Error, 1))
 	err := f(ch)
 	t.isClose(closed, code, text)
@@ -157,24 +134,24 @@ func (t *lhEnv) channelFails(code int, text string, f func(ch *amqp091.Channel) 
 	_, err = ch.QueueDeclare("", false, false, true, false, nil)
 	require.ErrorIs(t, err, amqp091.ErrClosed, "the channel is unusable")
 	require.False(t, conn.IsClosed(), "the connection stays")
-	again := t.channel(conn)
+	again := brokertest.ClientChannel(t, conn)
 	_, err = again.QueueDeclare("", false, false, true, false, nil)
 	require.NoError(t, err)
 	require.NoError(t, conn.Close())
 }
 
 // connectionFails requires that the operation closes the connection.
-func (t *lhEnv) connectionFails(code int, text string, f func(ch *amqp091.Channel) error) {
+func (t *env) connectionFails(code int, text string, f func(ch *amqp091.Channel) error) {
 	t.Helper()
 	conn := t.dial()
-	ch := t.channel(conn)
+	ch := brokertest.ClientChannel(t, conn)
 	closed := conn.NotifyClose(make(chan *amqp091.Error, 1))
 	f(ch)
 	t.isClose(closed, code, text)
 	require.True(t, conn.IsClosed())
 }
 
-func (t *lhEnv) isClose(closed <-chan *amqp091.Error, code int, text string) {
+func (t *env) isClose(closed <-chan *amqp091.Error, code int, text string) {
 	t.Helper()
 	select {
 	case e := <-closed:
@@ -187,110 +164,11 @@ func (t *lhEnv) isClose(closed <-chan *amqp091.Error, code int, text string) {
 	}
 }
 
-// lhRaw is a client that shows frames as they are.
-type lhRaw struct {
-	t       *lhEnv
-	conn    net.Conn
-	frames  *wire.FrameReader
-	decoder wire.Decoder
-}
-
-// raw connects a client with some capabilities and opens channel 1.
-func (t *lhEnv) raw(capabilities ...string) *lhRaw {
+// raw connects a raw client with some capabilities and opens channel 1. It
+// waits no longer than a second for a frame.
+func (t *env) raw(capabilities ...string) *rawClient {
 	t.Helper()
-	nc, err := t.server.Dial("", "")
-	require.NoError(t, err)
-	t.Cleanup(func() { nc.Close() })
-	r := &lhRaw{t: t, conn: nc, frames: wire.NewFrameReader(nc, make([]byte, 4096))}
-	r.write([]byte("AMQP\x00\x00\x09\x01"))
-	list := wire.Table{}
-	for _, c := range capabilities {
-		list[c] = true
-	}
-	lhRead[*wire.ConnectionStart](r)
-	r.send(0, &wire.ConnectionStartOk{
-		ClientProperties: wire.Table{"capabilities": list},
-		Mechanism:        "PLAIN", Response: "\x00guest\x00guest", Locale: "en_US",
-	})
-	lhRead[*wire.ConnectionTune](r)
-	r.send(0, &wire.ConnectionTuneOk{ChannelMax: 2047, FrameMax: 131072})
-	r.send(0, &wire.ConnectionOpen{VirtualHost: "/"})
-	lhRead[*wire.ConnectionOpenOk](r)
-	r.frames.SetFrameMax(131072)
-	r.send(1, &wire.ChannelOpen{})
-	lhRead[*wire.ChannelOpenOk](r)
+	r := rawChannel(t.T, t.server, capabilities...)
+	r.patience = time.Second
 	return r
-}
-
-func (r *lhRaw) write(b []byte) {
-	r.t.Helper()
-	_, err := r.conn.Write(b)
-	require.NoError(r.t, err)
-}
-
-// send writes methods at once.
-func (r *lhRaw) send(channel uint16, list ...wire.Method) {
-	r.t.Helper()
-	var b []byte
-	for _, m := range list {
-		b = wire.AppendMethod(b, channel, m)
-	}
-	r.write(b)
-}
-
-// publishing is a message as frames.
-func (r *lhRaw) publishing(channel uint16, exchange, key, body string) []byte {
-	m := wire.BasicPublish{Exchange: []byte(exchange), RoutingKey: []byte(key)}
-	return wire.AppendPublish(nil, channel, &m, nil, []byte(body), 131072)
-}
-
-// frame reads the next frame but heartbeats.
-func (r *lhRaw) frame() wire.Frame {
-	r.t.Helper()
-	r.conn.SetReadDeadline(time.Now().Add(time.Second))
-	f, err := r.frames.Next()
-	require.NoError(r.t, err)
-	return f
-}
-
-// silent requires that nothing more has come.
-func (r *lhRaw) silent() {
-	r.t.Helper()
-	r.conn.SetReadDeadline(time.Now().Add(time.Millisecond))
-	f, err := r.frames.Next()
-	require.ErrorContains(r.t, err, "timeout", "a frame: %+v", f)
-}
-
-// ended requires that the server has closed the connection.
-func (r *lhRaw) ended() {
-	r.t.Helper()
-	r.conn.SetReadDeadline(time.Now().Add(time.Minute))
-	_, err := r.frames.Next()
-	require.ErrorIs(r.t, err, io.EOF)
-}
-
-// lhRead reads the next frame, which must be a method of type M.
-func lhRead[M wire.Method](r *lhRaw) M {
-	r.t.Helper()
-	f := r.frame()
-	require.Equal(r.t, wire.FrameMethod, f.Type)
-	m, err := r.decoder.Parse(f.Payload)
-	require.NoError(r.t, err)
-	got, ok := m.(M)
-	require.True(r.t, ok, "got %T %+v", m, m)
-	return got
-}
-
-// content reads a header and the body.
-func (r *lhRaw) content() string {
-	r.t.Helper()
-	h, err := wire.ParseContentHeader(r.frame().Payload)
-	require.NoError(r.t, err)
-	var body []byte
-	for uint64(len(body)) < h.BodySize {
-		f := r.frame()
-		require.Equal(r.t, wire.FrameBody, f.Type)
-		body = append(body, f.Payload...)
-	}
-	return string(body)
 }

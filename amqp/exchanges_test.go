@@ -12,16 +12,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 // declare declares a transient exchange with arguments.
-func (t *lhEnv) declare(ch *amqp091.Channel, name, kind string, args amqp091.Table) {
+func (t *env) declare(ch *amqp091.Channel, name, kind string, args amqp091.Table) {
 	t.Helper()
 	require.NoError(t, ch.ExchangeDeclare(name, kind, false, false, false, false, args))
 }
 
 // bound declares a queue that is bound to an exchange, and consumes from it.
-func (t *lhEnv) bound(ch *amqp091.Channel, queue, key, exchange string) <-chan amqp091.Delivery {
+func (t *env) bound(ch *amqp091.Channel, queue, key, exchange string) <-chan amqp091.Delivery {
 	t.Helper()
 	t.queue(ch, queue)
 	require.NoError(t, ch.QueueBind(queue, key, exchange, false, nil))
@@ -30,11 +31,11 @@ func (t *lhEnv) bound(ch *amqp091.Channel, queue, key, exchange string) <-chan a
 
 // confirmed publishes a mandatory message, which must be acked, and tells
 // whether it was not returned.
-func (t *lhEnv) confirmed(exchange, key string, headers amqp091.Table) (routed bool) {
+func (t *env) confirmed(exchange, key string, headers amqp091.Table) (routed bool) {
 	t.Helper()
 	conn := t.dial()
 	defer conn.Close()
-	ch := t.channel(conn)
+	ch := brokertest.ClientChannel(t, conn)
 	require.NoError(t, ch.Confirm(false))
 	returns := ch.NotifyReturn(make(chan amqp091.Return, 1))
 	c, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), exchange, key, true, false, amqp091.Publishing{Headers: headers})
@@ -95,7 +96,7 @@ func TestExchangeArgumentsCloseTheChannel(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lhTest(t, func(t *lhEnv) {
+			withServer(t, func(t *env) {
 				ch := t.open()
 				t.queue(ch, "q")
 				t.declare(ch, "hash", "x-consistent-hash", nil)
@@ -129,7 +130,7 @@ func TestConsistentHashOverTheWire(t *testing.T) {
 		"delayed, by a": {amqp091.Table{"hash-header": "h", "x-delayed-type": "x-consistent-hash"}, publishing(func(p *amqp091.Publishing, i int) { p.Headers = amqp091.Table{"h": fmt.Sprint(i)} })},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lhTest(t, func(t *lhEnv) {
+			withServer(t, func(t *env) {
 				ch := t.open()
 				kind := "x-consistent-hash"
 				if c.args["x-delayed-type"] != nil {
@@ -172,7 +173,7 @@ func TestConsistentHashOverTheWire(t *testing.T) {
 }
 
 func TestDelayedMessagesOverTheWire(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		t.declare(ch, "x", "x-delayed-message", amqp091.Table{"x-delayed-type": "direct"})
 		c := t.bound(ch, "q", "k", "x")
@@ -223,7 +224,7 @@ func TestDelayedMessagesOverTheWire(t *testing.T) {
 }
 
 func TestDelayedMessagesKeepTheirOrder(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		t.declare(ch, "x", "x-delayed-exchange", amqp091.Table{"x-delayed-type": "fanout"})
 		c := t.bound(ch, "q", "", "x")
@@ -246,7 +247,7 @@ func TestDelayedMessagesKeepTheirOrder(t *testing.T) {
 }
 
 func TestDelayedExchangeAmongOthersOverTheWire(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		t.declare(ch, "later", "x-delayed-message", amqp091.Table{"x-delayed-type": "fanout"})
 		c := t.bound(ch, "q", "", "later")
@@ -277,7 +278,7 @@ func TestDelayedExchangeAmongOthersOverTheWire(t *testing.T) {
 
 // A client in another process calls a handler by way of a delayed exchange.
 func TestDelayedRequestIsAnswered(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		t.declare(ch, "later", "x-delayed-message", amqp091.Table{"x-delayed-type": "direct"})
 		t.queue(ch, "echo")
@@ -298,19 +299,19 @@ func TestDelayedRequestIsAnswered(t *testing.T) {
 
 func TestDuplicatesOverTheWire(t *testing.T) {
 	args := amqp091.Table{"x-message-deduplication": true, "x-cache-size": int16(2), "x-cache-ttl": int64(60_000), "x-deduplication-header": "id"}
-	for where, set := range map[string]func(t *lhEnv, ch *amqp091.Channel){
-		"exchange": func(t *lhEnv, ch *amqp091.Channel) {
+	for where, set := range map[string]func(t *env, ch *amqp091.Channel){
+		"exchange": func(t *env, ch *amqp091.Channel) {
 			t.declare(ch, "x", "fanout", args)
 			t.queue(ch, "q")
 		},
-		"queue": func(t *lhEnv, ch *amqp091.Channel) {
+		"queue": func(t *env, ch *amqp091.Channel) {
 			t.declare(ch, "x", "fanout", nil)
 			_, err := ch.QueueDeclare("q", false, false, false, false, args)
 			require.NoError(t, err)
 		},
 	} {
 		t.Run(where, func(t *testing.T) {
-			lhTest(t, func(t *lhEnv) {
+			withServer(t, func(t *env) {
 				ch := t.open()
 				set(t, ch)
 				require.NoError(t, ch.QueueBind("q", "", "x", false, nil))
@@ -348,7 +349,7 @@ func TestDuplicatesOverTheWire(t *testing.T) {
 }
 
 func TestDuplicateStaysOutOfOneQueue(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		_, err := ch.QueueDeclare("once", false, false, false, false, amqp091.Table{"x-message-deduplication": true})
 		require.NoError(t, err)

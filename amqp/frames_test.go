@@ -10,26 +10,27 @@ import (
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// lcPublishing is basic.publish to a queue that is not there.
-var lcPublishing = &wire.BasicPublish{RoutingKey: []byte("nowhere")}
+// publishNowhere is basic.publish to a queue that is not there.
+var publishNowhere = &wire.BasicPublish{RoutingKey: []byte("nowhere")}
 
 func TestFaultyFramesCloseTheConnection(t *testing.T) {
-	body := func(s string) func(r *lcRaw) {
-		return func(r *lcRaw) { r.frame(wire.FrameBody, 1, s) }
+	body := func(s string) func(r *rawClient) {
+		return func(r *rawClient) { r.sendFrame(wire.FrameBody, 1, s) }
 	}
-	header := func(s string) func(r *lcRaw) {
-		return func(r *lcRaw) { r.frame(wire.FrameHeader, 1, s) }
+	header := func(s string) func(r *rawClient) {
+		return func(r *rawClient) { r.sendFrame(wire.FrameHeader, 1, s) }
 	}
-	method := func(channel uint16, m wire.Method) func(r *lcRaw) {
-		return func(r *lcRaw) { r.send(channel, m) }
+	method := func(channel uint16, m wire.Method) func(r *rawClient) {
+		return func(r *rawClient) { r.send(channel, m) }
 	}
-	octets := func(s string) func(r *lcRaw) {
-		return func(r *lcRaw) { r.write([]byte(s)) }
+	octets := func(s string) func(r *rawClient) {
+		return func(r *rawClient) { r.write([]byte(s)) }
 	}
-	publish := method(1, lcPublishing)
+	publish := method(1, publishNowhere)
 	const noMethod = "UNEXPECTED_FRAME - expected method frame, got non method frame instead"
 	const noHeader = "UNEXPECTED_FRAME - expected content header for class 60, got non content header frame instead"
 	const noBody = "UNEXPECTED_FRAME - expected content body, got non content body frame instead"
@@ -39,49 +40,49 @@ func TestFaultyFramesCloseTheConnection(t *testing.T) {
 	for name, c := range map[string]struct {
 		code uint16
 		text string
-		send []func(r *lcRaw)
+		send []func(r *rawClient)
 	}{
-		"frame too large":             {501, "FRAME_ERROR - type 1, all octets = <<>>: {frame_too_large,131073,131064}", []func(*lcRaw){octets("\x01\x00\x01\x00\x02\x00\x01")}},
-		"wrong end octet":             {501, "FRAME_ERROR - type 1, all octets = <<0,20,0,40>>: {invalid_frame_end_marker,205}", []func(*lcRaw){octets("\x01\x00\x01\x00\x00\x00\x04\x00\x14\x00\x28\xcd")}},
-		"unknown type of frame":       {501, `FRAME_ERROR - type 4, all octets = <<"hello">>: unknown_frame`, []func(*lcRaw){octets("\x04\x00\x01\x00\x00\x00\x05hello\xce")}},
-		"protocol header once more":   {501, "FRAME_ERROR - type 65, all octets = <<>>: {frame_too_large,1342177289,131064}", []func(*lcRaw){octets(wire.ProtocolHeader)}},
-		"header on channel 0":         {505, "UNEXPECTED_FRAME - type 2, all octets = <<>>", []func(*lcRaw){func(r *lcRaw) { r.frame(wire.FrameHeader, 0, "") }}},
-		"body on channel 0":           {505, `UNEXPECTED_FRAME - type 3, first 16 octets = <<"0123456789abcdef">>`, []func(*lcRaw){func(r *lcRaw) { r.frame(wire.FrameBody, 0, "0123456789abcdefg") }}},
-		"channel.open on channel 0":   {504, running, []func(*lcRaw){method(0, &wire.ChannelOpen{})}},
-		"queue.declare on channel 0":  {504, running, []func(*lcRaw){method(0, &wire.QueueDeclare{Queue: "q"})}},
-		"basic.publish on channel 0":  {504, running, []func(*lcRaw){method(0, lcPublishing)}},
-		"start-ok when running":       {504, running, []func(*lcRaw){method(0, lcStartOk("PLAIN", ""))}},
-		"open when running":           {504, running, []func(*lcRaw){method(0, &wire.ConnectionOpen{VirtualHost: "/"})}},
-		"blocked by the client":       {504, running, []func(*lcRaw){method(0, &wire.ConnectionBlocked{})}},
-		"close-ok unasked for":        {504, running, []func(*lcRaw){method(0, &wire.ConnectionCloseOk{})}},
-		"unknown method on channel 0": {503, unknown, []func(*lcRaw){func(r *lcRaw) { r.frame(wire.FrameMethod, 0, "\x00\x0a\x00\x63") }}},
-		"unknown method":              {503, unknown, []func(*lcRaw){func(r *lcRaw) { r.frame(wire.FrameMethod, 1, "\x00\x3c\x00\x63") }}},
-		"unknown class":               {503, unknown, []func(*lcRaw){func(r *lcRaw) { r.frame(wire.FrameMethod, 1, "\x00\x63\x00\x0a") }}},
-		"a server's method":           {503, unknown, []func(*lcRaw){method(1, &wire.QueueDeclareOk{})}},
-		"connection.close on another": {503, unknown, []func(*lcRaw){method(1, &wire.ConnectionClose{})}},
-		"update-secret on another":    {503, unknown, []func(*lcRaw){method(1, &wire.ConnectionUpdateSecret{})}},
-		"method without channel":      {504, stranger, []func(*lcRaw){method(2, &wire.QueueDeclare{Queue: "q"})}},
-		"publish without channel":     {504, stranger, []func(*lcRaw){method(2, lcPublishing)}},
-		"close without channel":       {504, stranger, []func(*lcRaw){method(2, &wire.ChannelClose{})}},
-		"header without channel":      {505, noMethod, []func(*lcRaw){func(r *lcRaw) { r.frame(wire.FrameHeader, 2, lcHeader(1)) }}},
-		"body without channel":        {505, noMethod, []func(*lcRaw){func(r *lcRaw) { r.frame(wire.FrameBody, 2, "x") }}},
-		"second channel.open":         {504, "CHANNEL_ERROR - second 'channel.open' seen", []func(*lcRaw){method(1, &wire.ChannelOpen{})}},
-		"header without publish":      {505, noMethod, []func(*lcRaw){header(lcHeader(1))}},
-		"body without publish":        {505, noMethod, []func(*lcRaw){body("x")}},
-		"body without header":         {505, noHeader, []func(*lcRaw){publish, body("x")}},
-		"header of another class":     {505, "UNEXPECTED_FRAME - expected content header for class 60, got one for class 50 instead", []func(*lcRaw){publish, header("\x00\x32" + lcHeader(1)[2:])}},
-		"second header":               {505, noBody, []func(*lcRaw){publish, header(lcHeader(5)), header(lcHeader(5))}},
-		"publish before header":       {505, noHeader, []func(*lcRaw){publish, publish}},
-		"method before header":        {505, noHeader, []func(*lcRaw){publish, method(1, &wire.BasicQos{})}},
-		"method before body":          {505, noBody, []func(*lcRaw){publish, header(lcHeader(5)), method(1, &wire.BasicQos{})}},
-		"method within the body":      {505, noBody, []func(*lcRaw){publish, header(lcHeader(5)), body("x"), method(1, &wire.ChannelClose{})}},
-		"body longer than announced":  {501, "FRAME_ERROR - content body frame exceeds remaining content size", []func(*lcRaw){publish, header(lcHeader(5)), body("123"), body("456")}},
-		"body of an empty message":    {505, noMethod, []func(*lcRaw){publish, header(lcHeader(0)), body("")}},
+		"frame too large":             {501, "FRAME_ERROR - type 1, all octets = <<>>: {frame_too_large,131073,131064}", []func(*rawClient){octets("\x01\x00\x01\x00\x02\x00\x01")}},
+		"wrong end octet":             {501, "FRAME_ERROR - type 1, all octets = <<0,20,0,40>>: {invalid_frame_end_marker,205}", []func(*rawClient){octets("\x01\x00\x01\x00\x00\x00\x04\x00\x14\x00\x28\xcd")}},
+		"unknown type of frame":       {501, `FRAME_ERROR - type 4, all octets = <<"hello">>: unknown_frame`, []func(*rawClient){octets("\x04\x00\x01\x00\x00\x00\x05hello\xce")}},
+		"protocol header once more":   {501, "FRAME_ERROR - type 65, all octets = <<>>: {frame_too_large,1342177289,131064}", []func(*rawClient){octets(wire.ProtocolHeader)}},
+		"header on channel 0":         {505, "UNEXPECTED_FRAME - type 2, all octets = <<>>", []func(*rawClient){func(r *rawClient) { r.sendFrame(wire.FrameHeader, 0, "") }}},
+		"body on channel 0":           {505, `UNEXPECTED_FRAME - type 3, first 16 octets = <<"0123456789abcdef">>`, []func(*rawClient){func(r *rawClient) { r.sendFrame(wire.FrameBody, 0, "0123456789abcdefg") }}},
+		"channel.open on channel 0":   {504, running, []func(*rawClient){method(0, &wire.ChannelOpen{})}},
+		"queue.declare on channel 0":  {504, running, []func(*rawClient){method(0, &wire.QueueDeclare{Queue: "q"})}},
+		"basic.publish on channel 0":  {504, running, []func(*rawClient){method(0, publishNowhere)}},
+		"start-ok when running":       {504, running, []func(*rawClient){method(0, startOk("PLAIN", ""))}},
+		"open when running":           {504, running, []func(*rawClient){method(0, &wire.ConnectionOpen{VirtualHost: "/"})}},
+		"blocked by the client":       {504, running, []func(*rawClient){method(0, &wire.ConnectionBlocked{})}},
+		"close-ok unasked for":        {504, running, []func(*rawClient){method(0, &wire.ConnectionCloseOk{})}},
+		"unknown method on channel 0": {503, unknown, []func(*rawClient){func(r *rawClient) { r.sendFrame(wire.FrameMethod, 0, "\x00\x0a\x00\x63") }}},
+		"unknown method":              {503, unknown, []func(*rawClient){func(r *rawClient) { r.sendFrame(wire.FrameMethod, 1, "\x00\x3c\x00\x63") }}},
+		"unknown class":               {503, unknown, []func(*rawClient){func(r *rawClient) { r.sendFrame(wire.FrameMethod, 1, "\x00\x63\x00\x0a") }}},
+		"a server's method":           {503, unknown, []func(*rawClient){method(1, &wire.QueueDeclareOk{})}},
+		"connection.close on another": {503, unknown, []func(*rawClient){method(1, &wire.ConnectionClose{})}},
+		"update-secret on another":    {503, unknown, []func(*rawClient){method(1, &wire.ConnectionUpdateSecret{})}},
+		"method without channel":      {504, stranger, []func(*rawClient){method(2, &wire.QueueDeclare{Queue: "q"})}},
+		"publish without channel":     {504, stranger, []func(*rawClient){method(2, publishNowhere)}},
+		"close without channel":       {504, stranger, []func(*rawClient){method(2, &wire.ChannelClose{})}},
+		"header without channel":      {505, noMethod, []func(*rawClient){func(r *rawClient) { r.sendFrame(wire.FrameHeader, 2, contentHeader(1)) }}},
+		"body without channel":        {505, noMethod, []func(*rawClient){func(r *rawClient) { r.sendFrame(wire.FrameBody, 2, "x") }}},
+		"second channel.open":         {504, "CHANNEL_ERROR - second 'channel.open' seen", []func(*rawClient){method(1, &wire.ChannelOpen{})}},
+		"header without publish":      {505, noMethod, []func(*rawClient){header(contentHeader(1))}},
+		"body without publish":        {505, noMethod, []func(*rawClient){body("x")}},
+		"body without header":         {505, noHeader, []func(*rawClient){publish, body("x")}},
+		"header of another class":     {505, "UNEXPECTED_FRAME - expected content header for class 60, got one for class 50 instead", []func(*rawClient){publish, header("\x00\x32" + contentHeader(1)[2:])}},
+		"second header":               {505, noBody, []func(*rawClient){publish, header(contentHeader(5)), header(contentHeader(5))}},
+		"publish before header":       {505, noHeader, []func(*rawClient){publish, publish}},
+		"method before header":        {505, noHeader, []func(*rawClient){publish, method(1, &wire.BasicQos{})}},
+		"method before body":          {505, noBody, []func(*rawClient){publish, header(contentHeader(5)), method(1, &wire.BasicQos{})}},
+		"method within the body":      {505, noBody, []func(*rawClient){publish, header(contentHeader(5)), body("x"), method(1, &wire.ChannelClose{})}},
+		"body longer than announced":  {501, "FRAME_ERROR - content body frame exceeds remaining content size", []func(*rawClient){publish, header(contentHeader(5)), body("123"), body("456")}},
+		"body of an empty message":    {505, noMethod, []func(*rawClient){publish, header(contentHeader(0)), body("")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b, srv := lcServer(t, nil)
-				r := lcChannel(t, srv)
+				b, srv := brokertest.Serve(t, nil, nil)
+				r := rawChannel(t, srv)
 				for _, send := range c.send {
 					send(r)
 				}
@@ -109,13 +110,13 @@ func TestMalformedMethodsCloseTheConnection(t *testing.T) {
 		"value longer than table":    declare[:table+7] + "\x7f\xff\xff\xff" + declare[table+11:],
 		"unknown type of value":      declare[:table+6] + "?" + declare[table+7:],
 		"name longer than the rest":  declare[:6] + "\xff" + declare[7:],
-		"tables in tables":           declare[:table] + lcNested(500),
+		"tables in tables":           declare[:table] + nestedTable(500),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				_, srv := lcServer(t, nil)
-				r := lcChannel(t, srv)
-				r.frame(wire.FrameMethod, 1, payload)
+				_, srv := brokertest.Serve(t, nil, nil)
+				r := rawChannel(t, srv)
+				r.sendFrame(wire.FrameMethod, 1, payload)
 				m, channel := r.next()
 				require.Zero(t, channel)
 				require.IsType(t, &wire.ConnectionClose{}, m)
@@ -127,8 +128,8 @@ func TestMalformedMethodsCloseTheConnection(t *testing.T) {
 	}
 }
 
-// lcNested is a table within tables.
-func lcNested(depth int) string {
+// nestedTable is a table within tables.
+func nestedTable(depth int) string {
 	inner := ""
 	for range depth {
 		inner = "\x01aF" + string([]byte{0, 0, byte(len(inner) >> 8), byte(len(inner))}) + inner
@@ -139,19 +140,19 @@ func lcNested(depth int) string {
 func TestMalformedHeadersCloseTheConnection(t *testing.T) {
 	for name, payload := range map[string]string{
 		"nothing":               "",
-		"cut short":             lcHeader(1)[:11],
-		"weight":                "\x00\x3c\x00\x01" + lcHeader(1)[4:],
+		"cut short":             contentHeader(1)[:11],
+		"weight":                "\x00\x3c\x00\x01" + contentHeader(1)[4:],
 		"property without data": "\x00\x3c\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x80\x00",
 		"unknown flag":          "\x00\x3c\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x02",
 		"lying headers":         "\x00\x3c\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x20\x00\xff\xff\xff\xff",
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				_, srv := lcServer(t, nil)
-				r := lcChannel(t, srv)
-				r.send(1, lcPublishing)
-				r.frame(wire.FrameHeader, 1, payload)
-				c := lcNext[*wire.ConnectionClose](r)
+				_, srv := brokertest.Serve(t, nil, nil)
+				r := rawChannel(t, srv)
+				r.send(1, publishNowhere)
+				r.sendFrame(wire.FrameHeader, 1, payload)
+				c := expect[*wire.ConnectionClose](r)
 				require.Contains(t, []uint16{501, 502, 505}, c.ReplyCode)
 			})
 		})
@@ -160,27 +161,27 @@ func TestMalformedHeadersCloseTheConnection(t *testing.T) {
 
 func TestFramesOfChannelsMayMix(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, srv := lcServer(t, nil)
+		b, srv := brokertest.Serve(t, nil, nil)
 		ch, err := b.Channel()
 		require.NoError(t, err)
 		_, err = ch.QueueDeclare("q", warren.QueueOptions{})
 		require.NoError(t, err)
-		r := lcChannel(t, srv)
+		r := rawChannel(t, srv)
 		r.send(2, &wire.ChannelOpen{})
-		lcNext[*wire.ChannelOpenOk](r)
+		expect[*wire.ChannelOpenOk](r)
 		publish := &wire.BasicPublish{RoutingKey: []byte("q")}
 		for channel := range uint16(2) {
 			r.send(channel+1, publish)
-			r.frame(wire.FrameHeader, channel+1, lcHeader(6))
+			r.sendFrame(wire.FrameHeader, channel+1, contentHeader(6))
 		}
 		for _, part := range []string{"ab", "", "cd", "ef"} { // an empty frame is none too many
 			for channel := range uint16(2) {
-				r.frame(wire.FrameBody, channel+1, part)
+				r.sendFrame(wire.FrameBody, channel+1, part)
 				r.write(wire.AppendHeartbeat(nil))
 			}
 		}
 		r.send(1, publish)
-		r.frame(wire.FrameHeader, 1, lcHeader(0)) // complete without a body
+		r.sendFrame(wire.FrameHeader, 1, contentHeader(0)) // complete without a body
 		r.hangUp()
 		for _, want := range []string{"abcdef", "abcdef", ""} {
 			d, ok, err := ch.Get("q", true)
@@ -193,22 +194,22 @@ func TestFramesOfChannelsMayMix(t *testing.T) {
 }
 
 func TestContentThatIsNeverFinishedIsNeverPublished(t *testing.T) {
-	for name, end := range map[string]func(r *lcRaw){
-		"hang up":  func(r *lcRaw) { r.hangUp() },
-		"vanish":   func(r *lcRaw) { r.conn.Close() },
+	for name, end := range map[string]func(r *rawClient){
+		"hang up":  func(r *rawClient) { r.hangUp() },
+		"vanish":   func(r *rawClient) { r.conn.Close() },
 		"shutdown": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b, srv := lcServer(t, nil)
+				b, srv := brokertest.Serve(t, nil, nil)
 				ch, err := b.Channel()
 				require.NoError(t, err)
 				_, err = ch.QueueDeclare("q", warren.QueueOptions{})
 				require.NoError(t, err)
-				r := lcChannel(t, srv)
+				r := rawChannel(t, srv)
 				r.send(1, &wire.BasicPublish{RoutingKey: []byte("q")})
-				r.frame(wire.FrameHeader, 1, lcHeader(100<<20))
-				r.frame(wire.FrameBody, 1, "the beginning")
+				r.sendFrame(wire.FrameHeader, 1, contentHeader(100<<20))
+				r.sendFrame(wire.FrameBody, 1, "the beginning")
 				if end != nil {
 					end(r)
 				}
@@ -224,17 +225,17 @@ func TestContentThatIsNeverFinishedIsNeverPublished(t *testing.T) {
 
 func TestChannelMaxCountsOpenChannels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, srv := lcServer(t, &amqp.Options{ChannelMax: 3})
-		r := lcOpen(t, srv)
+		_, srv := brokertest.Serve(t, nil, &amqp.Options{ChannelMax: 3})
+		r := openRaw(t, srv)
 		for _, number := range []uint16{1, 2, 65535} { // numbers may be any
 			r.send(number, &wire.ChannelOpen{})
 			_, channel := r.next()
 			require.Equal(t, number, channel)
 		}
 		r.send(2, &wire.ChannelClose{})
-		lcNext[*wire.ChannelCloseOk](r)
+		expect[*wire.ChannelCloseOk](r)
 		r.send(3, &wire.ChannelOpen{})
-		lcNext[*wire.ChannelOpenOk](r)
+		expect[*wire.ChannelOpenOk](r)
 		r.send(4, &wire.ChannelOpen{})
 		r.closed(530, "NOT_ALLOWED - number of channels opened (3) has reached the negotiated channel_max (3)")
 	})
@@ -242,18 +243,18 @@ func TestChannelMaxCountsOpenChannels(t *testing.T) {
 
 func TestUpdateSecretIsTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, srv := lcServer(t, nil)
-		r := lcOpen(t, srv)
+		_, srv := brokertest.Serve(t, nil, nil)
+		r := openRaw(t, srv)
 		r.send(0, &wire.ConnectionUpdateSecret{Reason: "it is time"})
-		lcNext[*wire.ConnectionUpdateSecretOk](r)
+		expect[*wire.ConnectionUpdateSecretOk](r)
 		r.hangUp()
 	})
 }
 
 func TestFramesAreReadHoweverTheyCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, srv := lcServer(t, nil)
-		r := lcOpen(t, srv)
+		_, srv := brokertest.Serve(t, nil, nil)
+		r := openRaw(t, srv)
 		var b []byte
 		b = wire.AppendMethod(b, 1, &wire.ChannelOpen{})
 		b = wire.AppendMethod(b, 1, &wire.QueueDeclare{Queue: "q"})
@@ -261,8 +262,8 @@ func TestFramesAreReadHoweverTheyCome(t *testing.T) {
 			r.write([]byte{octet})
 			time.Sleep(time.Millisecond)
 		}
-		lcNext[*wire.ChannelOpenOk](r)
-		lcNext[*wire.QueueDeclareOk](r)
+		expect[*wire.ChannelOpenOk](r)
+		expect[*wire.QueueDeclareOk](r)
 		r.hangUp()
 	})
 }

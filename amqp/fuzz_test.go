@@ -19,33 +19,33 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// lcTee records what is written to a connection.
-type lcTee struct {
+// recordingConn records what is written to a connection.
+type recordingConn struct {
 	net.Conn
 	written bytes.Buffer
 }
 
-func (c *lcTee) Write(b []byte) (int, error) {
+func (c *recordingConn) Write(b []byte) (int, error) {
 	c.written.Write(b)
 	return c.Conn.Write(b)
 }
 
-// lcHello is a handshake without its answers.
-func lcHello() []byte {
+// helloFrames is a handshake without its answers.
+func helloFrames() []byte {
 	b := []byte(wire.ProtocolHeader)
-	b = wire.AppendMethod(b, 0, lcStartOk("PLAIN", "\x00guest\x00guest", "connection.blocked", "consumer_cancel_notify"))
+	b = wire.AppendMethod(b, 0, startOk("PLAIN", "\x00guest\x00guest", "connection.blocked", "consumer_cancel_notify"))
 	b = wire.AppendMethod(b, 0, &wire.ConnectionTuneOk{ChannelMax: 10, FrameMax: 4096, Heartbeat: 5})
 	return wire.AppendMethod(b, 0, &wire.ConnectionOpen{VirtualHost: "/"})
 }
 
-// lcTraffic is what the official client says in a session that uses most of
+// clientTraffic is what the official client says in a session that uses most of
 // AMQP.
-func lcTraffic(t testing.TB) []byte {
+func clientTraffic(t testing.TB) []byte {
 	b := warren.New(nil)
 	defer b.Close()
 	srv := amqp.NewServer(b, nil)
 	defer srv.Close()
-	tee := &lcTee{}
+	tee := &recordingConn{}
 	conn, err := amqp091.DialConfig("amqp://guest:guest@localhost/", amqp091.Config{FrameSize: 4096, Dial: func(network, addr string) (net.Conn, error) {
 		c, err := srv.Dial(network, addr)
 		tee.Conn = c
@@ -98,7 +98,7 @@ func lcTraffic(t testing.TB) []byte {
 // not panic, and when the client has gone nothing of it is left: the bubble
 // fails if a goroutine is, or if one waits for ever.
 func FuzzConnection(f *testing.F) {
-	traffic := lcTraffic(f)
+	traffic := clientTraffic(f)
 	f.Add(false, traffic)
 	f.Add(false, traffic[:len(traffic)/2])
 	f.Add(true, []byte{})
@@ -106,24 +106,24 @@ func FuzzConnection(f *testing.F) {
 		said, err := os.ReadFile("../internal/wire/testdata/traffic/" + name)
 		require.NoError(f, err)
 		f.Add(false, said)
-		f.Add(true, said[lcHandshakeOf(f, said):])
+		f.Add(true, said[handshakeLength(f, said):])
 	}
 	// behind the handshake, which a mutation hardly leaves as it is
-	f.Add(true, traffic[lcHandshakeOf(f, traffic):])
+	f.Add(true, traffic[handshakeLength(f, traffic):])
 	for _, payload := range []string{"\x00\x0a\x00\x32", "\x00\x3c\x00\x28", "\x00\x32\x00\x0a"} {
 		f.Add(true, wire.AppendFrame(nil, wire.Frame{Type: wire.FrameMethod, Channel: 1, Payload: []byte(payload)}))
 	}
 	f.Fuzz(func(t *testing.T, hello bool, said []byte) {
 		if hello {
-			said = append(lcHello(), said...)
+			said = append(helloFrames(), said...)
 		}
-		synctest.Test(t, func(t *testing.T) { lcSay(t, said) })
+		synctest.Test(t, func(t *testing.T) { say(t, said) })
 	})
 }
 
-// lcHandshakeOf is the length of the handshake that the traffic begins with:
+// handshakeLength is the length of the handshake that the traffic begins with:
 // the header and three methods.
-func lcHandshakeOf(t testing.TB, traffic []byte) int {
+func handshakeLength(t testing.TB, traffic []byte) int {
 	at := len(wire.ProtocolHeader)
 	for range 3 {
 		_, size, err := wire.ParseFrame(traffic[at:], 131072)
@@ -134,8 +134,8 @@ func lcHandshakeOf(t testing.TB, traffic []byte) int {
 	return at
 }
 
-// lcSay has a client say something and go away.
-func lcSay(t *testing.T, said []byte) {
+// say has a client say something and go away.
+func say(t *testing.T, said []byte) {
 	b := warren.New(&warren.Options{MemoryLimit: 1 << 20})
 	srv := amqp.NewServer(b, &amqp.Options{Buffer: 4 << 10})
 	c, err := srv.Dial("", "")
@@ -158,8 +158,8 @@ func lcSay(t *testing.T, said []byte) {
 
 // TestTrafficThatIsCutShortLeavesNothing ends a session anywhere.
 func TestTrafficThatIsCutShortLeavesNothing(t *testing.T) {
-	traffic := lcTraffic(t)
+	traffic := clientTraffic(t)
 	for n := 0; n < len(traffic); n += 97 {
-		synctest.Test(t, func(t *testing.T) { lcSay(t, traffic[:n]) })
+		synctest.Test(t, func(t *testing.T) { say(t, traffic[:n]) })
 	}
 }

@@ -11,16 +11,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
 func TestProtocolHeaderOf091And09StartsAConnection(t *testing.T) {
 	for _, header := range []string{"AMQP\x00\x00\x09\x01", "AMQP\x01\x01\x00\x09"} {
 		synctest.Test(t, func(t *testing.T) {
-			_, srv := lcServer(t, nil)
-			r := lcDial(t, srv)
+			_, srv := brokertest.Serve(t, nil, nil)
+			r := dialRaw(t, srv)
 			r.write([]byte(header))
-			lcNext[*wire.ConnectionStart](r)
+			expect[*wire.ConnectionStart](r)
 		})
 	}
 }
@@ -28,8 +29,8 @@ func TestProtocolHeaderOf091And09StartsAConnection(t *testing.T) {
 func TestAnyOtherProtocolHeaderIsAnsweredWithOurs(t *testing.T) {
 	for _, header := range []string{"AMQP\x00\x01\x00\x00", "AMQP\x03\x01\x00\x00", "AMQP\x01\x01\x08\x00", "GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01"} {
 		synctest.Test(t, func(t *testing.T) {
-			_, srv := lcServer(t, nil)
-			r := lcDial(t, srv)
+			_, srv := brokertest.Serve(t, nil, nil)
+			r := dialRaw(t, srv)
 			r.write([]byte(header))
 			b := make([]byte, 100)
 			n, err := r.conn.Read(b)
@@ -42,10 +43,10 @@ func TestAnyOtherProtocolHeaderIsAnsweredWithOurs(t *testing.T) {
 
 func TestStartOffersTheNineCapabilities(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, srv := lcServer(t, nil)
-		r := lcDial(t, srv)
+		_, srv := brokertest.Serve(t, nil, nil)
+		r := dialRaw(t, srv)
 		r.write([]byte(wire.ProtocolHeader))
-		start := lcNext[*wire.ConnectionStart](r)
+		start := expect[*wire.ConnectionStart](r)
 		require.Equal(t, uint8(0), start.VersionMajor)
 		require.Equal(t, uint8(9), start.VersionMinor)
 		require.Equal(t, "PLAIN AMQPLAIN", start.Mechanisms)
@@ -76,10 +77,10 @@ func TestTuneOffersWhatTheOptionsSay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				_, srv := lcServer(t, c.options)
-				r := lcDial(t, srv)
+				_, srv := brokertest.Serve(t, nil, c.options)
+				r := dialRaw(t, srv)
 				r.login()
-				require.Equal(t, c.want, *lcNext[*wire.ConnectionTune](r))
+				require.Equal(t, c.want, *expect[*wire.ConnectionTune](r))
 			})
 		})
 	}
@@ -101,17 +102,17 @@ func TestTuneOkMustKeepToTheOffer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				_, srv := lcServer(t, nil)
-				r := lcDial(t, srv)
+				_, srv := brokertest.Serve(t, nil, nil)
+				r := dialRaw(t, srv)
 				r.login()
-				lcNext[*wire.ConnectionTune](r)
+				expect[*wire.ConnectionTune](r)
 				r.send(0, &c.ok)
 				if c.text != "" {
 					r.closed(wire.CodeNotAllowed, c.text)
 					return
 				}
 				r.send(0, &wire.ConnectionOpen{VirtualHost: "/"})
-				lcNext[*wire.ConnectionOpenOk](r)
+				expect[*wire.ConnectionOpenOk](r)
 			})
 		})
 	}
@@ -124,15 +125,15 @@ func TestOpenFindsTheVirtualHost(t *testing.T) {
 		strings.Repeat("x", 255): ("NOT_ALLOWED - vhost " + strings.Repeat("x", 255))[:252] + "...",
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			b, srv := lcServer(t, nil)
+			b, srv := brokertest.Serve(t, nil, nil)
 			_, err := b.VirtualHostDeclare("other")
 			require.NoError(t, err)
-			r := lcDial(t, srv)
+			r := dialRaw(t, srv)
 			r.login()
-			tune := lcNext[*wire.ConnectionTune](r)
+			tune := expect[*wire.ConnectionTune](r)
 			r.send(0, (*wire.ConnectionTuneOk)(tune), &wire.ConnectionOpen{VirtualHost: name})
 			if text == "" {
-				lcNext[*wire.ConnectionOpenOk](r)
+				expect[*wire.ConnectionOpenOk](r)
 				r.hangUp()
 				return
 			}
@@ -142,44 +143,44 @@ func TestOpenFindsTheVirtualHost(t *testing.T) {
 	}
 }
 
-// lcStates brings a client to each state of the handshake.
-var lcStates = map[string]func(r *lcRaw){
-	"starting": func(r *lcRaw) {
+// handshakeStates brings a client to each state of the handshake.
+var handshakeStates = map[string]func(r *rawClient){
+	"starting": func(r *rawClient) {
 		r.write([]byte(wire.ProtocolHeader))
-		lcNext[*wire.ConnectionStart](r)
+		expect[*wire.ConnectionStart](r)
 	},
-	"tuning": func(r *lcRaw) {
+	"tuning": func(r *rawClient) {
 		r.login()
-		lcNext[*wire.ConnectionTune](r)
+		expect[*wire.ConnectionTune](r)
 	},
-	"opening": func(r *lcRaw) {
+	"opening": func(r *rawClient) {
 		r.login()
-		tune := lcNext[*wire.ConnectionTune](r)
+		tune := expect[*wire.ConnectionTune](r)
 		r.send(0, (*wire.ConnectionTuneOk)(tune))
 	},
 }
 
 func TestHandshakeTakesNothingElse(t *testing.T) {
 	frameMax := map[string]int{"starting": 8192, "tuning": 8192, "opening": 131072}
-	for state, arrive := range lcStates {
+	for state, arrive := range handshakeStates {
 		for name, c := range map[string]struct {
-			send func(r *lcRaw)
+			send func(r *rawClient)
 			code uint16
 			text string
 		}{
-			"another method": {func(r *lcRaw) { r.send(0, &wire.ConnectionUpdateSecret{}) }, 504, "CHANNEL_ERROR - unexpected method in connection state " + state},
-			"an unknown one": {func(r *lcRaw) { r.frame(wire.FrameMethod, 0, "\x00\x0a\x00\xff") }, 503, "COMMAND_INVALID - unimplemented method"},
-			"a channel's":    {func(r *lcRaw) { r.send(1, &wire.ChannelOpen{}) }, 505, `UNEXPECTED_FRAME - type 1, all octets = <<0,20,0,10,0>>`},
-			"content":        {func(r *lcRaw) { r.frame(wire.FrameBody, 0, "hello") }, 505, `UNEXPECTED_FRAME - type 3, all octets = <<"hello">>`},
-			"an octet astray": {func(r *lcRaw) { r.write([]byte("\x08\x00\x00\x00\x00\x00\x00\x00")) }, 501,
+			"another method": {func(r *rawClient) { r.send(0, &wire.ConnectionUpdateSecret{}) }, 504, "CHANNEL_ERROR - unexpected method in connection state " + state},
+			"an unknown one": {func(r *rawClient) { r.sendFrame(wire.FrameMethod, 0, "\x00\x0a\x00\xff") }, 503, "COMMAND_INVALID - unimplemented method"},
+			"a channel's":    {func(r *rawClient) { r.send(1, &wire.ChannelOpen{}) }, 505, `UNEXPECTED_FRAME - type 1, all octets = <<0,20,0,10,0>>`},
+			"content":        {func(r *rawClient) { r.sendFrame(wire.FrameBody, 0, "hello") }, 505, `UNEXPECTED_FRAME - type 3, all octets = <<"hello">>`},
+			"an octet astray": {func(r *rawClient) { r.write([]byte("\x08\x00\x00\x00\x00\x00\x00\x00")) }, 501,
 				"FRAME_ERROR - type 8, all octets = <<>>: {invalid_frame_end_marker,0}"},
-			"too large a frame": {func(r *lcRaw) { r.write([]byte("\x01\x00\x00\x00\x02\x00\x01")) }, 501,
+			"too large a frame": {func(r *rawClient) { r.write([]byte("\x01\x00\x00\x00\x02\x00\x01")) }, 501,
 				fmt.Sprintf("FRAME_ERROR - type 1, all octets = <<>>: {frame_too_large,131073,%d}", frameMax[state]-8)},
 		} {
 			t.Run(state+"/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					_, srv := lcServer(t, nil)
-					r := lcDial(t, srv)
+					_, srv := brokertest.Serve(t, nil, nil)
+					r := dialRaw(t, srv)
 					arrive(r)
 					c.send(r)
 					r.closed(c.code, c.text)
@@ -190,11 +191,11 @@ func TestHandshakeTakesNothingElse(t *testing.T) {
 }
 
 func TestHandshakeTakesHeartbeatsAndClose(t *testing.T) {
-	for state, arrive := range lcStates {
+	for state, arrive := range handshakeStates {
 		t.Run(state, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				_, srv := lcServer(t, nil)
-				r := lcDial(t, srv)
+				_, srv := brokertest.Serve(t, nil, nil)
+				r := dialRaw(t, srv)
 				arrive(r)
 				r.write(wire.AppendHeartbeat(nil))
 				r.hangUp()
@@ -204,9 +205,9 @@ func TestHandshakeTakesHeartbeatsAndClose(t *testing.T) {
 }
 
 func TestHandshakeHasADeadline(t *testing.T) {
-	say := map[string]func(r *lcRaw){
-		"nothing": func(*lcRaw) {},
-		"one octet a second": func(r *lcRaw) {
+	say := map[string]func(r *rawClient){
+		"nothing": func(*rawClient) {},
+		"one octet a second": func(r *rawClient) {
 			for _, octet := range []byte(wire.ProtocolHeader + "\x01\x00\x00\x00\x00\x00\x00") {
 				time.Sleep(time.Second)
 				if _, err := r.conn.Write([]byte{octet}); err != nil {
@@ -214,8 +215,8 @@ func TestHandshakeHasADeadline(t *testing.T) {
 				}
 			}
 		},
-		"heartbeats": func(r *lcRaw) {
-			lcStates["starting"](r)
+		"heartbeats": func(r *rawClient) {
+			handshakeStates["starting"](r)
 			for range 20 {
 				time.Sleep(time.Second)
 				if _, err := r.conn.Write(wire.AppendHeartbeat(nil)); err != nil {
@@ -224,14 +225,14 @@ func TestHandshakeHasADeadline(t *testing.T) {
 			}
 		},
 	}
-	for state, arrive := range lcStates {
+	for state, arrive := range handshakeStates {
 		say["nothing when "+state] = arrive
 	}
 	for name, say := range say {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				_, srv := lcServer(t, nil)
-				r := lcDial(t, srv)
+				_, srv := brokertest.Serve(t, nil, nil)
+				r := dialRaw(t, srv)
 				start := time.Now()
 				var said sync.WaitGroup
 				said.Go(func() { say(r) })
@@ -250,8 +251,8 @@ func TestHandshakeHasADeadline(t *testing.T) {
 
 func TestAFinishedHandshakeHasNoDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, srv := lcServer(t, &amqp.Options{HandshakeTimeout: time.Second})
-		r := lcOpen(t, srv)
+		_, srv := brokertest.Serve(t, nil, &amqp.Options{HandshakeTimeout: time.Second})
+		r := openRaw(t, srv)
 		r.quiet(time.Hour)
 		r.hangUp()
 	})
@@ -259,10 +260,10 @@ func TestAFinishedHandshakeHasNoDeadline(t *testing.T) {
 
 func TestClientsThatVanishInTheHandshakeLeaveNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, srv := lcServer(t, nil)
-		for range 1000 / len(lcStates) {
-			for _, arrive := range lcStates {
-				r := lcDial(t, srv)
+		_, srv := brokertest.Serve(t, nil, nil)
+		for range 1000 / len(handshakeStates) {
+			for _, arrive := range handshakeStates {
+				r := dialRaw(t, srv)
 				arrive(r)
 				r.conn.Close()
 			}

@@ -8,19 +8,20 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// lcBeating is a connection with a heartbeat of so many seconds.
-func lcBeating(t *testing.T, seconds uint16) *lcRaw {
-	_, srv := lcServer(t, nil)
-	r := lcDial(t, srv)
+// beatingClient is a connection with a heartbeat of so many seconds.
+func beatingClient(t *testing.T, seconds uint16) *rawClient {
+	_, srv := brokertest.Serve(t, nil, nil)
+	r := dialRaw(t, srv)
 	r.open(seconds)
 	return r
 }
 
-// lcEnd reads until the end and returns when it came, and how many heartbeats.
-func lcEnd(r *lcRaw) (after time.Duration, heartbeats int) {
+// readToTheEnd reads until the end and returns when it came, and how many heartbeats.
+func readToTheEnd(r *rawClient) (after time.Duration, heartbeats int) {
 	start := time.Now()
 	for {
 		f, err := r.frames.Next()
@@ -35,7 +36,7 @@ func lcEnd(r *lcRaw) (after time.Duration, heartbeats int) {
 
 func TestASilentClientIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		after, heartbeats := lcEnd(lcBeating(t, 10))
+		after, heartbeats := readToTheEnd(beatingClient(t, 10))
 		require.GreaterOrEqual(t, after, 20*time.Second)
 		require.LessOrEqual(t, after, 30*time.Second)
 		require.GreaterOrEqual(t, heartbeats, 2, "one each half interval")
@@ -45,12 +46,12 @@ func TestASilentClientIsCutOff(t *testing.T) {
 func TestAClientThatFallsSilentIsCutOffAfterTwoToThreeIntervals(t *testing.T) {
 	for _, talk := range []time.Duration{time.Second, 9 * time.Second, 11 * time.Second, 5 * time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
-			r := lcBeating(t, 10)
+			r := beatingClient(t, 10)
 			for range talk / time.Second {
 				time.Sleep(time.Second)
 				r.write(wire.AppendHeartbeat(nil))
 			}
-			after, _ := lcEnd(r)
+			after, _ := readToTheEnd(r)
 			require.GreaterOrEqual(t, after, 20*time.Second)
 			require.LessOrEqual(t, after, 30*time.Second)
 		})
@@ -58,16 +59,16 @@ func TestAClientThatFallsSilentIsCutOffAfterTwoToThreeIntervals(t *testing.T) {
 }
 
 func TestAnyFrameCountsAsHeartbeat(t *testing.T) {
-	for name, say := range map[string]func(r *lcRaw){
-		"heartbeats": func(r *lcRaw) { r.write(wire.AppendHeartbeat(nil)) },
-		"methods":    func(r *lcRaw) { r.send(1, &wire.BasicAck{Multiple: true}) },
-		"messages":   func(r *lcRaw) { r.publish(1, "nowhere", "x") },
+	for name, say := range map[string]func(r *rawClient){
+		"heartbeats": func(r *rawClient) { r.write(wire.AppendHeartbeat(nil)) },
+		"methods":    func(r *rawClient) { r.send(1, &wire.BasicAck{Multiple: true}) },
+		"messages":   func(r *rawClient) { r.publish(1, "nowhere", "x") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := lcBeating(t, 10)
+				r := beatingClient(t, 10)
 				r.send(1, &wire.ChannelOpen{})
-				lcNext[*wire.ChannelOpenOk](r)
+				expect[*wire.ChannelOpenOk](r)
 				for range 100 {
 					time.Sleep(9 * time.Second)
 					say(r)
@@ -80,7 +81,7 @@ func TestAnyFrameCountsAsHeartbeat(t *testing.T) {
 
 func TestTheServerSendsHeartbeatsOnlyWhenItIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := lcBeating(t, 10)
+		r := beatingClient(t, 10)
 		start := time.Now()
 		for n := range 60 {
 			f, err := r.frames.Next()
@@ -106,7 +107,7 @@ func TestTheServerSendsHeartbeatsOnlyWhenItIsSilent(t *testing.T) {
 func TestTheClientsHeartbeatCounts(t *testing.T) {
 	for _, seconds := range []uint16{1, 600} {
 		synctest.Test(t, func(t *testing.T) {
-			after, _ := lcEnd(lcBeating(t, seconds))
+			after, _ := readToTheEnd(beatingClient(t, seconds))
 			interval := time.Duration(seconds) * time.Second
 			require.GreaterOrEqual(t, after, 2*interval)
 			require.LessOrEqual(t, after, 3*interval)
@@ -116,7 +117,7 @@ func TestTheClientsHeartbeatCounts(t *testing.T) {
 
 func TestNoHeartbeatMeansNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := lcBeating(t, 0)
+		r := beatingClient(t, 0)
 		r.quiet(24 * time.Hour)
 		r.hangUp()
 	})
@@ -124,9 +125,9 @@ func TestNoHeartbeatMeansNone(t *testing.T) {
 
 func TestHeartbeatsBelongToChannelZero(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, srv := lcServer(t, nil)
-		r := lcChannel(t, srv)
-		r.frame(wire.FrameHeartbeat, 1, "")
+		_, srv := brokertest.Serve(t, nil, nil)
+		r := rawChannel(t, srv)
+		r.sendFrame(wire.FrameHeartbeat, 1, "")
 		r.closed(505, "UNEXPECTED_FRAME - type 8, all octets = <<>>")
 	})
 }

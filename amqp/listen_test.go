@@ -21,39 +21,40 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// lcServe serves a listener until the test ends.
-func lcServe(t *testing.T, serve func(net.Listener) error, l net.Listener) {
+// serveToTheEnd serves a listener until the test ends.
+func serveToTheEnd(t *testing.T, serve func(net.Listener) error, l net.Listener) {
 	ended := make(chan error, 1)
 	go func() { ended <- serve(l) }()
 	t.Cleanup(func() { require.Equal(t, amqp.ErrServerClosed, <-ended) })
 }
 
-func lcListen(t *testing.T) net.Listener {
+func listenTCP(t *testing.T) net.Listener {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	return l
 }
 
-func lcDialNet(t *testing.T, l net.Listener) *lcRaw {
+func dialNet(t *testing.T, l net.Listener) *rawClient {
 	c, err := net.Dial(l.Addr().Network(), l.Addr().String())
 	require.NoError(t, err)
 	require.NoError(t, c.SetDeadline(time.Now().Add(time.Minute)))
-	return lcOver(t, c)
+	return rawOver(t, c)
 }
 
 func TestAServerHasSeveralListeners(t *testing.T) {
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	require.NoError(t, err)
-	listeners := []net.Listener{lcListen(t), lcListen(t), l}
-	_, srv := lcServer(t, nil)
+	listeners := []net.Listener{listenTCP(t), listenTCP(t), l}
+	_, srv := brokertest.Serve(t, nil, nil)
 	for _, l := range listeners {
 		go srv.Serve(l)
 	}
 	for _, l := range listeners {
-		r := lcDialNet(t, l)
+		r := dialNet(t, l)
 		r.open(0)
 		r.hangUp()
 	}
@@ -65,12 +66,12 @@ func TestAServerHasSeveralListeners(t *testing.T) {
 }
 
 func TestURLIsThatOfATCPListener(t *testing.T) {
-	_, srv := lcServer(t, nil)
+	_, srv := brokertest.Serve(t, nil, nil)
 	require.Empty(t, srv.URL())
 	require.Nil(t, srv.Addr())
-	l := lcListen(t)
+	l := listenTCP(t)
 	go srv.Serve(l)
-	lcDialNet(t, l).open(0) // by now it serves
+	dialNet(t, l).open(0) // by now it serves
 	require.Equal(t, "amqp://guest:guest@"+l.Addr().String()+"/", srv.URL())
 	conn, err := amqp091.Dial(srv.URL())
 	require.NoError(t, err)
@@ -78,15 +79,15 @@ func TestURLIsThatOfATCPListener(t *testing.T) {
 }
 
 func TestNothingIsServedAfterTheEnd(t *testing.T) {
-	_, srv := lcServer(t, nil)
-	l := lcListen(t)
-	lcServe(t, srv.Serve, l)
-	r := lcDialNet(t, l)
+	_, srv := brokertest.Serve(t, nil, nil)
+	l := listenTCP(t)
+	serveToTheEnd(t, srv.Serve, l)
+	r := dialNet(t, l)
 	r.open(0)
 	require.NoError(t, srv.Close())
 	r.over()
 
-	again := lcListen(t)
+	again := listenTCP(t)
 	require.Equal(t, amqp.ErrServerClosed, srv.Serve(again))
 	_, err := again.Accept()
 	require.ErrorIs(t, err, net.ErrClosed, "Serve closes what it does not serve")
@@ -98,8 +99,8 @@ func TestNothingIsServedAfterTheEnd(t *testing.T) {
 }
 
 func TestListeningCanFail(t *testing.T) {
-	_, srv := lcServer(t, nil)
-	l := lcListen(t)
+	_, srv := brokertest.Serve(t, nil, nil)
+	l := listenTCP(t)
 	defer l.Close()
 	require.ErrorIs(t, srv.ListenAndServe(l.Addr().String()), syscall.EADDRINUSE)
 	require.ErrorIs(t, srv.ListenAndServeTLS(l.Addr().String()), syscall.EADDRINUSE)
@@ -109,13 +110,13 @@ func TestListeningCanFail(t *testing.T) {
 	require.ErrorIs(t, err, net.ErrClosed)
 }
 
-// lcListener fails now and then.
-type lcListener struct {
+// flakyListener fails now and then.
+type flakyListener struct {
 	net.Listener
 	errs []error
 }
 
-func (l *lcListener) Accept() (net.Conn, error) {
+func (l *flakyListener) Accept() (net.Conn, error) {
 	if len(l.errs) > 0 {
 		err := l.errs[0]
 		l.errs = l.errs[1:]
@@ -125,20 +126,20 @@ func (l *lcListener) Accept() (net.Conn, error) {
 }
 
 func TestTooManyOpenFilesPass(t *testing.T) {
-	_, srv := lcServer(t, nil)
-	l := lcListen(t)
-	go srv.Serve(&lcListener{l, []error{syscall.EMFILE, syscall.ECONNABORTED}})
-	r := lcDialNet(t, l)
+	_, srv := brokertest.Serve(t, nil, nil)
+	l := listenTCP(t)
+	go srv.Serve(&flakyListener{l, []error{syscall.EMFILE, syscall.ECONNABORTED}})
+	r := dialNet(t, l)
 	r.open(0)
 	r.hangUp()
 
 	broken := errors.New("broken")
-	other := lcListen(t)
-	require.ErrorIs(t, srv.Serve(&lcListener{other, []error{broken}}), broken)
+	other := listenTCP(t)
+	require.ErrorIs(t, srv.Serve(&flakyListener{other, []error{broken}}), broken)
 }
 
-// lcCertificate makes a certificate of 127.0.0.1, and of a client.
-func lcCertificate(t *testing.T, name string) (tls.Certificate, *x509.CertPool) {
+// newCertificate makes a certificate of 127.0.0.1, and of a client.
+func newCertificate(t *testing.T, name string) (tls.Certificate, *x509.CertPool) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{
@@ -158,23 +159,23 @@ func lcCertificate(t *testing.T, name string) (tls.Certificate, *x509.CertPool) 
 }
 
 func TestTLS(t *testing.T) {
-	certificate, pool := lcCertificate(t, "ann")
+	certificate, pool := newCertificate(t, "ann")
 	var login amqp.Login
-	_, srv := lcServer(t, &amqp.Options{
+	_, srv := brokertest.Serve(t, nil, &amqp.Options{
 		TLS:          &tls.Config{Certificates: []tls.Certificate{certificate}, ClientCAs: pool, ClientAuth: tls.VerifyClientCertIfGiven},
 		Authenticate: func(l amqp.Login) bool { login = l; return true },
 	})
-	l := lcListen(t)
-	lcServe(t, srv.ServeTLS, l)
-	dial := func(c *tls.Config) *lcRaw {
+	l := listenTCP(t)
+	serveToTheEnd(t, srv.ServeTLS, l)
+	dial := func(c *tls.Config) *rawClient {
 		conn, err := tls.Dial("tcp", l.Addr().String(), c)
 		require.NoError(t, err)
-		return lcOver(t, conn)
+		return rawOver(t, conn)
 	}
-	external := func(r *lcRaw) {
+	external := func(r *rawClient) {
 		r.write([]byte(wire.ProtocolHeader))
-		require.Equal(t, "PLAIN AMQPLAIN EXTERNAL", lcNext[*wire.ConnectionStart](r).Mechanisms)
-		r.send(0, lcStartOk("EXTERNAL", ""))
+		require.Equal(t, "PLAIN AMQPLAIN EXTERNAL", expect[*wire.ConnectionStart](r).Mechanisms)
+		r.send(0, startOk("EXTERNAL", ""))
 	}
 
 	r := dial(&tls.Config{RootCAs: pool})
@@ -187,7 +188,7 @@ func TestTLS(t *testing.T) {
 
 	r = dial(&tls.Config{RootCAs: pool, Certificates: []tls.Certificate{certificate}})
 	external(r)
-	lcNext[*wire.ConnectionTune](r)
+	expect[*wire.ConnectionTune](r)
 	require.Equal(t, "EXTERNAL", login.Mechanism)
 	require.Equal(t, "ann", login.User)
 
@@ -195,7 +196,7 @@ func TestTLS(t *testing.T) {
 	external(r) // without a certificate
 	r.closed(502, "SYNTAX_ERROR - response to authentication mechanism EXTERNAL invalid")
 
-	plain := lcDialNet(t, l) // not TLS at all
+	plain := dialNet(t, l) // not TLS at all
 	plain.write([]byte(wire.ProtocolHeader))
 	_, err = io.ReadAll(plain.conn)
 	require.NoError(t, err)
@@ -205,18 +206,18 @@ func TestTLS(t *testing.T) {
 // TestLastWordsArriveOverTCP has a client that has much more to say than the
 // server reads.
 func TestLastWordsArriveOverTCP(t *testing.T) {
-	_, srv := lcServer(t, nil)
-	l := lcListen(t)
-	lcServe(t, srv.Serve, l)
+	_, srv := brokertest.Serve(t, nil, nil)
+	l := listenTCP(t)
+	serveToTheEnd(t, srv.Serve, l)
 	much := strings.Repeat("x", 256<<10)
 	for range 20 {
-		r := lcDialNet(t, l)
+		r := dialNet(t, l)
 		r.open(0)
 		r.write([]byte("\x04\x00\x01\x00\x00\x00\x00\xce" + much))
-		require.Equal(t, uint16(501), lcNext[*wire.ConnectionClose](r).ReplyCode)
+		require.Equal(t, uint16(501), expect[*wire.ConnectionClose](r).ReplyCode)
 		r.conn.Close()
 
-		r = lcDialNet(t, l)
+		r = dialNet(t, l)
 		r.write([]byte("GET / HTTP/1.1\r\n" + much))
 		header := make([]byte, len(wire.ProtocolHeader))
 		_, err := io.ReadFull(r.conn, header)

@@ -12,10 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-func (t *lhEnv) publish(ch *amqp091.Channel, exchange, key string, mandatory, immediate bool, p amqp091.Publishing) {
+func (t *env) publish(ch *amqp091.Channel, exchange, key string, mandatory, immediate bool, p amqp091.Publishing) {
 	t.Helper()
 	require.NoError(t, ch.PublishWithContext(t.Context(), exchange, key, mandatory, immediate, p))
 }
@@ -40,7 +41,7 @@ func TestPublishErrorsCloseTheChannel(t *testing.T) {
 		"too large":           {406, "PRECONDITION_FAILED - message size 1001 is larger than configured max size 1000", "", amqp091.Publishing{Body: make([]byte, 1001)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lhTestWith(t, &warren.Options{MaxMessageSize: 1000}, nil, func(t *lhEnv) {
+			withServerOf(t, &warren.Options{MaxMessageSize: 1000}, nil, func(t *env) {
 				native := t.native()
 				require.NoError(t, native.ExchangeDeclare("inner", "direct", warren.ExchangeOptions{Internal: true}))
 				_, err := native.QueueDeclare("q", warren.QueueOptions{})
@@ -55,21 +56,21 @@ func TestPublishErrorsCloseTheChannel(t *testing.T) {
 }
 
 func TestPublishErrorNamesBasicPublish(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		r.write(r.publishing(1, "nope", "", "a body"))
-		require.Equal(t, wire.BasicPublishID, lhRead[*wire.ChannelClose](r).Cause)
+		require.Equal(t, wire.BasicPublishID, expect[*wire.ChannelClose](r).Cause)
 		r.send(1, &wire.ChannelCloseOk{}, &wire.ChannelOpen{})
-		lhRead[*wire.ChannelOpenOk](r)
+		expect[*wire.ChannelOpenOk](r)
 		m := wire.BasicPublish{RoutingKey: []byte("q")}
 		props := (&wire.Properties{ReplyTo: "amq.direct.reply-to"}).Append(nil)
 		r.write(wire.AppendPublish(nil, 1, &m, props, nil, 131072))
-		require.Equal(t, wire.BasicPublishID, lhRead[*wire.ChannelClose](r).Cause)
+		require.Equal(t, wire.BasicPublishID, expect[*wire.ChannelClose](r).Cause)
 	})
 }
 
 func TestOwnUserIDPasses(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		c := t.consume(ch, t.queue(ch, "q"), "", true)
 		t.publish(ch, "", "q", false, false, amqp091.Publishing{UserId: "guest", Expiration: "315360000000"})
@@ -78,7 +79,7 @@ func TestOwnUserIDPasses(t *testing.T) {
 }
 
 func TestUnroutableMessagesAreReturnedAsTheyCame(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		returns := ch.NotifyReturn(make(chan amqp091.Return, 1))
 		t.exchange(ch, "x", "topic")
@@ -98,7 +99,7 @@ func TestUnroutableMessagesAreReturnedAsTheyCame(t *testing.T) {
 }
 
 func TestImmediateNeedsAConsumer(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		returns := ch.NotifyReturn(make(chan amqp091.Return, 1))
 		q := t.queue(ch, "q")
@@ -116,7 +117,7 @@ func TestImmediateNeedsAConsumer(t *testing.T) {
 }
 
 func TestCarbonCopies(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		var all []<-chan amqp091.Delivery
 		for _, name := range []string{"to", "cc", "bcc", "other"} {
@@ -140,9 +141,9 @@ func TestCarbonCopies(t *testing.T) {
 }
 
 func TestBodiesOfAllSizes(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		for _, frame := range []int{4096, 131072} {
-			ch := t.channel(t.dialConfig(amqp091.Config{FrameSize: frame}))
+			ch := brokertest.ClientChannel(t, brokertest.Dial(t, t.server.Dial, amqp091.Config{FrameSize: frame}))
 			c := t.consume(ch, t.queue(ch, fmt.Sprint(frame)), "", true)
 			for _, size := range []int{0, 1, frame - 9, frame - 8, frame - 7, 2 * (frame - 8), 1 << 20, 1<<20 + 1} {
 				body := bytes.Repeat([]byte{byte(size), 1, 2}, size/3+1)[:size]
@@ -156,23 +157,23 @@ func TestBodiesOfAllSizes(t *testing.T) {
 }
 
 func TestEmptyBodyFramesAreNoMatter(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		r.send(1, &wire.QueueDeclare{Queue: "q"}, &wire.BasicConsume{Queue: []byte("q"), ConsumerTag: []byte("c"), NoAck: true})
-		lhRead[*wire.QueueDeclareOk](r)
-		lhRead[*wire.BasicConsumeOk](r)
+		expect[*wire.QueueDeclareOk](r)
+		expect[*wire.BasicConsumeOk](r)
 		r.write(r.publishing(1, "", "q", ""))
-		lhRead[*wire.BasicDeliver](r)
+		expect[*wire.BasicDeliver](r)
 		require.Empty(t, r.content())
-		r.silent()
+		r.quiet(time.Millisecond)
 	})
 }
 
 func TestMemoryLimitBlocksPublishers(t *testing.T) {
-	lhTestWith(t, &warren.Options{MemoryLimit: 100_000}, nil, func(t *lhEnv) {
+	withServerOf(t, &warren.Options{MemoryLimit: 100_000}, nil, func(t *env) {
 		conn := t.dial()
 		blocked := conn.NotifyBlocked(make(chan amqp091.Blocking, 4))
-		ch := t.channel(conn)
+		ch := brokertest.ClientChannel(t, conn)
 		require.NoError(t, ch.Confirm(false))
 		q := t.queue(ch, "q")
 		var last *amqp091.DeferredConfirmation
@@ -197,10 +198,10 @@ func TestMemoryLimitBlocksPublishers(t *testing.T) {
 }
 
 func TestBlockedPublisherCanBeCutOff(t *testing.T) {
-	lhTestWith(t, &warren.Options{MemoryLimit: 1000}, nil, func(t *lhEnv) {
+	withServerOf(t, &warren.Options{MemoryLimit: 1000}, nil, func(t *env) {
 		r := t.raw()
 		r.send(1, &wire.QueueDeclare{Queue: "q"})
-		lhRead[*wire.QueueDeclareOk](r)
+		expect[*wire.QueueDeclareOk](r)
 		for range 3 {
 			r.write(r.publishing(1, "", "q", strings.Repeat("x", 1000)))
 		}
@@ -210,7 +211,7 @@ func TestBlockedPublisherCanBeCutOff(t *testing.T) {
 }
 
 func TestMemoryLimitRefusesPublishers(t *testing.T) {
-	lhTestWith(t, &warren.Options{MemoryLimit: 1000, MemoryPolicy: warren.FailPublishers}, nil, func(t *lhEnv) {
+	withServerOf(t, &warren.Options{MemoryLimit: 1000, MemoryPolicy: warren.FailPublishers}, nil, func(t *env) {
 		t.channelFails(406, "PRECONDITION_FAILED - low on memory", func(ch *amqp091.Channel) error {
 			t.queue(ch, "q")
 			t.put(ch, "", "q", strings.Repeat("x", 1000), "one too many")

@@ -8,75 +8,64 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// lcRaw is a client that says exactly what a test tells it to say.
-type lcRaw struct {
-	t      *testing.T
-	conn   net.Conn
-	frames *wire.FrameReader
+// rawClient is a client that says exactly what a test tells it to say.
+type rawClient struct {
+	t        *testing.T
+	conn     net.Conn
+	frames   *wire.FrameReader
+	patience time.Duration // how long a frame may take to come; zero: for ever
 }
 
-// lcServer makes a broker with a server; both end with the test.
-func lcServer(t *testing.T, o *amqp.Options) (*warren.Broker, *amqp.Server) {
-	b := warren.New(nil)
-	srv := amqp.NewServer(b, o)
-	t.Cleanup(func() {
-		require.NoError(t, srv.Close())
-		require.NoError(t, b.Close())
-	})
-	return b, srv
-}
-
-// lcDial connects and says nothing yet.
-func lcDial(t *testing.T, srv *amqp.Server) *lcRaw {
+// dialRaw connects and says nothing yet.
+func dialRaw(t *testing.T, srv *amqp.Server) *rawClient {
 	c, err := srv.Dial("", "")
 	require.NoError(t, err)
-	return lcOver(t, c)
+	return rawOver(t, c)
 }
 
-func lcOver(t *testing.T, c net.Conn) *lcRaw {
+func rawOver(t *testing.T, c net.Conn) *rawClient {
 	t.Cleanup(func() { c.Close() })
-	return &lcRaw{t: t, conn: c, frames: wire.NewFrameReader(c, make([]byte, 4096))}
+	return &rawClient{t: t, conn: c, frames: wire.NewFrameReader(c, make([]byte, 4096))}
 }
 
-// lcOpen connects and goes through the handshake with a client that has the
+// openRaw connects and goes through the handshake with a client that has the
 // capabilities.
-func lcOpen(t *testing.T, srv *amqp.Server, capabilities ...string) *lcRaw {
-	r := lcDial(t, srv)
+func openRaw(t *testing.T, srv *amqp.Server, capabilities ...string) *rawClient {
+	r := dialRaw(t, srv)
 	r.open(0, capabilities...)
 	return r
 }
 
-// lcChannel is lcOpen with channel 1 open.
-func lcChannel(t *testing.T, srv *amqp.Server, capabilities ...string) *lcRaw {
-	r := lcOpen(t, srv, capabilities...)
+// rawChannel is openRaw with channel 1 open.
+func rawChannel(t *testing.T, srv *amqp.Server, capabilities ...string) *rawClient {
+	r := openRaw(t, srv, capabilities...)
 	r.send(1, &wire.ChannelOpen{})
-	lcNext[*wire.ChannelOpenOk](r)
+	expect[*wire.ChannelOpenOk](r)
 	return r
 }
 
 // open goes through the handshake.
-func (r *lcRaw) open(heartbeat uint16, capabilities ...string) {
+func (r *rawClient) open(heartbeat uint16, capabilities ...string) {
 	r.login(capabilities...)
-	tune := lcNext[*wire.ConnectionTune](r)
+	tune := expect[*wire.ConnectionTune](r)
 	r.send(0, &wire.ConnectionTuneOk{ChannelMax: tune.ChannelMax, FrameMax: tune.FrameMax, Heartbeat: heartbeat})
 	r.frames.SetFrameMax(tune.FrameMax)
 	r.send(0, &wire.ConnectionOpen{VirtualHost: "/"})
-	lcNext[*wire.ConnectionOpenOk](r)
+	expect[*wire.ConnectionOpenOk](r)
 }
 
 // login goes as far as start-ok.
-func (r *lcRaw) login(capabilities ...string) {
+func (r *rawClient) login(capabilities ...string) {
 	r.write([]byte(wire.ProtocolHeader))
-	lcNext[*wire.ConnectionStart](r)
-	r.send(0, lcStartOk("PLAIN", "\x00guest\x00guest", capabilities...))
+	expect[*wire.ConnectionStart](r)
+	r.send(0, startOk("PLAIN", "\x00guest\x00guest", capabilities...))
 }
 
-func lcStartOk(mechanism, response string, capabilities ...string) *wire.ConnectionStartOk {
+func startOk(mechanism, response string, capabilities ...string) *wire.ConnectionStartOk {
 	can := wire.Table{}
 	for _, name := range capabilities {
 		can[name] = true
@@ -86,12 +75,15 @@ func lcStartOk(mechanism, response string, capabilities ...string) *wire.Connect
 	}
 }
 
-func (r *lcRaw) write(b []byte) {
+func (r *rawClient) write(b []byte) {
+	r.t.Helper()
 	_, err := r.conn.Write(b)
 	require.NoError(r.t, err)
 }
 
-func (r *lcRaw) send(channel uint16, methods ...wire.Method) {
+// send writes methods at once.
+func (r *rawClient) send(channel uint16, methods ...wire.Method) {
+	r.t.Helper()
 	var b []byte
 	for _, m := range methods {
 		b = wire.AppendMethod(b, channel, m)
@@ -99,23 +91,33 @@ func (r *lcRaw) send(channel uint16, methods ...wire.Method) {
 	r.write(b)
 }
 
-// frame sends a frame of any kind.
-func (r *lcRaw) frame(kind wire.FrameType, channel uint16, payload string) {
+// sendFrame sends a frame of any kind.
+func (r *rawClient) sendFrame(kind wire.FrameType, channel uint16, payload string) {
 	r.write(wire.AppendFrame(nil, wire.Frame{Type: kind, Channel: channel, Payload: []byte(payload)}))
 }
 
-// header is the payload of a content header without properties.
-func lcHeader(size uint64) string {
+// contentHeader is the payload of a content header without properties.
+func contentHeader(size uint64) string {
 	return string(wire.ContentHeader{BodySize: size}.Append(nil))
 }
 
 // publish sends a message to the default exchange.
-func (r *lcRaw) publish(channel uint16, key, body string) {
+func (r *rawClient) publish(channel uint16, key, body string) {
 	r.write(wire.AppendPublish(nil, channel, &wire.BasicPublish{RoutingKey: []byte(key)}, nil, []byte(body), 4096))
 }
 
+// publishing is a message as frames.
+func (r *rawClient) publishing(channel uint16, exchange, key, body string) []byte {
+	m := wire.BasicPublish{Exchange: []byte(exchange), RoutingKey: []byte(key)}
+	return wire.AppendPublish(nil, channel, &m, nil, []byte(body), 131072)
+}
+
 // nextFrame reads the next frame that is no heartbeat.
-func (r *lcRaw) nextFrame() wire.Frame {
+func (r *rawClient) nextFrame() wire.Frame {
+	r.t.Helper()
+	if r.patience > 0 {
+		require.NoError(r.t, r.conn.SetReadDeadline(time.Now().Add(r.patience)))
+	}
 	for {
 		f, err := r.frames.Next()
 		require.NoError(r.t, err)
@@ -126,17 +128,38 @@ func (r *lcRaw) nextFrame() wire.Frame {
 }
 
 // next reads the next method and the channel that it is on.
-func (r *lcRaw) next() (wire.Method, uint16) {
+func (r *rawClient) next() (wire.Method, uint16) {
+	r.t.Helper()
 	f := r.nextFrame()
-	require.Equal(r.t, wire.FrameMethod, f.Type)
-	var d wire.Decoder
-	m, err := d.Parse(f.Payload)
-	require.NoError(r.t, err)
-	return m, f.Channel
+	return r.method(f), f.Channel
 }
 
-// lcNext reads the next method, which must be an M.
-func lcNext[M wire.Method](r *lcRaw) M {
+// method is the method in a frame, which must be one.
+func (r *rawClient) method(f wire.Frame) wire.Method {
+	r.t.Helper()
+	require.Equal(r.t, wire.FrameMethod, f.Type)
+	var d wire.Decoder // the method stays
+	m, err := d.Parse(f.Payload)
+	require.NoError(r.t, err)
+	return m
+}
+
+// content reads a header and the body.
+func (r *rawClient) content() string {
+	r.t.Helper()
+	h, err := wire.ParseContentHeader(r.nextFrame().Payload)
+	require.NoError(r.t, err)
+	var body []byte
+	for uint64(len(body)) < h.BodySize {
+		f := r.nextFrame()
+		require.Equal(r.t, wire.FrameBody, f.Type)
+		body = append(body, f.Payload...)
+	}
+	return string(body)
+}
+
+// expect reads the next method, which must be an M.
+func expect[M wire.Method](r *rawClient) M {
 	r.t.Helper()
 	m, _ := r.next()
 	require.IsType(r.t, *new(M), m, "%+v", m)
@@ -144,7 +167,7 @@ func lcNext[M wire.Method](r *lcRaw) M {
 }
 
 // closed expects connection.close with code and text, then answers it.
-func (r *lcRaw) closed(code uint16, text string) *wire.ConnectionClose {
+func (r *rawClient) closed(code uint16, text string) *wire.ConnectionClose {
 	r.t.Helper()
 	m, channel := r.next()
 	c, ok := m.(*wire.ConnectionClose)
@@ -159,7 +182,7 @@ func (r *lcRaw) closed(code uint16, text string) *wire.ConnectionClose {
 }
 
 // over expects the end of the connection, with nothing but heartbeats before.
-func (r *lcRaw) over() {
+func (r *rawClient) over() {
 	r.t.Helper()
 	for {
 		f, err := r.frames.Next()
@@ -172,7 +195,7 @@ func (r *lcRaw) over() {
 }
 
 // quiet expects that nothing comes within d.
-func (r *lcRaw) quiet(d time.Duration) {
+func (r *rawClient) quiet(d time.Duration) {
 	r.t.Helper()
 	require.NoError(r.t, r.conn.SetReadDeadline(time.Now().Add(d)))
 	_, err := r.frames.Next()
@@ -183,9 +206,9 @@ func (r *lcRaw) quiet(d time.Duration) {
 }
 
 // hangUp closes as clients should.
-func (r *lcRaw) hangUp() {
+func (r *rawClient) hangUp() {
 	r.t.Helper()
 	r.send(0, &wire.ConnectionClose{ReplyCode: 200, ReplyText: "bye"})
-	lcNext[*wire.ConnectionCloseOk](r)
+	expect[*wire.ConnectionCloseOk](r)
 	r.conn.Close() // the server leaves that to the client
 }

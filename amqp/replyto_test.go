@@ -14,13 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-const lhReplyTo = "amq.rabbitmq.reply-to"
+const replyTo = "amq.rabbitmq.reply-to"
 
 // serve answers the requests of a queue by f until the connection ends.
-func (t *lhEnv) serve(queue string, f func(ch *amqp091.Channel, d amqp091.Delivery)) {
+func (t *env) serve(queue string, f func(ch *amqp091.Channel, d amqp091.Delivery)) {
 	t.Helper()
 	ch := t.open()
 	t.queue(ch, queue)
@@ -33,11 +34,11 @@ func (t *lhEnv) serve(queue string, f func(ch *amqp091.Channel, d amqp091.Delive
 	}()
 }
 
-func lhEcho(ch *amqp091.Channel, d amqp091.Delivery) {
+func echo(ch *amqp091.Channel, d amqp091.Delivery) {
 	ch.Publish("", d.ReplyTo, false, false, amqp091.Publishing{CorrelationId: d.CorrelationId, Body: append([]byte("re:"), d.Body...)})
 }
 
-func (t *lhEnv) handle(queue string, f warren.HandlerFunc) {
+func (t *env) handle(queue string, f warren.HandlerFunc) {
 	t.Helper()
 	h, err := t.broker.Handle(queue, f)
 	require.NoError(t, err)
@@ -45,7 +46,7 @@ func (t *lhEnv) handle(queue string, f warren.HandlerFunc) {
 }
 
 // address is that of the requester whose reply consumer is on ch.
-func (t *lhEnv) address(ch *amqp091.Channel, name string) string {
+func (t *env) address(ch *amqp091.Channel, name string) string {
 	t.Helper()
 	other := t.open()
 	q := t.queue(other, "")
@@ -60,22 +61,22 @@ func (t *lhEnv) address(ch *amqp091.Channel, name string) string {
 }
 
 func TestClientCallsHandler(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		t.handle("rpc", func(ctx context.Context, r *warren.Request) (warren.Message, error) {
 			return warren.Message{Body: append([]byte("re:"), r.Body...)}, nil
 		})
 		ch := t.open()
-		replies := t.consume(ch, lhReplyTo, "mine", true)
+		replies := t.consume(ch, replyTo, "mine", true)
 		const n = 1000
 		for i := range n {
-			t.publish(ch, "", "rpc", true, false, amqp091.Publishing{ReplyTo: lhReplyTo, CorrelationId: fmt.Sprint(i), Body: []byte(fmt.Sprint(i))})
+			t.publish(ch, "", "rpc", true, false, amqp091.Publishing{ReplyTo: replyTo, CorrelationId: fmt.Sprint(i), Body: []byte(fmt.Sprint(i))})
 		}
 		seen := map[string]bool{}
 		for i := range n {
 			d := t.next(replies)
 			require.Equal(t, "re:"+d.CorrelationId, string(d.Body))
 			require.Equal(t, []any{"mine", "", uint64(i + 1), false}, []any{d.ConsumerTag, d.Exchange, d.DeliveryTag, d.Redelivered})
-			require.True(t, strings.HasPrefix(d.RoutingKey, lhReplyTo+"."))
+			require.True(t, strings.HasPrefix(d.RoutingKey, replyTo+"."))
 			seen[d.CorrelationId] = true
 		}
 		require.Len(t, seen, n)
@@ -86,12 +87,12 @@ func TestClientCallsHandler(t *testing.T) {
 func TestCallIsServedByClient(t *testing.T) {
 	for name, withID := range map[string]bool{"with correlation id": true, "without correlation id": false} {
 		t.Run(name, func(t *testing.T) {
-			lhTest(t, func(t *lhEnv) {
+			withServer(t, func(t *env) {
 				t.serve("rpc", func(ch *amqp091.Channel, d amqp091.Delivery) {
 					if !withID {
 						d.CorrelationId = ""
 					}
-					lhEcho(ch, d)
+					echo(ch, d)
 				})
 				for i := range 1000 {
 					reply, err := t.broker.Call(t.Context(), "rpc", warren.Message{Body: []byte(fmt.Sprint(i))})
@@ -104,11 +105,11 @@ func TestCallIsServedByClient(t *testing.T) {
 }
 
 func TestCallTellsClientItsDeadline(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		requests := make(chan amqp091.Delivery, 1)
 		t.serve("rpc", func(ch *amqp091.Channel, d amqp091.Delivery) {
 			requests <- d
-			lhEcho(ch, d)
+			echo(ch, d)
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		defer cancel()
@@ -123,12 +124,12 @@ func TestCallTellsClientItsDeadline(t *testing.T) {
 }
 
 func TestClientCallsClient(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
-		t.serve("rpc", lhEcho)
+	withServer(t, func(t *env) {
+		t.serve("rpc", echo)
 		ch := t.open()
-		replies := t.consume(ch, lhReplyTo, "", true)
+		replies := t.consume(ch, replyTo, "", true)
 		for _, body := range []string{"", "x", strings.Repeat("0123456789", 100_000)} {
-			t.publish(ch, "", "rpc", false, false, amqp091.Publishing{ReplyTo: lhReplyTo, Body: []byte(body)})
+			t.publish(ch, "", "rpc", false, false, amqp091.Publishing{ReplyTo: replyTo, Body: []byte(body)})
 			d := t.next(replies)
 			require.True(t, bytes.Equal([]byte("re:"+body), d.Body))
 			require.Empty(t, d.CorrelationId, "the reply comes as it was sent")
@@ -137,14 +138,14 @@ func TestClientCallsClient(t *testing.T) {
 }
 
 func TestForwardedRequestIsAnsweredByAThirdParty(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		t.serve("front", func(ch *amqp091.Channel, d amqp091.Delivery) {
 			ch.Publish("", "back", false, false, amqp091.Publishing{ReplyTo: d.ReplyTo, CorrelationId: d.CorrelationId, Body: d.Body})
 		})
-		t.serve("back", lhEcho)
+		t.serve("back", echo)
 		ch := t.open()
-		replies := t.consume(ch, lhReplyTo, "", true)
-		t.publish(ch, "", "front", false, false, amqp091.Publishing{ReplyTo: lhReplyTo, CorrelationId: "7", Body: []byte("x")})
+		replies := t.consume(ch, replyTo, "", true)
+		t.publish(ch, "", "front", false, false, amqp091.Publishing{ReplyTo: replyTo, CorrelationId: "7", Body: []byte("x")})
 		d := t.next(replies)
 		require.Equal(t, []string{"re:x", "7"}, []string{string(d.Body), d.CorrelationId})
 		reply, err := t.broker.Call(t.Context(), "front", warren.Message{Body: []byte("native")})
@@ -154,7 +155,7 @@ func TestForwardedRequestIsAnsweredByAThirdParty(t *testing.T) {
 }
 
 func TestHandlersErrorTravelsInHeaders(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		t.handle("rpc", func(ctx context.Context, r *warren.Request) (warren.Message, error) {
 			if string(r.Body) == "plain" {
 				return warren.Message{}, errors.New("it broke")
@@ -162,9 +163,9 @@ func TestHandlersErrorTravelsInHeaders(t *testing.T) {
 			return warren.Message{}, &warren.RemoteError{Code: "mine", Text: "it broke"}
 		})
 		ch := t.open()
-		replies := t.consume(ch, lhReplyTo, "", true)
+		replies := t.consume(ch, replyTo, "", true)
 		for body, code := range map[string]string{"plain": "error", "coded": "mine"} {
-			t.publish(ch, "", "rpc", false, false, amqp091.Publishing{ReplyTo: lhReplyTo, CorrelationId: body, Body: []byte(body)})
+			t.publish(ch, "", "rpc", false, false, amqp091.Publishing{ReplyTo: replyTo, CorrelationId: body, Body: []byte(body)})
 			d := t.next(replies)
 			require.Equal(t, amqp091.Table{"x-warren-error": code, "x-warren-error-text": "it broke"}, d.Headers)
 			require.Equal(t, body, d.CorrelationId)
@@ -179,31 +180,31 @@ func TestHandlersErrorTravelsInHeaders(t *testing.T) {
 }
 
 func TestReplyConsumerRules(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		t.channelFails(406, "PRECONDITION_FAILED - reply consumer cannot acknowledge", func(ch *amqp091.Channel) error {
-			_, err := ch.Consume(lhReplyTo, "", false, false, false, false, nil)
+			_, err := ch.Consume(replyTo, "", false, false, false, false, nil)
 			return err
 		})
 		t.channelFails(406, "PRECONDITION_FAILED - reply consumer already set", func(ch *amqp091.Channel) error {
-			t.consume(ch, lhReplyTo, "", true)
+			t.consume(ch, replyTo, "", true)
 			_, err := ch.Consume("amq.direct.reply-to", "", true, false, false, false, nil)
 			return err
 		})
 		t.connectionFails(530, "NOT_ALLOWED - attempt to reuse consumer tag 'c'", func(ch *amqp091.Channel) error {
 			t.consume(ch, t.queue(ch, "q"), "c", true)
-			_, err := ch.Consume(lhReplyTo, "c", true, false, false, false, nil)
+			_, err := ch.Consume(replyTo, "c", true, false, false, false, nil)
 			return err
 		})
 		t.channelFails(406, "PRECONDITION_FAILED - fast reply consumer does not exist", func(ch *amqp091.Channel) error {
-			t.consume(ch, lhReplyTo, "c", true)
+			t.consume(ch, replyTo, "c", true)
 			require.NoError(t, ch.Cancel("c", false))
-			return ch.PublishWithContext(t.Context(), "", "q", false, false, amqp091.Publishing{ReplyTo: lhReplyTo})
+			return ch.PublishWithContext(t.Context(), "", "q", false, false, amqp091.Publishing{ReplyTo: replyTo})
 		})
 	})
 }
 
 func TestAddressBeginsWithTheNameThatTheConsumerUsed(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		names := []string{"amq.direct.reply-to", "amq.rabbitmq.reply-to", "amq.lavinmq.reply-to"}
 		for _, consumed := range names {
 			ch := t.open()
@@ -218,11 +219,11 @@ func TestAddressBeginsWithTheNameThatTheConsumerUsed(t *testing.T) {
 }
 
 func TestLivenessDeclare(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		conn := t.dial()
-		ch := t.channel(conn)
-		t.consume(ch, lhReplyTo, "c", true)
-		address := t.address(ch, lhReplyTo)
+		ch := brokertest.ClientChannel(t, conn)
+		t.consume(ch, replyTo, "c", true)
+		address := t.address(ch, replyTo)
 		for _, passive := range []bool{false, true} {
 			probe := t.open()
 			declare := probe.QueueDeclare
@@ -232,11 +233,11 @@ func TestLivenessDeclare(t *testing.T) {
 			q, err := declare(address, false, false, false, false, nil)
 			require.NoError(t, err)
 			require.Equal(t, amqp091.Queue{Name: address, Consumers: 1}, q)
-			_, err = declare(lhReplyTo, false, false, false, false, nil)
+			_, err = declare(replyTo, false, false, false, false, nil)
 			require.NoError(t, err)
 		}
 		require.NoError(t, ch.Cancel("c", false))
-		for _, name := range []string{address, lhReplyTo + ".garbage"} {
+		for _, name := range []string{address, replyTo + ".garbage"} {
 			t.channelFails(404, "NOT_FOUND - no queue '"+name+"' in vhost '/'", func(ch *amqp091.Channel) error {
 				_, err := ch.QueueDeclare(name, false, false, false, false, nil)
 				return err
@@ -246,10 +247,10 @@ func TestLivenessDeclare(t *testing.T) {
 }
 
 func TestAddressIsNoQueue(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
-		replies := t.consume(ch, lhReplyTo, "", true)
-		address := t.address(ch, lhReplyTo)
+		replies := t.consume(ch, replyTo, "", true)
+		address := t.address(ch, replyTo)
 		n, err := ch.QueueDelete(address, false, false, false)
 		require.NoError(t, err)
 		require.Zero(t, n)
@@ -271,11 +272,11 @@ func TestAddressIsNoQueue(t *testing.T) {
 }
 
 func TestReplyToADeadRequester(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		conn := t.dial()
-		client := t.channel(conn)
-		replies := t.consume(client, lhReplyTo, "", true)
-		address := t.address(client, lhReplyTo)
+		client := brokertest.ClientChannel(t, conn)
+		replies := t.consume(client, replyTo, "", true)
+		address := t.address(client, replyTo)
 		server := t.open()
 		require.NoError(t, server.Confirm(false))
 		returns := server.NotifyReturn(make(chan amqp091.Return, 1))
@@ -299,30 +300,30 @@ func TestReplyToADeadRequester(t *testing.T) {
 }
 
 func TestEqualTagsDoNotSeeEachOthersReplies(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
-		t.serve("rpc", lhEcho)
+	withServer(t, func(t *env) {
+		t.serve("rpc", echo)
 		a, b := t.open(), t.open()
-		ra, rb := t.consume(a, lhReplyTo, "same", true), t.consume(b, lhReplyTo, "same", true)
-		t.publish(a, "", "rpc", false, false, amqp091.Publishing{ReplyTo: lhReplyTo, Body: []byte("a")})
-		t.publish(b, "", "rpc", false, false, amqp091.Publishing{ReplyTo: lhReplyTo, Body: []byte("b")})
+		ra, rb := t.consume(a, replyTo, "same", true), t.consume(b, replyTo, "same", true)
+		t.publish(a, "", "rpc", false, false, amqp091.Publishing{ReplyTo: replyTo, Body: []byte("a")})
+		t.publish(b, "", "rpc", false, false, amqp091.Publishing{ReplyTo: replyTo, Body: []byte("b")})
 		require.Equal(t, []string{"re:a"}, t.bodies(ra, 1))
 		require.Equal(t, []string{"re:b"}, t.bodies(rb, 1))
 		require.NoError(t, a.Cancel("same", false))
-		t.publish(b, "", "rpc", false, false, amqp091.Publishing{ReplyTo: lhReplyTo, Body: []byte("b")})
+		t.publish(b, "", "rpc", false, false, amqp091.Publishing{ReplyTo: replyTo, Body: []byte("b")})
 		require.Equal(t, []string{"re:b"}, t.bodies(rb, 1))
 	})
 }
 
 func TestChannelThatClosesWhileRepliesArrive(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		other := t.open()
 		q := t.queue(other, "q")
 		for range 20 {
-			r.send(1, &wire.BasicConsume{Queue: []byte(lhReplyTo), ConsumerTag: []byte("c"), NoAck: true})
-			lhRead[*wire.BasicConsumeOk](r)
+			r.send(1, &wire.BasicConsume{Queue: []byte(replyTo), ConsumerTag: []byte("c"), NoAck: true})
+			expect[*wire.BasicConsumeOk](r)
 			m := wire.BasicPublish{RoutingKey: []byte(q)}
-			r.write(wire.AppendPublish(nil, 1, &m, (&wire.Properties{ReplyTo: lhReplyTo}).Append(nil), nil, 131072))
+			r.write(wire.AppendPublish(nil, 1, &m, (&wire.Properties{ReplyTo: replyTo}).Append(nil), nil, 131072))
 			t.ready(q)
 			d, ok, err := other.Get(q, true)
 			require.NoError(t, err)
@@ -339,12 +340,11 @@ func TestChannelThatClosesWhileRepliesArrive(t *testing.T) {
 			}()
 			r.send(1, &wire.ChannelClose{})
 			for {
-				f := r.frame()
+				f := r.nextFrame()
 				if f.Type != wire.FrameMethod {
 					continue
 				}
-				m, err := r.decoder.Parse(f.Payload)
-				require.NoError(t, err)
+				m := r.method(f)
 				if _, ok := m.(*wire.ChannelCloseOk); ok {
 					break
 				}
@@ -353,35 +353,35 @@ func TestChannelThatClosesWhileRepliesArrive(t *testing.T) {
 			require.NoError(t, <-done)
 			synctest.Wait()
 			r.send(1, &wire.ChannelOpen{})
-			lhRead[*wire.ChannelOpenOk](r) // nothing came after close-ok
+			expect[*wire.ChannelOpenOk](r) // nothing came after close-ok
 			t.queue(other, q)              // the replier is unharmed
 		}
 	})
 }
 
 func TestFlowDoesNotStopReplies(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
-		t.serve("rpc", lhEcho)
+	withServer(t, func(t *env) {
+		t.serve("rpc", echo)
 		ch := t.open()
-		replies := t.consume(ch, lhReplyTo, "", true)
+		replies := t.consume(ch, replyTo, "", true)
 		require.NoError(t, ch.Qos(1, 0, true))
 		require.NoError(t, ch.Flow(false))
 		for range 3 {
-			t.publish(ch, "", "rpc", false, false, amqp091.Publishing{ReplyTo: lhReplyTo})
+			t.publish(ch, "", "rpc", false, false, amqp091.Publishing{ReplyTo: replyTo})
 		}
 		require.Len(t, t.bodies(replies, 3), 3)
 	})
 }
 
 func TestRequesterWhoDoesNotReadIsDisconnected(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		other := t.open()
 		q := t.queue(other, "")
-		r.send(1, &wire.BasicConsume{Queue: []byte(lhReplyTo), ConsumerTag: []byte("c"), NoAck: true})
-		lhRead[*wire.BasicConsumeOk](r)
+		r.send(1, &wire.BasicConsume{Queue: []byte(replyTo), ConsumerTag: []byte("c"), NoAck: true})
+		expect[*wire.BasicConsumeOk](r)
 		m := wire.BasicPublish{RoutingKey: []byte(q)}
-		r.write(wire.AppendPublish(nil, 1, &m, (&wire.Properties{ReplyTo: lhReplyTo}).Append(nil), nil, 131072))
+		r.write(wire.AppendPublish(nil, 1, &m, (&wire.Properties{ReplyTo: replyTo}).Append(nil), nil, 131072))
 		t.ready(q)
 		d, ok, err := other.Get(q, true)
 		require.NoError(t, err)

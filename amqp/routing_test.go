@@ -13,27 +13,27 @@ import (
 func TestMessagesGoOnFromExchangeToExchange(t *testing.T) {
 	type table = amqp091.Table
 	for rule, c := range map[string]struct {
-		setup   func(t *lhEnv, ch *amqp091.Channel, declare func(name, kind string, args table))
+		setup   func(t *env, ch *amqp091.Channel, declare func(name, kind string, args table))
 		cc      []any
 		reaches bool
 	}{
-		"an alternate exchange has what matches nothing": {func(t *lhEnv, ch *amqp091.Channel, declare func(name, kind string, args table)) {
+		"an alternate exchange has what matches nothing": {func(t *env, ch *amqp091.Channel, declare func(name, kind string, args table)) {
 			declare("x", "direct", table{"alternate-exchange": "amq.fanout"})
 			require.NoError(t, ch.QueueBind("q", "", "amq.fanout", false, nil))
 		}, nil, true},
-		"an alternate exchange looks at copies' keys, too": {func(t *lhEnv, ch *amqp091.Channel, declare func(name, kind string, args table)) {
+		"an alternate exchange looks at copies' keys, too": {func(t *env, ch *amqp091.Channel, declare func(name, kind string, args table)) {
 			declare("x", "direct", table{"alternate-exchange": "amq.fanout"})
 			require.NoError(t, ch.QueueBind("q", "copy", "x", false, nil))
 			require.NoError(t, ch.QueueBind("q", "", "amq.fanout", false, nil))
 		}, []any{"copy"}, true},
-		"an alternate exchange may be missing": {func(t *lhEnv, ch *amqp091.Channel, declare func(name, kind string, args table)) {
+		"an alternate exchange may be missing": {func(t *env, ch *amqp091.Channel, declare func(name, kind string, args table)) {
 			declare("x", "direct", table{"alternate-exchange": "nowhere"})
 		}, nil, false},
-		"alternate exchanges may form a circle": {func(t *lhEnv, ch *amqp091.Channel, declare func(name, kind string, args table)) {
+		"alternate exchanges may form a circle": {func(t *env, ch *amqp091.Channel, declare func(name, kind string, args table)) {
 			declare("x", "direct", table{"alternate-exchange": "y"})
 			declare("y", "direct", table{"alternate-exchange": "x"})
 		}, nil, false},
-		"bindings may form a circle, and a queue gets one copy": {func(t *lhEnv, ch *amqp091.Channel, declare func(name, kind string, args table)) {
+		"bindings may form a circle, and a queue gets one copy": {func(t *env, ch *amqp091.Channel, declare func(name, kind string, args table)) {
 			declare("x", "fanout", nil)
 			declare("y", "topic", nil)
 			require.NoError(t, ch.ExchangeBind("y", "", "x", false, nil))
@@ -41,13 +41,13 @@ func TestMessagesGoOnFromExchangeToExchange(t *testing.T) {
 			require.NoError(t, ch.QueueBind("q", "", "x", false, nil))
 			require.NoError(t, ch.QueueBind("q", "*", "y", false, nil))
 		}, nil, true},
-		"an exchange that leads nowhere counts as a match": {func(t *lhEnv, ch *amqp091.Channel, declare func(name, kind string, args table)) {
+		"an exchange that leads nowhere counts as a match": {func(t *env, ch *amqp091.Channel, declare func(name, kind string, args table)) {
 			declare("x", "direct", table{"alternate-exchange": "amq.fanout"})
 			declare("y", "direct", nil)
 			require.NoError(t, ch.ExchangeBind("y", "k", "x", false, nil))
 			require.NoError(t, ch.QueueBind("q", "", "amq.fanout", false, nil))
 		}, nil, false},
-		"an internal exchange takes messages from exchanges": {func(t *lhEnv, ch *amqp091.Channel, declare func(name, kind string, args table)) {
+		"an internal exchange takes messages from exchanges": {func(t *env, ch *amqp091.Channel, declare func(name, kind string, args table)) {
 			declare("x", "direct", nil)
 			require.NoError(t, ch.ExchangeDeclare("in", "fanout", false, false, true, false, nil))
 			require.NoError(t, ch.ExchangeBind("in", "k", "x", false, nil))
@@ -55,7 +55,7 @@ func TestMessagesGoOnFromExchangeToExchange(t *testing.T) {
 		}, nil, true},
 	} {
 		t.Run(rule, func(t *testing.T) {
-			lhTest(t, func(t *lhEnv) {
+			withServer(t, func(t *env) {
 				ch := t.open()
 				q := t.consume(ch, t.queue(ch, "q"), "", true)
 				c.setup(t, ch, func(name, kind string, args table) {
@@ -81,7 +81,7 @@ func TestMessagesGoOnFromExchangeToExchange(t *testing.T) {
 }
 
 func TestRefusedExchangesOverTheWire(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		require.NoError(t, t.open().ExchangeDeclare("in", "fanout", false, false, true, false, nil))
 		t.channelFails(403, "ACCESS_REFUSED - cannot publish to internal exchange 'in' in vhost '/'", func(ch *amqp091.Channel) error {
 			t.put(ch, "in", "", "m")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -23,13 +24,13 @@ import (
 // idle connection alive, a handler of this process answers, and the client
 // comes back when the server has cut it off.
 func TestTheOfficialClientOverTenMinutes(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		_, err := t.broker.Handle("double", func(ctx context.Context, req *warren.Request) (warren.Message, error) {
 			return warren.Message{Body: append(req.Body, req.Body...)}, nil
 		})
 		require.NoError(t, err)
 		var dialled atomic.Int64
-		var first hcCounting
+		var first countingConn
 		conn, err := amqp091.DialConfig("amqp://guest:guest@localhost/", amqp091.Config{
 			Heartbeat: 10 * time.Second,
 			Dial: func(network, addr string) (net.Conn, error) {
@@ -44,7 +45,7 @@ func TestTheOfficialClientOverTenMinutes(t *testing.T) {
 		})
 		require.NoError(t, err)
 		defer conn.Close()
-		ch := t.channel(conn)
+		ch := brokertest.ClientChannel(t, conn)
 		replies := t.consume(ch, warren.DirectReplyTo, "", true)
 		call := func(body string) string {
 			require.NoError(t, ch.PublishWithContext(t.Context(), "", "double", true, false,
@@ -70,19 +71,19 @@ func TestTheOfficialClientOverTenMinutes(t *testing.T) {
 	})
 }
 
-// hcCounting counts what passes in calls of Read and Write.
-type hcCounting struct {
+// countingConn counts what passes in calls of Read and Write.
+type countingConn struct {
 	net.Conn
 	reads, writes atomic.Int64
 }
 
-func (c *hcCounting) Read(b []byte) (int, error) {
+func (c *countingConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.reads.Add(1)
 	return n, err
 }
 
-func (c *hcCounting) Write(b []byte) (int, error) {
+func (c *countingConn) Write(b []byte) (int, error) {
 	c.writes.Add(1)
 	return c.Conn.Write(b)
 }
@@ -90,19 +91,19 @@ func (c *hcCounting) Write(b []byte) (int, error) {
 // A frame that comes slowly is no silence: heartbeats cannot come within it.
 func TestAClientThatSendsALargeFrameSlowlyIsAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, srv := lcServer(t, nil)
-		r := lcDial(t, srv)
+		b, srv := brokertest.Serve(t, nil, nil)
+		r := dialRaw(t, srv)
 		r.open(10)
 		r.send(1, &wire.ChannelOpen{}, &wire.QueueDeclare{Queue: "q"})
-		lcNext[*wire.ChannelOpenOk](r)
-		lcNext[*wire.QueueDeclareOk](r)
+		expect[*wire.ChannelOpenOk](r)
+		expect[*wire.QueueDeclareOk](r)
 		message := wire.AppendPublish(nil, 1, &wire.BasicPublish{RoutingKey: []byte("q")}, nil, make([]byte, 1000), 4096)
 		for _, octet := range message { // more than an hour and a half
 			time.Sleep(5 * time.Second)
 			r.write([]byte{octet})
 		}
 		r.send(1, &wire.BasicGet{Queue: []byte("q"), NoAck: true})
-		lcNext[*wire.BasicGetOk](r)
+		expect[*wire.BasicGetOk](r)
 		r.nextFrame()
 		r.nextFrame()
 		r.hangUp()
@@ -110,8 +111,8 @@ func TestAClientThatSendsALargeFrameSlowlyIsAlive(t *testing.T) {
 	})
 }
 
-// hcWork has each of many connections with many channels do something on each.
-func hcWork(t *testing.T, connections, channels int, dial func(string, string) (net.Conn, error)) {
+// useConnections has each of many connections with many channels do something on each.
+func useConnections(t *testing.T, connections, channels int, dial func(string, string) (net.Conn, error)) {
 	t.Helper()
 	config := amqp091.Config{Dial: dial, Heartbeat: time.Hour}
 	conns := make([]*amqp091.Connection, connections)
@@ -124,7 +125,7 @@ func hcWork(t *testing.T, connections, channels int, dial func(string, string) (
 			defer func() { <-limit }()
 			var err error
 			if conns[i], err = amqp091.DialConfig("amqp://guest:guest@localhost/", config); err == nil {
-				err = hcUse(conns[i], channels)
+				err = useChannels(conns[i], channels)
 			}
 			errs <- err
 		})
@@ -142,8 +143,8 @@ func hcWork(t *testing.T, connections, channels int, dial func(string, string) (
 	}
 }
 
-// hcUse opens channels and sends a message through a queue of each.
-func hcUse(conn *amqp091.Connection, channels int) error {
+// useChannels opens channels and sends a message through a queue of each.
+func useChannels(conn *amqp091.Connection, channels int) error {
 	for i := range channels {
 		ch, err := conn.Channel()
 		if err != nil {
@@ -168,7 +169,7 @@ func hcUse(conn *amqp091.Connection, channels int) error {
 	return nil
 }
 
-func hcEmpty(t *testing.T, b *warren.Broker) {
+func requireEmpty(t *testing.T, b *warren.Broker) {
 	t.Helper()
 	s := b.Stats()
 	require.Zero(t, s.Sessions, "%+v", s)
@@ -177,32 +178,32 @@ func hcEmpty(t *testing.T, b *warren.Broker) {
 
 func TestAThousandConnectionsInMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, srv := lcServer(t, nil)
-		hcWork(t, 1000, 10, srv.Dial)
+		b, srv := brokertest.Serve(t, nil, nil)
+		useConnections(t, 1000, 10, srv.Dial)
 		synctest.Wait()
-		hcEmpty(t, b)
+		requireEmpty(t, b)
 	})
 }
 
 func TestAThousandConnectionsOverTCP(t *testing.T) {
-	b, srv := lcServer(t, nil)
+	b, srv := brokertest.Serve(t, nil, nil)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
-	hcWork(t, 1000, 10, func(network, addr string) (net.Conn, error) {
+	useConnections(t, 1000, 10, func(network, addr string) (net.Conn, error) {
 		return net.Dial("tcp", l.Addr().String())
 	})
 	require.NoError(t, srv.Close())
 	require.ErrorIs(t, <-served, amqp.ErrServerClosed)
-	hcEmpty(t, b)
+	requireEmpty(t, b)
 }
 
 func TestAsManyChannelsAsAreOffered(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		conn := t.dial()
 		for range 2047 {
-			t.channel(conn)
+			brokertest.ClientChannel(t, conn)
 		}
 		_, err := conn.Channel()
 		require.ErrorIs(t, err, amqp091.ErrChannelMax, "the client keeps count")
@@ -215,10 +216,10 @@ func TestAsManyChannelsAsAreOffered(t *testing.T) {
 		}
 		r.write(b)
 		for range 2046 {
-			lhRead[*wire.ChannelOpenOk](r)
+			expect[*wire.ChannelOpenOk](r)
 		}
 		r.send(2048, &wire.ChannelOpen{})
-		m := lhRead[*wire.ConnectionClose](r)
+		m := expect[*wire.ConnectionClose](r)
 		require.Equal(t, "NOT_ALLOWED - number of channels opened (2047) has reached the negotiated channel_max (2047)", m.ReplyText)
 		require.Equal(t, uint16(530), m.ReplyCode)
 	})
@@ -228,14 +229,14 @@ func TestAsManyChannelsAsAreOffered(t *testing.T) {
 // nothing happens, the client's side left out: that is a memory of its own.
 func BenchmarkIdleConnection(b *testing.B) {
 	for b.Loop() {
-		srv := bnServer(b)
+		srv := benchServer(b)
 		const n = 500
 		var before, after runtime.MemStats
 		clients := make([]net.Conn, n)
 		runtime.GC()
 		runtime.ReadMemStats(&before)
 		for i := range clients {
-			clients[i] = hcIdle(b, srv)
+			clients[i] = idleConn(b, srv)
 		}
 		runtime.GC()
 		runtime.ReadMemStats(&after)
@@ -247,11 +248,11 @@ func BenchmarkIdleConnection(b *testing.B) {
 	}
 }
 
-// hcIdle opens a connection with a channel, and keeps no buffer for it.
-func hcIdle(b *testing.B, srv *amqp.Server) net.Conn {
+// idleConn opens a connection with a channel, and keeps no buffer for it.
+func idleConn(b *testing.B, srv *amqp.Server) net.Conn {
 	c, err := net.Dial("tcp", srv.Addr().String())
 	require.NoError(b, err)
-	c.Write(append(lcHello(), wire.AppendMethod(nil, 1, &wire.ChannelOpen{})...))
+	c.Write(append(helloFrames(), wire.AppendMethod(nil, 1, &wire.ChannelOpen{})...))
 	frames := wire.NewFrameReader(c, make([]byte, 4096)) // garbage when this returns
 	for {
 		f, err := frames.Next()

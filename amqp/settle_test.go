@@ -2,6 +2,7 @@ package amqp_test
 
 import (
 	"testing"
+	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
@@ -9,8 +10,8 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// lhTaken is a channel with deliveries of a queue, not settled.
-func (t *lhEnv) lhTaken(bodies ...string) (ch *amqp091.Channel, list []amqp091.Delivery) {
+// taken is a channel with deliveries of a queue, not settled.
+func (t *env) taken(bodies ...string) (ch *amqp091.Channel, list []amqp091.Delivery) {
 	t.Helper()
 	ch = t.open()
 	t.queue(ch, "q")
@@ -25,7 +26,7 @@ func (t *lhEnv) lhTaken(bodies ...string) (ch *amqp091.Channel, list []amqp091.D
 
 // waiting are the bodies that a channel finds in the queue, once the other is
 // closed.
-func (t *lhEnv) waiting(ch *amqp091.Channel) (list []string) {
+func (t *env) waiting(ch *amqp091.Channel) (list []string) {
 	t.Helper()
 	require.NoError(t, ch.Close())
 	native := t.native()
@@ -61,8 +62,8 @@ func TestSettlingWays(t *testing.T) {
 		"requeue, then ack up": {func(ch *amqp091.Channel) error { ch.Nack(2, false, true); return ch.Ack(3, true) }, []string{"2 again"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lhTest(t, func(t *lhEnv) {
-				ch, _ := t.lhTaken("1", "2", "3")
+			withServer(t, func(t *env) {
+				ch, _ := t.taken("1", "2", "3")
 				require.NoError(t, c.settle(ch))
 				require.Equal(t, c.left, t.waiting(ch))
 			})
@@ -71,7 +72,7 @@ func TestSettlingWays(t *testing.T) {
 }
 
 func TestRequeuedMessagesComeAgainAtOnceInTheirOrder(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		t.queue(ch, "q")
 		require.NoError(t, ch.Qos(2, 0, false))
@@ -110,8 +111,8 @@ func TestUnknownDeliveryTags(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lhTest(t, func(t *lhEnv) {
-				ch, _ := t.lhTaken("1")
+			withServer(t, func(t *env) {
+				ch, _ := t.taken("1")
 				t.queue(ch, "other")
 				t.put(ch, "", "other", "x")
 				t.ready("other")
@@ -122,15 +123,15 @@ func TestUnknownDeliveryTags(t *testing.T) {
 		})
 	}
 	t.Run("of another channel", func(t *testing.T) {
-		lhTest(t, func(t *lhEnv) {
-			t.lhTaken("1")
+		withServer(t, func(t *env) {
+			t.taken("1")
 			t.channelFails(406, "PRECONDITION_FAILED - unknown delivery tag 1", func(ch *amqp091.Channel) error { return ch.Ack(1, false) })
 		})
 	})
 }
 
 func TestAckOfNothing(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		require.NoError(t, ch.Ack(0, true))
 		require.NoError(t, ch.Nack(0, true, true))
@@ -139,16 +140,16 @@ func TestAckOfNothing(t *testing.T) {
 }
 
 func TestRecover(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		r.send(1, &wire.QueueDeclare{Queue: "q"}, &wire.BasicConsume{Queue: []byte("q"), ConsumerTag: []byte("c")})
-		lhRead[*wire.QueueDeclareOk](r)
-		lhRead[*wire.BasicConsumeOk](r)
+		expect[*wire.QueueDeclareOk](r)
+		expect[*wire.BasicConsumeOk](r)
 		r.write(append(r.publishing(1, "", "q", "1"), r.publishing(1, "", "q", "2")...))
 		deliveries := func(first uint64, redelivered bool) {
 			t.Helper()
 			for i, body := range []string{"1", "2"} {
-				d := lhRead[*wire.BasicDeliver](r)
+				d := expect[*wire.BasicDeliver](r)
 				require.Equal(t, first+uint64(i), d.DeliveryTag)
 				require.Equal(t, redelivered, d.Redelivered)
 				require.Equal(t, body, r.content())
@@ -156,15 +157,15 @@ func TestRecover(t *testing.T) {
 		}
 		deliveries(1, false)
 		r.send(1, &wire.BasicRecover{Requeue: true})
-		lhRead[*wire.BasicRecoverOk](r) // comes first, as in RabbitMQ
+		expect[*wire.BasicRecoverOk](r) // comes first, as in RabbitMQ
 		deliveries(3, true)
 		r.send(1, &wire.BasicRecover{Requeue: false})
-		lhRead[*wire.BasicRecoverOk](r)
+		expect[*wire.BasicRecoverOk](r)
 		deliveries(5, true)
 		r.send(1, &wire.BasicRecoverAsync{Requeue: true})
 		deliveries(7, true)
-		r.silent()
+		r.quiet(time.Millisecond)
 		r.send(1, &wire.BasicAck{DeliveryTag: 8, Multiple: true}, &wire.QueueDelete{Queue: "q", IfEmpty: true})
-		lhRead[*wire.QueueDeleteOk](r)
+		expect[*wire.QueueDeleteOk](r)
 	})
 }

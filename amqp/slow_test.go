@@ -12,62 +12,50 @@ import (
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// lcFull is a broker whose memory is full, with the queue "q", and a client
-// that has just published one message too many.
-func lcFull(t *testing.T, capabilities ...string) (*warren.Broker, *warren.Channel, *amqp.Server, *lcRaw) {
-	b := warren.New(&warren.Options{MemoryLimit: 2000})
-	srv := amqp.NewServer(b, nil)
-	t.Cleanup(func() {
-		require.NoError(t, srv.Close())
-		require.NoError(t, b.Close())
-	})
-	ch, err := b.Channel()
-	require.NoError(t, err)
-	_, err = ch.QueueDeclare("q", warren.QueueOptions{})
-	require.NoError(t, err)
+// rawOnFullBroker is a broker whose memory is full, with the queue "q", and a
+// client that has just published one message too many.
+func rawOnFullBroker(t *testing.T, capabilities ...string) (*warren.Broker, *warren.Channel, *amqp.Server, *rawClient) {
+	b, srv := brokertest.Serve(t, &warren.Options{MemoryLimit: 2000}, nil)
+	ch := brokertest.Channel(t, b)
+	brokertest.Queues(t, ch, "q")
 	require.NoError(t, ch.Publish(t.Context(), "", "q", warren.Message{Body: make([]byte, 3000)}, warren.PublishOptions{}))
-	r := lcDial(t, srv)
+	r := dialRaw(t, srv)
 	r.open(10, capabilities...)
 	r.send(1, &wire.ChannelOpen{})
-	lcNext[*wire.ChannelOpenOk](r)
+	expect[*wire.ChannelOpenOk](r)
 	r.publish(1, "q", "x")
 	return b, ch, srv, r
 }
 
 func TestAPublisherIsToldThatItWaitsForMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, ch, _, r := lcFull(t, "connection.blocked")
-		require.Equal(t, "low on memory", lcNext[*wire.ConnectionBlocked](r).Reason)
+		_, ch, _, r := rawOnFullBroker(t, "connection.blocked")
+		require.Equal(t, "low on memory", expect[*wire.ConnectionBlocked](r).Reason)
 		for range 20 { // its silence is not its own
 			time.Sleep(10 * time.Second)
-			require.Equal(t, 1, lcReady(t, ch))
+			require.Equal(t, 1, brokertest.Ready(t, ch, "q"))
 		}
 		_, err := ch.QueuePurge("q")
 		require.NoError(t, err)
-		lcNext[*wire.ConnectionUnblocked](r)
+		expect[*wire.ConnectionUnblocked](r)
 		synctest.Wait()
-		require.Equal(t, 1, lcReady(t, ch), "the message that waited")
+		require.Equal(t, 1, brokertest.Ready(t, ch, "q"), "the message that waited")
 		r.hangUp()
 	})
 }
 
-func lcReady(t *testing.T, ch *warren.Channel) int {
-	q, err := ch.QueueDeclarePassive("q")
-	require.NoError(t, err)
-	return q.Messages
-}
-
 func TestAPublisherWithoutTheCapabilityIsNotTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, ch, _, r := lcFull(t)
+		_, ch, _, r := rawOnFullBroker(t)
 		time.Sleep(time.Minute)
 		_, err := ch.QueuePurge("q")
 		require.NoError(t, err)
 		synctest.Wait()
-		require.Equal(t, 1, lcReady(t, ch))
+		require.Equal(t, 1, brokertest.Ready(t, ch, "q"))
 		r.hangUp()
 	})
 }
@@ -75,58 +63,58 @@ func TestAPublisherWithoutTheCapabilityIsNotTold(t *testing.T) {
 func TestAPublisherThatWaitsForMemoryCanBeEnded(t *testing.T) {
 	t.Run("Close", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			_, ch, srv, _ := lcFull(t)
+			_, ch, srv, _ := rawOnFullBroker(t)
 			synctest.Wait()
 			start := time.Now()
 			require.NoError(t, srv.Close())
 			require.Zero(t, time.Since(start))
-			require.Equal(t, 1, lcReady(t, ch))
+			require.Equal(t, 1, brokertest.Ready(t, ch, "q"))
 		})
 	})
 	t.Run("Shutdown", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			_, ch, srv, r := lcFull(t)
+			_, ch, srv, r := rawOnFullBroker(t)
 			synctest.Wait()
 			ended := make(chan error, 1)
 			go func() { ended <- srv.Shutdown(context.Background()) }()
-			r.closed(320, lcShutdown)
+			r.closed(320, shutdownText)
 			require.NoError(t, <-ended)
-			require.Equal(t, 1, lcReady(t, ch))
+			require.Equal(t, 1, brokertest.Ready(t, ch, "q"))
 		})
 	})
 	t.Run("client vanishes", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			_, ch, srv, r := lcFull(t)
+			_, ch, srv, r := rawOnFullBroker(t)
 			synctest.Wait()
 			r.conn.Close()
 			time.Sleep(time.Minute) // a heartbeat finds out
 			start := time.Now()
 			require.NoError(t, srv.Shutdown(context.Background()))
 			require.Zero(t, time.Since(start), "nobody was left")
-			require.Equal(t, 1, lcReady(t, ch))
+			require.Equal(t, 1, brokertest.Ready(t, ch, "q"))
 		})
 	})
 	t.Run("broker closes", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			b, _, _, r := lcFull(t)
+			b, _, _, r := rawOnFullBroker(t)
 			synctest.Wait()
 			require.NoError(t, b.Close())
-			r.closed(320, lcShutdown)
+			r.closed(320, shutdownText)
 		})
 	})
 }
 
-// lcConsumer consumes without acknowledgement.
-func lcConsumer(t *testing.T, srv *amqp.Server, queue string) *lcRaw {
-	r := lcChannel(t, srv)
+// rawConsumer consumes without acknowledgement.
+func rawConsumer(t *testing.T, srv *amqp.Server, queue string) *rawClient {
+	r := rawChannel(t, srv)
 	r.send(1, &wire.BasicConsume{Queue: []byte(queue), NoAck: true})
-	lcNext[*wire.BasicConsumeOk](r)
+	expect[*wire.BasicConsumeOk](r)
 	return r
 }
 
 func TestAConsumerThatDoesNotReadStallsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, srv := lcServer(t, &amqp.Options{Buffer: 16 << 10})
+		b, srv := brokertest.Serve(t, nil, &amqp.Options{Buffer: 16 << 10})
 		ch, err := b.Channel()
 		require.NoError(t, err)
 		defer ch.Close()
@@ -134,42 +122,42 @@ func TestAConsumerThatDoesNotReadStallsAlone(t *testing.T) {
 			_, err := ch.QueueDeclare(name, warren.QueueOptions{})
 			require.NoError(t, err)
 		}
-		r := lcConsumer(t, srv, "q")
+		r := rawConsumer(t, srv, "q")
 		body := make([]byte, 1<<10)
 		for range 1000 {
 			require.NoError(t, ch.Publish(t.Context(), "", "q", warren.Message{Body: body}, warren.PublishOptions{}))
 		}
 		synctest.Wait()
-		left := lcReady(t, ch)
+		left := brokertest.Ready(t, ch, "q")
 		require.Greater(t, left, 1000-100, "the buffers hold some, the queue keeps the rest")
 
-		well := lcConsumer(t, srv, "other")
+		well := rawConsumer(t, srv, "other")
 		require.NoError(t, ch.Publish(t.Context(), "", "other", warren.Message{Body: []byte("x")}, warren.PublishOptions{}))
-		lcNext[*wire.BasicDeliver](well)
+		expect[*wire.BasicDeliver](well)
 
 		for range 1000 { // it reads again: nothing is lost
-			lcNext[*wire.BasicDeliver](r)
+			expect[*wire.BasicDeliver](r)
 			r.nextFrame()
 			r.nextFrame()
 		}
-		require.Zero(t, lcReady(t, ch))
+		require.Zero(t, brokertest.Ready(t, ch, "q"))
 		r.hangUp()
 	})
 }
 
 func TestTwoLargeMessagesAreNoFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, srv := lcServer(t, &amqp.Options{Buffer: 4 << 10})
+		b, srv := brokertest.Serve(t, nil, &amqp.Options{Buffer: 4 << 10})
 		ch, err := b.Channel()
 		require.NoError(t, err)
 		defer ch.Close()
 		_, err = ch.QueueDeclare("q", warren.QueueOptions{})
 		require.NoError(t, err)
-		r := lcOpen(t, srv)
+		r := openRaw(t, srv)
 		for number := range uint16(5) {
 			r.send(number+1, &wire.ChannelOpen{}, &wire.BasicConsume{Queue: []byte("q"), NoAck: true})
-			lcNext[*wire.ChannelOpenOk](r)
-			lcNext[*wire.BasicConsumeOk](r)
+			expect[*wire.ChannelOpenOk](r)
+			expect[*wire.BasicConsumeOk](r)
 		}
 		for range 5 {
 			require.NoError(t, ch.Publish(t.Context(), "", "q", warren.Message{Body: make([]byte, 100<<10)}, warren.PublishOptions{}))
@@ -186,14 +174,14 @@ func TestTwoLargeMessagesAreNoFlood(t *testing.T) {
 
 func TestAFloodOfRepliesCutsWhoDoesNotReadThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, srv := lcServer(t, &amqp.Options{Buffer: 4 << 10})
+		b, srv := brokertest.Serve(t, nil, &amqp.Options{Buffer: 4 << 10})
 		addresses := make(chan string, 1)
 		h, err := b.Handle("ask", func(_ context.Context, q *warren.Request) (warren.Message, error) {
 			addresses <- q.ReplyTo
 			return warren.Message{}, nil
 		})
 		require.NoError(t, err)
-		r := lcConsumer(t, srv, "amq.rabbitmq.reply-to")
+		r := rawConsumer(t, srv, "amq.rabbitmq.reply-to")
 		props := (&wire.Properties{ReplyTo: "amq.rabbitmq.reply-to"}).Append(nil)
 		r.write(wire.AppendPublish(nil, 1, &wire.BasicPublish{RoutingKey: []byte("ask")}, props, nil, 4096))
 		address := <-addresses
@@ -217,16 +205,16 @@ func TestAFloodOfRepliesCutsWhoDoesNotReadThem(t *testing.T) {
 // never reads: the server stops listening to it.
 func TestAnswersToWhoDoesNotReadAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, srv := lcServer(t, &amqp.Options{Buffer: 16 << 10})
+		b, srv := brokertest.Serve(t, nil, &amqp.Options{Buffer: 16 << 10})
 		ch, err := b.Channel()
 		require.NoError(t, err)
 		defer ch.Close()
 		_, err = ch.QueueDeclare("q", warren.QueueOptions{})
 		require.NoError(t, err)
-		r := lcDial(t, srv)
+		r := dialRaw(t, srv)
 		r.open(10)
 		r.send(1, &wire.ChannelOpen{})
-		lcNext[*wire.ChannelOpenOk](r)
+		expect[*wire.ChannelOpenOk](r)
 		ask := wire.AppendPublish(nil, 1, &wire.BasicPublish{RoutingKey: []byte("nowhere"), Mandatory: true}, nil, []byte(strings.Repeat("x", 1000)), 4096)
 		ask = wire.AppendMethod(ask, 1, &wire.QueueDeclare{Queue: "q", Passive: true})
 		var before, after runtime.MemStats
@@ -247,11 +235,11 @@ func TestAnswersToWhoDoesNotReadAreBounded(t *testing.T) {
 
 func TestAClientThatReadsSlowlyGetsAllItsAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, srv := lcServer(t, &amqp.Options{Buffer: 4 << 10})
-		r := lcDial(t, srv)
+		_, srv := brokertest.Serve(t, nil, &amqp.Options{Buffer: 4 << 10})
+		r := dialRaw(t, srv)
 		r.open(10)
 		r.send(1, &wire.ChannelOpen{})
-		lcNext[*wire.ChannelOpenOk](r)
+		expect[*wire.ChannelOpenOk](r)
 		const asked = 2000
 		asking := make(chan error, 1)
 		go func() {
@@ -268,8 +256,8 @@ func TestAClientThatReadsSlowlyGetsAllItsAnswers(t *testing.T) {
 		}()
 		for range asked {
 			time.Sleep(50 * time.Millisecond)
-			lcNext[*wire.BasicQosOk](r)
-			lcNext[*wire.BasicReturn](r)
+			expect[*wire.BasicQosOk](r)
+			expect[*wire.BasicReturn](r)
 			r.nextFrame()
 			r.nextFrame()
 		}
@@ -280,8 +268,8 @@ func TestAClientThatReadsSlowlyGetsAllItsAnswers(t *testing.T) {
 
 func TestShutdownCutsAClientThatDoesNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, srv := lcServer(t, &amqp.Options{Buffer: 4 << 10})
-		r := lcChannel(t, srv)
+		_, srv := brokertest.Serve(t, nil, &amqp.Options{Buffer: 4 << 10})
+		r := rawChannel(t, srv)
 		asking := make(chan error, 1)
 		go func() {
 			for {

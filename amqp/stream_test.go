@@ -13,7 +13,7 @@ import (
 )
 
 // stream declares a stream.
-func (t *lhEnv) stream(name string, args amqp091.Table) {
+func (t *env) stream(name string, args amqp091.Table) {
 	t.Helper()
 	list := amqp091.Table{"x-queue-type": "stream"}
 	for k, v := range args {
@@ -24,7 +24,7 @@ func (t *lhEnv) stream(name string, args amqp091.Table) {
 }
 
 // reader consumes from a stream on a channel of its own.
-func (t *lhEnv) reader(queue string, prefetch int, args amqp091.Table) (<-chan amqp091.Delivery, *amqp091.Channel) {
+func (t *env) reader(queue string, prefetch int, args amqp091.Table) (<-chan amqp091.Delivery, *amqp091.Channel) {
 	t.Helper()
 	ch := t.open()
 	require.NoError(t, ch.Qos(prefetch, 0, false))
@@ -34,7 +34,7 @@ func (t *lhEnv) reader(queue string, prefetch int, args amqp091.Table) (<-chan a
 }
 
 // pull reads n deliveries, acks each, and requires that there are no more.
-func (t *lhEnv) pull(c <-chan amqp091.Delivery, n int) []string {
+func (t *env) pull(c <-chan amqp091.Delivery, n int) []string {
 	t.Helper()
 	list := []string{}
 	for range n {
@@ -46,7 +46,7 @@ func (t *lhEnv) pull(c <-chan amqp091.Delivery, n int) []string {
 	return list
 }
 
-var lhFromFirst = amqp091.Table{"x-stream-offset": "first"}
+var fromFirst = amqp091.Table{"x-stream-offset": "first"}
 
 func TestStreamErrorsCloseWhatRabbitMQCloses(t *testing.T) {
 	declare := func(durable, autoDelete, exclusive bool, args amqp091.Table) func(ch *amqp091.Channel) error {
@@ -117,7 +117,7 @@ func TestStreamErrorsCloseWhatRabbitMQCloses(t *testing.T) {
 			return err
 		}},
 		"offset in a classic queue": {406, invalid + "arg 'x-stream-offset' for queue 'q' in vhost '/' of queue type rabbit_classic_queue", func(ch *amqp091.Channel) error {
-			_, err := ch.Consume("q", "", false, false, false, false, lhFromFirst)
+			_, err := ch.Consume("q", "", false, false, false, false, fromFirst)
 			return err
 		}},
 
@@ -132,7 +132,7 @@ func TestStreamErrorsCloseWhatRabbitMQCloses(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lhTest(t, func(t *lhEnv) {
+			withServer(t, func(t *env) {
 				t.stream("s", nil)
 				t.queue(t.open(), "q")
 				if c.code == 540 {
@@ -157,7 +157,7 @@ func TestAStreamIsReadFromManyPlaces(t *testing.T) {
 		"interval": {"4s", 6}, "long interval": {"1h", 0}, "bytes": {[]byte("first"), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lhTest(t, func(t *lhEnv) {
+			withServer(t, func(t *env) {
 				t.stream("s", nil)
 				ch := t.open()
 				for i := range 10 { // one a second, the first at 2000-01-01 00:00:00
@@ -181,7 +181,7 @@ func TestAStreamIsReadFromManyPlaces(t *testing.T) {
 }
 
 func TestWithoutAnOffsetAStreamIsReadFromNowOn(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		t.stream("s", nil)
 		ch := t.open()
 		t.put(ch, "", "s", "old")
@@ -193,11 +193,11 @@ func TestWithoutAnOffsetAStreamIsReadFromNowOn(t *testing.T) {
 }
 
 func TestAcksNacksAndRejectsTakeAStreamOn(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		t.stream("s", nil)
 		t.put(t.open(), "", "s", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 		synctest.Wait()
-		r, ch := t.reader("s", 2, lhFromFirst)
+		r, ch := t.reader("s", 2, fromFirst)
 		require.Equal(t, []string{"0", "1"}, t.bodies(r, 2))
 		require.NoError(t, ch.Nack(1, false, true))
 		require.Equal(t, []string{"2"}, t.bodies(r, 1))
@@ -213,7 +213,7 @@ func TestAcksNacksAndRejectsTakeAStreamOn(t *testing.T) {
 		require.Zero(t, t.broker.Stats().Unacked)
 		require.Equal(t, 10, t.ready("s"))
 
-		again, err := ch.Consume("s", "reader", false, false, false, false, lhFromFirst)
+		again, err := ch.Consume("s", "reader", false, false, false, false, fromFirst)
 		require.NoError(t, err)
 		require.Equal(t, []string{"0", "1"}, t.bodies(again, 2))
 		require.NoError(t, ch.Close())
@@ -224,11 +224,11 @@ func TestAcksNacksAndRejectsTakeAStreamOn(t *testing.T) {
 }
 
 func TestAcksForAStreamWaitForTheirTransaction(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		t.stream("s", nil)
 		t.put(t.open(), "", "s", "0", "1", "2", "3", "4", "5")
 		synctest.Wait()
-		r, ch := t.reader("s", 2, lhFromFirst)
+		r, ch := t.reader("s", 2, fromFirst)
 		require.Equal(t, []string{"0", "1"}, t.bodies(r, 2))
 		require.NoError(t, ch.Tx())
 		require.NoError(t, ch.Ack(2, true))
@@ -242,7 +242,7 @@ func TestAcksForAStreamWaitForTheirTransaction(t *testing.T) {
 }
 
 func TestAStreamKeepsPropertiesAndAddsTheOffset(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		t.stream("s", nil)
 		ch := t.open()
 		for _, m := range []amqp091.Publishing{
@@ -254,7 +254,7 @@ func TestAStreamKeepsPropertiesAndAddsTheOffset(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, t.native().Publish(t.Context(), "", "s", warren.Message{MessageId: "native"}, warren.PublishOptions{}))
 		for range 2 {
-			r, _ := t.reader("s", 10, lhFromFirst)
+			r, _ := t.reader("s", 10, fromFirst)
 			require.Equal(t, amqp091.Table{"x-stream-offset": int64(0)}, t.next(r).Headers)
 			full := t.next(r)
 			require.Equal(t, amqp091.Table{"a": "b", "x-stream-offset": int64(1)}, full.Headers)
@@ -284,7 +284,7 @@ func TestFiltersPickMessagesOfAStream(t *testing.T) {
 		"nobody's":       {amqp091.Table{"x-stream-filter": "z", "x-stream-match-unfiltered": false}, []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lhTest(t, func(t *lhEnv) {
+			withServer(t, func(t *env) {
 				t.stream("s", nil)
 				ch := t.open()
 				for i, v := range []any{"a", "b", nil, "a", int32(5), ""} {
@@ -307,7 +307,7 @@ func TestFiltersPickMessagesOfAStream(t *testing.T) {
 }
 
 func TestAStreamIsBoundedByItsArguments(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		t.stream("length", amqp091.Table{"x-max-length": int32(16)})
 		t.stream("bytes", amqp091.Table{"x-max-length-bytes": int32(160), "x-stream-max-segment-size-bytes": int64(1)})
 		t.stream("age", amqp091.Table{"x-max-age": "1m"})
@@ -319,7 +319,7 @@ func TestAStreamIsBoundedByItsArguments(t *testing.T) {
 		t.put(ch, "", "age", "m")
 		require.Contains(t, []int{15, 16}, t.ready("length"))
 		require.Equal(t, 100-64, t.ready("bytes"), "a segment has 1 KiB at least")
-		r, _ := t.reader("length", 1, lhFromFirst)
+		r, _ := t.reader("length", 1, fromFirst)
 		require.GreaterOrEqual(t, t.next(r).Headers["x-stream-offset"], int64(84))
 		require.Equal(t, 1, t.ready("age"))
 		time.Sleep(time.Minute)
@@ -328,7 +328,7 @@ func TestAStreamIsBoundedByItsArguments(t *testing.T) {
 }
 
 func TestStreamsConfirmAndReturn(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		t.stream("s", nil)
 		ch := t.open()
 		require.NoError(t, ch.QueueBind("s", "k", "amq.topic", false, nil))
@@ -348,7 +348,7 @@ func TestStreamsConfirmAndReturn(t *testing.T) {
 }
 
 func TestRequestsInAStreamAreAnswered(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		t.stream("s", nil)
 		requests, server := t.reader("s", 1, nil)
 		client := t.open()
@@ -363,11 +363,11 @@ func TestRequestsInAStreamAreAnswered(t *testing.T) {
 }
 
 func TestTheEndOfAStreamCancelsItsReaders(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		t.stream("s", nil)
 		t.put(t.open(), "", "s", "0", "1", "2")
 		synctest.Wait()
-		r, ch := t.reader("s", 2, lhFromFirst)
+		r, ch := t.reader("s", 2, fromFirst)
 		cancelled := ch.NotifyCancel(make(chan string, 1))
 		require.Equal(t, []string{"0", "1"}, t.bodies(r, 2))
 		n, err := t.open().QueueDelete("s", false, false, false)
@@ -381,7 +381,7 @@ func TestTheEndOfAStreamCancelsItsReaders(t *testing.T) {
 }
 
 func TestAClientThatDoesNotReadHoldsNoStreamBack(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		t.stream("s", amqp091.Table{"x-max-length": int32(64)})
 		slow, _ := t.reader("s", 3, nil)
 		fast, _ := t.reader("s", 3, nil)

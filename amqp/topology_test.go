@@ -3,11 +3,13 @@ package amqp_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -96,7 +98,7 @@ func TestTopologyErrorsCloseTheChannel(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lhTest(t, func(t *lhEnv) {
+			withServer(t, func(t *env) {
 				other := t.open()
 				t.exchange(other, "fan", "fanout")
 				t.queue(other, "q")
@@ -115,7 +117,7 @@ func TestTopologyErrorsCloseTheChannel(t *testing.T) {
 }
 
 func TestQueueMethodsTellCounts(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		q, err := ch.QueueDeclare("", false, false, false, false, nil)
 		require.NoError(t, err)
@@ -149,7 +151,7 @@ func TestQueueMethodsTellCounts(t *testing.T) {
 }
 
 func TestWhatIsNotThereIsUnboundAndDeleted(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		t.exchange(ch, "x", "topic")
 		t.queue(ch, "q")
@@ -163,7 +165,7 @@ func TestWhatIsNotThereIsUnboundAndDeleted(t *testing.T) {
 }
 
 func TestBindingsRouteAndEnd(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		t.exchange(ch, "in", "topic")
 		t.exchange(ch, "out", "fanout")
@@ -185,9 +187,9 @@ func TestBindingsRouteAndEnd(t *testing.T) {
 }
 
 func TestBindWithoutNamesMeansTheLastDeclaredQueue(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		conn := t.dial()
-		ch := t.channel(conn)
+		ch := brokertest.ClientChannel(t, conn)
 		q := t.queue(ch, "")
 		require.NoError(t, ch.QueueBind("", "", "amq.direct", false, nil))
 		t.put(ch, "amq.direct", q, "x")
@@ -197,7 +199,7 @@ func TestBindWithoutNamesMeansTheLastDeclaredQueue(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, "x", string(d.Body))
 		closed := make(chan *amqp091.Error, 1)
-		other := t.channel(conn)
+		other := brokertest.ClientChannel(t, conn)
 		other.NotifyClose(closed)
 		_, _, err = other.Get("", true)
 		require.Error(t, err, "it is the channel's, not the connection's")
@@ -206,7 +208,7 @@ func TestBindWithoutNamesMeansTheLastDeclaredQueue(t *testing.T) {
 }
 
 func TestNoWaitMethodsAreNotAnswered(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		r.send(1,
 			&wire.ExchangeDeclare{Exchange: "x", Type: "fanout", NoWait: true},
@@ -222,21 +224,21 @@ func TestNoWaitMethodsAreNotAnswered(t *testing.T) {
 			&wire.BasicCancel{ConsumerTag: []byte("c"), NoWait: true},
 			&wire.QueueDelete{Queue: "q", NoWait: true},
 			&wire.ExchangeDelete{Exchange: "x", NoWait: true})
-		r.silent()
+		r.quiet(time.Millisecond)
 		r.send(1, &wire.QueueDeclare{Queue: "q", Passive: true})
-		require.Equal(t, "NOT_FOUND - no queue 'q' in vhost '/'", lhRead[*wire.ChannelClose](r).ReplyText)
+		require.Equal(t, "NOT_FOUND - no queue 'q' in vhost '/'", expect[*wire.ChannelClose](r).ReplyText)
 	})
 }
 
 func TestExclusiveAndAutoDeleteQueuesEnd(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		conn := t.dial()
-		ch := t.channel(conn)
+		ch := brokertest.ClientChannel(t, conn)
 		_, err := ch.QueueDeclare("mine", false, false, true, false, nil)
 		require.NoError(t, err)
 		_, err = ch.QueueDeclare("passing", false, true, false, false, nil)
 		require.NoError(t, err)
-		_, err = t.channel(conn).QueueDeclare("mine", false, false, true, false, nil)
+		_, err = brokertest.ClientChannel(t, conn).QueueDeclare("mine", false, false, true, false, nil)
 		require.NoError(t, err, "another channel of the connection may have it")
 		t.consume(ch, "passing", "c", true)
 		require.NoError(t, ch.Cancel("c", false))
@@ -250,7 +252,7 @@ func TestExclusiveAndAutoDeleteQueuesEnd(t *testing.T) {
 }
 
 func TestHeadersExchangeOverTheWire(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		t.exchange(ch, "h", "headers")
 		for name, args := range map[string]amqp091.Table{
@@ -277,7 +279,7 @@ func TestHeadersExchangeOverTheWire(t *testing.T) {
 }
 
 func TestArgumentsKeepTheirTypes(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		t.exchange(ch, "h", "headers")
 		q := t.queue(ch, "q")

@@ -3,6 +3,7 @@ package amqp_test
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
@@ -12,23 +13,23 @@ import (
 )
 
 func TestTxHoldsPublishesUntilCommit(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		ch := t.open()
 		require.NoError(t, ch.Tx())
 		require.NoError(t, ch.Tx())
 		t.queue(ch, "q")
 		t.put(ch, "", "q", "lost")
 		require.NoError(t, ch.TxRollback())
-		t.publish(ch, "", "q", false, false, lhPublishing([]byte("1")))
+		t.publish(ch, "", "q", false, false, fullPublishing([]byte("1")))
 		t.put(ch, "", "q", "2")
 		require.Zero(t, t.ready("q"))
 		require.NoError(t, ch.TxCommit())
 		require.Equal(t, 2, t.ready("q"))
 		d, _, err := ch.Get("q", true)
 		require.NoError(t, err)
-		got := lhAsPublished(d)
-		got.Headers, got.Timestamp = lhLocal(got.Headers).(amqp091.Table), got.Timestamp.Local()
-		require.Equal(t, lhPublishing([]byte("1")), got)
+		got := asPublished(d)
+		got.Headers, got.Timestamp = inOneZone(got.Headers).(amqp091.Table), got.Timestamp.Local()
+		require.Equal(t, fullPublishing([]byte("1")), got)
 		t.put(ch, "", "q", "never committed")
 		require.NoError(t, ch.Close())
 		require.Equal(t, 1, t.ready("q"))
@@ -36,8 +37,8 @@ func TestTxHoldsPublishesUntilCommit(t *testing.T) {
 }
 
 func TestTxHoldsAcksUntilCommit(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
-		ch, list := t.lhTaken("1", "2", "3", "4")
+	withServer(t, func(t *env) {
+		ch, list := t.taken("1", "2", "3", "4")
 		require.NoError(t, ch.Tx())
 		require.NoError(t, list[0].Ack(false))
 		require.NoError(t, list[1].Nack(false, true))
@@ -55,39 +56,39 @@ func TestTxHoldsAcksUntilCommit(t *testing.T) {
 }
 
 func TestTxReturnsAtCommit(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		r.send(1, &wire.TxSelect{})
-		lhRead[*wire.TxSelectOk](r)
+		expect[*wire.TxSelectOk](r)
 		props := (&wire.Properties{MessageId: "m", Headers: wire.Table{"a": int8(1)}}).Append(nil)
 		for _, body := range []string{"1", "2"} {
 			m := wire.BasicPublish{RoutingKey: []byte("nowhere"), Mandatory: true}
 			r.write(wire.AppendPublish(nil, 1, &m, props, []byte(body), 131072))
 		}
-		r.silent()
+		r.quiet(time.Millisecond)
 		r.send(1, &wire.TxCommit{})
 		for _, body := range []string{"1", "2"} {
-			ret := lhRead[*wire.BasicReturn](r)
+			ret := expect[*wire.BasicReturn](r)
 			require.Equal(t, wire.BasicReturn{ReplyCode: 312, ReplyText: []byte("NO_ROUTE"), Exchange: []byte{}, RoutingKey: []byte("nowhere")}, *ret)
-			h, err := wire.ParseContentHeader(r.frame().Payload)
+			h, err := wire.ParseContentHeader(r.nextFrame().Payload)
 			require.NoError(t, err)
 			require.Equal(t, wire.RawProperties(props), h.Properties)
-			require.Equal(t, body, string(r.frame().Payload))
+			require.Equal(t, body, string(r.nextFrame().Payload))
 		}
-		lhRead[*wire.TxCommitOk](r)
-		r.silent()
+		expect[*wire.TxCommitOk](r)
+		r.quiet(time.Millisecond)
 	})
 }
 
 func TestTxErrors(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		t.channelFails(406, "PRECONDITION_FAILED - channel is not transactional", func(ch *amqp091.Channel) error { return ch.TxCommit() })
 		t.channelFails(406, "PRECONDITION_FAILED - channel is not transactional", func(ch *amqp091.Channel) error { return ch.TxRollback() })
 		t.channelFails(404, "NOT_FOUND - no exchange 'nope' in vhost '/'", func(ch *amqp091.Channel) error {
 			require.NoError(t, ch.Tx())
 			return ch.PublishWithContext(t.Context(), "nope", "", false, false, amqp091.Publishing{}) // at once, not at commit
 		})
-		ch, list := t.lhTaken("1")
+		ch, list := t.taken("1")
 		closed := ch.NotifyClose(make(chan *amqp091.Error, 1))
 		require.NoError(t, ch.Tx())
 		require.NoError(t, list[0].Ack(false))
@@ -98,7 +99,7 @@ func TestTxErrors(t *testing.T) {
 }
 
 func TestTxHoldsReplies(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		client, server := t.open(), t.open()
 		replies := t.consume(client, "amq.rabbitmq.reply-to", "", true)
 		t.queue(server, "rpc")
@@ -125,7 +126,7 @@ func TestNativeAndWireAgree(t *testing.T) {
 		redelivered             bool
 	}
 	topics := []string{"a", "a.b", "a.b.c", "b", "a..c"}
-	native := func(t *lhEnv) (all []delivery) {
+	native := func(t *env) (all []delivery) {
 		ch := t.native()
 		require.NoError(t, ch.ExchangeDeclare("x", warren.Topic, warren.ExchangeOptions{}))
 		_, err := ch.QueueDeclare("q", warren.QueueOptions{})
@@ -148,7 +149,7 @@ func TestNativeAndWireAgree(t *testing.T) {
 		}
 		return all
 	}
-	byWire := func(t *lhEnv) (all []delivery) {
+	byWire := func(t *env) (all []delivery) {
 		ch := t.open()
 		t.exchange(ch, "x", "topic")
 		t.queue(ch, "q")
@@ -172,8 +173,8 @@ func TestNativeAndWireAgree(t *testing.T) {
 		return all
 	}
 	var lists [2][]delivery
-	for i, run := range []func(t *lhEnv) []delivery{native, byWire} {
-		lhTest(t, func(t *lhEnv) { lists[i] = run(t) })
+	for i, run := range []func(t *env) []delivery{native, byWire} {
+		withServer(t, func(t *env) { lists[i] = run(t) })
 	}
 	require.NotEmpty(t, lists[0])
 	require.Equal(t, lists[0], lists[1])

@@ -9,11 +9,12 @@ import (
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// usDial logs the official client in.
-func (t *lhEnv) usDial(url string) (*amqp091.Connection, error) {
+// login logs the official client in.
+func (t *env) login(url string) (*amqp091.Connection, error) {
 	conn, err := amqp091.DialConfig(url, amqp091.Config{Dial: t.server.Dial})
 	if err == nil {
 		t.Cleanup(func() { conn.Close() })
@@ -21,28 +22,28 @@ func (t *lhEnv) usDial(url string) (*amqp091.Connection, error) {
 	return conn, err
 }
 
-func (t *lhEnv) usRefused(url, text string) {
+func (t *env) isRefused(url, text string) {
 	t.Helper()
-	_, err := t.usDial(url)
+	_, err := t.login(url)
 	var e *amqp091.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, text, e.Reason)
 }
 
 func TestUsersOfTheBrokerLogIn(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		require.NoError(t, t.broker.UserDeclare("ann", "secret"))
 		v, err := t.broker.VirtualHost("/")
 		require.NoError(t, err)
-		t.usRefused("amqp://ann:secret@localhost/", "NOT_ALLOWED - access to vhost '/' refused for user 'ann'")
+		t.isRefused("amqp://ann:secret@localhost/", "NOT_ALLOWED - access to vhost '/' refused for user 'ann'")
 		require.NoError(t, v.PermissionsSet("ann", warren.AllPermissions()))
-		_, err = t.usDial("amqp://ann:wrong@localhost/")
+		_, err = t.login("amqp://ann:wrong@localhost/")
 		require.ErrorIs(t, err, amqp091.ErrCredentials)
-		_, err = t.usDial("amqp://bob:secret@localhost/")
+		_, err = t.login("amqp://bob:secret@localhost/")
 		require.ErrorIs(t, err, amqp091.ErrCredentials)
-		conn, err := t.usDial("amqp://ann:secret@localhost/")
+		conn, err := t.login("amqp://ann:secret@localhost/")
 		require.NoError(t, err)
-		ch := t.channel(conn)
+		ch := brokertest.ClientChannel(t, conn)
 		q := t.queue(ch, "")
 		require.NoError(t, ch.PublishWithContext(t.Context(), "", q, false, false, amqp091.Publishing{UserId: "ann"}))
 		require.Equal(t, 1, t.ready(q))
@@ -50,7 +51,7 @@ func TestUsersOfTheBrokerLogIn(t *testing.T) {
 }
 
 func TestARefusedOperationClosesTheChannelAlone(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		v, err := t.broker.VirtualHost("/")
 		require.NoError(t, err)
 		require.NoError(t, v.PermissionsSet("guest", warren.Permissions{Configure: "^amq.gen"}))
@@ -72,47 +73,47 @@ func TestARefusedOperationClosesTheChannelAlone(t *testing.T) {
 }
 
 func TestADeletedUserIsDisconnected(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		other := t.open()
 		require.NoError(t, t.broker.UserDeclare("ann", "secret"))
 		v, err := t.broker.VirtualHost("/")
 		require.NoError(t, err)
 		require.NoError(t, v.PermissionsSet("ann", warren.AllPermissions()))
-		conn, err := t.usDial("amqp://ann:secret@localhost/")
+		conn, err := t.login("amqp://ann:secret@localhost/")
 		require.NoError(t, err)
 		closed := conn.NotifyClose(make(chan *amqp091.Error, 1))
 		require.NoError(t, t.broker.UserDelete("ann"))
 		t.isClose(closed, 320, "CONNECTION_FORCED - user 'ann' was deleted")
 		t.queue(other, "")
 		require.NoError(t, t.broker.UserDelete("guest"))
-		_, err = t.usDial("amqp://guest:guest@localhost/")
+		_, err = t.login("amqp://guest:guest@localhost/")
 		require.ErrorIs(t, err, amqp091.ErrCredentials)
 	})
 }
 
 func TestAVirtualHostBoundsItsClients(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		v, err := t.broker.VirtualHost("/")
 		require.NoError(t, err)
 		v.LimitsSet(warren.VirtualHostLimits{MaxConnections: 1})
 		conn := t.dial()
 		const url = "amqp://guest:guest@localhost/"
-		t.usRefused(url, "NOT_ALLOWED - access to vhost '/' refused for user 'guest': connection limit (1) is reached")
+		t.isRefused(url, "NOT_ALLOWED - access to vhost '/' refused for user 'guest': connection limit (1) is reached")
 		require.NoError(t, conn.Close())
 		time.Sleep(time.Second) // in the bubble: the server has seen the end
-		_, err = t.usDial(url)
+		_, err = t.login(url)
 		require.NoError(t, err)
 	})
 }
 
 func TestWhoTheHostLetsInIsBoundedIfTheBrokerKnowsHim(t *testing.T) {
 	all := &amqp.Options{Authenticate: func(l amqp.Login) bool { return l.Password == "token" }}
-	lhTestWith(t, nil, all, func(t *lhEnv) {
+	withServerOf(t, nil, all, func(t *env) {
 		require.NoError(t, t.broker.UserDeclare("ann", ""))
-		t.usRefused("amqp://ann:token@localhost/", "NOT_ALLOWED - access to vhost '/' refused for user 'ann'")
-		conn, err := t.usDial("amqp://bob:token@localhost/")
+		t.isRefused("amqp://ann:token@localhost/", "NOT_ALLOWED - access to vhost '/' refused for user 'ann'")
+		conn, err := t.login("amqp://bob:token@localhost/")
 		require.NoError(t, err)
-		ch := t.channel(conn)
+		ch := brokertest.ClientChannel(t, conn)
 		q := t.queue(ch, "")
 		require.NoError(t, ch.PublishWithContext(t.Context(), "", q, false, false, amqp091.Publishing{UserId: "bob"}))
 		require.Equal(t, 1, t.ready(q))
@@ -127,9 +128,9 @@ func TestWhoTheHostLetsInIsBoundedIfTheBrokerKnowsHim(t *testing.T) {
 }
 
 func TestTheUsersPasswordIsNotAskedForAgain(t *testing.T) {
-	lhTest(t, func(t *lhEnv) {
+	withServer(t, func(t *env) {
 		r := t.raw()
 		r.send(0, &wire.ConnectionUpdateSecret{NewSecret: "anything", Reason: "it is time"})
-		lhRead[*wire.ConnectionUpdateSecretOk](r)
+		expect[*wire.ConnectionUpdateSecretOk](r)
 	})
 }

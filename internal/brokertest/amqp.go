@@ -11,11 +11,12 @@ import (
 	"github.com/warrenmq/warren/amqp"
 )
 
-// Server makes a server of the broker that is closed with the test.
-func Server(t testing.TB, b *warren.Broker, o *amqp.Options) *amqp.Server {
-	s := amqp.NewServer(b, o)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	return s
+// Serve makes a broker and a server for AMQP clients, which end with the test.
+func Serve(t testing.TB, o *warren.Options, so *amqp.Options) (*warren.Broker, *amqp.Server) {
+	b := New(t, o)
+	s := amqp.NewServer(b, so)
+	t.Cleanup(func() { require.NoError(t, s.Close()) }) // before the broker
+	return b, s
 }
 
 // A Dialer connects clients: a server's Dial, or one around it.
