@@ -14,15 +14,15 @@ import (
 func BenchmarkRoundTrip(b *testing.B) {
 	b.Run("memconn", func(b *testing.B) {
 		client, server := memconn.Pipe(0)
-		mcBenchRoundTrip(b, client, server, 64)
+		benchRoundTrip(b, client, server, 64)
 	})
 	b.Run("memconn/512 bytes", func(b *testing.B) {
 		client, server := memconn.Pipe(0)
-		mcBenchRoundTrip(b, client, server, 512)
+		benchRoundTrip(b, client, server, 512)
 	})
 	b.Run("net.Pipe", func(b *testing.B) {
 		client, server := net.Pipe()
-		mcBenchRoundTrip(b, client, server, 64)
+		benchRoundTrip(b, client, server, 64)
 	})
 	b.Run("channels", func(b *testing.B) {
 		there, back := make(chan [64]byte, 1), make(chan [64]byte, 1)
@@ -41,7 +41,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 	})
 }
 
-func mcBenchRoundTrip(b *testing.B, client, server net.Conn, size int) {
+func benchRoundTrip(b *testing.B, client, server net.Conn, size int) {
 	defer client.Close()
 	go func() {
 		defer server.Close()
@@ -68,23 +68,23 @@ func mcBenchRoundTrip(b *testing.B, client, server net.Conn, size int) {
 func BenchmarkThroughput(b *testing.B) {
 	b.Run("memconn", func(b *testing.B) {
 		client, server := memconn.Pipe(0)
-		mcBenchThroughput(b, client, server, 32<<10)
+		benchThroughput(b, client, server, 32<<10)
 	})
 	b.Run("memconn/reads of 4 KiB", func(b *testing.B) {
 		client, server := memconn.Pipe(0)
-		mcBenchThroughput(b, client, server, 4<<10)
+		benchThroughput(b, client, server, 4<<10)
 	})
 	b.Run("net.Pipe", func(b *testing.B) {
 		client, server := net.Pipe()
-		mcBenchThroughput(b, client, server, 32<<10)
+		benchThroughput(b, client, server, 32<<10)
 	})
 	b.Run("net.Pipe/reads of 4 KiB", func(b *testing.B) {
 		client, server := net.Pipe()
-		mcBenchThroughput(b, client, server, 4<<10)
+		benchThroughput(b, client, server, 4<<10)
 	})
 }
 
-func mcBenchThroughput(b *testing.B, client, server net.Conn, read int) {
+func benchThroughput(b *testing.B, client, server net.Conn, read int) {
 	received := make(chan int)
 	go func() {
 		sum, p := 0, make([]byte, read)

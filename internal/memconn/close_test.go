@@ -17,11 +17,11 @@ func TestThePeerReadsWhatWasWrittenBeforeTheClose(t *testing.T) {
 		"Close": (*memconn.Conn).Close, "CloseWrite": (*memconn.Conn).CloseWrite,
 	} {
 		t.Run(name, func(t *testing.T) {
-			mcPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
-				want := mcBytes(10_000)
-				mcWrite(t, client, want)
+			withPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
+				want := someBytes(10_000)
+				mustWrite(t, client, want)
 				require.NoError(t, end(client))
-				require.Equal(t, want, mcReadFull(t, server, len(want)))
+				require.Equal(t, want, mustRead(t, server, len(want)))
 				for range 2 {
 					n, err := server.Read(make([]byte, 1))
 					require.Zero(t, n)
@@ -33,48 +33,48 @@ func TestThePeerReadsWhatWasWrittenBeforeTheClose(t *testing.T) {
 }
 
 func TestOwnSideClosed(t *testing.T) {
-	mcPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
-		mcWrite(t, server, []byte("unread"))
+	withPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
+		mustWrite(t, server, []byte("unread"))
 		require.NoError(t, client.Close())
 		require.NoError(t, client.Close())
 
 		_, err := client.Read(make([]byte, 1))
-		mcOpError(t, err, "read", client, net.ErrClosed)
+		isOpError(t, err, "read", client, net.ErrClosed)
 		_, err = client.Read(nil)
-		mcOpError(t, err, "read", client, net.ErrClosed)
+		isOpError(t, err, "read", client, net.ErrClosed)
 		_, err = client.Write([]byte("a"))
-		mcOpError(t, err, "write", client, net.ErrClosed)
+		isOpError(t, err, "write", client, net.ErrClosed)
 		_, err = client.Write(nil)
-		mcOpError(t, err, "write", client, net.ErrClosed)
-		mcOpError(t, client.CloseWrite(), "close", client, net.ErrClosed)
+		isOpError(t, err, "write", client, net.ErrClosed)
+		isOpError(t, client.CloseWrite(), "close", client, net.ErrClosed)
 		for _, at := range []time.Time{{}, time.Now(), time.Now().Add(time.Hour)} {
-			mcOpError(t, client.SetDeadline(at), "set", client, net.ErrClosed)
-			mcOpError(t, client.SetReadDeadline(at), "set", client, net.ErrClosed)
-			mcOpError(t, client.SetWriteDeadline(at), "set", client, net.ErrClosed)
+			isOpError(t, client.SetDeadline(at), "set", client, net.ErrClosed)
+			isOpError(t, client.SetReadDeadline(at), "set", client, net.ErrClosed)
+			isOpError(t, client.SetWriteDeadline(at), "set", client, net.ErrClosed)
 		}
 	})
 }
 
 func TestWriteToAClosedPeer(t *testing.T) {
-	mcPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
+	withPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
 		require.NoError(t, server.Close())
 		n, err := client.Write([]byte("a"))
 		require.Zero(t, n)
-		mcOpError(t, err, "write", client, io.ErrClosedPipe)
+		isOpError(t, err, "write", client, io.ErrClosedPipe)
 		require.False(t, errors.Is(err, net.ErrClosed))
 		require.NoError(t, client.SetDeadline(time.Now().Add(time.Hour)))
 	})
 }
 
 func TestHalfClosed(t *testing.T) {
-	mcPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
+	withPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
 		require.NoError(t, client.CloseWrite())
 		require.NoError(t, client.CloseWrite())
 		_, err := client.Write([]byte("a"))
-		mcOpError(t, err, "write", client, net.ErrClosed)
+		isOpError(t, err, "write", client, net.ErrClosed)
 
-		mcWrite(t, server, []byte("answer"))
-		require.Equal(t, "answer", string(mcReadFull(t, client, 6)))
+		mustWrite(t, server, []byte("answer"))
+		require.Equal(t, "answer", string(mustRead(t, client, 6)))
 		require.NoError(t, client.SetWriteDeadline(time.Now().Add(time.Hour)))
 		require.NoError(t, client.SetDeadline(time.Now()))
 		_, err = client.Read(make([]byte, 1))
@@ -89,25 +89,25 @@ func TestCloseEndsCallsUnderWay(t *testing.T) {
 	}{
 		"of one's own":       {func(c, _ *memconn.Conn) error { return c.Close() }, net.ErrClosed, net.ErrClosed},
 		"of the peer":        {func(_, s *memconn.Conn) error { return s.Close() }, io.EOF, io.ErrClosedPipe},
-		"CloseWrite of both": {mcCloseWriteBoth, io.EOF, net.ErrClosed},
+		"CloseWrite of both": {closeWriteBoth, io.EOF, net.ErrClosed},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			mcPipe(t, 4, func(t *testing.T, client, server *memconn.Conn) {
-				var reads, writes []<-chan mcResult
+			withPipe(t, 4, func(t *testing.T, client, server *memconn.Conn) {
+				var reads, writes []<-chan ioResult
 				for range 3 {
-					reads = append(reads, mcStart(client.Read, make([]byte, 1)))
-					writes = append(writes, mcStart(client.Write, make([]byte, 6)))
+					reads = append(reads, startCall(client.Read, make([]byte, 1)))
+					writes = append(writes, startCall(client.Write, make([]byte, 6)))
 				}
 				require.NoError(t, test.end(client, server))
 				written := 0
 				for i := range 3 {
-					n, err := mcReturned(t, reads[i])
+					n, err := returned(t, reads[i])
 					require.Zero(t, n)
 					require.ErrorIs(t, err, test.read)
-					n, err = mcReturned(t, writes[i])
+					n, err = returned(t, writes[i])
 					written += n
-					mcOpError(t, err, "write", client, test.write)
+					isOpError(t, err, "write", client, test.write)
 				}
 				require.Equal(t, 4, written, "what got into the buffer counts")
 			})
@@ -115,15 +115,15 @@ func TestCloseEndsCallsUnderWay(t *testing.T) {
 	}
 }
 
-func mcCloseWriteBoth(client, server *memconn.Conn) error {
+func closeWriteBoth(client, server *memconn.Conn) error {
 	return errors.Join(client.CloseWrite(), server.CloseWrite())
 }
 
 func TestWhatAnInterruptedWriteGotThroughCanBeRead(t *testing.T) {
-	mcPipe(t, 4, func(t *testing.T, client, server *memconn.Conn) {
-		write := mcStart(client.Write, []byte("abcdef"))
+	withPipe(t, 4, func(t *testing.T, client, server *memconn.Conn) {
+		write := startCall(client.Write, []byte("abcdef"))
 		require.NoError(t, client.Close())
-		n, err := mcReturned(t, write)
+		n, err := returned(t, write)
 		require.Equal(t, 4, n)
 		require.ErrorIs(t, err, net.ErrClosed)
 		got, err := io.ReadAll(server)

@@ -17,7 +17,7 @@ import (
 // TestManyReadersAndWritersUnderPassingDeadlines counts: what was written
 // arrives, and nothing else.
 func TestManyReadersAndWritersUnderPassingDeadlines(t *testing.T) {
-	mcPipe(t, 300, func(t *testing.T, client, server *memconn.Conn) {
+	withPipe(t, 300, func(t *testing.T, client, server *memconn.Conn) {
 		var written, read [4]int
 		var writers, readers sync.WaitGroup
 		for i := range written {
@@ -62,7 +62,7 @@ func TestManyReadersAndWritersUnderPassingDeadlines(t *testing.T) {
 // returns after the Close.
 func TestAllMethodsAtOnce(t *testing.T) {
 	for round := range 20 {
-		mcPipe(t, 64, func(t *testing.T, client, server *memconn.Conn) {
+		withPipe(t, 64, func(t *testing.T, client, server *memconn.Conn) {
 			var wg sync.WaitGroup
 			for i, c := range []*memconn.Conn{client, server} {
 				for j := range 3 {
@@ -87,13 +87,13 @@ func TestAllMethodsAtOnce(t *testing.T) {
 }
 
 func TestClosedByManyAtOnce(t *testing.T) {
-	mcPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
-		read := mcStart(client.Read, make([]byte, 1))
+	withPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
+		read := startCall(client.Read, make([]byte, 1))
 		for range 10 {
 			go client.Close()
 			go server.Close()
 		}
-		_, err := mcReturned(t, read)
+		_, err := returned(t, read)
 		require.Error(t, err)
 	})
 }

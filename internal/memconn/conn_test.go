@@ -15,8 +15,8 @@ import (
 
 func TestBytesArriveInOrderBothWays(t *testing.T) {
 	for _, size := range []int{1, 2, 127, 128, 129, 1000, 4096, 5000, 0} {
-		mcPipe(t, size, func(t *testing.T, client, server *memconn.Conn) {
-			want := mcBytes(10_000)
+		withPipe(t, size, func(t *testing.T, client, server *memconn.Conn) {
+			want := someBytes(10_000)
 			var wg sync.WaitGroup
 			for _, c := range []*memconn.Conn{client, server} {
 				wg.Go(func() {
@@ -57,13 +57,13 @@ func TestBytesArriveInOrderBothWays(t *testing.T) {
 }
 
 func TestPingPong(t *testing.T) {
-	mcPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
+	withPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
 		var wg sync.WaitGroup
 		wg.Go(func() { io.Copy(server, server) })
 		for i := range 1000 {
-			p := mcBytes(i)
-			mcWrite(t, client, p)
-			require.Equal(t, p, mcReadFull(t, client, len(p)))
+			p := someBytes(i)
+			mustWrite(t, client, p)
+			require.Equal(t, p, mustRead(t, client, len(p)))
 		}
 		require.NoError(t, client.CloseWrite())
 		wg.Wait()
@@ -71,12 +71,12 @@ func TestPingPong(t *testing.T) {
 }
 
 func TestReadWaitsForAWrite(t *testing.T) {
-	mcPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
+	withPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
 		p := make([]byte, 10)
-		read := mcStart(server.Read, p)
-		mcBlocked(t, read)
-		mcWrite(t, client, []byte("abc"))
-		n, err := mcReturned(t, read)
+		read := startCall(server.Read, p)
+		isBlocked(t, read)
+		mustWrite(t, client, []byte("abc"))
+		n, err := returned(t, read)
 		require.NoError(t, err)
 		require.Equal(t, "abc", string(p[:n]))
 	})
@@ -84,35 +84,35 @@ func TestReadWaitsForAWrite(t *testing.T) {
 
 func TestWriteWaitsWhileTheBufferIsFull(t *testing.T) {
 	for _, size := range []int{1, 100, 4096, 10_000} {
-		mcPipe(t, size, func(t *testing.T, client, server *memconn.Conn) {
-			want := mcBytes(size + 3)
-			mcWrite(t, client, want[:size])
-			write := mcStart(client.Write, want[size:])
-			got := mcReadFull(t, server, 1)
-			mcBlocked(t, write)
-			got = append(got, mcReadFull(t, server, 1)...)
-			mcBlocked(t, write)
-			got = append(got, mcReadFull(t, server, 1)...)
-			n, err := mcReturned(t, write)
+		withPipe(t, size, func(t *testing.T, client, server *memconn.Conn) {
+			want := someBytes(size + 3)
+			mustWrite(t, client, want[:size])
+			write := startCall(client.Write, want[size:])
+			got := mustRead(t, server, 1)
+			isBlocked(t, write)
+			got = append(got, mustRead(t, server, 1)...)
+			isBlocked(t, write)
+			got = append(got, mustRead(t, server, 1)...)
+			n, err := returned(t, write)
 			require.NoError(t, err)
 			require.Equal(t, 3, n)
-			require.Equal(t, want, append(got, mcReadFull(t, server, size)...))
+			require.Equal(t, want, append(got, mustRead(t, server, size)...))
 		})
 	}
 }
 
 func TestSizeNotPositiveIsTheDefault(t *testing.T) {
 	for _, size := range []int{0, -1} {
-		mcPipe(t, size, func(t *testing.T, client, _ *memconn.Conn) {
-			mcWrite(t, client, make([]byte, memconn.DefaultSize))
-			mcBlocked(t, mcStart(client.Write, []byte{1}))
+		withPipe(t, size, func(t *testing.T, client, _ *memconn.Conn) {
+			mustWrite(t, client, make([]byte, memconn.DefaultSize))
+			isBlocked(t, startCall(client.Write, []byte{1}))
 		})
 	}
 }
 
 func TestWritesOfManyGoroutinesAreNotInterleaved(t *testing.T) {
 	const writers, each, length = 8, 20, 300
-	mcPipe(t, 64, func(t *testing.T, client, server *memconn.Conn) {
+	withPipe(t, 64, func(t *testing.T, client, server *memconn.Conn) {
 		for i := range writers {
 			go func() {
 				p := bytes.Repeat([]byte{byte(i)}, length)
@@ -122,21 +122,21 @@ func TestWritesOfManyGoroutinesAreNotInterleaved(t *testing.T) {
 			}()
 		}
 		for range writers * each {
-			p := mcReadFull(t, server, length)
+			p := mustRead(t, server, length)
 			require.Equal(t, bytes.Repeat(p[:1], length), p)
 		}
 	})
 }
 
 func TestEveryWaitingReaderGetsItsPart(t *testing.T) {
-	mcPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
-		var reads []<-chan mcResult
+	withPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
+		var reads []<-chan ioResult
 		for range 3 {
-			reads = append(reads, mcStart(server.Read, make([]byte, 2)))
+			reads = append(reads, startCall(server.Read, make([]byte, 2)))
 		}
-		mcWrite(t, client, []byte("abcdef"))
+		mustWrite(t, client, []byte("abcdef"))
 		for _, r := range reads {
-			n, err := mcReturned(t, r)
+			n, err := returned(t, r)
 			require.NoError(t, err)
 			require.Equal(t, 2, n)
 		}
@@ -144,33 +144,33 @@ func TestEveryWaitingReaderGetsItsPart(t *testing.T) {
 }
 
 func TestNothingToReadIntoOrToWriteDoesNotWait(t *testing.T) {
-	mcPipe(t, 1, func(t *testing.T, client, server *memconn.Conn) {
-		mcWrite(t, client, []byte("a"))
-		n, err := mcReturned(t, mcStart(client.Write, nil))
+	withPipe(t, 1, func(t *testing.T, client, server *memconn.Conn) {
+		mustWrite(t, client, []byte("a"))
+		n, err := returned(t, startCall(client.Write, nil))
 		require.NoError(t, err)
 		require.Zero(t, n)
-		n, err = mcReturned(t, mcStart(client.Read, nil))
+		n, err = returned(t, startCall(client.Read, nil))
 		require.NoError(t, err)
 		require.Zero(t, n)
 	})
 }
 
 func TestWrittenBytesAreACopy(t *testing.T) {
-	mcPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
+	withPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
 		p := []byte("abc")
-		mcWrite(t, client, p)
+		mustWrite(t, client, p)
 		p[0] = 'x'
-		require.Equal(t, "abc", string(mcReadFull(t, server, 3)))
+		require.Equal(t, "abc", string(mustRead(t, server, 3)))
 	})
 }
 
 func TestNetBuffers(t *testing.T) {
-	mcPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
+	withPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
 		buffers := net.Buffers{[]byte("ab"), nil, []byte("cde")}
 		n, err := buffers.WriteTo(client)
 		require.NoError(t, err)
 		require.EqualValues(t, 5, n)
-		require.Equal(t, "abcde", string(mcReadFull(t, server, 5)))
+		require.Equal(t, "abcde", string(mustRead(t, server, 5)))
 	})
 }
 

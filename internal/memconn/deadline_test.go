@@ -11,9 +11,9 @@ import (
 	"github.com/warrenmq/warren/internal/memconn"
 )
 
-// mcSide is a way to be late: a Read with nothing to read, or a Write with no
+// lateSide is a way to be late: a Read with nothing to read, or a Write with no
 // room.
-type mcSide struct {
+type lateSide struct {
 	op   string
 	set  func(*memconn.Conn, time.Time) error
 	call func(*memconn.Conn) func([]byte) (int, error)
@@ -21,24 +21,24 @@ type mcSide struct {
 	free func(t *testing.T, peer *memconn.Conn)
 }
 
-// mcSides runs f with a client whose Read or Write waits.
-func mcSides(t *testing.T, f func(t *testing.T, side mcSide, client, server *memconn.Conn)) {
+// eachSide runs f with a client whose Read or Write waits.
+func eachSide(t *testing.T, f func(t *testing.T, side lateSide, client, server *memconn.Conn)) {
 	t.Helper()
-	sides := []mcSide{
+	sides := []lateSide{
 		{"read", (*memconn.Conn).SetReadDeadline,
 			func(c *memconn.Conn) func([]byte) (int, error) { return c.Read },
-			func(t *testing.T, peer *memconn.Conn) { mcWrite(t, peer, []byte("a")) }},
+			func(t *testing.T, peer *memconn.Conn) { mustWrite(t, peer, []byte("a")) }},
 		{"write", (*memconn.Conn).SetWriteDeadline,
 			func(c *memconn.Conn) func([]byte) (int, error) { return c.Write },
-			func(t *testing.T, peer *memconn.Conn) { mcReadFull(t, peer, 1) }},
+			func(t *testing.T, peer *memconn.Conn) { mustRead(t, peer, 1) }},
 	}
 	for _, side := range sides {
 		both := side
 		both.set = (*memconn.Conn).SetDeadline
-		for name, side := range map[string]mcSide{side.op: side, side.op + ", set for both": both} {
+		for name, side := range map[string]lateSide{side.op: side, side.op + ", set for both": both} {
 			t.Run(name, func(t *testing.T) {
-				mcPipe(t, 8, func(t *testing.T, client, server *memconn.Conn) {
-					mcWrite(t, client, make([]byte, 8))
+				withPipe(t, 8, func(t *testing.T, client, server *memconn.Conn) {
+					mustWrite(t, client, make([]byte, 8))
 					f(t, side, client, server)
 				})
 			})
@@ -46,80 +46,80 @@ func mcSides(t *testing.T, f func(t *testing.T, side mcSide, client, server *mem
 	}
 }
 
-func mcLate(t *testing.T, side mcSide, c net.Conn, call <-chan mcResult) {
+func isLate(t *testing.T, side lateSide, c net.Conn, call <-chan ioResult) {
 	t.Helper()
-	n, err := mcReturned(t, call)
+	n, err := returned(t, call)
 	require.Zero(t, n)
-	mcOpError(t, err, side.op, c, os.ErrDeadlineExceeded)
+	isOpError(t, err, side.op, c, os.ErrDeadlineExceeded)
 	require.True(t, err.(net.Error).Timeout())
 }
 
 func TestDeadlineInTheFuture(t *testing.T) {
-	mcSides(t, func(t *testing.T, side mcSide, client, server *memconn.Conn) {
+	eachSide(t, func(t *testing.T, side lateSide, client, server *memconn.Conn) {
 		for range 3 { // the timer is used again
 			require.NoError(t, side.set(client, time.Now().Add(time.Minute)))
-			calls := []<-chan mcResult{
-				mcStart(side.call(client), make([]byte, 1)),
-				mcStart(side.call(client), make([]byte, 1)),
+			calls := []<-chan ioResult{
+				startCall(side.call(client), make([]byte, 1)),
+				startCall(side.call(client), make([]byte, 1)),
 			}
 			time.Sleep(time.Minute - time.Nanosecond)
-			mcBlocked(t, calls[0])
-			mcBlocked(t, calls[1])
+			isBlocked(t, calls[0])
+			isBlocked(t, calls[1])
 			time.Sleep(time.Nanosecond)
-			mcLate(t, side, client, calls[0])
-			mcLate(t, side, client, calls[1])
-			mcLate(t, side, client, mcStart(side.call(client), make([]byte, 1)))
+			isLate(t, side, client, calls[0])
+			isLate(t, side, client, calls[1])
+			isLate(t, side, client, startCall(side.call(client), make([]byte, 1)))
 		}
 	})
 }
 
 func TestDeadlineInThePast(t *testing.T) {
-	mcSides(t, func(t *testing.T, side mcSide, client, server *memconn.Conn) {
-		call := mcStart(side.call(client), make([]byte, 1))
+	eachSide(t, func(t *testing.T, side lateSide, client, server *memconn.Conn) {
+		call := startCall(side.call(client), make([]byte, 1))
 		for _, at := range []time.Time{time.Now(), time.Now().Add(-time.Hour), time.Unix(1, 0)} {
 			require.NoError(t, side.set(client, at))
 			if call != nil {
-				mcLate(t, side, client, call)
+				isLate(t, side, client, call)
 				call = nil
 			}
-			mcLate(t, side, client, mcStart(side.call(client), make([]byte, 1)))
+			isLate(t, side, client, startCall(side.call(client), make([]byte, 1)))
 			require.NoError(t, side.set(client, time.Time{}))
 		}
 	})
 }
 
 func TestDeadlineComesBeforeWhatCouldBeDone(t *testing.T) {
-	mcSides(t, func(t *testing.T, side mcSide, client, server *memconn.Conn) {
+	eachSide(t, func(t *testing.T, side lateSide, client, server *memconn.Conn) {
 		side.free(t, server)
 		require.NoError(t, side.set(client, time.Now()))
-		mcLate(t, side, client, mcStart(side.call(client), make([]byte, 1)))
+		isLate(t, side, client, startCall(side.call(client), make([]byte, 1)))
 	})
 }
 
 func TestNoDeadlineAfterTheZeroTime(t *testing.T) {
-	mcSides(t, func(t *testing.T, side mcSide, client, server *memconn.Conn) {
+	eachSide(t, func(t *testing.T, side lateSide, client, server *memconn.Conn) {
 		require.NoError(t, side.set(client, time.Now().Add(time.Minute)))
-		call := mcStart(side.call(client), make([]byte, 1))
+		call := startCall(side.call(client), make([]byte, 1))
 		require.NoError(t, side.set(client, time.Time{}))
 		time.Sleep(time.Hour)
-		mcBlocked(t, call)
+		isBlocked(t, call)
 		side.free(t, server)
-		n, err := mcReturned(t, call)
+		n, err := returned(t, call)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
 	})
 }
 
 func TestAPassedDeadlineCanBeTakenBack(t *testing.T) {
-	mcSides(t, func(t *testing.T, side mcSide, client, server *memconn.Conn) {
+	eachSide(t, func(t *testing.T, side lateSide, client, server *memconn.Conn) {
 		for _, at := range []time.Time{{}, time.Now().Add(time.Hour)} {
 			require.NoError(t, side.set(client, time.Now()))
-			mcLate(t, side, client, mcStart(side.call(client), make([]byte, 1)))
+			isLate(t, side, client, startCall(side.call(client), make([]byte, 1)))
 			require.NoError(t, side.set(client, at))
-			call := mcStart(side.call(client), make([]byte, 1))
-			mcBlocked(t, call)
+			call := startCall(side.call(client), make([]byte, 1))
+			isBlocked(t, call)
 			side.free(t, server)
-			n, err := mcReturned(t, call)
+			n, err := returned(t, call)
 			require.NoError(t, err)
 			require.Equal(t, 1, n)
 		}
@@ -127,44 +127,44 @@ func TestAPassedDeadlineCanBeTakenBack(t *testing.T) {
 }
 
 func TestDeadlineChangedWhileWaiting(t *testing.T) {
-	mcSides(t, func(t *testing.T, side mcSide, client, server *memconn.Conn) {
+	eachSide(t, func(t *testing.T, side lateSide, client, server *memconn.Conn) {
 		start := time.Now()
 		require.NoError(t, side.set(client, start.Add(time.Minute)))
-		call := mcStart(side.call(client), make([]byte, 1))
+		call := startCall(side.call(client), make([]byte, 1))
 		for i := range 10 { // later and later, as heartbeats have it
 			time.Sleep(30 * time.Second)
-			mcBlocked(t, call)
+			isBlocked(t, call)
 			require.NoError(t, side.set(client, time.Now().Add(time.Minute+time.Duration(i))))
 		}
 		require.NoError(t, side.set(client, time.Now().Add(time.Second))) // sooner
 		time.Sleep(time.Second)
-		mcLate(t, side, client, call)
+		isLate(t, side, client, call)
 	})
 }
 
 func TestDeadlineWithoutMonotonicClock(t *testing.T) {
-	mcSides(t, func(t *testing.T, side mcSide, client, server *memconn.Conn) {
+	eachSide(t, func(t *testing.T, side lateSide, client, server *memconn.Conn) {
 		require.NoError(t, side.set(client, time.Now().Add(time.Minute).Round(0)))
-		call := mcStart(side.call(client), make([]byte, 1))
+		call := startCall(side.call(client), make([]byte, 1))
 		time.Sleep(time.Minute)
-		mcLate(t, side, client, call)
+		isLate(t, side, client, call)
 	})
 }
 
 func TestDeadlineTooFarForADuration(t *testing.T) {
-	mcSides(t, func(t *testing.T, side mcSide, client, server *memconn.Conn) {
+	eachSide(t, func(t *testing.T, side lateSide, client, server *memconn.Conn) {
 		require.NoError(t, side.set(client, time.Now().AddDate(5000, 0, 0)))
-		call := mcStart(side.call(client), make([]byte, 1))
+		call := startCall(side.call(client), make([]byte, 1))
 		time.Sleep(24 * time.Hour)
-		mcBlocked(t, call)
+		isBlocked(t, call)
 		side.free(t, server)
-		_, err := mcReturned(t, call)
+		_, err := returned(t, call)
 		require.NoError(t, err)
 	})
 }
 
 func TestADeadlineIsForItsEndAndDirectionOnly(t *testing.T) {
-	mcSides(t, func(t *testing.T, side mcSide, client, server *memconn.Conn) {
+	eachSide(t, func(t *testing.T, side lateSide, client, server *memconn.Conn) {
 		require.NoError(t, client.SetDeadline(time.Time{}))
 		other, peer := client.SetWriteDeadline, server.SetWriteDeadline
 		if side.op == "write" {
@@ -172,32 +172,32 @@ func TestADeadlineIsForItsEndAndDirectionOnly(t *testing.T) {
 		}
 		require.NoError(t, other(time.Now()))
 		require.NoError(t, peer(time.Time{}))
-		call := mcStart(side.call(client), make([]byte, 1))
-		mcBlocked(t, call)
+		call := startCall(side.call(client), make([]byte, 1))
+		isBlocked(t, call)
 		require.NoError(t, server.SetDeadline(time.Now()))
-		mcBlocked(t, call)
+		isBlocked(t, call)
 		require.NoError(t, server.SetDeadline(time.Time{}))
 		side.free(t, server)
-		_, err := mcReturned(t, call)
+		_, err := returned(t, call)
 		require.NoError(t, err)
 	})
 }
 
 func TestALateWriteSaysHowMuchIsInTheBuffer(t *testing.T) {
-	mcPipe(t, 8, func(t *testing.T, client, server *memconn.Conn) {
+	withPipe(t, 8, func(t *testing.T, client, server *memconn.Conn) {
 		require.NoError(t, client.SetWriteDeadline(time.Now().Add(time.Second)))
 		n, err := client.Write([]byte("0123456789"))
 		require.Equal(t, 8, n)
-		mcOpError(t, err, "write", client, os.ErrDeadlineExceeded)
-		require.Equal(t, "01234567", string(mcReadFull(t, server, 8)))
+		isOpError(t, err, "write", client, os.ErrDeadlineExceeded)
+		require.Equal(t, "01234567", string(mustRead(t, server, 8)))
 		require.NoError(t, client.SetWriteDeadline(time.Time{}))
-		mcWrite(t, client, []byte("89"))
-		require.Equal(t, "89", string(mcReadFull(t, server, 2)))
+		mustWrite(t, client, []byte("89"))
+		require.Equal(t, "89", string(mustRead(t, server, 2)))
 	})
 }
 
 func TestTimersRunOnlyForADeadlineInTheFuture(t *testing.T) {
-	mcPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
+	withPipe(t, 0, func(t *testing.T, client, server *memconn.Conn) {
 		set := func(left time.Duration) {
 			require.NoError(t, client.SetDeadline(time.Now().Add(left)))
 		}
@@ -226,15 +226,15 @@ func TestTimersRunOnlyForADeadlineInTheFuture(t *testing.T) {
 }
 
 func TestATimerThatComesLateIsOfNoConsequence(t *testing.T) {
-	mcSides(t, func(t *testing.T, side mcSide, client, server *memconn.Conn) {
-		call := mcStart(side.call(client), make([]byte, 1))
+	eachSide(t, func(t *testing.T, side lateSide, client, server *memconn.Conn) {
+		call := startCall(side.call(client), make([]byte, 1))
 		for _, at := range []time.Time{time.Now().Add(time.Minute), {}} {
 			require.NoError(t, side.set(client, at))
 			memconn.LateTimers(client)
-			mcBlocked(t, call)
+			isBlocked(t, call)
 		}
 		side.free(t, server)
-		_, err := mcReturned(t, call)
+		_, err := returned(t, call)
 		require.NoError(t, err)
 	})
 }

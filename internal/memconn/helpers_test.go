@@ -11,9 +11,9 @@ import (
 	"github.com/warrenmq/warren/internal/memconn"
 )
 
-// mcPipe runs f in a bubble, with both ends of a connection, which f may
+// withPipe runs f in a bubble, with both ends of a connection, which f may
 // leave open.
-func mcPipe(t *testing.T, size int, f func(t *testing.T, client, server *memconn.Conn)) {
+func withPipe(t *testing.T, size int, f func(t *testing.T, client, server *memconn.Conn)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		client, server := memconn.Pipe(size)
@@ -23,25 +23,25 @@ func mcPipe(t *testing.T, size int, f func(t *testing.T, client, server *memconn
 	})
 }
 
-// mcResult is what a Read or a Write returned.
-type mcResult struct {
+// ioResult is what a Read or a Write returned.
+type ioResult struct {
 	n   int
 	err error
 }
 
-// mcStart calls Read or Write in a goroutine and waits until all that is left
+// startCall calls Read or Write in a goroutine and waits until all that is left
 // to do waits for something. The result is there, or it will come.
-func mcStart(call func([]byte) (int, error), p []byte) <-chan mcResult {
-	done := make(chan mcResult, 1)
+func startCall(call func([]byte) (int, error), p []byte) <-chan ioResult {
+	done := make(chan ioResult, 1)
 	go func() {
 		n, err := call(p)
-		done <- mcResult{n, err}
+		done <- ioResult{n, err}
 	}()
 	synctest.Wait()
 	return done
 }
 
-func mcBlocked(t *testing.T, done <-chan mcResult) {
+func isBlocked(t *testing.T, done <-chan ioResult) {
 	t.Helper()
 	synctest.Wait()
 	select {
@@ -51,8 +51,8 @@ func mcBlocked(t *testing.T, done <-chan mcResult) {
 	}
 }
 
-// mcReturned is the result of a call that must be through by now.
-func mcReturned(t *testing.T, done <-chan mcResult) (int, error) {
+// returned is the result of a call that must be through by now.
+func returned(t *testing.T, done <-chan ioResult) (int, error) {
 	t.Helper()
 	synctest.Wait()
 	select {
@@ -64,14 +64,14 @@ func mcReturned(t *testing.T, done <-chan mcResult) (int, error) {
 	}
 }
 
-func mcWrite(t *testing.T, c net.Conn, p []byte) {
+func mustWrite(t *testing.T, c net.Conn, p []byte) {
 	t.Helper()
 	n, err := c.Write(p)
 	require.NoError(t, err)
 	require.Equal(t, len(p), n)
 }
 
-func mcReadFull(t *testing.T, c net.Conn, n int) []byte {
+func mustRead(t *testing.T, c net.Conn, n int) []byte {
 	t.Helper()
 	p := make([]byte, n)
 	_, err := io.ReadFull(c, p)
@@ -79,15 +79,15 @@ func mcReadFull(t *testing.T, c net.Conn, n int) []byte {
 	return p
 }
 
-// mcOpError requires a net.OpError of c's around the cause.
-func mcOpError(t *testing.T, err error, op string, c net.Conn, cause error) {
+// isOpError requires a net.OpError of c's around the cause.
+func isOpError(t *testing.T, err error, op string, c net.Conn, cause error) {
 	t.Helper()
 	require.IsType(t, (*net.OpError)(nil), err)
 	require.Equal(t, &net.OpError{Op: op, Net: "mem", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: cause}, err)
 }
 
-// mcBytes are n bytes of which no 251 in a row repeat.
-func mcBytes(n int) []byte {
+// someBytes are n bytes of which no 251 in a row repeat.
+func someBytes(n int) []byte {
 	p := make([]byte, n)
 	for i := range p {
 		p[i] = byte(i % 251)

@@ -15,23 +15,23 @@ import (
 	"github.com/warrenmq/warren/internal/memconn"
 )
 
-type mcDialled struct {
+type dialled struct {
 	conn net.Conn
 	err  error
 }
 
-// mcGo is mcStart for Accept and Dial.
-func mcGo(call func() (net.Conn, error)) <-chan mcDialled {
-	done := make(chan mcDialled, 1)
+// startConnecting is startCall for Accept and Dial.
+func startConnecting(call func() (net.Conn, error)) <-chan dialled {
+	done := make(chan dialled, 1)
 	go func() {
 		c, err := call()
-		done <- mcDialled{c, err}
+		done <- dialled{c, err}
 	}()
 	synctest.Wait()
 	return done
 }
 
-func mcNow(t *testing.T, done <-chan mcDialled) (net.Conn, error) {
+func connected(t *testing.T, done <-chan dialled) (net.Conn, error) {
 	t.Helper()
 	synctest.Wait()
 	require.Len(t, done, 1, "must not wait")
@@ -39,13 +39,13 @@ func mcNow(t *testing.T, done <-chan mcDialled) (net.Conn, error) {
 	return d.conn, d.err
 }
 
-func mcListenerError(t *testing.T, err error, op string, l net.Listener, cause error) {
+func isListenerError(t *testing.T, err error, op string, l net.Listener, cause error) {
 	t.Helper()
 	require.Equal(t, &net.OpError{Op: op, Net: "mem", Addr: l.Addr(), Err: cause}, err)
 }
 
-// mcFill dials until the backlog has no more room.
-func mcFill(t *testing.T, l *memconn.Listener) []net.Conn {
+// fillBacklog dials until the backlog has no more room.
+func fillBacklog(t *testing.T, l *memconn.Listener) []net.Conn {
 	t.Helper()
 	var clients []net.Conn
 	for range 16 {
@@ -61,17 +61,17 @@ func TestDialAndAccept(t *testing.T) {
 		l := memconn.Listen("broker")
 		require.Equal(t, "mem", l.Addr().Network())
 		require.Equal(t, "broker", l.Addr().String())
-		accept := mcGo(l.Accept)
+		accept := startConnecting(l.Accept)
 		require.Empty(t, accept, "nobody has dialled")
 
 		client, err := l.Dial(t.Context())
 		require.NoError(t, err)
-		server, err := mcNow(t, accept)
+		server, err := connected(t, accept)
 		require.NoError(t, err)
-		mcWrite(t, client, []byte("ping"))
-		require.Equal(t, "ping", string(mcReadFull(t, server, 4)))
-		mcWrite(t, server, []byte("pong"))
-		require.Equal(t, "pong", string(mcReadFull(t, client, 4)))
+		mustWrite(t, client, []byte("ping"))
+		require.Equal(t, "ping", string(mustRead(t, server, 4)))
+		mustWrite(t, server, []byte("pong"))
+		require.Equal(t, "pong", string(mustRead(t, client, 4)))
 
 		require.Equal(t, "broker#1", client.LocalAddr().String())
 		require.Equal(t, l.Addr(), client.RemoteAddr())
@@ -86,7 +86,7 @@ func TestDialAndAccept(t *testing.T) {
 func TestConnectionsAreAcceptedInTheOrderOfTheDials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := memconn.Listen("broker")
-		for _, client := range mcFill(t, l) {
+		for _, client := range fillBacklog(t, l) {
 			server, err := l.Accept()
 			require.NoError(t, err)
 			require.Equal(t, client.LocalAddr(), server.RemoteAddr())
@@ -97,12 +97,12 @@ func TestConnectionsAreAcceptedInTheOrderOfTheDials(t *testing.T) {
 func TestDialWaitsForAPlaceInTheBacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := memconn.Listen("broker")
-		mcFill(t, l)
-		dial := mcGo(func() (net.Conn, error) { return l.Dial(t.Context()) })
+		fillBacklog(t, l)
+		dial := startConnecting(func() (net.Conn, error) { return l.Dial(t.Context()) })
 		require.Empty(t, dial)
 		_, err := l.Accept()
 		require.NoError(t, err)
-		_, err = mcNow(t, dial)
+		_, err = connected(t, dial)
 		require.NoError(t, err)
 	})
 }
@@ -113,15 +113,15 @@ func TestDialEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, err := l.Dial(ctx)
-		mcListenerError(t, err, "dial", l, context.Canceled)
+		isListenerError(t, err, "dial", l, context.Canceled)
 
-		mcFill(t, l)
+		fillBacklog(t, l)
 		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
 		c, err := l.Dial(ctx)
 		require.Nil(t, c)
-		mcListenerError(t, err, "dial", l, context.DeadlineExceeded)
+		isListenerError(t, err, "dial", l, context.DeadlineExceeded)
 		require.True(t, err.(net.Error).Timeout())
 		require.Equal(t, time.Second, time.Since(start))
 	})
@@ -134,33 +134,33 @@ func TestCloseOfTheListener(t *testing.T) {
 		require.NoError(t, err)
 		server, err := l.Accept()
 		require.NoError(t, err)
-		accepts := []<-chan mcDialled{mcGo(l.Accept), mcGo(l.Accept)}
+		accepts := []<-chan dialled{startConnecting(l.Accept), startConnecting(l.Accept)}
 		require.NoError(t, l.Close())
 		require.NoError(t, l.Close())
 
 		for _, a := range accepts {
-			c, err := mcNow(t, a)
+			c, err := connected(t, a)
 			require.Nil(t, c)
-			mcListenerError(t, err, "accept", l, net.ErrClosed)
+			isListenerError(t, err, "accept", l, net.ErrClosed)
 		}
 		_, err = l.Accept()
-		mcListenerError(t, err, "accept", l, net.ErrClosed)
+		isListenerError(t, err, "accept", l, net.ErrClosed)
 		_, err = l.Dial(t.Context())
-		mcListenerError(t, err, "dial", l, net.ErrClosed)
+		isListenerError(t, err, "dial", l, net.ErrClosed)
 
-		mcWrite(t, client, []byte("still"))
-		require.Equal(t, "still", string(mcReadFull(t, server, 5)))
+		mustWrite(t, client, []byte("still"))
+		require.Equal(t, "still", string(mustRead(t, server, 5)))
 	})
 }
 
 func TestCloseOfTheListenerHangsUpOnTheBacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := memconn.Listen("broker")
-		clients := mcFill(t, l)
-		dial := mcGo(func() (net.Conn, error) { return l.Dial(t.Context()) })
+		clients := fillBacklog(t, l)
+		dial := startConnecting(func() (net.Conn, error) { return l.Dial(t.Context()) })
 		require.NoError(t, l.Close())
-		_, err := mcNow(t, dial)
-		mcListenerError(t, err, "dial", l, net.ErrClosed)
+		_, err := connected(t, dial)
+		isListenerError(t, err, "dial", l, net.ErrClosed)
 		for _, c := range clients {
 			_, err := c.Read(make([]byte, 1))
 			require.Equal(t, io.EOF, err)

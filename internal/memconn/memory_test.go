@@ -13,28 +13,28 @@ func TestAnIdlePairIsSmall(t *testing.T) {
 	const pairs = 500
 	conns := make([]*memconn.Conn, 0, 2*pairs)
 	p := make([]byte, 16<<10)
-	before := mcHeap()
+	before := heapInUse()
 	for range pairs {
 		client, server := memconn.Pipe(0)
 		conns = append(conns, client, server)
 	}
-	require.Less(t, (mcHeap()-before)/pairs, int64(1100), "new")
+	require.Less(t, (heapInUse()-before)/pairs, int64(1100), "new")
 
 	for i := range conns {
-		mcWrite(t, conns[i], p)
-		copy(p, mcReadFull(t, conns[i^1], len(p)))
+		mustWrite(t, conns[i], p)
+		copy(p, mustRead(t, conns[i^1], len(p)))
 	}
-	require.Less(t, (mcHeap()-before)/pairs, int64(1300), "after a burst")
+	require.Less(t, (heapInUse()-before)/pairs, int64(1300), "after a burst")
 
 	for i := 0; i < len(conns); i += 2 {
-		mcWrite(t, conns[i], p)
+		mustWrite(t, conns[i], p)
 		conns[i+1].Close()
 	}
-	require.Less(t, (mcHeap()-before)/pairs, int64(1300), "closed with something unread")
+	require.Less(t, (heapInUse()-before)/pairs, int64(1300), "closed with something unread")
 	runtime.KeepAlive(conns)
 }
 
-func mcHeap() int64 {
+func heapInUse() int64 {
 	for range 3 {
 		runtime.GC()
 	}

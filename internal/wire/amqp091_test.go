@@ -14,16 +14,16 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// wrPeer is a server by script for amqp091-go: it expects methods and answers
+// peer is a server by script for amqp091-go: it expects methods and answers
 // them.
-type wrPeer struct {
+type peer struct {
 	t      *testing.T
 	conn   net.Conn
 	frames *wire.FrameReader
 	dec    wire.Decoder
 }
 
-func (p *wrPeer) next(want wire.FrameType) wire.Frame {
+func (p *peer) next(want wire.FrameType) wire.Frame {
 	f, err := p.frames.Next()
 	require.NoError(p.t, err)
 	require.Equal(p.t, want, f.Type)
@@ -31,7 +31,7 @@ func (p *wrPeer) next(want wire.FrameType) wire.Frame {
 }
 
 // expect reads a method of the given id, and writes the answers, if any.
-func (p *wrPeer) expect(id wire.MethodID, answers ...wire.Method) wire.Method {
+func (p *peer) expect(id wire.MethodID, answers ...wire.Method) wire.Method {
 	f := p.next(wire.FrameMethod)
 	m, err := p.dec.Parse(f.Payload)
 	require.NoError(p.t, err)
@@ -49,13 +49,13 @@ func (p *wrPeer) expect(id wire.MethodID, answers ...wire.Method) wire.Method {
 	return m
 }
 
-func (p *wrPeer) write(b []byte) {
+func (p *peer) write(b []byte) {
 	_, err := p.conn.Write(b)
 	require.NoError(p.t, err)
 }
 
 // content reads the content of a message.
-func (p *wrPeer) content() (raw wire.RawProperties, props wire.Properties, body []byte) {
+func (p *peer) content() (raw wire.RawProperties, props wire.Properties, body []byte) {
 	h, err := wire.ParseContentHeader(p.next(wire.FrameHeader).Payload)
 	require.NoError(p.t, err)
 	raw = append(raw, h.Properties...)
@@ -67,7 +67,7 @@ func (p *wrPeer) content() (raw wire.RawProperties, props wire.Properties, body 
 }
 
 // handshake opens a connection and a channel, with as small frames as can be.
-func (p *wrPeer) handshake() *wire.ConnectionStartOk {
+func (p *peer) handshake() *wire.ConnectionStartOk {
 	header := make([]byte, len(wire.ProtocolHeader))
 	_, err := io.ReadFull(p.conn, header)
 	require.NoError(p.t, err)
@@ -83,11 +83,11 @@ func (p *wrPeer) handshake() *wire.ConnectionStartOk {
 	return startOk
 }
 
-// wrDial runs a client and a scripted server over a pipe.
-func wrDial(t *testing.T, client func(*testing.T, *amqp.Connection, *amqp.Channel), server func(*testing.T, *wrPeer)) {
+// dialPeer runs a client and a scripted server over a pipe.
+func dialPeer(t *testing.T, client func(*testing.T, *amqp.Connection, *amqp.Channel), server func(*testing.T, *peer)) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
-		p := &wrPeer{t: t, conn: ours, frames: wire.NewFrameReader(ours, make([]byte, 512))}
+		p := &peer{t: t, conn: ours, frames: wire.NewFrameReader(ours, make([]byte, 512))}
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -99,7 +99,7 @@ func wrDial(t *testing.T, client func(*testing.T, *amqp.Connection, *amqp.Channe
 			SASL:       []amqp.Authentication{&amqp.PlainAuth{Username: "user", Password: "secret"}},
 			Vhost:      "/",
 			Locale:     "en_US",
-			Properties: maps.Clone(wrTable091), // the client adds to it
+			Properties: maps.Clone(clientTable), // the client adds to it
 		})
 		require.NoError(t, err)
 		ch, err := conn.Channel()
@@ -112,13 +112,13 @@ func wrDial(t *testing.T, client func(*testing.T, *amqp.Connection, *amqp.Channe
 
 // The same table with all types that both know, in theirs and in ours.
 var (
-	wrTable091 = amqp.Table{
+	clientTable = amqp.Table{
 		"nil": nil, "bool": true, "int8": int8(-1), "uint8": uint8(200), "int16": int16(-300), "uint16": uint16(60000),
 		"int32": int32(-70000), "uint32": uint32(4000000000), "int64": int64(-1 << 40), "float32": float32(1.5), "float64": 2.5,
 		"decimal": amqp.Decimal{Scale: 2, Value: 314}, "string": "text", "bytes": []byte("bytes"), "time": time.Unix(1700000000, 0),
 		"array": []any{int32(1), "two", []any{true}}, "table": amqp.Table{"inner": amqp.Table{"k": "v"}},
 	}
-	wrTable = wire.Table{
+	wantTable = wire.Table{
 		"nil": nil, "bool": true, "int8": int8(-1), "uint8": uint8(200), "int16": int16(-300), "uint16": uint16(60000),
 		"int32": int32(-70000), "uint32": uint32(4000000000), "int64": int64(-1 << 40), "float32": float32(1.5), "float64": 2.5,
 		"decimal": wire.Decimal{Scale: 2, Value: 314}, "string": "text", "bytes": []byte("bytes"), "time": time.Unix(1700000000, 0).UTC(),
@@ -127,21 +127,21 @@ var (
 )
 
 func TestAMQP091GoHandshake(t *testing.T) {
-	wrDial(t, func(t *testing.T, conn *amqp.Connection, _ *amqp.Channel) {
+	dialPeer(t, func(t *testing.T, conn *amqp.Connection, _ *amqp.Channel) {
 		require.Equal(t, amqp.Table{"product": "wire"}, conn.Properties)
 		require.Equal(t, 4096, conn.Config.FrameSize)
-	}, func(t *testing.T, p *wrPeer) {
+	}, func(t *testing.T, p *peer) {
 		ok := p.handshake()
 		require.Equal(t, "PLAIN", ok.Mechanism)
 		require.Equal(t, "\x00user\x00secret", ok.Response)
-		for key, want := range wrTable {
+		for key, want := range wantTable {
 			require.Equal(t, want, ok.ClientProperties[key], key)
 		}
 	})
 }
 
 func TestAMQP091GoDeclares(t *testing.T) {
-	wrDial(t, func(t *testing.T, _ *amqp.Connection, ch *amqp.Channel) {
+	dialPeer(t, func(t *testing.T, _ *amqp.Connection, ch *amqp.Channel) {
 		require.NoError(t, ch.ExchangeDeclare("x", "topic", true, false, true, false, nil))
 		q, err := ch.QueueDeclare("q", true, false, true, false, amqp.Table{"x-max-length": 10})
 		require.NoError(t, err)
@@ -151,7 +151,7 @@ func TestAMQP091GoDeclares(t *testing.T) {
 		require.NoError(t, ch.Confirm(false))
 		_, err = ch.QueueDelete("q", true, false, false)
 		require.ErrorContains(t, err, "PRECONDITION_FAILED - queue 'q' in vhost '/' in use")
-	}, func(t *testing.T, p *wrPeer) {
+	}, func(t *testing.T, p *peer) {
 		p.handshake()
 		require.Equal(t, &wire.ExchangeDeclare{Exchange: "x", Type: "topic", Durable: true, Internal: true},
 			p.expect(wire.ExchangeDeclareID, &wire.ExchangeDeclareOk{}))
@@ -173,11 +173,11 @@ func TestAMQP091GoMessages(t *testing.T) {
 		body[i] = byte(i)
 	}
 	sent := amqp.Publishing{
-		Headers: wrTable091, ContentType: "ct", ContentEncoding: "ce", DeliveryMode: 2, Priority: 9, CorrelationId: "c",
+		Headers: clientTable, ContentType: "ct", ContentEncoding: "ce", DeliveryMode: 2, Priority: 9, CorrelationId: "c",
 		ReplyTo: "r", Expiration: "1000", MessageId: "m", Timestamp: time.Unix(1700000000, 0), Type: "t", UserId: "u", AppId: "a",
 		Body: body,
 	}
-	wrDial(t, func(t *testing.T, _ *amqp.Connection, ch *amqp.Channel) {
+	dialPeer(t, func(t *testing.T, _ *amqp.Connection, ch *amqp.Channel) {
 		require.NoError(t, ch.PublishWithContext(t.Context(), "x", "key", true, false, sent))
 		deliveries, err := ch.Consume("q", "tag", false, true, false, false, amqp.Table{"x-priority": int64(3)})
 		require.NoError(t, err)
@@ -198,12 +198,12 @@ func TestAMQP091GoMessages(t *testing.T) {
 		_, ok, err = ch.Get("q", true)
 		require.NoError(t, err)
 		require.False(t, ok)
-	}, func(t *testing.T, p *wrPeer) {
+	}, func(t *testing.T, p *peer) {
 		p.handshake()
 		require.Equal(t, &wire.BasicPublish{Exchange: []byte("x"), RoutingKey: []byte("key"), Mandatory: true}, p.expect(wire.BasicPublishID))
 		raw, props, got := p.content()
 		require.Equal(t, wire.Properties{
-			Headers: wrTable, ContentType: "ct", ContentEncoding: "ce", DeliveryMode: 2, Priority: 9, CorrelationId: "c",
+			Headers: wantTable, ContentType: "ct", ContentEncoding: "ce", DeliveryMode: 2, Priority: 9, CorrelationId: "c",
 			ReplyTo: "r", Expiration: "1000", MessageId: "m", Timestamp: time.Unix(1700000000, 0).UTC(), Type: "t", UserId: "u", AppId: "a",
 		}, props)
 		require.Equal(t, body, got)

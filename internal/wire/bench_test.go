@@ -9,14 +9,14 @@ import (
 )
 
 var (
-	wrProps  = (&wire.Properties{ContentType: "application/json", DeliveryMode: 2, CorrelationId: "4711", ReplyTo: "amq.direct.reply-to"}).Append(nil)
-	wrBody16 = make([]byte, 16)
+	benchProperties = (&wire.Properties{ContentType: "application/json", DeliveryMode: 2, CorrelationId: "4711", ReplyTo: "amq.direct.reply-to"}).Append(nil)
+	body16          = make([]byte, 16)
 
-	wrExchange, wrKey, wrTag = "orders", "order.created.in.some.country.of.the.north", "amq.ctag-0123456789abcdefghijkl"
+	exchangeName, routingKey, consumerTag = "orders", "order.created.in.some.country.of.the.north", "amq.ctag-0123456789abcdefghijkl"
 )
 
-// wrReadPublish reads the three frames of a message as a server does.
-func wrReadPublish(d *wire.Decoder, b []byte) (*wire.BasicPublish, wire.ContentHeader, []byte) {
+// readPublish reads the three frames of a message as a server does.
+func readPublish(d *wire.Decoder, b []byte) (*wire.BasicPublish, wire.ContentHeader, []byte) {
 	method, n, _ := wire.ParseFrame(b, 131072)
 	header, m, _ := wire.ParseFrame(b[n:], 131072)
 	body, _, _ := wire.ParseFrame(b[n+m:], 131072)
@@ -31,27 +31,27 @@ func wrReadPublish(d *wire.Decoder, b []byte) (*wire.BasicPublish, wire.ContentH
 	return publish.(*wire.BasicPublish), h, body.Payload
 }
 
-func wrWriteDeliver(b []byte, tag uint64) []byte {
+func appendDeliver(b []byte, tag uint64) []byte {
 	return wire.AppendDeliver(b, 1, &wire.BasicDeliver{
-		ConsumerTag: []byte(wrTag),
+		ConsumerTag: []byte(consumerTag),
 		DeliveryTag: tag,
-		Exchange:    []byte(wrExchange),
-		RoutingKey:  []byte(wrKey),
-	}, wrProps, wrBody16, 131072)
+		Exchange:    []byte(exchangeName),
+		RoutingKey:  []byte(routingKey),
+	}, benchProperties, body16, 131072)
 }
 
-func wrPublish() []byte {
-	return wire.AppendPublish(nil, 1, &wire.BasicPublish{Exchange: []byte(wrExchange), RoutingKey: []byte(wrKey)}, wrProps, wrBody16, 131072)
+func publishOctets() []byte {
+	return wire.AppendPublish(nil, 1, &wire.BasicPublish{Exchange: []byte(exchangeName), RoutingKey: []byte(routingKey)}, benchProperties, body16, 131072)
 }
 
 func TestAMessageIsReadAndWrittenWithoutAllocation(t *testing.T) {
 	var d wire.Decoder
-	in, out := wrPublish(), make([]byte, 0, 4096)
+	in, out := publishOctets(), make([]byte, 0, 4096)
 	for name, f := range map[string]func(){
-		"publish": func() { wrReadPublish(&d, in) },
-		"deliver": func() { out = wrWriteDeliver(out[:0], 1) },
+		"publish": func() { readPublish(&d, in) },
+		"deliver": func() { out = appendDeliver(out[:0], 1) },
 		"reply-to": func() {
-			_, h, _ := wrReadPublish(&d, in)
+			_, h, _ := readPublish(&d, in)
 			out = h.Properties.AppendWith(out[:0], wire.ReplyTo, []byte("amq.direct.reply-to.0123456789abcdefghijkl"))
 		},
 		"confirm": func() {
@@ -77,22 +77,22 @@ func TestAMessageIsReadAndWrittenWithoutAllocation(t *testing.T) {
 
 func BenchmarkReadPublish(b *testing.B) {
 	var d wire.Decoder
-	in := wrPublish()
+	in := publishOctets()
 	b.ReportAllocs()
 	b.SetBytes(int64(len(in)))
 	for b.Loop() {
-		wrReadPublish(&d, in)
+		readPublish(&d, in)
 	}
 }
 
 func BenchmarkAppendDeliver(b *testing.B) {
 	var tag uint64
-	out := wrWriteDeliver(nil, tag)
+	out := appendDeliver(nil, tag)
 	b.ReportAllocs()
 	b.SetBytes(int64(len(out)))
 	for b.Loop() {
 		tag++
-		out = wrWriteDeliver(out[:0], tag)
+		out = appendDeliver(out[:0], tag)
 	}
 }
 
@@ -101,7 +101,7 @@ func BenchmarkReplaceReplyTo(b *testing.B) {
 	address := []byte("amq.direct.reply-to.0123456789abcdefghijkl")
 	b.ReportAllocs()
 	for b.Loop() {
-		out = wire.RawProperties(wrProps).AppendWith(out[:0], wire.ReplyTo, address)
+		out = wire.RawProperties(benchProperties).AppendWith(out[:0], wire.ReplyTo, address)
 	}
 }
 

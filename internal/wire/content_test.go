@@ -15,9 +15,9 @@ func TestContentHeadersOnTheWire(t *testing.T) {
 		octets string
 	}{
 		{wire.ContentHeader{Properties: wire.RawProperties{0, 0}}, "003c 0000 0000000000000000 0000"},
-		{wire.ContentHeader{BodySize: 1<<40 + 2, Properties: wrOctets("1000 02")}, "003c 0000 0000010000000002 1000 02"},
+		{wire.ContentHeader{BodySize: 1<<40 + 2, Properties: parseOctets("1000 02")}, "003c 0000 0000010000000002 1000 02"},
 	} {
-		octets := wrOctets(c.octets)
+		octets := parseOctets(c.octets)
 		require.Equal(t, append([]byte("-"), octets...), c.header.Append([]byte("-")))
 		h, err := wire.ParseContentHeader(octets)
 		require.NoError(t, err)
@@ -29,7 +29,7 @@ func TestContentHeadersOnTheWire(t *testing.T) {
 		_, err = wire.ParseContentHeader(append(octets, 0))
 		require.Equal(t, wire.ErrTrailing, err)
 	}
-	require.Equal(t, wrOctets("003c 0000 0000000000000007 0000"), wire.ContentHeader{BodySize: 7}.Append(nil),
+	require.Equal(t, parseOctets("003c 0000 0000000000000007 0000"), wire.ContentHeader{BodySize: 7}.Append(nil),
 		"nil properties have no property set")
 }
 
@@ -40,14 +40,14 @@ func TestBadContentHeaders(t *testing.T) {
 		"003c 0000 0000000000000000 0001":                   wire.ErrPropertyFlags,
 		"003c 0000 0000000000000000 2000 00000003 01'a''?'": wire.TagError('?'),
 	} {
-		_, err := wire.ParseContentHeader(wrOctets(octets))
+		_, err := wire.ParseContentHeader(parseOctets(octets))
 		require.Equal(t, want, err, octets)
 	}
 	require.EqualError(t, wire.ClassError(50), "wire: content header of class 50")
 }
 
 func TestMethodsWithContentAsFrames(t *testing.T) {
-	props := wire.RawProperties(wrOctets("1000 02"))
+	props := wire.RawProperties(parseOctets("1000 02"))
 	body := []byte("hello")
 	content := "02 0007 0000000f 003c 0000 0000000000000005 1000 02 ce 03 0007 00000005 'hello' ce"
 	for name, c := range map[string]struct {
@@ -71,7 +71,7 @@ func TestMethodsWithContentAsFrames(t *testing.T) {
 			"01 0007 00000012 003c 0032 0138 08'NO_ROUTE' 00 01'k' ce",
 		},
 	} {
-		require.Equal(t, wrOctets("'-'"+c.method+content), c.appended, name)
+		require.Equal(t, parseOctets("'-'"+c.method+content), c.appended, name)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestBodiesAreSplitAtFrameMax(t *testing.T) {
 
 func TestContentGrowsABufferByWhatItNeeds(t *testing.T) {
 	for _, size := range []int{0, 1, 4088, 4089, 100000} {
-		for _, props := range []wire.RawProperties{nil, wrOctets("1000 02")} {
+		for _, props := range []wire.RawProperties{nil, parseOctets("1000 02")} {
 			want := wire.AppendContent(nil, 1, props, make([]byte, size), 4096)
 			exact := make([]byte, 0, len(want))
 			got := wire.AppendContent(exact, 1, props, make([]byte, size), 4096)

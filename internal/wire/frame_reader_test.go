@@ -11,13 +11,13 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// wrBody is a body frame with a payload of n octets, which are the channel's
+// bodyFrame is a body frame with a payload of n octets, which are the channel's
 // number.
-func wrBody(channel uint16, n int) wire.Frame {
+func bodyFrame(channel uint16, n int) wire.Frame {
 	return wire.Frame{Type: wire.FrameBody, Channel: channel, Payload: bytes.Repeat([]byte{byte(channel)}, n)}
 }
 
-func wrFrames(frames ...wire.Frame) []byte {
+func frameOctets(frames ...wire.Frame) []byte {
 	var b []byte
 	for _, f := range frames {
 		b = wire.AppendFrame(b, f)
@@ -26,7 +26,7 @@ func wrFrames(frames ...wire.Frame) []byte {
 }
 
 func TestFrameReaderFindsFramesHoweverTheyArrive(t *testing.T) {
-	frames := []wire.Frame{wrBody(1, 0), wrBody(2, 1), wrBody(3, 55), wrBody(4, 56), wrBody(5, 57), wrBody(6, 4000), wrBody(7, 3), wrBody(8, 8192)}
+	frames := []wire.Frame{bodyFrame(1, 0), bodyFrame(2, 1), bodyFrame(3, 55), bodyFrame(4, 56), bodyFrame(5, 57), bodyFrame(6, 4000), bodyFrame(7, 3), bodyFrame(8, 8192)}
 	for name, shape := range map[string]func(io.Reader) io.Reader{
 		"at once":        func(r io.Reader) io.Reader { return r },
 		"by the octet":   iotest.OneByteReader,
@@ -34,7 +34,7 @@ func TestFrameReaderFindsFramesHoweverTheyArrive(t *testing.T) {
 		"with the error": iotest.DataErrReader,
 	} {
 		for _, size := range []int{0, 1, 8, 64, 100, 20000} {
-			r := wire.NewFrameReader(shape(bytes.NewReader(wrFrames(frames...))), make([]byte, size))
+			r := wire.NewFrameReader(shape(bytes.NewReader(frameOctets(frames...))), make([]byte, size))
 			for i, want := range frames {
 				f, err := r.Next()
 				require.NoError(t, err, "%s, buffer %d, frame %d", name, size, i)
@@ -47,7 +47,7 @@ func TestFrameReaderFindsFramesHoweverTheyArrive(t *testing.T) {
 }
 
 func TestFrameReaderTellsAnEndWithinAFrame(t *testing.T) {
-	octets := wrFrames(wrBody(1, 10))
+	octets := frameOctets(bodyFrame(1, 10))
 	for n := 1; n < len(octets); n++ {
 		r := wire.NewFrameReader(bytes.NewReader(octets[:n]), make([]byte, 64))
 		_, err := r.Next()
@@ -56,18 +56,18 @@ func TestFrameReaderTellsAnEndWithinAFrame(t *testing.T) {
 }
 
 func TestFrameReaderGoesOnAfterAnErrorOfTheSource(t *testing.T) {
-	octets := wrFrames(wrBody(1, 100))
+	octets := frameOctets(bodyFrame(1, 100))
 	src := iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader(octets))) // fails once, at the second octet
 	r := wire.NewFrameReader(src, make([]byte, 64))
 	_, err := r.Next()
 	require.Equal(t, iotest.ErrTimeout, err)
 	f, err := r.Next()
 	require.NoError(t, err)
-	require.Equal(t, wrBody(1, 100), f)
+	require.Equal(t, bodyFrame(1, 100), f)
 }
 
 func TestFrameReaderRefusesWhatParseFrameRefuses(t *testing.T) {
-	r := wire.NewFrameReader(bytes.NewReader(append(wrFrames(wrBody(1, 1)), wrOctets("04 0001 00000000 ce")...)), make([]byte, 64))
+	r := wire.NewFrameReader(bytes.NewReader(append(frameOctets(bodyFrame(1, 1)), parseOctets("04 0001 00000000 ce")...)), make([]byte, 64))
 	_, err := r.Next()
 	require.NoError(t, err)
 	for range 2 {
@@ -80,7 +80,7 @@ func TestFrameReaderRefusesWhatParseFrameRefuses(t *testing.T) {
 
 func TestFrameReaderLimits(t *testing.T) {
 	next := func(payload int, set ...uint32) error {
-		r := wire.NewFrameReader(bytes.NewReader(wrFrames(wrBody(1, payload))), nil)
+		r := wire.NewFrameReader(bytes.NewReader(frameOctets(bodyFrame(1, payload))), nil)
 		for _, n := range set {
 			r.SetFrameMax(n)
 		}
@@ -96,31 +96,31 @@ func TestFrameReaderLimits(t *testing.T) {
 	require.Error(t, next(4097, 0), "zero is no way around the limit")
 }
 
-// wrNothing is a reader that never has anything.
-type wrNothing struct{ reads int }
+// emptyReader is a reader that never has anything.
+type emptyReader struct{ reads int }
 
-func (r *wrNothing) Read([]byte) (int, error) { r.reads++; return 0, nil }
+func (r *emptyReader) Read([]byte) (int, error) { r.reads++; return 0, nil }
 
 func TestFrameReaderGivesUpOnASourceThatReturnsNothing(t *testing.T) {
-	_, err := wire.NewFrameReader(new(wrNothing), make([]byte, 64)).Next()
+	_, err := wire.NewFrameReader(new(emptyReader), make([]byte, 64)).Next()
 	require.Equal(t, io.ErrNoProgress, err)
 }
 
-// wrCounting counts calls of Read.
-type wrCounting struct {
+// countingReader counts calls of Read.
+type countingReader struct {
 	io.Reader
 	reads int
 	sizes []int // of the buffers
 }
 
-func (r *wrCounting) Read(b []byte) (int, error) {
+func (r *countingReader) Read(b []byte) (int, error) {
 	r.reads++
 	r.sizes = append(r.sizes, len(b))
 	return r.Reader.Read(b)
 }
 
 func TestReadySaysWhetherNextWillRead(t *testing.T) {
-	src := &wrCounting{Reader: bytes.NewReader(append(wrFrames(wrBody(1, 1), wrBody(2, 1)), "half"...))}
+	src := &countingReader{Reader: bytes.NewReader(append(frameOctets(bodyFrame(1, 1), bodyFrame(2, 1)), "half"...))}
 	r := wire.NewFrameReader(src, make([]byte, 64))
 	require.False(t, r.Ready())
 	require.Zero(t, src.reads)
@@ -135,11 +135,11 @@ func TestReadySaysWhetherNextWillRead(t *testing.T) {
 	require.Error(t, err)
 	require.Equal(t, 2, src.reads)
 
-	r = wire.NewFrameReader(bytes.NewReader(wrOctets("08 0000 00000000 cecece")), make([]byte, 64))
+	r = wire.NewFrameReader(bytes.NewReader(parseOctets("08 0000 00000000 cecece")), make([]byte, 64))
 	_, err = r.Next()
 	require.NoError(t, err)
 	require.False(t, r.Ready())
-	r = wire.NewFrameReader(bytes.NewReader(wrOctets("08 0000 00000000 ce 08 0000 00000000 00")), make([]byte, 64))
+	r = wire.NewFrameReader(bytes.NewReader(parseOctets("08 0000 00000000 ce 08 0000 00000000 00")), make([]byte, 64))
 	_, err = r.Next()
 	require.NoError(t, err)
 	require.True(t, r.Ready(), "an error needs no reading either")
@@ -149,7 +149,7 @@ func TestFrameReaderAllocatesNothingForAFrame(t *testing.T) {
 	own := make([]byte, 64)
 	var stream []byte
 	for i := range 1000 {
-		stream = append(stream, wrFrames(wrBody(uint16(i), i%56))...)
+		stream = append(stream, frameOctets(bodyFrame(uint16(i), i%56))...)
 	}
 	r := wire.NewFrameReader(bytes.NewReader(stream), own)
 	allocs := testing.AllocsPerRun(900, func() {
@@ -162,13 +162,13 @@ func TestFrameReaderAllocatesNothingForAFrame(t *testing.T) {
 }
 
 func TestABusySourceHasALargerBufferUntilItIsSlowAgain(t *testing.T) {
-	large, small := wrFrames(wrBody(1, 1000)), wrFrames(wrBody(2, 1))
+	large, small := frameOctets(bodyFrame(1, 1000)), frameOctets(bodyFrame(2, 1))
 	readers := []io.Reader{bytes.NewReader(bytes.Repeat(large, 200))}
 	for range 70 {
 		readers = append(readers, bytes.NewReader(small)) // one Read each
 	}
 	readers = append(readers, bytes.NewReader(bytes.Repeat(large, 2)))
-	src := &wrCounting{Reader: io.MultiReader(readers...)}
+	src := &countingReader{Reader: io.MultiReader(readers...)}
 	r := wire.NewFrameReader(src, make([]byte, 64))
 	for range 200 + 70 + 2 {
 		_, err := r.Next()
@@ -182,7 +182,7 @@ func TestABusySourceHasALargerBufferUntilItIsSlowAgain(t *testing.T) {
 }
 
 func TestFrameReaderAllocatesNoMoreThanTheLargestFrame(t *testing.T) {
-	src := &wrCounting{Reader: io.MultiReader(bytes.NewReader(wrOctets("03 0001 00002000")), iotest.ErrReader(io.ErrClosedPipe))}
+	src := &countingReader{Reader: io.MultiReader(bytes.NewReader(parseOctets("03 0001 00002000")), iotest.ErrReader(io.ErrClosedPipe))}
 	r := wire.NewFrameReader(src, make([]byte, 64))
 	_, err := r.Next()
 	require.Equal(t, io.ErrClosedPipe, err)

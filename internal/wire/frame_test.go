@@ -19,7 +19,7 @@ func TestFramesAreTypeChannelSizePayloadAndEndOctet(t *testing.T) {
 		"heartbeat": {wire.Frame{Type: wire.FrameHeartbeat, Payload: []byte{}}, "08 0000 00000000 ce"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			octets := wrOctets(c.octets)
+			octets := parseOctets(c.octets)
 			require.Equal(t, octets, wire.AppendFrame(nil, c.frame))
 			require.Equal(t, append([]byte("before"), octets...), wire.AppendFrame([]byte("before"), c.frame))
 
@@ -38,7 +38,7 @@ func TestFramesAreTypeChannelSizePayloadAndEndOctet(t *testing.T) {
 }
 
 func TestHeartbeatIsAnEmptyFrameOnChannelZero(t *testing.T) {
-	require.Equal(t, wrOctets("08 0000 00000000 ce"), wire.AppendHeartbeat(nil))
+	require.Equal(t, parseOctets("08 0000 00000000 ce"), wire.AppendHeartbeat(nil))
 }
 
 func TestAPayloadCannotGrowIntoTheNextFrame(t *testing.T) {
@@ -56,12 +56,12 @@ func TestFramesMayBeEightOctetsLargerThanFrameMax(t *testing.T) {
 	require.Equal(t, 4096+8, size)
 	require.Len(t, f.Payload, 4096)
 
-	_, _, err = wire.ParseFrame(wrOctets("03 0001 00001001"), 4096)
+	_, _, err = wire.ParseFrame(parseOctets("03 0001 00001001"), 4096)
 	require.Equal(t, &wire.FrameError{
 		Problem: wire.FrameTooLarge, Type: wire.FrameBody, Channel: 1, Size: 4097, Max: 4088,
 	}, err, "known before any of the payload is there")
 
-	_, _, err = wire.ParseFrame(wrOctets("03 0001 ffffffff"), 131072)
+	_, _, err = wire.ParseFrame(parseOctets("03 0001 ffffffff"), 131072)
 	require.ErrorContains(t, err, "{frame_too_large,4294967295,131064}")
 }
 
@@ -101,7 +101,7 @@ func TestFrameErrorsSpeakAsRabbitMQ(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			octets := wrOctets(c.octets)
+			octets := parseOctets(c.octets)
 			_, size, err := wire.ParseFrame(octets, wire.FrameMinMax)
 			require.Zero(t, size)
 			var bad *wire.FrameError
@@ -117,14 +117,14 @@ func TestFrameErrorsSpeakAsRabbitMQ(t *testing.T) {
 }
 
 func TestTheEndOctetIsCheckedBeforeTheType(t *testing.T) {
-	_, _, err := wire.ParseFrame(wrOctets("09 0000 00000000 00"), wire.FrameMinMax)
+	_, _, err := wire.ParseFrame(parseOctets("09 0000 00000000 00"), wire.FrameMinMax)
 	var bad *wire.FrameError
 	require.ErrorAs(t, err, &bad)
 	require.Equal(t, wire.FrameEndWrong, bad.Problem)
 }
 
 func TestProtocolHeadersOfAMQP091(t *testing.T) {
-	require.Equal(t, wrOctets("'AMQP' 00 00 09 01"), []byte(wire.ProtocolHeader))
+	require.Equal(t, parseOctets("'AMQP' 00 00 09 01"), []byte(wire.ProtocolHeader))
 	for header, accepted := range map[string]bool{
 		"AMQP\x00\x00\x09\x01": true,
 		"AMQP\x01\x01\x00\x09": true, // 0-9

@@ -11,10 +11,10 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// wrSeed gives the frames of one type of all that clients have said.
-func wrSeed(f *testing.F, kind wire.FrameType, add func(payload []byte)) {
-	for _, said := range wrTraffic(f) {
-		for _, frame := range wrFramesOf(f, said) {
+// seedTraffic gives the frames of one type of all that clients have said.
+func seedTraffic(f *testing.F, kind wire.FrameType, add func(payload []byte)) {
+	for _, said := range recordedTraffic(f) {
+		for _, frame := range framesOf(f, said) {
 			if frame.Type == kind {
 				add(frame.Payload)
 			}
@@ -25,13 +25,13 @@ func wrSeed(f *testing.F, kind wire.FrameType, add func(payload []byte)) {
 // FuzzFrames: a reader and ParseFrame find the same frames in any octets, and
 // these make the same octets again.
 func FuzzFrames(f *testing.F) {
-	f.Add(wrFrames(wrBody(1, 0), wrBody(2, 5)))
+	f.Add(frameOctets(bodyFrame(1, 0), bodyFrame(2, 5)))
 	f.Add(wire.AppendHeartbeat(nil))
 	f.Add(wire.AppendDeliver(nil, 1, &wire.BasicDeliver{RoutingKey: []byte("k")}, nil, []byte("body"), 4096))
-	f.Add(wrOctets("01 0001 ffffffff"))
-	f.Add(wrOctets("01 0001 00000001 00 cd"))
-	f.Add(wrOctets("04 0001 00000000 ce"))
-	for _, said := range wrTraffic(f) {
+	f.Add(parseOctets("01 0001 ffffffff"))
+	f.Add(parseOctets("01 0001 00000001 00 cd"))
+	f.Add(parseOctets("04 0001 00000000 ce"))
+	for _, said := range recordedTraffic(f) {
 		f.Add(said[8:])
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -62,19 +62,19 @@ func FuzzFrames(f *testing.F) {
 
 // FuzzMethods: what can be parsed makes octets that mean the same.
 func FuzzMethods(f *testing.F) {
-	for _, c := range wrMethods {
+	for _, c := range methodCases {
 		f.Add(c.method.Append(nil))
 	}
-	wrSeed(f, wire.FrameMethod, func(payload []byte) { f.Add(payload) })
+	seedTraffic(f, wire.FrameMethod, func(payload []byte) { f.Add(payload) })
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := wrParse(b)
+		m, err := parseMethod(b)
 		if err != nil {
 			require.Nil(t, m)
 			require.ErrorAs(t, err, new(*wire.MethodError))
 			return
 		}
 		again := m.Append(nil)
-		m, err = wrParse(again)
+		m, err = parseMethod(again)
 		require.NoError(t, err)
 		require.Equal(t, again, m.Append(nil))
 	})
@@ -83,12 +83,12 @@ func FuzzMethods(f *testing.F) {
 // FuzzTables: checking and parsing agree, and what can be parsed makes octets
 // that mean the same.
 func FuzzTables(f *testing.F) {
-	for _, c := range wrValues {
-		f.Add(append([]byte{1, 'k'}, wrOctets(c.octets)...))
+	for _, c := range valueCases {
+		f.Add(append([]byte{1, 'k'}, parseOctets(c.octets)...))
 	}
-	f.Add(wrNested(32))
-	f.Add(wrNested(33))
-	wrSeed(f, wire.FrameHeader, func(payload []byte) {
+	f.Add(nestedEntries(32))
+	f.Add(nestedEntries(33))
+	seedTraffic(f, wire.FrameHeader, func(payload []byte) {
 		h, err := wire.ParseContentHeader(payload)
 		require.NoError(f, err)
 		if headers, ok := h.Properties.Get(wire.Headers); ok {
@@ -112,11 +112,11 @@ func FuzzTables(f *testing.F) {
 // FuzzProperties: checking and parsing agree; every property that is set can
 // be got and replaced.
 func FuzzProperties(f *testing.F) {
-	for _, c := range wrProperties {
+	for _, c := range propertyCases {
 		f.Add(c.props.Append(nil), "new")
 	}
-	f.Add(wrAll.Append(nil), "")
-	wrSeed(f, wire.FrameHeader, func(payload []byte) { f.Add(payload[12:], "amq.rabbitmq.reply-to") })
+	f.Add(allProperties.Append(nil), "")
+	seedTraffic(f, wire.FrameHeader, func(payload []byte) { f.Add(payload[12:], "amq.rabbitmq.reply-to") })
 	f.Fuzz(func(t *testing.T, b []byte, value string) {
 		raw := wire.RawProperties(b)
 		var p wire.Properties
@@ -142,11 +142,11 @@ func FuzzProperties(f *testing.F) {
 // FuzzContentHeaders: what can be parsed makes the same octets again, and has
 // properties that can be parsed, too.
 func FuzzContentHeaders(f *testing.F) {
-	for _, c := range wrProperties {
+	for _, c := range propertyCases {
 		f.Add(wire.ContentHeader{BodySize: 5, Properties: c.props.Append(nil)}.Append(nil))
 	}
-	f.Add(wrOctets("0032 0000 0000000000000000 0000"))
-	wrSeed(f, wire.FrameHeader, func(payload []byte) { f.Add(payload) })
+	f.Add(parseOctets("0032 0000 0000000000000000 0000"))
+	seedTraffic(f, wire.FrameHeader, func(payload []byte) { f.Add(payload) })
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := wire.ParseContentHeader(b)
 		if err != nil {

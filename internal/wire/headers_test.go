@@ -52,11 +52,11 @@ func TestAHeaderIsSetInPlace(t *testing.T) {
 	}
 
 	b := wire.SetHeader(nil, 0, "n", 7)
-	require.Equal(t, wrOctets("2000 0000000b 01'n''l'0000000000000007"), b)
-	first := wrOctets("2000 0000000b 01'n''S'00000001'x' 01'a''V'")
-	require.Equal(t, wrOctets("2000 0000000e 01'a''V' 01'n''l'0000000000000007"), wire.SetHeader(first, 0, "n", 7))
-	twice := wrOctets("2000 00000009 01'n''V' 01'a''V' 01'n''V'")
-	require.Equal(t, wrOctets("2000 0000000e 01'a''V' 01'n''l'0000000000000007"), wire.SetHeader(twice, 0, "n", 7))
+	require.Equal(t, parseOctets("2000 0000000b 01'n''l'0000000000000007"), b)
+	first := parseOctets("2000 0000000b 01'n''S'00000001'x' 01'a''V'")
+	require.Equal(t, parseOctets("2000 0000000e 01'a''V' 01'n''l'0000000000000007"), wire.SetHeader(first, 0, "n", 7))
+	twice := parseOctets("2000 00000009 01'n''V' 01'a''V' 01'n''V'")
+	require.Equal(t, parseOctets("2000 0000000e 01'a''V' 01'n''l'0000000000000007"), wire.SetHeader(twice, 0, "n", 7))
 }
 
 func TestSetHeaderLeavesWhatItCannotReadAlone(t *testing.T) {

@@ -7,9 +7,9 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// wrOctets writes octets down: hexadecimal digits, with texts in quotes in
-// between. Spaces outside texts mean nothing.
-func wrOctets(s string) []byte {
+// parseOctets gives the octets that a text stands for: hexadecimal digits, with
+// texts in quotes in between. Spaces outside texts mean nothing.
+func parseOctets(s string) []byte {
 	var b []byte
 	for i, part := range strings.Split(s, "'") {
 		if i%2 == 1 {
@@ -25,8 +25,8 @@ func wrOctets(s string) []byte {
 	return b
 }
 
-// wrNested is a table that nests the given number of levels, as entries.
-func wrNested(levels int) []byte {
+// nestedEntries is a table that nests the given number of levels, as entries.
+func nestedEntries(levels int) []byte {
 	var entries []byte
 	for range levels - 1 {
 		n := len(entries)
@@ -35,8 +35,8 @@ func wrNested(levels int) []byte {
 	return entries
 }
 
-// wrParse reads a method from the payload of its frame.
-func wrParse(payload []byte) (wire.Method, error) {
+// parseMethod reads a method from the payload of its frame.
+func parseMethod(payload []byte) (wire.Method, error) {
 	var d wire.Decoder
 	return d.Parse(payload)
 }

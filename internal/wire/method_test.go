@@ -9,9 +9,9 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// wrMethods has every method with its octets, as the specification lays them
+// methodCases has every method with its octets, as the specification lays them
 // out: ids, then arguments. Where a method has flags, each is set in one row.
-var wrMethods = []struct {
+var methodCases = []struct {
 	name   string
 	method wire.Method
 	octets string
@@ -126,14 +126,14 @@ var wrMethods = []struct {
 }
 
 func TestMethodsOnTheWire(t *testing.T) {
-	for _, c := range wrMethods {
+	for _, c := range methodCases {
 		t.Run(c.name, func(t *testing.T) {
-			octets := wrOctets(c.octets)
+			octets := parseOctets(c.octets)
 			require.Equal(t, c.name, c.method.ID().String())
 			require.Equal(t, octets, c.method.Append(nil))
 			require.Equal(t, append([]byte("before"), octets...), c.method.Append([]byte("before")))
 
-			m, err := wrParse(octets)
+			m, err := parseMethod(octets)
 			require.NoError(t, err)
 			require.Equal(t, c.method, m)
 		})
@@ -142,7 +142,7 @@ func TestMethodsOnTheWire(t *testing.T) {
 
 func TestEveryMethodIsTested(t *testing.T) {
 	tested := map[wire.MethodID]bool{}
-	for _, c := range wrMethods {
+	for _, c := range methodCases {
 		tested[c.method.ID()] = true
 	}
 	require.Len(t, tested, 66)
@@ -151,7 +151,7 @@ func TestEveryMethodIsTested(t *testing.T) {
 		for method := range uint32(200) {
 			id := wire.MethodID(class<<16 | method)
 			require.Equal(t, tested[id], !strings.HasPrefix(id.String(), "method "), "%d.%d", class, method)
-			_, err := wrParse([]byte{0, byte(class), 0, byte(method)})
+			_, err := parseMethod([]byte{0, byte(class), 0, byte(method)})
 			if tested[id] {
 				known++
 				require.NotErrorIs(t, err, wire.ErrUnknownMethod)
@@ -164,18 +164,18 @@ func TestEveryMethodIsTested(t *testing.T) {
 }
 
 func TestArgumentsMustBeAllThereAndNoMore(t *testing.T) {
-	for _, c := range wrMethods {
-		octets := wrOctets(c.octets)
+	for _, c := range methodCases {
+		octets := parseOctets(c.octets)
 		var bad *wire.MethodError
 		for n := range octets {
-			_, err := wrParse(octets[:n])
+			_, err := parseMethod(octets[:n])
 			require.ErrorIs(t, err, wire.ErrTruncated, "%s, %d octets", c.name, n)
 			require.ErrorAs(t, err, &bad)
 			if n >= 4 {
 				require.Equal(t, c.method.ID(), bad.ID)
 			}
 		}
-		_, err := wrParse(append(octets, 0))
+		_, err := parseMethod(append(octets, 0))
 		require.ErrorIs(t, err, wire.ErrTrailing, c.name)
 		require.ErrorAs(t, err, &bad)
 		require.Equal(t, c.method.ID(), bad.ID)
@@ -184,7 +184,7 @@ func TestArgumentsMustBeAllThereAndNoMore(t *testing.T) {
 }
 
 func TestUnknownMethodsAreNamedByTheirIds(t *testing.T) {
-	_, err := wrParse(wrOctets("003c 0029 00"))
+	_, err := parseMethod(parseOctets("003c 0029 00"))
 	var bad *wire.MethodError
 	require.ErrorAs(t, err, &bad)
 	require.Equal(t, uint16(60), bad.ID.Class())
@@ -204,30 +204,30 @@ func TestReservedArgumentsMayHoldAnything(t *testing.T) {
 		{"0032 001e ffff 01'q' fe", &wire.QueuePurge{Queue: "q"}}, // a ticket, and bits without a name
 		{"003c 0048 01'1'", &wire.BasicGetEmpty{}},
 	} {
-		m, err := wrParse(wrOctets(c.octets))
+		m, err := parseMethod(parseOctets(c.octets))
 		require.NoError(t, err, c.octets)
 		require.Equal(t, c.method, m)
 	}
 }
 
 func TestBadTablesMakeBadArguments(t *testing.T) {
-	_, err := wrParse(wrOctets("0032 000a 0000 01'q' 00 00000003 01'a' '?'"))
+	_, err := parseMethod(parseOctets("0032 000a 0000 01'q' 00 00000003 01'a' '?'"))
 	require.ErrorIs(t, err, wire.TagError('?'))
 	require.EqualError(t, err, "wire: queue.declare: unknown field type '?'")
 }
 
 func TestParsingForgetsTheMethodBefore(t *testing.T) {
 	var d wire.Decoder
-	_, err := d.Parse(wrOctets("003c 0014 0000 01'q' 03'tag' 0f 00000003 01'a''V'"))
+	_, err := d.Parse(parseOctets("003c 0014 0000 01'q' 03'tag' 0f 00000003 01'a''V'"))
 	require.NoError(t, err)
-	m, err := d.Parse(wrOctets("003c 0014 0000 00 00 00 00000000"))
+	m, err := d.Parse(parseOctets("003c 0014 0000 00 00 00 00000000"))
 	require.NoError(t, err)
 	require.Equal(t, &wire.BasicConsume{Queue: []byte{}, ConsumerTag: []byte{}}, m)
 }
 
 func TestShortStringsOfClassBasicAliasTheInputAndOthersDoNot(t *testing.T) {
-	octets := wrOctets("003c 0028 0000 02'ex' 03'key' 00")
-	m, err := wrParse(octets)
+	octets := parseOctets("003c 0028 0000 02'ex' 03'key' 00")
+	m, err := parseMethod(octets)
 	require.NoError(t, err)
 	publish := m.(*wire.BasicPublish)
 	copy(octets[7:], "XX")
@@ -235,8 +235,8 @@ func TestShortStringsOfClassBasicAliasTheInputAndOthersDoNot(t *testing.T) {
 	_ = append(publish.Exchange, "!!"...)
 	require.Equal(t, "key", string(publish.RoutingKey))
 
-	octets = wrOctets("0032 001e 0000 01'q' 00")
-	m, err = wrParse(octets)
+	octets = parseOctets("0032 001e 0000 01'q' 00")
+	m, err = parseMethod(octets)
 	require.NoError(t, err)
 	clear(octets)
 	require.Equal(t, "q", m.(*wire.QueuePurge).Queue)
@@ -244,7 +244,7 @@ func TestShortStringsOfClassBasicAliasTheInputAndOthersDoNot(t *testing.T) {
 
 func TestOnlyFourMethodsHaveContent(t *testing.T) {
 	var names []string
-	for _, c := range wrMethods {
+	for _, c := range methodCases {
 		if id := c.method.ID(); id.HasContent() && (len(names) == 0 || names[len(names)-1] != c.name) {
 			names = append(names, c.name)
 		}
@@ -271,6 +271,6 @@ func TestShortStringsAreCutAt255OctetsButNotWithinACharacter(t *testing.T) {
 }
 
 func TestAppendMethodMakesAFrame(t *testing.T) {
-	require.Equal(t, wrOctets("'before' 01 0102 00000008 0032 001f 00000007 ce"),
+	require.Equal(t, parseOctets("'before' 01 0102 00000008 0032 001f 00000007 ce"),
 		wire.AppendMethod([]byte("before"), 0x0102, &wire.QueuePurgeOk{MessageCount: 7}))
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// wrProperties has every property on its own: as Go value, flag, octets and
+// propertyCases has every property on its own: as Go value, flag, octets and
 // what Get gives of them.
-var wrProperties = []struct {
+var propertyCases = []struct {
 	flag   wire.Property
 	props  wire.Properties
 	octets string
@@ -35,20 +35,20 @@ var wrProperties = []struct {
 	{wire.ClusterId, wire.Properties{ClusterId: "c"}, "0004 01'c'", "'c'"},
 }
 
-// wrAll has every property set.
+// allProperties has every property set.
 var (
-	wrAll = wire.Properties{
+	allProperties = wire.Properties{
 		ContentType: "text/plain", ContentEncoding: "gzip", Headers: wire.Table{"a": nil}, DeliveryMode: 2, Priority: 9,
 		CorrelationId: "42", ReplyTo: "amq.direct.reply-to", Expiration: "60000", MessageId: "m", Timestamp: time.Unix(258, 0).UTC(),
 		Type: "t", UserId: "guest", AppId: "app", ClusterId: "c",
 	}
-	wrAllOctets = `fffc 0a'text/plain' 04'gzip' 00000003 01'a''V' 02 09 02'42' 13'amq.direct.reply-to' 05'60000' 01'm'
+	allPropertiesOctets = `fffc 0a'text/plain' 04'gzip' 00000003 01'a''V' 02 09 02'42' 13'amq.direct.reply-to' 05'60000' 01'm'
 		0000000000000102 01't' 05'guest' 03'app' 01'c'`
 )
 
 func TestPropertiesOnTheWire(t *testing.T) {
 	check := func(p wire.Properties, octets string) {
-		raw := wire.RawProperties(wrOctets(octets))
+		raw := wire.RawProperties(parseOctets(octets))
 		require.Equal(t, append([]byte("-"), raw...), p.Append([]byte("-")))
 		require.NoError(t, raw.Check())
 		parsed := wire.Properties{AppId: "forgotten"}
@@ -68,27 +68,27 @@ func TestPropertiesOnTheWire(t *testing.T) {
 		require.Equal(t, "\x00rest", string(rest))
 	}
 	check(wire.Properties{}, "0000")
-	check(wrAll, wrAllOctets)
-	for _, c := range wrProperties {
+	check(allProperties, allPropertiesOctets)
+	for _, c := range propertyCases {
 		check(c.props, c.octets)
 	}
 }
 
 func TestSinglePropertiesAreFoundWithoutParsing(t *testing.T) {
-	all := wire.RawProperties(wrOctets(wrAllOctets))
-	for _, c := range wrProperties {
-		raw := wire.RawProperties(wrOctets(c.octets))
+	all := wire.RawProperties(parseOctets(allPropertiesOctets))
+	for _, c := range propertyCases {
+		raw := wire.RawProperties(parseOctets(c.octets))
 		value, ok := raw.Get(c.flag)
 		require.True(t, ok, c.octets)
-		require.Equal(t, string(wrOctets(c.value)), string(value))
+		require.Equal(t, string(parseOctets(c.value)), string(value))
 		require.True(t, raw.Has(c.flag))
 
 		if c.value != "" {
 			value, ok = all.Get(c.flag)
 			require.True(t, ok, c.octets)
-			require.Equal(t, string(wrOctets(c.value)), string(value))
+			require.Equal(t, string(parseOctets(c.value)), string(value))
 		}
-		for _, other := range wrProperties {
+		for _, other := range propertyCases {
 			if other.flag != c.flag {
 				_, ok := raw.Get(other.flag)
 				require.False(t, ok)
@@ -106,22 +106,22 @@ func TestSinglePropertiesAreFoundWithoutParsing(t *testing.T) {
 }
 
 func TestOnePropertyIsReplacedAndTheOthersStay(t *testing.T) {
-	all := wire.RawProperties(wrOctets(wrAllOctets))
-	for _, c := range wrProperties {
-		value := append(wrOctets(c.value), " and more"...)
+	all := wire.RawProperties(parseOctets(allPropertiesOctets))
+	for _, c := range propertyCases {
+		value := append(parseOctets(c.value), " and more"...)
 		switch c.flag {
 		case wire.Headers:
-			value = wrOctets("02'bb''V' 02'cc''V'")
+			value = parseOctets("02'bb''V' 02'cc''V'")
 		case wire.DeliveryMode, wire.Priority:
 			value = []byte{1}
 		case wire.Timestamp:
-			value = wrOctets("0000000000000001")
+			value = parseOctets("0000000000000001")
 		}
 		appended := all.AppendWith([]byte("-"), c.flag, value)
 		require.Equal(t, byte('-'), appended[0])
 		replaced := wire.RawProperties(appended[1:])
 		require.NoError(t, replaced.Check())
-		for _, other := range wrProperties {
+		for _, other := range propertyCases {
 			want, _ := all.Get(other.flag)
 			if other.flag == c.flag {
 				want = value
@@ -131,27 +131,27 @@ func TestOnePropertyIsReplacedAndTheOthersStay(t *testing.T) {
 			require.Equal(t, string(want), string(got))
 		}
 	}
-	require.Equal(t, wrOctets(wrAllOctets), []byte(all), "the original is as it was")
+	require.Equal(t, parseOctets(allPropertiesOctets), []byte(all), "the original is as it was")
 }
 
 func TestAPropertyThatIsNotSetIsAdded(t *testing.T) {
-	for _, c := range wrProperties {
+	for _, c := range propertyCases {
 		for _, empty := range []wire.RawProperties{nil, {0, 0}} {
-			require.Equal(t, string(wrOctets(c.octets)), string(empty.AppendWith(nil, c.flag, wrOctets(c.value))))
+			require.Equal(t, string(parseOctets(c.octets)), string(empty.AppendWith(nil, c.flag, parseOctets(c.value))))
 		}
 	}
-	between := wire.RawProperties(wrOctets("8004 01'a' 01'z'"))
-	require.Equal(t, wrOctets("8204 01'a' 02'me' 01'z'"), between.AppendWith(nil, wire.ReplyTo, []byte("me")))
+	between := wire.RawProperties(parseOctets("8004 01'a' 01'z'"))
+	require.Equal(t, parseOctets("8204 01'a' 02'me' 01'z'"), between.AppendWith(nil, wire.ReplyTo, []byte("me")))
 }
 
 func TestAReplacedShortStringIsCut(t *testing.T) {
 	raw := wire.RawProperties(nil).AppendWith(nil, wire.ReplyTo, []byte(strings.Repeat("a", 256)))
-	require.Equal(t, append(wrOctets("0200 ff"), strings.Repeat("a", 255)...), raw)
+	require.Equal(t, append(parseOctets("0200 ff"), strings.Repeat("a", 255)...), raw)
 }
 
 func TestTheLowestTwoFlagsMustBeClear(t *testing.T) {
 	for _, octets := range []string{"0001", "0002", "8003 01'a'", "fffd"} {
-		raw := wire.RawProperties(wrOctets(octets))
+		raw := wire.RawProperties(parseOctets(octets))
 		require.Equal(t, wire.ErrPropertyFlags, raw.Check(), octets)
 		require.Equal(t, wire.ErrPropertyFlags, new(wire.Properties).Parse(raw), octets)
 	}
@@ -164,11 +164,11 @@ func TestBadHeadersMakeBadProperties(t *testing.T) {
 		"2000 00000004 01'a''V'":   wire.ErrTruncated,
 		"2000 00000004 01'a''V'00": wire.ErrTruncated,
 	} {
-		raw := wire.RawProperties(wrOctets(octets))
+		raw := wire.RawProperties(parseOctets(octets))
 		require.Equal(t, want, raw.Check(), octets)
 		require.Equal(t, want, new(wire.Properties).Parse(raw), octets)
 	}
-	deep := wrNested(33)
-	raw := append(wrOctets("2000 0000"), byte(len(deep)>>8), byte(len(deep)))
+	deep := nestedEntries(33)
+	raw := append(parseOctets("2000 0000"), byte(len(deep)>>8), byte(len(deep)))
 	require.Equal(t, wire.ErrNesting, wire.RawProperties(append(raw, deep...)).Check())
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// wrValues has every type of value with its octets. Of what is only read or
+// valueCases has every type of value with its octets. Of what is only read or
 // only written the other direction is empty.
-var wrValues = []struct {
+var valueCases = []struct {
 	read    any // what the octets mean
 	written any // what makes the octets
 	octets  string
@@ -21,17 +21,17 @@ var wrValues = []struct {
 	{nil, nil, "'V'"},
 	{true, true, "'t' 01"},
 	{false, false, "'t' 00"},
-	{true, wrReadOnly, "'t' ff"},
+	{true, readOnly, "'t' ff"},
 	{int8(-2), int8(-2), "'b' fe"},
 	{uint8(254), uint8(254), "'B' fe"},
 	{int16(-2), int16(-2), "'s' fffe"},
-	{int16(-2), wrReadOnly, "'U' fffe"},
+	{int16(-2), readOnly, "'U' fffe"},
 	{uint16(0xfffe), uint16(0xfffe), "'u' fffe"},
 	{int32(-2), int32(-2), "'I' fffffffe"},
 	{uint32(0xfffffffe), uint32(0xfffffffe), "'i' fffffffe"},
 	{int64(-2), int64(-2), "'l' fffffffffffffffe"},
 	{int64(-2), int(-2), "'l' fffffffffffffffe"},
-	{int64(-2), wrReadOnly, "'L' fffffffffffffffe"},
+	{int64(-2), readOnly, "'L' fffffffffffffffe"},
 	{float32(1.5), float32(1.5), "'f' 3fc00000"},
 	{float64(-2), float64(-2), "'d' c000000000000000"},
 	{math.Inf(1), math.Inf(1), "'d' 7ff0000000000000"},
@@ -52,19 +52,19 @@ var wrValues = []struct {
 		"'F' 0000000d 01'a''V' 01'b''F'00000003 00'b'01"},
 }
 
-// wrReadOnly stands for what no value is written as.
-var wrReadOnly = struct{}{}
+// readOnly stands for what no value is written as.
+var readOnly = struct{}{}
 
 func TestFieldValuesOnTheWire(t *testing.T) {
-	for _, c := range wrValues {
+	for _, c := range valueCases {
 		t.Run(c.octets, func(t *testing.T) {
-			entries := append(wrOctets("03'key'"), wrOctets(c.octets)...)
+			entries := append(parseOctets("03'key'"), parseOctets(c.octets)...)
 			require.NoError(t, wire.CheckTable(entries))
 			table, err := wire.ParseTable(entries)
 			require.NoError(t, err)
 			require.Equal(t, wire.Table{"key": c.read}, table)
 
-			if c.written != wrReadOnly {
+			if c.written != readOnly {
 				want := append([]byte{'-', 0, 0, 0, byte(len(entries))}, entries...)
 				require.Equal(t, want, wire.AppendTable([]byte("-"), wire.Table{"key": c.written}))
 			}
@@ -94,18 +94,18 @@ func TestAllOtherTagsAreUnknown(t *testing.T) {
 func TestEntriesAreWrittenInTheOrderOfTheirKeys(t *testing.T) {
 	table := wire.Table{"c": nil, "a": nil, "": nil, "b": nil, "B": nil}
 	for range 10 {
-		require.Equal(t, wrOctets("0000000e 00'V' 01'B''V' 01'a''V' 01'b''V' 01'c''V'"), wire.AppendTable(nil, table))
+		require.Equal(t, parseOctets("0000000e 00'V' 01'B''V' 01'a''V' 01'b''V' 01'c''V'"), wire.AppendTable(nil, table))
 	}
 }
 
 func TestOfEntriesWithTheSameKeyTheFirstCounts(t *testing.T) {
-	table, err := wire.ParseTable(wrOctets("01'a''b'01 01'b''V' 01'a''b'02"))
+	table, err := wire.ParseTable(parseOctets("01'a''b'01 01'b''V' 01'a''b'02"))
 	require.NoError(t, err)
 	require.Equal(t, wire.Table{"a": int8(1), "b": nil}, table)
 }
 
 func TestTablesShareNothingWithTheirOctets(t *testing.T) {
-	entries := wrOctets("01'a' 'S' 00000001'1' 01'b' 'x' 00000001'2'")
+	entries := parseOctets("01'a' 'S' 00000001'1' 01'b' 'x' 00000001'2'")
 	table, err := wire.ParseTable(entries)
 	require.NoError(t, err)
 	clear(entries)
@@ -113,15 +113,15 @@ func TestTablesShareNothingWithTheirOctets(t *testing.T) {
 }
 
 func TestTablesNestAtMost32Deep(t *testing.T) {
-	require.NoError(t, wire.CheckTable(wrNested(32)))
-	table, err := wire.ParseTable(wrNested(32))
+	require.NoError(t, wire.CheckTable(nestedEntries(32)))
+	table, err := wire.ParseTable(nestedEntries(32))
 	require.NoError(t, err)
-	require.Equal(t, wrNested(32), wire.AppendTable(nil, table)[4:])
+	require.Equal(t, nestedEntries(32), wire.AppendTable(nil, table)[4:])
 
-	require.Equal(t, wire.ErrNesting, wire.CheckTable(wrNested(33)))
-	_, err = wire.ParseTable(wrNested(33))
+	require.Equal(t, wire.ErrNesting, wire.CheckTable(nestedEntries(33)))
+	_, err = wire.ParseTable(nestedEntries(33))
 	require.Equal(t, wire.ErrNesting, err)
-	require.Equal(t, wire.ErrNesting, wire.CheckTable(wrNested(5000)))
+	require.Equal(t, wire.ErrNesting, wire.CheckTable(nestedEntries(5000)))
 
 	arrays := func(levels int) []byte { // a table that is one level itself
 		var v []byte
@@ -140,10 +140,10 @@ func TestTablesNestAtMost32Deep(t *testing.T) {
 
 func TestWhatATableCannotCarryBecomesVoid(t *testing.T) {
 	type custom int
-	require.Equal(t, wrOctets("00000006 01'a''V' 01'b''V'"), wire.AppendTable(nil, wire.Table{"a": custom(1), "b": uint64(1)}))
+	require.Equal(t, parseOctets("00000006 01'a''V' 01'b''V'"), wire.AppendTable(nil, wire.Table{"a": custom(1), "b": uint64(1)}))
 
 	long := strings.Repeat("k", 256)
-	require.Equal(t, append(wrOctets("00000101 ff"), long[:255]+"V"...), wire.AppendTable(nil, wire.Table{long: nil}))
+	require.Equal(t, append(parseOctets("00000101 ff"), long[:255]+"V"...), wire.AppendTable(nil, wire.Table{long: nil}))
 
 	loop := wire.Table{}
 	loop["k"] = loop
@@ -157,7 +157,7 @@ func TestWhatATableCannotCarryBecomesVoid(t *testing.T) {
 
 func TestAnnouncedLengthsAllocateNothing(t *testing.T) {
 	for _, tag := range "SxAF" {
-		entries := wrOctets("01'k'")
+		entries := parseOctets("01'k'")
 		entries = append(entries, byte(tag), 0xff, 0xff, 0xff, 0xff, 'x')
 		_, err := wire.ParseTable(entries)
 		require.Equal(t, wire.ErrTruncated, err)

@@ -10,9 +10,9 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// wrTraffic is what clients have said in testdata/traffic, by client: each file
+// recordedTraffic is what clients have said in testdata/traffic, by client: each file
 // has all that one connection sent to the broker, the protocol header first.
-func wrTraffic(t testing.TB) map[string][]byte {
+func recordedTraffic(t testing.TB) map[string][]byte {
 	files, err := filepath.Glob("testdata/traffic/*")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
@@ -25,8 +25,8 @@ func wrTraffic(t testing.TB) map[string][]byte {
 	return said
 }
 
-// wrFramesOf are the frames of what a client said.
-func wrFramesOf(t testing.TB, said []byte) (list []wire.Frame) {
+// framesOf are the frames of what a client said.
+func framesOf(t testing.TB, said []byte) (list []wire.Frame) {
 	require.True(t, wire.AcceptProtocol(said[:8]))
 	for said = said[8:]; len(said) > 0; {
 		f, size, err := wire.ParseFrame(said, 131072)
@@ -39,14 +39,14 @@ func wrFramesOf(t testing.TB, said []byte) (list []wire.Frame) {
 }
 
 func TestWhatClientsSayIsReadAndSaidAgain(t *testing.T) {
-	for name, said := range wrTraffic(t) {
+	for name, said := range recordedTraffic(t) {
 		methods, headers := 0, 0
-		for _, f := range wrFramesOf(t, said) {
+		for _, f := range framesOf(t, said) {
 			switch f.Type {
 			case wire.FrameMethod:
-				m, err := wrParse(f.Payload)
+				m, err := parseMethod(f.Payload)
 				require.NoError(t, err, name)
-				again, err := wrParse(m.Append(nil))
+				again, err := parseMethod(m.Append(nil))
 				require.NoError(t, err, name)
 				require.Equal(t, m, again, name)
 				methods++
