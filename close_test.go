@@ -143,8 +143,7 @@ func TestADeletedVirtualHostTakesNothing(t *testing.T) {
 		h := brokertest.Handle(t, v, "q", gate.Serve)
 		running := brokertest.Call(t.Context(), v, "q", "x")
 		<-gate.Entered
-		ch, err := v.Channel()
-		require.NoError(t, err)
+		ch := brokertest.Channel(t, v)
 		require.NoError(t, b.VirtualHostDelete("v"))
 		require.ErrorIs(t, (<-running).Err, warren.ErrClosed)
 		_, err = v.Call(t.Context(), "q", warren.Message{})
@@ -269,8 +268,7 @@ func TestSessionsCloseUnderEverything(t *testing.T) {
 		for i := range 30 {
 			s, err := b.Session()
 			require.NoError(t, err)
-			ch, err := s.Channel()
-			require.NoError(t, err)
+			ch := brokertest.Channel(t, s)
 			queue := fmt.Sprint("own", i)
 			for _, f := range []func() error{
 				func() error { _, err := ch.QueueDeclare(queue, warren.QueueOptions{Exclusive: true}); return err },

@@ -9,6 +9,7 @@ import (
 
 	"github.com/warrenmq/warren"
 
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -20,10 +21,8 @@ func TestAnErrorClosesNothing(t *testing.T) {
 		ctx := context.Background()
 		b := warren.New(nil)
 		defer b.Close()
-		ch, err := b.Channel()
-		require.NoError(t, err)
-		_, err = ch.QueueDeclare("q", warren.QueueOptions{Exclusive: true})
-		require.NoError(t, err)
+		ch := brokertest.Channel(t, b)
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{Exclusive: true})
 		c, err := ch.Consume("q", warren.ConsumeOptions{Tag: "c"})
 		require.NoError(t, err)
 		require.NoError(t, ch.Publish(ctx, "", "q", warren.Message{Body: []byte("1")}, warren.PublishOptions{}))

@@ -15,12 +15,12 @@ import (
 
 const halfHour = 30 * time.Minute
 
-// channelInTime opens a channel with a queue that has a timeout, and messages in it.
+// channelInTime opens a channel with a queue that has a timeout, and messages
+// in it.
 func channelInTime(t *testing.T, b *warren.Broker, bodies ...string) *warren.Channel {
 	t.Helper()
 	ch := brokertest.Channel(t, b)
-	_, err := ch.QueueDeclare("q", warren.QueueOptions{ConsumerTimeout: halfHour})
-	require.NoError(t, err)
+	brokertest.Queue(t, ch, "q", warren.QueueOptions{ConsumerTimeout: halfHour})
 	brokertest.Put(t, ch, "", "q", bodies...)
 	return ch
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
-	"github.com/warrenmq/warren/amqp"
 	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/wire"
@@ -45,9 +44,7 @@ func wireHeaders() (wire.Table, warren.Table) {
 }
 
 func TestEncodedPropertiesAreDecodedForConsumersInProcess(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := warren.New(nil)
-		defer b.Close()
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
 		brokertest.Queues(t, ch, "a", "b")
 		brokertest.Exchanges(t, ch, warren.Fanout, "x")
@@ -77,9 +74,7 @@ func TestEncodedPropertiesAreDecodedForConsumersInProcess(t *testing.T) {
 }
 
 func TestPropertiesOfTheProcessAreEncodedForConnections(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := warren.New(nil)
-		defer b.Close()
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
 		brokertest.Queues(t, ch, "q")
 		var s sink
@@ -105,9 +100,7 @@ func TestPropertiesOfTheProcessAreEncodedForConnections(t *testing.T) {
 }
 
 func TestHeadersExchangeSeesEncodedHeaders(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := warren.New(nil)
-		defer b.Close()
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
 		brokertest.Queues(t, ch, "q")
 		require.NoError(t, ch.QueueBind("q", "", "amq.headers", warren.Table{"x-match": "all", "n": 1}))
@@ -121,9 +114,7 @@ func TestHeadersExchangeSeesEncodedHeaders(t *testing.T) {
 }
 
 func TestStalledChannelGetsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := warren.New(nil)
-		defer b.Close()
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
 		brokertest.Queues(t, ch, "q")
 		var s sink
@@ -148,17 +139,10 @@ func TestStalledChannelGetsNothing(t *testing.T) {
 // refusingChannel gives a client's channel whose queue q refuses the body "no".
 func refusingChannel(t *testing.T) *amqp091.Channel {
 	t.Helper()
-	b := warren.New(nil)
-	t.Cleanup(func() { b.Close() })
+	b, srv := brokertest.Serve(t, nil, nil)
 	warren.FailStores(b, func(body []byte) bool { return string(body) == "no" })
-	srv := amqp.NewServer(b, nil)
-	t.Cleanup(func() { srv.Close() })
-	conn, err := amqp091.DialConfig("amqp://guest:guest@localhost/", amqp091.Config{Dial: srv.Dial})
-	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
-	ch, err := conn.Channel()
-	require.NoError(t, err)
-	_, err = ch.QueueDeclare("q", false, false, false, false, nil)
+	ch := brokertest.ClientChannel(t, brokertest.Dial(t, srv.Dial, amqp091.Config{}))
+	_, err := ch.QueueDeclare("q", false, false, false, false, nil)
 	require.NoError(t, err)
 	return ch
 }

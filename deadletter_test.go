@@ -16,8 +16,7 @@ func TestARejectInATransactionDeadLettersAtTheCommit(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
 		brokertest.Queues(t, ch, "dead")
-		_, err := ch.QueueDeclare("q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "dead"}})
-		require.NoError(t, err)
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "dead"}})
 		brokertest.Put(t, ch, "", "q", "m")
 		require.NoError(t, ch.Tx())
 		d := brokertest.Take(t, ch, "q")
@@ -34,9 +33,8 @@ func TestARejectInATransactionDeadLettersAtTheCommit(t *testing.T) {
 func TestADeadLetteredCallIsAnsweredByAHandler(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
-		_, err := ch.QueueDeclare("q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "second"}, MaxLength: 1})
-		require.NoError(t, err)
-		_, err = b.Handle("second", func(_ context.Context, r *warren.Request) (warren.Message, error) {
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "second"}, MaxLength: 1})
+		_, err := b.Handle("second", func(_ context.Context, r *warren.Request) (warren.Message, error) {
 			return warren.Message{Body: append([]byte("re: "), r.Body...)}, nil
 		})
 		require.NoError(t, err)
@@ -54,10 +52,9 @@ func TestADeadLetteredCallIsAnsweredByAHandler(t *testing.T) {
 func TestACallThatDiesForGoodFails(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
-		_, err := ch.QueueDeclare("q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "nowhere"}, MessageTTL: time.Second})
-		require.NoError(t, err)
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "nowhere"}, MessageTTL: time.Second})
 		start := time.Now()
-		_, err = b.Call(t.Context(), "q", warren.Message{})
+		_, err := b.Call(t.Context(), "q", warren.Message{})
 		require.ErrorIs(t, err, warren.ErrRequestDropped)
 		require.Equal(t, time.Second, time.Since(start))
 	})
@@ -72,8 +69,7 @@ func TestDeadLettersGoByTheKeysInBCCWithoutShowingThem(t *testing.T) {
 			require.NoError(t, ch.QueueBind(name, name, "dlx", nil))
 		}
 		for name, key := range map[string]string{"first": "", "second": "", "keyed": "cc"} {
-			_, err := ch.QueueDeclare(name, warren.QueueOptions{DeadLetter: &warren.DeadLetter{Exchange: "dlx", RoutingKey: key}})
-			require.NoError(t, err)
+			brokertest.Queue(t, ch, name, warren.QueueOptions{DeadLetter: &warren.DeadLetter{Exchange: "dlx", RoutingKey: key}})
 			require.NoError(t, ch.QueueBind(name, name, "amq.direct", nil))
 		}
 		headers := warren.Table{"CC": []any{"cc", int32(1)}, "BCC": []any{"bcc"}}

@@ -27,8 +27,9 @@ func isTaken(t testing.TB, ch *warren.Channel, exchange, key string, msg warren.
 	return err == nil
 }
 
-// eachDeduplicator runs f twice: with an exchange that deduplicates, and with a queue
-// that does. f publishes to the exchange "x", from where all goes to the queue.
+// eachDeduplicator runs f twice: with an exchange that deduplicates, and with a
+// queue that does. f publishes to the exchange "x", from where all goes to the
+// queue.
 func eachDeduplicator(t *testing.T, d warren.Deduplication, f func(t *testing.T, b *warren.Broker, ch *warren.Channel)) {
 	t.Helper()
 	for where, options := range map[string]struct {
@@ -225,8 +226,7 @@ func TestDeduplicationRedeclareComparesArguments(t *testing.T) {
 func TestDeduplicatingQueueDropsForItselfAlone(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
-		_, err := ch.QueueDeclare("once", warren.QueueOptions{Deduplicate: &warren.Deduplication{}})
-		require.NoError(t, err)
+		brokertest.Queue(t, ch, "once", warren.QueueOptions{Deduplicate: &warren.Deduplication{}})
 		brokertest.Queues(t, ch, "all")
 		for _, q := range []string{"once", "all"} {
 			require.NoError(t, ch.QueueBind(q, "", "amq.fanout", nil))
@@ -302,8 +302,7 @@ func TestARefusedMessageMayComeAgain(t *testing.T) {
 		brokertest.Drain(t, ch, "q")
 
 		warren.FailStores(b, func(body []byte) bool { return string(body) == "bad" })
-		_, err = ch.QueueDeclare("kept", warren.QueueOptions{Deduplicate: &warren.Deduplication{}})
-		require.NoError(t, err)
+		brokertest.Queue(t, ch, "kept", warren.QueueOptions{Deduplicate: &warren.Deduplication{}})
 		msg := deduplicated("1")
 		msg.Body = []byte("bad")
 		require.ErrorIs(t, brokertest.Send(ch, "", "kept", msg, warren.PublishOptions{}), warren.ErrNacked)

@@ -176,15 +176,13 @@ func richBroker(t *testing.T) *warren.Broker {
 	require.NoError(t, v.PolicySet(warren.Policy{Name: "p2", Pattern: "^log", Priority: -2, Definition: warren.Table{"max-length": 5}}))
 	require.NoError(t, v.PolicySet(warren.Policy{Name: "p1", Pattern: "", ApplyTo: warren.ApplyToExchanges, Definition: warren.Table{"alternate-exchange": "amq.fanout"}}))
 	require.NoError(t, v.OperatorPolicySet(warren.Policy{Name: "p1", Pattern: "x", ApplyTo: warren.ApplyToQueues, Definition: warren.Table{"message-ttl": 1000}}))
-	ch, err := v.Channel()
-	require.NoError(t, err)
+	ch := brokertest.Channel(t, v)
 	_, err = ch.QueueDeclare("args", warren.QueueOptions{Durable: true, MaxPriority: 3, MessageTTL: time.Minute, Args: warren.Table{
 		"bool": true, "float": 2.0, "tiny": 1e-9, "huge": -1e21, "small": float32(0.1), "int": int8(-5), "big": int64(1) << 62, "text": "a\"<>&\n",
 		"list": []any{1, 2.0, "x", false, []any{}, warren.Table{}}, "table": warren.Table{"b": warren.Table{"c": uint32(7)}, "a": ""},
 	}})
 	require.NoError(t, err)
-	_, err = ch.QueueDeclare("log", warren.QueueOptions{AutoDelete: true, Args: warren.Table{"x-queue-type": "quorum"}})
-	require.NoError(t, err)
+	brokertest.Queue(t, ch, "log", warren.QueueOptions{AutoDelete: true, Args: warren.Table{"x-queue-type": "quorum"}})
 	require.NoError(t, ch.ExchangeDeclare("in", warren.Headers, warren.ExchangeOptions{Internal: true, Alternate: "amq.direct"}))
 	require.NoError(t, ch.ExchangeDeclare("out", warren.Topic, warren.ExchangeOptions{Durable: true, AutoDelete: true}))
 	require.NoError(t, ch.ExchangeBind("in", "a.#", "out", nil))
@@ -265,8 +263,7 @@ func TestWhatCannotBeDeclaredIsNotExported(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		before := exportText(t, b)
 		ch := brokertest.Channel(t, b)
-		_, err := ch.QueueDeclare("mine", warren.QueueOptions{Exclusive: true})
-		require.NoError(t, err)
+		brokertest.Queue(t, ch, "mine", warren.QueueOptions{Exclusive: true})
 		q, err := ch.QueueDeclare("", warren.QueueOptions{})
 		require.NoError(t, err)
 		for _, name := range []string{"mine", q.Name} {
@@ -337,10 +334,8 @@ func TestArgumentsMayBeAListOfPairs(t *testing.T) {
 func TestImportOverwritesNoQueueAndNoExchange(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
-		_, err := ch.QueueDeclare("old", warren.QueueOptions{MaxLength: 5})
-		require.NoError(t, err)
-		_, err = ch.QueueDeclare("mine", warren.QueueOptions{Exclusive: true})
-		require.NoError(t, err)
+		brokertest.Queue(t, ch, "old", warren.QueueOptions{MaxLength: 5})
+		brokertest.Queue(t, ch, "mine", warren.QueueOptions{Exclusive: true})
 		require.NoError(t, ch.ExchangeDeclare("old", warren.Topic, warren.ExchangeOptions{}))
 		brokertest.Put(t, ch, "", "old", "kept")
 		problems := importProblems(t, b, `{

@@ -16,7 +16,8 @@ import (
 	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// runDelayed runs f with a delayed fanout exchange "later" that leads to queue "q".
+// runDelayed runs f with a delayed fanout exchange "later" that leads to queue
+// "q".
 func runDelayed(t *testing.T, f func(t *testing.T, b *warren.Broker, ch *warren.Channel)) {
 	t.Helper()
 	runDelayedWith(t, nil, f)
@@ -390,8 +391,7 @@ func TestDelayedMessagesEndWithTheirExchange(t *testing.T) {
 			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 				v, err := b.VirtualHostDeclare("v")
 				require.NoError(t, err)
-				ch, err := v.Channel()
-				require.NoError(t, err)
+				ch := brokertest.Channel(t, v)
 				require.NoError(t, ch.ExchangeDeclare("x", warren.DelayedMessage, warren.ExchangeOptions{DelayedType: warren.Fanout, AutoDelete: true}))
 				brokertest.Queues(t, ch, "mine")
 				require.NoError(t, ch.QueueBind("mine", "", "x", nil))
@@ -522,8 +522,7 @@ func TestDelayedMessagesCountForTheMemoryLimit(t *testing.T) {
 func TestDelayedMessageKeepsItsBlindKeys(t *testing.T) {
 	runDelayed(t, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
 		brokertest.Queues(t, ch, "blind")
-		_, err := ch.QueueDeclare("mortal", warren.QueueOptions{DeadLetter: &warren.DeadLetter{}})
-		require.NoError(t, err)
+		brokertest.Queue(t, ch, "mortal", warren.QueueOptions{DeadLetter: &warren.DeadLetter{}})
 		require.NoError(t, ch.QueueBind("mortal", "", "later", nil))
 		msg := delayed("m", time.Second)
 		msg.Headers["BCC"] = []any{"blind"}

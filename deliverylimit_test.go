@@ -13,8 +13,7 @@ import (
 func TestUnreadMessagesAreNotCounted(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
-		_, err := ch.QueueDeclare("q", warren.QueueOptions{DeliveryLimit: 1})
-		require.NoError(t, err)
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{DeliveryLimit: 1})
 		brokertest.Put(t, ch, "", "q", "m")
 		for range 5 {
 			require.NoError(t, brokertest.Consume(t, ch, "q", warren.ConsumeOptions{}).Cancel())

@@ -18,8 +18,7 @@ func TestAnExpiredMessageIsNeverDelivered(t *testing.T) {
 	for range 50 {
 		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 			ch := brokertest.Channel(t, b)
-			_, err := ch.QueueDeclare("q", warren.QueueOptions{MessageTTL: time.Second})
-			require.NoError(t, err)
+			brokertest.Queue(t, ch, "q", warren.QueueOptions{MessageTTL: time.Second})
 			brokertest.Put(t, ch, "", "q", "1", "2")
 			var asking sync.WaitGroup
 			for range 3 {
@@ -75,8 +74,7 @@ func TestABacklogExpiresAtItsHead(t *testing.T) {
 	messages := brokertest.Less(1_000_000, 50)
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
-		_, err := ch.QueueDeclare("q", warren.QueueOptions{MessageTTL: 24 * time.Hour})
-		require.NoError(t, err)
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{MessageTTL: 24 * time.Hour})
 		held := heapOf(func() {
 			for i := range messages {
 				if i == messages/2 {

@@ -11,8 +11,8 @@ import (
 	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// hashExchange declares a consistent hash exchange and queues that are bound to it
-// with their weights, in turn: name, weight, name, weight.
+// hashExchange declares a consistent hash exchange and queues that are bound to
+// it with their weights, in turn: name, weight, name, weight.
 func hashExchange(t testing.TB, ch *warren.Channel, exchange string, o warren.ExchangeOptions, queues ...string) {
 	t.Helper()
 	require.NoError(t, ch.ExchangeDeclare(exchange, warren.ConsistentHash, o))

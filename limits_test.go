@@ -15,8 +15,7 @@ func TestUnreadMessagesOverTheLimit(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
 		brokertest.Queues(t, ch, "dead")
-		_, err := ch.QueueDeclare("q", warren.QueueOptions{MaxLength: 2, DeadLetter: &warren.DeadLetter{RoutingKey: "dead"}})
-		require.NoError(t, err)
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{MaxLength: 2, DeadLetter: &warren.DeadLetter{RoutingKey: "dead"}})
 		c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 3})
 		brokertest.Put(t, ch, "", "q", "1", "2", "3", "4", "5")
 		require.NoError(t, c.Cancel())
@@ -29,14 +28,12 @@ func TestUnreadMessagesOverTheLimit(t *testing.T) {
 func TestACallToAFullQueueFails(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
-		_, err := ch.QueueDeclare("q", warren.QueueOptions{MaxLength: 1, Overflow: warren.RejectPublish})
-		require.NoError(t, err)
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{MaxLength: 1, Overflow: warren.RejectPublish})
 		brokertest.Put(t, ch, "", "q", "1")
-		_, err = b.Call(t.Context(), "q", warren.Message{})
+		_, err := b.Call(t.Context(), "q", warren.Message{})
 		require.ErrorIs(t, err, warren.ErrNacked)
 
-		_, err = ch.QueueDeclare("drops", warren.QueueOptions{MaxLength: 1})
-		require.NoError(t, err)
+		brokertest.Queue(t, ch, "drops", warren.QueueOptions{MaxLength: 1})
 		go func() {
 			synctest.Wait()
 			ch.Publish(t.Context(), "", "drops", warren.Message{}, warren.PublishOptions{})

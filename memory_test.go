@@ -16,8 +16,8 @@ import (
 	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// runWithFullMemory fills queue "q" with messages up to a limit of 1000 bytes: ten of 0
-// to 9, with the bookkeeping of about 100 bytes that the limit counts.
+// runWithFullMemory fills queue "q" with messages up to a limit of 1000 bytes:
+// ten of 0 to 9, with the bookkeeping of about 100 bytes that the limit counts.
 func runWithFullMemory(t *testing.T, o *warren.Options, f func(t *testing.T, b *warren.Broker, ch *warren.Channel)) {
 	t.Helper()
 	o.MemoryLimit = 1000

@@ -2,22 +2,18 @@ package warren_test
 
 import (
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 )
 
 // A mailbox of no messages would be a consumer that never gets any.
 func TestOptionsWithBuffersBelowZeroStandForTheDefaults(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := warren.New(&warren.Options{Mailbox: -1, ReplyBuffer: -1})
-		defer b.Close()
-		ch, err := b.Channel()
-		require.NoError(t, err)
-		_, err = ch.QueueDeclare("jobs", warren.QueueOptions{})
-		require.NoError(t, err)
+	brokertest.RunWith(t, &warren.Options{Mailbox: -1, ReplyBuffer: -1}, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "jobs")
 		jobs, err := ch.Consume("jobs", warren.ConsumeOptions{NoAck: true})
 		require.NoError(t, err)
 		replies, err := ch.Consume(warren.DirectReplyTo, warren.ConsumeOptions{NoAck: true})

@@ -29,8 +29,7 @@ func TestPermissionsBoundWhatAUserMayDo(t *testing.T) {
 	host, err := b.Channel()
 	require.NoError(t, err)
 	for _, name := range []string{"own", "other"} {
-		_, err := host.QueueDeclare(name, warren.QueueOptions{})
-		require.NoError(t, err)
+		brokertest.Queues(t, host, name)
 		require.NoError(t, host.ExchangeDeclare(name+"x", warren.Direct, warren.ExchangeOptions{}))
 	}
 	s := sessionOfAnn(t, b, warren.Permissions{Configure: "^own", Write: "^own|^amq.default$", Read: "^own"})
@@ -128,8 +127,7 @@ func TestPermissionsHoldAtOnce(t *testing.T) {
 	v, err := b.VirtualHost("/")
 	require.NoError(t, err)
 	ch := brokertest.Channel(t, sessionOfAnn(t, b, warren.AllPermissions()))
-	_, err = ch.QueueDeclare("q", warren.QueueOptions{})
-	require.NoError(t, err)
+	brokertest.Queues(t, ch, "q")
 	put := func() error {
 		return ch.Publish(t.Context(), "", "q", warren.Message{}, warren.PublishOptions{})
 	}

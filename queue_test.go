@@ -86,8 +86,7 @@ func TestQueueDeclarePassive(t *testing.T) {
 		brokertest.Fails(t, err, 404, 50, 10, "NOT_FOUND - no queue 'q' in vhost '/'")
 		_, err = ch.QueueDeclarePassive("amq.q")
 		brokertest.Fails(t, err, 404, 50, 10, "NOT_FOUND - no queue 'amq.q' in vhost '/'")
-		_, err = ch.QueueDeclare("q", warren.QueueOptions{Durable: true, AutoDelete: true})
-		require.NoError(t, err)
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{Durable: true, AutoDelete: true})
 		_, err = ch.QueueDeclarePassive("q")
 		require.NoError(t, err, "properties are not compared")
 	})
@@ -145,14 +144,13 @@ func TestQueueRedeclareTakesIntegersOfAllWidths(t *testing.T) {
 		t.Run(fmt.Sprintf("%T", first), func(t *testing.T) {
 			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 				ch := brokertest.Channel(t, b)
-				_, err := ch.QueueDeclare("q", warren.QueueOptions{Args: warren.Table{"x-queue-version": first}})
-				require.NoError(t, err)
+				brokertest.Queue(t, ch, "q", warren.QueueOptions{Args: warren.Table{"x-queue-version": first}})
 				for _, second := range brokertest.Integers(2) {
-					_, err = ch.QueueDeclare("q", warren.QueueOptions{Args: warren.Table{"x-queue-version": second}})
+					_, err := ch.QueueDeclare("q", warren.QueueOptions{Args: warren.Table{"x-queue-version": second}})
 					require.NoError(t, err, "%T", second)
 				}
 				for _, other := range brokertest.Integers(1) {
-					_, err = ch.QueueDeclare("q", warren.QueueOptions{Args: warren.Table{"x-queue-version": other}})
+					_, err := ch.QueueDeclare("q", warren.QueueOptions{Args: warren.Table{"x-queue-version": other}})
 					brokertest.Fails(t, err, 406, 50, 10, "PRECONDITION_FAILED - inequivalent arg 'x-queue-version' for queue 'q' in vhost '/': "+
 						"received '1' but current is '2'")
 				}
@@ -186,8 +184,7 @@ func TestExclusiveQueueIsItsSessionsOwn(t *testing.T) {
 				require.NoError(t, err)
 				owner, err := s.Channel()
 				require.NoError(t, err)
-				_, err = owner.QueueDeclare("q", warren.QueueOptions{Exclusive: true})
-				require.NoError(t, err)
+				brokertest.Queue(t, owner, "q", warren.QueueOptions{Exclusive: true})
 				require.NoError(t, owner.QueueBind("q", "k", "amq.direct", nil))
 				brokertest.Put(t, owner, "", "q", "m")
 
@@ -227,8 +224,7 @@ func TestAutoDeleteQueueGoesWithItsLastConsumer(t *testing.T) {
 		t.Run(rule, func(t *testing.T) {
 			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 				watcher, ch := brokertest.Channel(t, b), brokertest.Channel(t, b)
-				_, err := ch.QueueDeclare("q", warren.QueueOptions{AutoDelete: true})
-				require.NoError(t, err)
+				brokertest.Queue(t, ch, "q", warren.QueueOptions{AutoDelete: true})
 				brokertest.Put(t, ch, "", "q", "m")
 				brokertest.Take(t, ch, "q")
 				require.NoError(t, ch.Recover(true))
@@ -237,7 +233,7 @@ func TestAutoDeleteQueueGoesWithItsLastConsumer(t *testing.T) {
 				require.NoError(t, first.Cancel())
 				brokertest.State(t, watcher, "q") // one is left
 				end(t, ch, last)
-				_, err = watcher.QueueDeclarePassive("q")
+				_, err := watcher.QueueDeclarePassive("q")
 				brokertest.Fails(t, err, 404, 50, 10, "NOT_FOUND - no queue 'q' in vhost '/'")
 				require.Zero(t, b.Stats().Ready)
 			})
@@ -335,8 +331,7 @@ func TestEmptyQueueNameIsTheQueueDeclaredLast(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		s, err := b.Session()
 		require.NoError(t, err)
-		ch, err := s.Channel()
-		require.NoError(t, err)
+		ch := brokertest.Channel(t, s)
 		other, err := s.Channel()
 		require.NoError(t, err)
 		brokertest.Queues(t, other, "of another channel")

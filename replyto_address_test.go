@@ -192,13 +192,10 @@ func TestReplyToCancelOfAnAddress(t *testing.T) {
 // replies, and one that goes leaves the other as it is.
 func TestReplyToEqualTags(t *testing.T) {
 	const workers, runs = 8, 125 // of two sessions each
-	synctest.Test(t, func(t *testing.T) {
-		b := warren.New(nil)
-		defer b.Close()
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		server := brokertest.Channel(t, b)
-		_, err := server.QueueDeclare("work", warren.QueueOptions{})
-		require.NoError(t, err)
-		_, err = server.ConsumeFunc("work", warren.ConsumeOptions{NoAck: true}, func(d warren.Delivery) {
+		brokertest.Queues(t, server, "work")
+		_, err := server.ConsumeFunc("work", warren.ConsumeOptions{NoAck: true}, func(d warren.Delivery) {
 			server.Publish(t.Context(), "", d.ReplyTo, d.Message, warren.PublishOptions{})
 		})
 		require.NoError(t, err)
@@ -260,8 +257,8 @@ func equalTagsRun(t *testing.T, b *warren.Broker, name, run string) error {
 	return nil
 }
 
-// FuzzReplyAddress tries names made of a reply address, or the start of one, and
-// anything else in every place that takes a name: nothing panics, and no
+// FuzzReplyAddress tries names made of a reply address, or the start of one,
+// and anything else in every place that takes a name: nothing panics, and no
 // requester gets or loses anything.
 func FuzzReplyAddress(f *testing.F) {
 	for i := range replyNames {

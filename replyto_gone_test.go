@@ -181,8 +181,8 @@ func TestReplyToRequesterClosesWhileRepliesComeIn(t *testing.T) {
 	}
 }
 
-// hammerReplies opens a requester in w, has it replied to by many, and lets it leave
-// when some replies have come.
+// hammerReplies opens a requester in w, has it replied to by many, and lets it
+// leave when some replies have come.
 func hammerReplies(w *replyWorld, repliers, replies int, leave func(), delivered, returned, read *atomic.Uint64) {
 	var err error
 	w.session, err = w.b.Session()

@@ -14,11 +14,12 @@ import (
 	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-// replyNames are the names of the pseudo-queue. They behave the same everywhere.
+// replyNames are the names of the pseudo-queue. They behave the same
+// everywhere.
 var replyNames = [...]string{"amq.direct.reply-to", "amq.rabbitmq.reply-to", "amq.lavinmq.reply-to"}
 
-// replyWorld is a broker with a requester, who has a reply consumer, and a server
-// that consumes from the queue "work".
+// replyWorld is a broker with a requester, who has a reply consumer, and a
+// server that consumes from the queue "work".
 type replyWorld struct {
 	*testing.T
 	b    *warren.Broker

@@ -187,8 +187,7 @@ func TestLastHandlerTakesItsQueueAlong(t *testing.T) {
 func TestHandlerServesAnExistingQueueAndLeavesIt(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
-		_, err := ch.QueueDeclare("q", warren.QueueOptions{Durable: true})
-		require.NoError(t, err)
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{Durable: true})
 		early := brokertest.Call(t.Context(), b, "q", "early")
 		synctest.Wait()
 		h := brokertest.Handle(t, b, "q", brokertest.Echo)

@@ -44,11 +44,9 @@ func TestExclusiveQueuesEndWithTheirSession(t *testing.T) {
 		watcher := brokertest.Channel(t, b)
 		s, err := b.Session()
 		require.NoError(t, err)
-		ch, err := s.Channel()
-		require.NoError(t, err)
+		ch := brokertest.Channel(t, s)
 		for _, q := range []string{"mine", "deleted"} {
-			_, err = ch.QueueDeclare(q, warren.QueueOptions{Exclusive: true, Durable: true})
-			require.NoError(t, err)
+			brokertest.Queue(t, ch, q, warren.QueueOptions{Exclusive: true, Durable: true})
 		}
 		_, err = ch.QueueDelete("deleted", warren.QueueDeleteOptions{})
 		require.NoError(t, err)
@@ -69,13 +67,12 @@ func TestExclusiveQueuesEndWithTheirSession(t *testing.T) {
 func TestChannelOfTheBrokerEndsItsSession(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch, watcher := brokertest.Channel(t, b), brokertest.Channel(t, b)
-		_, err := ch.QueueDeclare("mine", warren.QueueOptions{Exclusive: true})
-		require.NoError(t, err)
+		brokertest.Queue(t, ch, "mine", warren.QueueOptions{Exclusive: true})
 		require.Equal(t, 2, b.Stats().Sessions)
 		require.NoError(t, ch.Close())
 		require.NoError(t, ch.Close())
 		require.Equal(t, 1, b.Stats().Sessions)
-		_, err = watcher.QueueDeclarePassive("mine")
+		_, err := watcher.QueueDeclarePassive("mine")
 		require.ErrorIs(t, err, warren.ErrNotFound)
 		_, err = ch.Session().Channel()
 		require.ErrorIs(t, err, warren.ErrClosed)

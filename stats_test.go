@@ -111,10 +111,8 @@ func TestNothingStaysOfWhatHasGone(t *testing.T) {
 		for range 20 {
 			s, err := b.Session()
 			require.NoError(t, err)
-			ch, err := s.Channel()
-			require.NoError(t, err)
-			_, err = ch.QueueDeclare("own", warren.QueueOptions{Exclusive: true})
-			require.NoError(t, err)
+			ch := brokertest.Channel(t, s)
+			brokertest.Queue(t, ch, "own", warren.QueueOptions{Exclusive: true})
 			require.NoError(t, ch.ExchangeDeclare("x", warren.Fanout, warren.ExchangeOptions{AutoDelete: true}))
 			require.NoError(t, ch.QueueBind("own", "", "x", nil))
 			require.NoError(t, ch.Publish(t.Context(), "x", "", warren.Message{}, warren.PublishOptions{Mandatory: true}))

@@ -109,9 +109,8 @@ func TestStreamOptionsAreArguments(t *testing.T) {
 		} {
 			brokertest.Stream(t, ch, "s", c.o)
 			c.args["x-queue-type"] = "stream"
-			_, err := ch.QueueDeclare("s", warren.QueueOptions{Durable: true, Args: c.args})
-			require.NoError(t, err)
-			_, err = ch.QueueDelete("s", warren.QueueDeleteOptions{})
+			brokertest.Queue(t, ch, "s", warren.QueueOptions{Durable: true, Args: c.args})
+			_, err := ch.QueueDelete("s", warren.QueueDeleteOptions{})
 			require.NoError(t, err)
 		}
 		_, err := ch.QueueDeclare("s", warren.QueueOptions{Type: warren.Stream, Durable: true, MaxAge: -time.Second})

@@ -465,8 +465,7 @@ func TestDeadLettersGoIntoAStream(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
 		streamOf(t, ch)
-		_, err := ch.QueueDeclare("q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "s"}, MessageTTL: time.Second})
-		require.NoError(t, err)
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "s"}, MessageTTL: time.Second})
 		r := streamReader(t, b, warren.StreamNext(), 1)
 		brokertest.Put(t, ch, "", "q", "m")
 		time.Sleep(time.Second)

@@ -113,8 +113,7 @@ func TestAVirtualHostBoundsItsQueues(t *testing.T) {
 	b := newBroker(t)
 	v, err := b.VirtualHost("/")
 	require.NoError(t, err)
-	ch, err := v.Channel()
-	require.NoError(t, err)
+	ch := brokertest.Channel(t, v)
 	declare := func(name string) error {
 		_, err := ch.QueueDeclare(name, warren.QueueOptions{})
 		return err

@@ -15,8 +15,7 @@ func newVirtualHost(t testing.TB, b *warren.Broker, name string) (*warren.Virtua
 	t.Helper()
 	v, err := b.VirtualHostDeclare(name)
 	require.NoError(t, err)
-	ch, err := v.Channel()
-	require.NoError(t, err)
+	ch := brokertest.Channel(t, v)
 	return v, ch
 }
 

@@ -25,8 +25,7 @@ func (r *rawClient) declare(q wire.QueueDeclare) {
 
 // queueOf looks at a queue from outside.
 func queueOf(t *testing.T, b *warren.Broker, name string) (warren.Queue, error) {
-	ch, err := b.Channel()
-	require.NoError(t, err)
+	ch := brokertest.Channel(t, b)
 	defer ch.Close()
 	return ch.QueueDeclarePassive(name)
 }

@@ -163,13 +163,12 @@ func TestServerCancelNeedsTheCapability(t *testing.T) {
 	withServer(t, func(t *env) {
 		with, without := t.raw("consumer_cancel_notify"), t.raw()
 		native := t.native()
-		_, err := native.QueueDeclare("q", warren.QueueOptions{})
-		require.NoError(t, err)
+		brokertest.Queues(t, native, "q")
 		for _, r := range []*rawClient{with, without} {
 			r.send(1, &wire.BasicConsume{Queue: []byte("q"), ConsumerTag: []byte("c")})
 			expect[*wire.BasicConsumeOk](r)
 		}
-		_, err = native.QueueDelete("q", warren.QueueDeleteOptions{})
+		_, err := native.QueueDelete("q", warren.QueueDeleteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, wire.BasicCancel{ConsumerTag: []byte("c"), NoWait: true}, *expect[*wire.BasicCancel](with))
 		without.quiet(time.Millisecond)

@@ -162,10 +162,8 @@ func TestMalformedHeadersCloseTheConnection(t *testing.T) {
 func TestFramesOfChannelsMayMix(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, srv := brokertest.Serve(t, nil, nil)
-		ch, err := b.Channel()
-		require.NoError(t, err)
-		_, err = ch.QueueDeclare("q", warren.QueueOptions{})
-		require.NoError(t, err)
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
 		r := rawChannel(t, srv)
 		r.send(2, &wire.ChannelOpen{})
 		expect[*wire.ChannelOpenOk](r)
@@ -202,10 +200,8 @@ func TestContentThatIsNeverFinishedIsNeverPublished(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b, srv := brokertest.Serve(t, nil, nil)
-				ch, err := b.Channel()
-				require.NoError(t, err)
-				_, err = ch.QueueDeclare("q", warren.QueueOptions{})
-				require.NoError(t, err)
+				ch := brokertest.Channel(t, b)
+				brokertest.Queues(t, ch, "q")
 				r := rawChannel(t, srv)
 				r.send(1, &wire.BasicPublish{RoutingKey: []byte("q")})
 				r.sendFrame(wire.FrameHeader, 1, contentHeader(100<<20))

@@ -20,7 +20,8 @@ func beatingClient(t *testing.T, seconds uint16) *rawClient {
 	return r
 }
 
-// readToTheEnd reads until the end and returns when it came, and how many heartbeats.
+// readToTheEnd reads until the end and returns when it came, and how many
+// heartbeats.
 func readToTheEnd(r *rawClient) (after time.Duration, heartbeats int) {
 	start := time.Now()
 	for {

@@ -44,8 +44,7 @@ func TestPublishErrorsCloseTheChannel(t *testing.T) {
 			withServerOf(t, &warren.Options{MaxMessageSize: 1000}, nil, func(t *env) {
 				native := t.native()
 				require.NoError(t, native.ExchangeDeclare("inner", "direct", warren.ExchangeOptions{Internal: true}))
-				_, err := native.QueueDeclare("q", warren.QueueOptions{})
-				require.NoError(t, err)
+				brokertest.Queues(t, native, "q")
 				t.channelFails(c.code, c.text, func(ch *amqp091.Channel) error {
 					return ch.PublishWithContext(t.Context(), c.exchange, "q", false, false, c.message)
 				})

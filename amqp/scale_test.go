@@ -111,7 +111,8 @@ func TestAClientThatSendsALargeFrameSlowlyIsAlive(t *testing.T) {
 	})
 }
 
-// useConnections has each of many connections with many channels do something on each.
+// useConnections has each of many connections with many channels do something
+// on each.
 func useConnections(t *testing.T, connections, channels int, dial func(string, string) (net.Conn, error)) {
 	t.Helper()
 	config := amqp091.Config{Dial: dial, Heartbeat: time.Hour}

@@ -115,12 +115,10 @@ func rawConsumer(t *testing.T, srv *amqp.Server, queue string) *rawClient {
 func TestAConsumerThatDoesNotReadStallsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, srv := brokertest.Serve(t, nil, &amqp.Options{Buffer: 16 << 10})
-		ch, err := b.Channel()
-		require.NoError(t, err)
+		ch := brokertest.Channel(t, b)
 		defer ch.Close()
 		for _, name := range []string{"q", "other"} {
-			_, err := ch.QueueDeclare(name, warren.QueueOptions{})
-			require.NoError(t, err)
+			brokertest.Queues(t, ch, name)
 		}
 		r := rawConsumer(t, srv, "q")
 		body := make([]byte, 1<<10)
@@ -148,11 +146,9 @@ func TestAConsumerThatDoesNotReadStallsAlone(t *testing.T) {
 func TestTwoLargeMessagesAreNoFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, srv := brokertest.Serve(t, nil, &amqp.Options{Buffer: 4 << 10})
-		ch, err := b.Channel()
-		require.NoError(t, err)
+		ch := brokertest.Channel(t, b)
 		defer ch.Close()
-		_, err = ch.QueueDeclare("q", warren.QueueOptions{})
-		require.NoError(t, err)
+		brokertest.Queues(t, ch, "q")
 		r := openRaw(t, srv)
 		for number := range uint16(5) {
 			r.send(number+1, &wire.ChannelOpen{}, &wire.BasicConsume{Queue: []byte("q"), NoAck: true})
@@ -185,8 +181,7 @@ func TestAFloodOfRepliesCutsWhoDoesNotReadThem(t *testing.T) {
 		props := (&wire.Properties{ReplyTo: "amq.rabbitmq.reply-to"}).Append(nil)
 		r.write(wire.AppendPublish(nil, 1, &wire.BasicPublish{RoutingKey: []byte("ask")}, props, nil, 4096))
 		address := <-addresses
-		ch, err := b.Channel()
-		require.NoError(t, err)
+		ch := brokertest.Channel(t, b)
 		defer ch.Close()
 		sent := 0
 		for err == nil && sent < 1000 {
@@ -206,11 +201,9 @@ func TestAFloodOfRepliesCutsWhoDoesNotReadThem(t *testing.T) {
 func TestAnswersToWhoDoesNotReadAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, srv := brokertest.Serve(t, nil, &amqp.Options{Buffer: 16 << 10})
-		ch, err := b.Channel()
-		require.NoError(t, err)
+		ch := brokertest.Channel(t, b)
 		defer ch.Close()
-		_, err = ch.QueueDeclare("q", warren.QueueOptions{})
-		require.NoError(t, err)
+		brokertest.Queues(t, ch, "q")
 		r := dialRaw(t, srv)
 		r.open(10)
 		r.send(1, &wire.ChannelOpen{})

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -129,8 +130,7 @@ func TestNativeAndWireAgree(t *testing.T) {
 	native := func(t *env) (all []delivery) {
 		ch := t.native()
 		require.NoError(t, ch.ExchangeDeclare("x", warren.Topic, warren.ExchangeOptions{}))
-		_, err := ch.QueueDeclare("q", warren.QueueOptions{})
-		require.NoError(t, err)
+		brokertest.Queues(t, ch, "q")
 		require.NoError(t, ch.QueueBind("q", "a.*", "x", nil))
 		require.NoError(t, ch.QueueBind("q", "#.c", "x", nil))
 		for _, key := range topics {

@@ -75,8 +75,8 @@ func CallWith(ctx context.Context, c warren.Caller, queue string, msg warren.Mes
 	return result
 }
 
-// Answer is how a Call in a goroutine ends, which it must within a minute of the
-// bubble's time.
+// Answer is how a Call in a goroutine ends, which it must within a minute of
+// the bubble's time.
 func Answer(t testing.TB, call <-chan CallResult) (warren.Message, error) {
 	t.Helper()
 	select {

@@ -10,8 +10,9 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// recordedTraffic is what clients have said in testdata/traffic, by client: each file
-// has all that one connection sent to the broker, the protocol header first.
+// recordedTraffic is what clients have said in testdata/traffic, by client:
+// each file has all that one connection sent to the broker, the protocol header
+// first.
 func recordedTraffic(t testing.TB) map[string][]byte {
 	files, err := filepath.Glob("testdata/traffic/*")
 	require.NoError(t, err)
