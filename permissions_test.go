@@ -22,17 +22,15 @@ func sessionOfAnn(t *testing.T, b *warren.Broker, p warren.Permissions, tags ...
 	return s
 }
 
-// The rows are what RabbitMQ 3.10 does, with the kind of access named as later
-// versions do.
-func TestPermissionsBoundWhatAUserMayDo(t *testing.T) {
-	b := newBroker(t)
-	host, err := b.Channel()
-	require.NoError(t, err)
-	for _, name := range []string{"own", "other"} {
-		brokertest.Queues(t, host, name)
-		require.NoError(t, host.ExchangeDeclare(name+"x", warren.Direct, warren.ExchangeOptions{}))
-	}
-	s := sessionOfAnn(t, b, warren.Permissions{Configure: "^own", Write: "^own|^amq.default$", Read: "^own"})
+// A permissionRule is something that ann tries, who may do all with what is
+// named own, and publish to the default exchange.
+type permissionRule struct {
+	try  func(ch *warren.Channel) error
+	code uint16 // zero: allowed
+	text string
+}
+
+func permissionRules() map[string]permissionRule {
 	refused := func(what, kind, name string) string {
 		return "ACCESS_REFUSED - " + what + " access to " + kind + " '" + name + "' in vhost '/' refused for user 'ann'"
 	}
@@ -52,11 +50,7 @@ func TestPermissionsBoundWhatAUserMayDo(t *testing.T) {
 			return ch.Publish(context.Background(), exchange, "own", m, warren.PublishOptions{})
 		}
 	}
-	for name, c := range map[string]struct {
-		try  func(ch *warren.Channel) error
-		code uint16 // zero: allowed
-		text string
-	}{
+	return map[string]permissionRule{
 		"declare a queue":              {try: declare("own1", nil)},
 		"passive needs none":           {try: func(ch *warren.Channel) error { _, err := ch.QueueDeclarePassive("other"); return err }},
 		"passive of exchanges neither": {try: func(ch *warren.Channel) error { return ch.ExchangeDeclarePassive("otherx") }},
@@ -101,7 +95,21 @@ func TestPermissionsBoundWhatAUserMayDo(t *testing.T) {
 		"refused before reply_to is looked": {publish("otherx", warren.Message{ReplyTo: warren.DirectReplyTo}), 403, refused("write", "exchange", "otherx")},
 		"publish as oneself":                {try: publish("", warren.Message{UserId: "ann"})},
 		"publish as another":                {publish("", warren.Message{UserId: "bob"}), 406, "PRECONDITION_FAILED - user_id property set to 'bob' but authenticated user was 'ann'"},
-	} {
+	}
+}
+
+// The rows are what RabbitMQ 3.10 does, with the kind of access named as later
+// versions do.
+func TestPermissionsBoundWhatAUserMayDo(t *testing.T) {
+	b := newBroker(t)
+	host, err := b.Channel()
+	require.NoError(t, err)
+	for _, name := range []string{"own", "other"} {
+		brokertest.Queues(t, host, name)
+		require.NoError(t, host.ExchangeDeclare(name+"x", warren.Direct, warren.ExchangeOptions{}))
+	}
+	s := sessionOfAnn(t, b, warren.Permissions{Configure: "^own", Write: "^own|^amq.default$", Read: "^own"})
+	for name, c := range permissionRules() {
 		t.Run(name, func(t *testing.T) {
 			ch := brokertest.Channel(t, s)
 			for range 2 { // the second answer may come from memory

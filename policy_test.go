@@ -87,60 +87,66 @@ func TestPoliciesOfAClosedBroker(t *testing.T) {
 	})
 }
 
+// A badSetting is a policy's definition with what is said of it.
+type badSetting struct {
+	definition warren.Table
+	problem    string
+}
+
+var longName = strings.Repeat("n", 256)
+
+// badSettings are refused in policies of both kinds.
+var badSettings = []badSetting{
+	{nil, "no policy provided"},
+	{warren.Table{}, "no policy provided"},
+	{warren.Table{"nope": 1}, `[{<<"nope">>,1}] are not recognised policy settings`},
+	{warren.Table{"zope": 2.5, "nope": "x"}, `[{<<"nope">>,<<"x">>},{<<"zope">>,2.5}] are not recognised policy settings`},
+	{warren.Table{"nope": 1, "max-length": -2}, "-2 is not a valid maximum length"},
+	{warren.Table{"max-priority": 2}, `[{<<"max-priority">>,2}] are not recognised policy settings`},
+	{warren.Table{"x-max-length": 2}, `[{<<"x-max-length">>,2}] are not recognised policy settings`},
+	{warren.Table{"max-length": -1}, "-1 is not a valid maximum length"},
+	{warren.Table{"max-length": "x"}, `<<"x">> is not a valid maximum length`},
+	{warren.Table{"max-length": 1.5}, "1.5 is not a valid maximum length"},
+	{warren.Table{"max-length": nil}, "null is not a valid maximum length"},
+	{warren.Table{"max-length-bytes": -1}, "-1 is not a valid maximum length in bytes"},
+	{warren.Table{"message-ttl": -1}, "-1 is not a valid message TTL"},
+	{warren.Table{"message-ttl": "a"}, `<<"a">> is not a valid message TTL`},
+	{warren.Table{"expires": 0}, "0 is not a valid queue expiry"},
+	{warren.Table{"expires": true}, "true is not a valid queue expiry"},
+	{warren.Table{"delivery-limit": -1}, "-1 is not a valid delivery limit"},
+	{warren.Table{"overflow": "x"}, `<<"x">> is not a valid overflow value`},
+	{warren.Table{"overflow": 1}, "1 is not a valid overflow value"},
+	{warren.Table{"max-in-memory-length": -1}, "-1 is not a valid maximum memory in bytes"},
+	{warren.Table{"max-in-memory-bytes": "x"}, `<<"x">> is not a valid maximum memory in bytes`},
+	{warren.Table{"queue-version": 3}, "3 is not a valid queue-version value"},
+}
+
+// badUserSettings are refused in policies of users; operators have no such
+// settings.
+var badUserSettings = []badSetting{
+	{warren.Table{"dead-letter-exchange": 1}, "1 is not a valid dead letter exchange name"},
+	{warren.Table{"dead-letter-exchange": longName}, `<<"` + longName + `">> is not a valid dead letter exchange name`},
+	{warren.Table{"dead-letter-routing-key": 1}, "1 is not a valid dead letter routing key"},
+	{warren.Table{"alternate-exchange": 1}, "1 is not a valid alternate exchange name"},
+	{warren.Table{"consumer-timeout": -1}, "-1 is not a valid consumer timeout"},
+	{warren.Table{"max-age": "1"}, `<<"1">> is not a valid max age`},
+	{warren.Table{"max-age": "Y1"}, `<<"Y1">> is not a valid max age`},
+	{warren.Table{"max-age": "0h"}, `<<"0h">> is not a valid max age`},
+	{warren.Table{"max-age": "1d"}, `<<"1d">> is not a valid max age`},
+	{warren.Table{"max-age": 1}, "1 is not a valid max age"},
+	{warren.Table{"max-age": ""}, `<<"">> is not a valid max age`},
+	{warren.Table{"queue-mode": "x"}, `<<"x">> is not a valid queue-mode value`},
+	{warren.Table{"queue-master-locator": "x"}, `<<"x">> invalid queue-master-locator value`},
+	{warren.Table{"queue-leader-locator": "x"}, `<<"x">> is not a valid queue leader locator value`},
+	{warren.Table{"dead-letter-strategy": "x"}, `<<"x">> is not a valid dead letter strategy`},
+	{warren.Table{"stream-max-segment-size-bytes": -1}, "-1 is not a valid segment size"},
+	{warren.Table{"initial-cluster-size": -1}, "-1 is not a valid cluster size"},
+	{warren.Table{"ha-mode": "x"}, `<<"x">> is not a valid ha-mode value`},
+}
+
 // The texts are RabbitMQ 3.10's; those of apply-to, consumer-timeout and
 // target-group-size are of later versions.
 func TestBadSettingsArePolicyErrors(t *testing.T) {
-	long := strings.Repeat("n", 256)
-	both := []struct {
-		definition warren.Table
-		problem    string
-	}{
-		{nil, "no policy provided"},
-		{warren.Table{}, "no policy provided"},
-		{warren.Table{"nope": 1}, `[{<<"nope">>,1}] are not recognised policy settings`},
-		{warren.Table{"zope": 2.5, "nope": "x"}, `[{<<"nope">>,<<"x">>},{<<"zope">>,2.5}] are not recognised policy settings`},
-		{warren.Table{"nope": 1, "max-length": -2}, "-2 is not a valid maximum length"},
-		{warren.Table{"max-priority": 2}, `[{<<"max-priority">>,2}] are not recognised policy settings`},
-		{warren.Table{"x-max-length": 2}, `[{<<"x-max-length">>,2}] are not recognised policy settings`},
-		{warren.Table{"max-length": -1}, "-1 is not a valid maximum length"},
-		{warren.Table{"max-length": "x"}, `<<"x">> is not a valid maximum length`},
-		{warren.Table{"max-length": 1.5}, "1.5 is not a valid maximum length"},
-		{warren.Table{"max-length": nil}, "null is not a valid maximum length"},
-		{warren.Table{"max-length-bytes": -1}, "-1 is not a valid maximum length in bytes"},
-		{warren.Table{"message-ttl": -1}, "-1 is not a valid message TTL"},
-		{warren.Table{"message-ttl": "a"}, `<<"a">> is not a valid message TTL`},
-		{warren.Table{"expires": 0}, "0 is not a valid queue expiry"},
-		{warren.Table{"expires": true}, "true is not a valid queue expiry"},
-		{warren.Table{"delivery-limit": -1}, "-1 is not a valid delivery limit"},
-		{warren.Table{"overflow": "x"}, `<<"x">> is not a valid overflow value`},
-		{warren.Table{"overflow": 1}, "1 is not a valid overflow value"},
-		{warren.Table{"max-in-memory-length": -1}, "-1 is not a valid maximum memory in bytes"},
-		{warren.Table{"max-in-memory-bytes": "x"}, `<<"x">> is not a valid maximum memory in bytes`},
-		{warren.Table{"queue-version": 3}, "3 is not a valid queue-version value"},
-	}
-	user := []struct {
-		definition warren.Table
-		problem    string
-	}{
-		{warren.Table{"dead-letter-exchange": 1}, "1 is not a valid dead letter exchange name"},
-		{warren.Table{"dead-letter-exchange": long}, `<<"` + long + `">> is not a valid dead letter exchange name`},
-		{warren.Table{"dead-letter-routing-key": 1}, "1 is not a valid dead letter routing key"},
-		{warren.Table{"alternate-exchange": 1}, "1 is not a valid alternate exchange name"},
-		{warren.Table{"consumer-timeout": -1}, "-1 is not a valid consumer timeout"},
-		{warren.Table{"max-age": "1"}, `<<"1">> is not a valid max age`},
-		{warren.Table{"max-age": "Y1"}, `<<"Y1">> is not a valid max age`},
-		{warren.Table{"max-age": "0h"}, `<<"0h">> is not a valid max age`},
-		{warren.Table{"max-age": "1d"}, `<<"1d">> is not a valid max age`},
-		{warren.Table{"max-age": 1}, "1 is not a valid max age"},
-		{warren.Table{"max-age": ""}, `<<"">> is not a valid max age`},
-		{warren.Table{"queue-mode": "x"}, `<<"x">> is not a valid queue-mode value`},
-		{warren.Table{"queue-master-locator": "x"}, `<<"x">> invalid queue-master-locator value`},
-		{warren.Table{"queue-leader-locator": "x"}, `<<"x">> is not a valid queue leader locator value`},
-		{warren.Table{"dead-letter-strategy": "x"}, `<<"x">> is not a valid dead letter strategy`},
-		{warren.Table{"stream-max-segment-size-bytes": -1}, "-1 is not a valid segment size"},
-		{warren.Table{"initial-cluster-size": -1}, "-1 is not a valid cluster size"},
-		{warren.Table{"ha-mode": "x"}, `<<"x">> is not a valid ha-mode value`},
-	}
 	eachPolicyKind(t, func(t *testing.T, k policyKind) {
 		refused := func(p warren.Policy, problem string) {
 			t.Helper()
@@ -148,10 +154,10 @@ func TestBadSettingsArePolicyErrors(t *testing.T) {
 			brokertest.Fails(t, k.set(p), 406, 0, 0, "PRECONDITION_FAILED - invalid "+k.name+" 'p' in vhost '/': "+problem)
 			require.Empty(t, k.list())
 		}
-		for _, row := range both {
+		for _, row := range badSettings {
 			refused(warren.Policy{Definition: row.definition}, row.problem)
 		}
-		for _, row := range user {
+		for _, row := range badUserSettings {
 			if k.name == "policy" {
 				refused(warren.Policy{Definition: row.definition}, row.problem)
 				continue
@@ -166,7 +172,7 @@ func TestBadSettingsArePolicyErrors(t *testing.T) {
 		refused(warren.Policy{Definition: ok, Pattern: "("}, "pattern should be regular expression but is invalid: error parsing regexp: missing closing ): `(`")
 		refused(warren.Policy{Definition: ok, Pattern: strings.Repeat("a", 1025)}, "pattern of 1025 bytes exceeds 1024")
 		refused(warren.Policy{Definition: ok, ApplyTo: "foo"}, "apply-to 'foo' unrecognised; should be one of: 'queues', 'classic_queues', 'quorum_queues', 'streams', 'exchanges', or 'all'")
-		require.ErrorIs(t, k.set(warren.Policy{Definition: ok, Name: long}), warren.ErrPreconditionFailed)
+		require.ErrorIs(t, k.set(warren.Policy{Definition: ok, Name: longName}), warren.ErrPreconditionFailed)
 		require.ErrorIs(t, k.set(warren.Policy{Definition: ok, Name: "\xff"}), warren.ErrPreconditionFailed)
 		require.Empty(t, k.list())
 	})

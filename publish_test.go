@@ -91,56 +91,59 @@ func TestPublishExpiration(t *testing.T) {
 	}
 }
 
+// returnRules say which messages come back from a queue q and an exchange x.
+var returnRules = []struct {
+	rule      string
+	setup     func(t *testing.T, ch *warren.Channel)
+	mandatory uint16 // code of the return with this flag, zero for none
+	immediate uint16
+	both      uint16
+}{
+	{"nothing is bound", func(*testing.T, *warren.Channel) {}, 312, 313, 313},
+	{"a queue without a consumer", func(t *testing.T, ch *warren.Channel) {
+		require.NoError(t, ch.QueueBind("q", "k", "x", nil))
+	}, 0, 313, 313},
+	{"a queue with a consumer that has room", func(t *testing.T, ch *warren.Channel) {
+		require.NoError(t, ch.QueueBind("q", "k", "x", nil))
+		brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 10})
+	}, 0, 0, 0},
+	{"a queue with a consumer that has no room", func(t *testing.T, ch *warren.Channel) {
+		require.NoError(t, ch.QueueBind("q", "k", "x", nil))
+		brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
+		brokertest.Put(t, ch, "", "q", "takes it")
+	}, 0, 313, 313},
+	{"a queue with one consumer of two that has room", func(t *testing.T, ch *warren.Channel) {
+		require.NoError(t, ch.QueueBind("q", "k", "x", nil))
+		brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
+		brokertest.Put(t, ch, "", "q", "takes it")
+		brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 10})
+	}, 0, 0, 0},
+	{"a queue with a consumer whose channel's flow is off", func(t *testing.T, ch *warren.Channel) {
+		require.NoError(t, ch.QueueBind("q", "k", "x", nil))
+		brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
+		require.NoError(t, ch.Flow(false))
+	}, 0, 313, 313},
+	{"a queue with a consumer whose channel has used its global prefetch", func(t *testing.T, ch *warren.Channel) {
+		require.NoError(t, ch.QueueBind("q", "k", "x", nil))
+		require.NoError(t, ch.Qos(1, warren.QosOptions{Global: true}))
+		brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 10})
+		brokertest.Put(t, ch, "", "q", "takes it")
+	}, 0, 313, 313},
+	{"a consumer without ack, which no prefetch limits", func(t *testing.T, ch *warren.Channel) {
+		require.NoError(t, ch.QueueBind("q", "k", "x", nil))
+		require.NoError(t, ch.Qos(1, warren.QosOptions{Global: true}))
+		brokertest.Queues(t, ch, "other")
+		brokertest.Consume(t, ch, "other", warren.ConsumeOptions{})
+		brokertest.Put(t, ch, "", "other", "takes the channel's prefetch")
+		brokertest.Consume(t, ch, "q", warren.ConsumeOptions{NoAck: true})
+	}, 0, 0, 0},
+	{"an exchange that leads nowhere", func(t *testing.T, ch *warren.Channel) {
+		require.NoError(t, ch.ExchangeBind("amq.fanout", "k", "x", nil))
+	}, 312, 313, 313},
+}
+
 func TestMandatoryAndImmediate(t *testing.T) {
-	for _, c := range []struct {
-		rule      string
-		setup     func(t *testing.T, ch *warren.Channel)
-		mandatory uint16 // code of the return with this flag, zero for none
-		immediate uint16
-		both      uint16
-	}{
-		{"nothing is bound", func(*testing.T, *warren.Channel) {}, 312, 313, 313},
-		{"a queue without a consumer", func(t *testing.T, ch *warren.Channel) {
-			require.NoError(t, ch.QueueBind("q", "k", "x", nil))
-		}, 0, 313, 313},
-		{"a queue with a consumer that has room", func(t *testing.T, ch *warren.Channel) {
-			require.NoError(t, ch.QueueBind("q", "k", "x", nil))
-			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 10})
-		}, 0, 0, 0},
-		{"a queue with a consumer that has no room", func(t *testing.T, ch *warren.Channel) {
-			require.NoError(t, ch.QueueBind("q", "k", "x", nil))
-			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
-			brokertest.Put(t, ch, "", "q", "takes it")
-		}, 0, 313, 313},
-		{"a queue with one consumer of two that has room", func(t *testing.T, ch *warren.Channel) {
-			require.NoError(t, ch.QueueBind("q", "k", "x", nil))
-			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
-			brokertest.Put(t, ch, "", "q", "takes it")
-			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 10})
-		}, 0, 0, 0},
-		{"a queue with a consumer whose channel's flow is off", func(t *testing.T, ch *warren.Channel) {
-			require.NoError(t, ch.QueueBind("q", "k", "x", nil))
-			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
-			require.NoError(t, ch.Flow(false))
-		}, 0, 313, 313},
-		{"a queue with a consumer whose channel has used its global prefetch", func(t *testing.T, ch *warren.Channel) {
-			require.NoError(t, ch.QueueBind("q", "k", "x", nil))
-			require.NoError(t, ch.Qos(1, warren.QosOptions{Global: true}))
-			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 10})
-			brokertest.Put(t, ch, "", "q", "takes it")
-		}, 0, 313, 313},
-		{"a consumer without ack, which no prefetch limits", func(t *testing.T, ch *warren.Channel) {
-			require.NoError(t, ch.QueueBind("q", "k", "x", nil))
-			require.NoError(t, ch.Qos(1, warren.QosOptions{Global: true}))
-			brokertest.Queues(t, ch, "other")
-			brokertest.Consume(t, ch, "other", warren.ConsumeOptions{})
-			brokertest.Put(t, ch, "", "other", "takes the channel's prefetch")
-			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{NoAck: true})
-		}, 0, 0, 0},
-		{"an exchange that leads nowhere", func(t *testing.T, ch *warren.Channel) {
-			require.NoError(t, ch.ExchangeBind("amq.fanout", "k", "x", nil))
-		}, 312, 313, 313},
-	} {
+	for _, c := range returnRules {
 		for _, flags := range []struct {
 			name    string
 			options warren.PublishOptions

@@ -48,7 +48,25 @@ func (t *env) pull(c <-chan amqp091.Delivery, n int) []string {
 
 var fromFirst = amqp091.Table{"x-stream-offset": "first"}
 
-func TestStreamErrorsCloseWhatRabbitMQCloses(t *testing.T) {
+// consumeStream consumes from the stream s.
+func consumeStream(prefetch int, noAck bool, args amqp091.Table) func(ch *amqp091.Channel) error {
+	return func(ch *amqp091.Channel) error {
+		if err := ch.Qos(prefetch, 0, false); err != nil {
+			return err
+		}
+		_, err := ch.Consume("s", "", noAck, false, false, false, args)
+		return err
+	}
+}
+
+// A streamError is what a client does to streams, and what it gets for it.
+type streamError struct {
+	code int
+	text string
+	f    func(ch *amqp091.Channel) error
+}
+
+func streamErrors() map[string]streamError {
 	declare := func(durable, autoDelete, exclusive bool, args amqp091.Table) func(ch *amqp091.Channel) error {
 		return func(ch *amqp091.Channel) error {
 			list := amqp091.Table{"x-queue-type": "stream"}
@@ -62,21 +80,8 @@ func TestStreamErrorsCloseWhatRabbitMQCloses(t *testing.T) {
 	arg := func(name string, v any) func(ch *amqp091.Channel) error {
 		return declare(true, false, false, amqp091.Table{name: v})
 	}
-	consume := func(prefetch int, noAck bool, args amqp091.Table) func(ch *amqp091.Channel) error {
-		return func(ch *amqp091.Channel) error {
-			if err := ch.Qos(prefetch, 0, false); err != nil {
-				return err
-			}
-			_, err := ch.Consume("s", "", noAck, false, false, false, args)
-			return err
-		}
-	}
 	const invalid = "PRECONDITION_FAILED - invalid "
-	for name, c := range map[string]struct {
-		code int
-		text string
-		f    func(ch *amqp091.Channel) error
-	}{
+	return map[string]streamError{
 		"transient":   {406, invalid + "property 'non-durable' for queue 'new' in vhost '/'", declare(false, false, false, nil)},
 		"auto-delete": {406, invalid + "property 'auto-delete' for queue 'new' in vhost '/'", declare(true, true, false, nil)},
 		"exclusive":   {406, invalid + "property 'exclusive-owner' for queue 'new' in vhost '/'", declare(true, false, true, nil)},
@@ -98,10 +103,10 @@ func TestStreamErrorsCloseWhatRabbitMQCloses(t *testing.T) {
 		"huge segment":   {406, "PRECONDITION_FAILED - Exceeded max value for x-stream-max-segment-size-bytes", arg("x-stream-max-segment-size-bytes", int64(4e9))},
 		"expires":        {406, invalid + "arg 'x-expires' for queue 'new' in vhost '/' of queue type rabbit_stream_queue", arg("x-expires", int32(5))},
 		"dead letters":   {406, invalid + "arg 'x-dead-letter-exchange' for queue 'new' in vhost '/' of queue type rabbit_stream_queue", arg("x-dead-letter-exchange", "x")},
-		"no prefetch":    {406, "PRECONDITION_FAILED - consumer prefetch count is not set for 'queue 's' in vhost '/''", consume(0, false, nil)},
-		"odd offset":     {406, invalid + "arg 'x-stream-offset' for queue 's' in vhost '/': {invalid_stream_offset_arg,{longstr,<<\"0s\">>}}", consume(1, false, amqp091.Table{"x-stream-offset": "0s"})},
-		"priority":       {406, invalid + "arg 'x-priority' for queue 's' in vhost '/' of queue type rabbit_stream_queue", consume(1, false, amqp091.Table{"x-priority": 5})},
-		"odd priority":   {406, invalid + "arg 'x-priority' for queue 's' in vhost '/' of queue type rabbit_stream_queue", consume(1, false, amqp091.Table{"x-priority": "x"})},
+		"no prefetch":    {406, "PRECONDITION_FAILED - consumer prefetch count is not set for 'queue 's' in vhost '/''", consumeStream(0, false, nil)},
+		"odd offset":     {406, invalid + "arg 'x-stream-offset' for queue 's' in vhost '/': {invalid_stream_offset_arg,{longstr,<<\"0s\">>}}", consumeStream(1, false, amqp091.Table{"x-stream-offset": "0s"})},
+		"priority":       {406, invalid + "arg 'x-priority' for queue 's' in vhost '/' of queue type rabbit_stream_queue", consumeStream(1, false, amqp091.Table{"x-priority": 5})},
+		"odd priority":   {406, invalid + "arg 'x-priority' for queue 's' in vhost '/' of queue type rabbit_stream_queue", consumeStream(1, false, amqp091.Table{"x-priority": "x"})},
 		"odd locator":    {406, invalid + "arg 'x-queue-leader-locator' for queue 'new' in vhost '/': invalid_queue_locator_arg", arg("x-queue-leader-locator", "x")},
 		"wrong for a new queue": {406, "PRECONDITION_FAILED - inequivalent arg 'x-max-age' for queue 's' in vhost '/': received the value '1x' of type 'longstr' but current is none", func(ch *amqp091.Channel) error {
 			_, err := ch.QueueDeclare("s", true, false, false, false, amqp091.Table{"x-queue-type": "stream", "x-max-age": "1x"})
@@ -121,7 +126,7 @@ func TestStreamErrorsCloseWhatRabbitMQCloses(t *testing.T) {
 			return err
 		}},
 
-		"no ack": {540, "NOT_IMPLEMENTED - automatic acknowledgement not supported by stream queues queue 's' in vhost '/'", consume(1, true, nil)},
+		"no ack": {540, "NOT_IMPLEMENTED - automatic acknowledgement not supported by stream queues queue 's' in vhost '/'", consumeStream(1, true, nil)},
 		"get": {540, "NOT_IMPLEMENTED - basic.get not supported by stream queues queue 's' in vhost '/'", func(ch *amqp091.Channel) error {
 			_, _, err := ch.Get("s", false)
 			return err
@@ -130,7 +135,11 @@ func TestStreamErrorsCloseWhatRabbitMQCloses(t *testing.T) {
 			_, err := ch.QueuePurge("s", false)
 			return err
 		}},
-	} {
+	}
+}
+
+func TestStreamErrorsCloseWhatRabbitMQCloses(t *testing.T) {
+	for name, c := range streamErrors() {
 		t.Run(name, func(t *testing.T) {
 			withServer(t, func(t *env) {
 				t.stream("s", nil)

@@ -13,90 +13,94 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
+const lockedMine = "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'mine' in vhost '/'. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration."
+
+// topologyErrors are what methods of exchanges and queues fail with.
+var topologyErrors = map[string]struct {
+	code int
+	text string
+	f    func(ch *amqp091.Channel) error
+}{
+	"exchange of unknown type": {406, "PRECONDITION_FAILED - unknown exchange type 'odd'", func(ch *amqp091.Channel) error {
+		return ch.ExchangeDeclare("x", "odd", false, false, false, false, nil)
+	}},
+	"exchange of reserved name": {403, "ACCESS_REFUSED - exchange name 'amq.x' contains reserved prefix 'amq.*'", func(ch *amqp091.Channel) error {
+		return ch.ExchangeDeclare("amq.x", "direct", false, false, false, false, nil)
+	}},
+	"default exchange declared": {403, "ACCESS_REFUSED - operation not permitted on the default exchange", func(ch *amqp091.Channel) error {
+		return ch.ExchangeDeclare("", "direct", false, false, false, false, nil)
+	}},
+	"default exchange deleted": {403, "ACCESS_REFUSED - operation not permitted on the default exchange", func(ch *amqp091.Channel) error {
+		return ch.ExchangeDelete("", false, false)
+	}},
+	"system exchange deleted": {403, "ACCESS_REFUSED - deletion of system exchange 'amq.direct' in vhost '/' not allowed", func(ch *amqp091.Channel) error {
+		return ch.ExchangeDelete("amq.direct", false, false)
+	}},
+	"exchange of another type": {406, "PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'fan' in vhost '/': received 'direct' but current is 'fanout'", func(ch *amqp091.Channel) error {
+		return ch.ExchangeDeclare("fan", "direct", false, false, false, false, nil)
+	}},
+	"exchange with another flag": {406, "PRECONDITION_FAILED - inequivalent arg 'internal' for exchange 'fan' in vhost '/': received 'true' but current is 'false'", func(ch *amqp091.Channel) error {
+		return ch.ExchangeDeclare("fan", "fanout", false, false, true, false, nil)
+	}},
+	"no exchange, passive": {404, "NOT_FOUND - no exchange 'nope' in vhost '/'", func(ch *amqp091.Channel) error {
+		return ch.ExchangeDeclarePassive("nope", "direct", false, false, false, false, nil)
+	}},
+	"exchange in use": {406, "PRECONDITION_FAILED - exchange 'fan' in vhost '/' in use", func(ch *amqp091.Channel) error {
+		return ch.ExchangeDelete("fan", true, false)
+	}},
+	"bind from no exchange": {404, "NOT_FOUND - no exchange 'nope' in vhost '/'", func(ch *amqp091.Channel) error {
+		return ch.ExchangeBind("fan", "", "nope", false, nil)
+	}},
+	"bind to no exchange": {404, "NOT_FOUND - no exchange 'nope' in vhost '/'", func(ch *amqp091.Channel) error {
+		return ch.ExchangeBind("nope", "", "fan", false, nil)
+	}},
+	"queue of reserved name": {403, "ACCESS_REFUSED - queue name 'amq.q' contains reserved prefix 'amq.*'", func(ch *amqp091.Channel) error {
+		_, err := ch.QueueDeclare("amq.q", false, false, false, false, nil)
+		return err
+	}},
+	"queue with another flag": {406, "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost '/': received 'true' but current is 'false'", func(ch *amqp091.Channel) error {
+		_, err := ch.QueueDeclare("q", true, false, false, false, nil)
+		return err
+	}},
+	"queue of unknown type": {406, "PRECONDITION_FAILED - invalid arg 'x-queue-type' for queue 'new' in vhost '/': \"unsupported queue type 'odd'\"", func(ch *amqp091.Channel) error {
+		_, err := ch.QueueDeclare("new", false, false, false, false, amqp091.Table{"x-queue-type": "odd"})
+		return err
+	}},
+	"no queue, passive": {404, "NOT_FOUND - no queue 'nope' in vhost '/'", func(ch *amqp091.Channel) error {
+		_, err := ch.QueueDeclarePassive("nope", false, false, false, false, nil)
+		return err
+	}},
+	"foreign queue declared": {405, lockedMine, func(ch *amqp091.Channel) error {
+		_, err := ch.QueueDeclare("mine", false, false, true, false, nil)
+		return err
+	}},
+	"foreign queue bound":   {405, lockedMine, func(ch *amqp091.Channel) error { return ch.QueueBind("mine", "", "fan", false, nil) }},
+	"foreign queue purged":  {405, lockedMine, func(ch *amqp091.Channel) error { _, err := ch.QueuePurge("mine", false); return err }},
+	"foreign queue deleted": {405, lockedMine, func(ch *amqp091.Channel) error { _, err := ch.QueueDelete("mine", false, false, false); return err }},
+	"foreign queue read":    {405, lockedMine, func(ch *amqp091.Channel) error { _, _, err := ch.Get("mine", true); return err }},
+	"foreign queue consumed": {405, lockedMine, func(ch *amqp091.Channel) error {
+		_, err := ch.Consume("mine", "", true, false, false, false, nil)
+		return err
+	}},
+	"queue bound to nothing": {404, "NOT_FOUND - no exchange 'nope' in vhost '/'", func(ch *amqp091.Channel) error { return ch.QueueBind("q", "", "nope", false, nil) }},
+	"nothing bound":          {404, "NOT_FOUND - no queue 'nope' in vhost '/'", func(ch *amqp091.Channel) error { return ch.QueueBind("nope", "", "fan", false, nil) }},
+	"bind to default":        {403, "ACCESS_REFUSED - operation not permitted on the default exchange", func(ch *amqp091.Channel) error { return ch.QueueBind("q", "", "", false, nil) }},
+	"no queue purged":        {404, "NOT_FOUND - no queue 'nope' in vhost '/'", func(ch *amqp091.Channel) error { _, err := ch.QueuePurge("nope", false); return err }},
+	"queue in use":           {406, "PRECONDITION_FAILED - queue 'busy' in vhost '/' in use", func(ch *amqp091.Channel) error { _, err := ch.QueueDelete("busy", true, false, false); return err }},
+	"queue not empty":        {406, "PRECONDITION_FAILED - queue 'full' in vhost '/' not empty", func(ch *amqp091.Channel) error { _, err := ch.QueueDelete("full", false, true, false); return err }},
+	"no last declared queue": {404, "NOT_FOUND - no previously declared queue", func(ch *amqp091.Channel) error { return ch.QueueBind("", "", "fan", false, nil) }},
+	"no wait declaration": {403, "ACCESS_REFUSED - queue name 'amq.q' contains reserved prefix 'amq.*'", func(ch *amqp091.Channel) error {
+		_, err := ch.QueueDeclare("amq.q", false, false, false, true, nil)
+		return err
+	}},
+	"text of more than a short string": {404, ("NOT_FOUND - no queue '" + strings.Repeat("n", 255))[:252] + "...", func(ch *amqp091.Channel) error {
+		_, err := ch.QueueDeclarePassive(strings.Repeat("n", 255), false, false, false, false, nil)
+		return err
+	}},
+}
+
 func TestTopologyErrorsCloseTheChannel(t *testing.T) {
-	const locked = "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'mine' in vhost '/'. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration."
-	for name, c := range map[string]struct {
-		code int
-		text string
-		f    func(ch *amqp091.Channel) error
-	}{
-		"exchange of unknown type": {406, "PRECONDITION_FAILED - unknown exchange type 'odd'", func(ch *amqp091.Channel) error {
-			return ch.ExchangeDeclare("x", "odd", false, false, false, false, nil)
-		}},
-		"exchange of reserved name": {403, "ACCESS_REFUSED - exchange name 'amq.x' contains reserved prefix 'amq.*'", func(ch *amqp091.Channel) error {
-			return ch.ExchangeDeclare("amq.x", "direct", false, false, false, false, nil)
-		}},
-		"default exchange declared": {403, "ACCESS_REFUSED - operation not permitted on the default exchange", func(ch *amqp091.Channel) error {
-			return ch.ExchangeDeclare("", "direct", false, false, false, false, nil)
-		}},
-		"default exchange deleted": {403, "ACCESS_REFUSED - operation not permitted on the default exchange", func(ch *amqp091.Channel) error {
-			return ch.ExchangeDelete("", false, false)
-		}},
-		"system exchange deleted": {403, "ACCESS_REFUSED - deletion of system exchange 'amq.direct' in vhost '/' not allowed", func(ch *amqp091.Channel) error {
-			return ch.ExchangeDelete("amq.direct", false, false)
-		}},
-		"exchange of another type": {406, "PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'fan' in vhost '/': received 'direct' but current is 'fanout'", func(ch *amqp091.Channel) error {
-			return ch.ExchangeDeclare("fan", "direct", false, false, false, false, nil)
-		}},
-		"exchange with another flag": {406, "PRECONDITION_FAILED - inequivalent arg 'internal' for exchange 'fan' in vhost '/': received 'true' but current is 'false'", func(ch *amqp091.Channel) error {
-			return ch.ExchangeDeclare("fan", "fanout", false, false, true, false, nil)
-		}},
-		"no exchange, passive": {404, "NOT_FOUND - no exchange 'nope' in vhost '/'", func(ch *amqp091.Channel) error {
-			return ch.ExchangeDeclarePassive("nope", "direct", false, false, false, false, nil)
-		}},
-		"exchange in use": {406, "PRECONDITION_FAILED - exchange 'fan' in vhost '/' in use", func(ch *amqp091.Channel) error {
-			return ch.ExchangeDelete("fan", true, false)
-		}},
-		"bind from no exchange": {404, "NOT_FOUND - no exchange 'nope' in vhost '/'", func(ch *amqp091.Channel) error {
-			return ch.ExchangeBind("fan", "", "nope", false, nil)
-		}},
-		"bind to no exchange": {404, "NOT_FOUND - no exchange 'nope' in vhost '/'", func(ch *amqp091.Channel) error {
-			return ch.ExchangeBind("nope", "", "fan", false, nil)
-		}},
-		"queue of reserved name": {403, "ACCESS_REFUSED - queue name 'amq.q' contains reserved prefix 'amq.*'", func(ch *amqp091.Channel) error {
-			_, err := ch.QueueDeclare("amq.q", false, false, false, false, nil)
-			return err
-		}},
-		"queue with another flag": {406, "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost '/': received 'true' but current is 'false'", func(ch *amqp091.Channel) error {
-			_, err := ch.QueueDeclare("q", true, false, false, false, nil)
-			return err
-		}},
-		"queue of unknown type": {406, "PRECONDITION_FAILED - invalid arg 'x-queue-type' for queue 'new' in vhost '/': \"unsupported queue type 'odd'\"", func(ch *amqp091.Channel) error {
-			_, err := ch.QueueDeclare("new", false, false, false, false, amqp091.Table{"x-queue-type": "odd"})
-			return err
-		}},
-		"no queue, passive": {404, "NOT_FOUND - no queue 'nope' in vhost '/'", func(ch *amqp091.Channel) error {
-			_, err := ch.QueueDeclarePassive("nope", false, false, false, false, nil)
-			return err
-		}},
-		"foreign queue declared": {405, locked, func(ch *amqp091.Channel) error {
-			_, err := ch.QueueDeclare("mine", false, false, true, false, nil)
-			return err
-		}},
-		"foreign queue bound":   {405, locked, func(ch *amqp091.Channel) error { return ch.QueueBind("mine", "", "fan", false, nil) }},
-		"foreign queue purged":  {405, locked, func(ch *amqp091.Channel) error { _, err := ch.QueuePurge("mine", false); return err }},
-		"foreign queue deleted": {405, locked, func(ch *amqp091.Channel) error { _, err := ch.QueueDelete("mine", false, false, false); return err }},
-		"foreign queue read":    {405, locked, func(ch *amqp091.Channel) error { _, _, err := ch.Get("mine", true); return err }},
-		"foreign queue consumed": {405, locked, func(ch *amqp091.Channel) error {
-			_, err := ch.Consume("mine", "", true, false, false, false, nil)
-			return err
-		}},
-		"queue bound to nothing": {404, "NOT_FOUND - no exchange 'nope' in vhost '/'", func(ch *amqp091.Channel) error { return ch.QueueBind("q", "", "nope", false, nil) }},
-		"nothing bound":          {404, "NOT_FOUND - no queue 'nope' in vhost '/'", func(ch *amqp091.Channel) error { return ch.QueueBind("nope", "", "fan", false, nil) }},
-		"bind to default":        {403, "ACCESS_REFUSED - operation not permitted on the default exchange", func(ch *amqp091.Channel) error { return ch.QueueBind("q", "", "", false, nil) }},
-		"no queue purged":        {404, "NOT_FOUND - no queue 'nope' in vhost '/'", func(ch *amqp091.Channel) error { _, err := ch.QueuePurge("nope", false); return err }},
-		"queue in use":           {406, "PRECONDITION_FAILED - queue 'busy' in vhost '/' in use", func(ch *amqp091.Channel) error { _, err := ch.QueueDelete("busy", true, false, false); return err }},
-		"queue not empty":        {406, "PRECONDITION_FAILED - queue 'full' in vhost '/' not empty", func(ch *amqp091.Channel) error { _, err := ch.QueueDelete("full", false, true, false); return err }},
-		"no last declared queue": {404, "NOT_FOUND - no previously declared queue", func(ch *amqp091.Channel) error { return ch.QueueBind("", "", "fan", false, nil) }},
-		"no wait declaration": {403, "ACCESS_REFUSED - queue name 'amq.q' contains reserved prefix 'amq.*'", func(ch *amqp091.Channel) error {
-			_, err := ch.QueueDeclare("amq.q", false, false, false, true, nil)
-			return err
-		}},
-		"text of more than a short string": {404, ("NOT_FOUND - no queue '" + strings.Repeat("n", 255))[:252] + "...", func(ch *amqp091.Channel) error {
-			_, err := ch.QueueDeclarePassive(strings.Repeat("n", 255), false, false, false, false, nil)
-			return err
-		}},
-	} {
+	for name, c := range topologyErrors {
 		t.Run(name, func(t *testing.T) {
 			withServer(t, func(t *env) {
 				other := t.open()
