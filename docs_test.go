@@ -26,41 +26,41 @@ import (
 )
 
 const (
-	dxModule    = "github.com/warrenmq/warren"
-	dxMaxReadme = 200 // lines
+	modulePath    = "github.com/warrenmq/warren"
+	readmeLines = 200 // lines
 )
 
-func dxRead(t *testing.T, name string) string {
+func readFile(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(name)
 	require.NoError(t, err)
 	return string(text)
 }
 
-// dxDocuments are what people read, by name.
-func dxDocuments(t *testing.T) map[string]string {
+// readDocuments are what people read, by name.
+func readDocuments(t *testing.T) map[string]string {
 	t.Helper()
 	names, err := filepath.Glob("docs/*.md")
 	require.NoError(t, err)
 	require.NotEmpty(t, names)
 	texts := make(map[string]string)
 	for _, name := range append(names, "README.md", "CONTRIBUTING.md", "CHANGELOG.md") {
-		texts[filepath.ToSlash(name)] = dxRead(t, name)
+		texts[filepath.ToSlash(name)] = readFile(t, name)
 	}
 	return texts
 }
 
-// dxSection is the text under a heading.
-func dxSection(t *testing.T, document, heading string) string {
+// documentSection is the text under a heading.
+func documentSection(t *testing.T, document, heading string) string {
 	t.Helper()
-	_, rest, ok := strings.Cut(dxRead(t, document), "\n## "+heading+"\n")
+	_, rest, ok := strings.Cut(readFile(t, document), "\n## "+heading+"\n")
 	require.True(t, ok, "%s has a section %s", document, heading)
 	text, _, _ := strings.Cut(rest, "\n## ")
 	return text
 }
 
-// dxRows are the rows of the tables in a text, without their headings.
-func dxRows(text string) (rows [][]string) {
+// tableRows are the rows of the tables in a text, without their headings.
+func tableRows(text string) (rows [][]string) {
 	inTable := false
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
@@ -76,24 +76,24 @@ func dxRows(text string) (rows [][]string) {
 	return rows
 }
 
-// dxFence is a block of code in a document.
-type dxFence struct {
+// codeBlock is a block of code in a document.
+type codeBlock struct {
 	language string
 	line     int // of its first line of code
 	code     string
 }
 
-// dxFences splits a document into its blocks of code and the prose between.
-func dxFences(text string) (fences []dxFence, prose string) {
+// codeBlocks splits a document into its blocks of code and the prose between.
+func codeBlocks(text string) (fences []codeBlock, prose string) {
 	var b strings.Builder
-	var open *dxFence
+	var open *codeBlock
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
 		language, fence := strings.CutPrefix(strings.TrimSpace(line), "```")
 		switch {
 		case fence && open == nil:
-			open = &dxFence{language: language, line: number + 1}
+			open = &codeBlock{language: language, line: number + 1}
 		case fence:
 			fences = append(fences, *open)
 			open = nil
@@ -106,8 +106,8 @@ func dxFences(text string) (fences []dxFence, prose string) {
 	return fences, b.String()
 }
 
-// dxWalk calls f for the module's Go files.
-func dxWalk(t *testing.T, f func(name string)) {
+// walkGoFiles calls f for the module's Go files.
+func walkGoFiles(t *testing.T, f func(name string)) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -123,8 +123,8 @@ func dxWalk(t *testing.T, f func(name string)) {
 	}))
 }
 
-// dxExports imports packages from what the compiler has left of them.
-var dxExports = sync.OnceValues(func() (types.Importer, error) {
+// exportedPackages imports packages from what the compiler has left of them.
+var exportedPackages = sync.OnceValues(func() (types.Importer, error) {
 	out, err := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}",
 		".", "./amqp", "github.com/rabbitmq/amqp091-go").Output()
 	if err != nil {
@@ -143,17 +143,17 @@ var dxExports = sync.OnceValues(func() (types.Importer, error) {
 	}), nil
 })
 
-func dxImport(t *testing.T, name string) *types.Package {
+func importPackage(t *testing.T, name string) *types.Package {
 	t.Helper()
-	imports, err := dxExports()
+	imports, err := exportedPackages()
 	require.NoError(t, err)
 	p, err := imports.Import(name)
 	require.NoError(t, err)
 	return p
 }
 
-// dxPreamble declares what the fragments in the documents take for granted.
-const dxPreamble = `package fragment
+// fragmentPreamble declares what the fragments in the documents take for granted.
+const fragmentPreamble = `package fragment
 
 import (
 	"context"
@@ -199,14 +199,14 @@ var (
 
 `
 
-// dxCheck reports what is wrong with Go code of a document: a program, or a
+// checkCode reports what is wrong with Go code of a document: a program, or a
 // fragment of a function. What a fragment declares it need not use.
-func dxCheck(document string, f dxFence, imports types.Importer) error {
+func checkCode(document string, f codeBlock, imports types.Importer) error {
 	line := fmt.Sprintf("//line %s:%d\n", document, f.line)
 	text := line + f.code
 	program := regexp.MustCompile(`(?m)^package `).MatchString(f.code)
 	if !program {
-		text = dxPreamble + "func _() error {\n" + line + f.code + "\nreturn nil\n}\n"
+		text = fragmentPreamble + "func _() error {\n" + line + f.code + "\nreturn nil\n}\n"
 	}
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, "fragment.go", text, parser.SkipObjectResolution)
@@ -226,25 +226,25 @@ func dxCheck(document string, f dxFence, imports types.Importer) error {
 }
 
 func TestGoCodeInDocumentsCompiles(t *testing.T) {
-	imports, err := dxExports()
+	imports, err := exportedPackages()
 	require.NoError(t, err)
 	checked := 0
-	for name, text := range dxDocuments(t) {
-		fences, _ := dxFences(text)
+	for name, text := range readDocuments(t) {
+		fences, _ := codeBlocks(text)
 		for _, f := range fences {
 			if f.language == "go" {
-				require.NoError(t, dxCheck(name, f, imports))
+				require.NoError(t, checkCode(name, f, imports))
 				checked++
 			}
 		}
 	}
 	require.NotZero(t, checked)
-	require.ErrorContains(t, dxCheck("X.md", dxFence{line: 7, code: "err = nil\nb.Nonsense()\n"}, imports), "X.md:8")
+	require.ErrorContains(t, checkCode("X.md", codeBlock{line: 7, code: "err = nil\nb.Nonsense()\n"}, imports), "X.md:8")
 }
 
-// dxAnchors are the anchors of a document's headings, as GitHub makes them.
-func dxAnchors(text string) map[string]bool {
-	_, prose := dxFences(text)
+// headingAnchors are the anchors of a document's headings, as GitHub makes them.
+func headingAnchors(text string) map[string]bool {
+	_, prose := codeBlocks(text)
 	anchors := make(map[string]bool)
 	for line := range strings.Lines(prose) {
 		heading, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " ")
@@ -267,10 +267,10 @@ func dxAnchors(text string) map[string]bool {
 
 func TestLinksInDocumentsLeadSomewhere(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]*)\)`)
-	documents := dxDocuments(t)
+	documents := readDocuments(t)
 	linked := make(map[string]bool)
 	for name, text := range documents {
-		_, prose := dxFences(text)
+		_, prose := codeBlocks(text)
 		for _, m := range link.FindAllStringSubmatch(prose, -1) {
 			if strings.HasPrefix(m[1], "https://") {
 				continue
@@ -282,7 +282,7 @@ func TestLinksInDocumentsLeadSomewhere(t *testing.T) {
 			}
 			require.FileExists(t, target, "%s links to %s", name, m[1])
 			if anchor != "" {
-				require.Contains(t, dxAnchors(dxRead(t, target)), anchor, "%s links to %s", name, m[1])
+				require.Contains(t, headingAnchors(readFile(t, target)), anchor, "%s links to %s", name, m[1])
 			}
 			if name == "README.md" {
 				linked[target] = true
@@ -297,20 +297,20 @@ func TestLinksInDocumentsLeadSomewhere(t *testing.T) {
 func TestDocumentsNameTestsThatExist(t *testing.T) {
 	declared := make(map[string]bool)
 	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Example)\w*)\(`)
-	dxWalk(t, func(name string) {
+	walkGoFiles(t, func(name string) {
 		if strings.HasSuffix(name, "_test.go") {
-			for _, m := range function.FindAllStringSubmatch(dxRead(t, name), -1) {
+			for _, m := range function.FindAllStringSubmatch(readFile(t, name), -1) {
 				declared[m[1]] = true
 			}
 		}
 	})
 	named := regexp.MustCompile("`((?:Test|Fuzz|Example)\\w+)`")
-	for name, text := range dxDocuments(t) {
+	for name, text := range readDocuments(t) {
 		for _, m := range named.FindAllStringSubmatch(text, -1) {
 			require.True(t, declared[m[1]], "%s names %s, which does not exist", name, m[1])
 		}
 	}
-	rows := dxRows(dxRead(t, "docs/compatibility.md"))
+	rows := tableRows(readFile(t, "docs/compatibility.md"))
 	require.NotEmpty(t, rows)
 	for _, row := range rows {
 		require.Len(t, row, 4, "row %q", row)
@@ -319,7 +319,7 @@ func TestDocumentsNameTestsThatExist(t *testing.T) {
 }
 
 func TestDocumentsSayWhomTheyAreFor(t *testing.T) {
-	for name, text := range dxDocuments(t) {
+	for name, text := range readDocuments(t) {
 		if strings.HasPrefix(name, "docs/") {
 			require.Regexp(t, `^# .+\n\nFor those who `, text, name)
 		}
@@ -327,12 +327,12 @@ func TestDocumentsSayWhomTheyAreFor(t *testing.T) {
 }
 
 func TestReadmeIsShort(t *testing.T) {
-	require.LessOrEqual(t, strings.Count(dxRead(t, "README.md"), "\n"), dxMaxReadme)
+	require.LessOrEqual(t, strings.Count(readFile(t, "README.md"), "\n"), readmeLines)
 }
 
 func TestReadmeBeginsWithTheHelloExample(t *testing.T) {
-	fences, _ := dxFences(dxRead(t, "README.md"))
-	require.Equal(t, dxRead(t, "examples/hello/main.go"), fences[0].code)
+	fences, _ := codeBlocks(readFile(t, "README.md"))
+	require.Equal(t, readFile(t, "examples/hello/main.go"), fences[0].code)
 }
 
 func TestReadmeListsEveryExample(t *testing.T) {
@@ -341,9 +341,9 @@ func TestReadmeListsEveryExample(t *testing.T) {
 	var want, have []string
 	for _, main := range mains {
 		want = append(want, " `go run ./"+filepath.ToSlash(filepath.Dir(main))+"` ")
-		require.True(t, strings.HasPrefix(dxRead(t, main), "// "), "%s begins with what it shows", main)
+		require.True(t, strings.HasPrefix(readFile(t, main), "// "), "%s begins with what it shows", main)
 	}
-	for _, row := range dxRows(dxSection(t, "README.md", "Examples")) {
+	for _, row := range tableRows(documentSection(t, "README.md", "Examples")) {
 		have = append(have, row[0])
 	}
 	require.ElementsMatch(t, want, have)
@@ -351,13 +351,13 @@ func TestReadmeListsEveryExample(t *testing.T) {
 
 func TestContributingGivesAReasonForEveryDependency(t *testing.T) {
 	var want, have []string
-	for line := range strings.Lines(dxRead(t, "go.mod")) {
+	for line := range strings.Lines(readFile(t, "go.mod")) {
 		module, _, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "require "), " v")
 		if ok && !strings.Contains(line, "// indirect") {
 			want = append(want, strings.TrimPrefix(strings.TrimSpace(module), "github.com/"))
 		}
 	}
-	for _, row := range dxRows(dxSection(t, "CONTRIBUTING.md", "Dependencies")) {
+	for _, row := range tableRows(documentSection(t, "CONTRIBUTING.md", "Dependencies")) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(row[0]), "["), "]")
 		have = append(have, name)
 	}
@@ -368,8 +368,8 @@ func TestContributingGivesAReasonForEveryDependency(t *testing.T) {
 // is in one of the two packages.
 func TestDocumentsUseNamesThatExist(t *testing.T) {
 	packages := map[string]*types.Scope{
-		"warren": dxImport(t, dxModule).Scope(),
-		"amqp":   dxImport(t, dxModule+"/amqp").Scope(),
+		"warren": importPackage(t, modulePath).Scope(),
+		"amqp":   importPackage(t, modulePath+"/amqp").Scope(),
 	}
 	qualified := regexp.MustCompile(`\b(warren|amqp)\.([A-Z]\w*)`)
 	member := regexp.MustCompile("`\\*?([A-Z]\\w*)\\.([A-Z]\\w*)`")
@@ -383,8 +383,8 @@ func TestDocumentsUseNamesThatExist(t *testing.T) {
 		}
 		return false
 	}
-	texts := dxDocuments(t)
-	texts["doc.go"], texts["amqp/doc.go"] = dxRead(t, "doc.go"), dxRead(t, "amqp/doc.go")
+	texts := readDocuments(t)
+	texts["doc.go"], texts["amqp/doc.go"] = readFile(t, "doc.go"), readFile(t, "amqp/doc.go")
 	for file, text := range texts {
 		for _, use := range qualified.FindAllStringSubmatch(text, -1) {
 			require.NotNil(t, packages[use[1]].Lookup(use[2]), "%s uses %s", file, use[0])
@@ -398,7 +398,7 @@ func TestDocumentsUseNamesThatExist(t *testing.T) {
 // Scripts, and folders of packages, that commands in the documents name.
 func TestDocumentsNameFilesThatExist(t *testing.T) {
 	named := regexp.MustCompile(`\bbash ([\w./-]+)|go \w+ [^\n]*?(\./[\w/-]*\w)`)
-	for name, text := range dxDocuments(t) {
+	for name, text := range readDocuments(t) {
 		for _, m := range named.FindAllStringSubmatch(text, -1) {
 			_, err := os.Stat(m[1] + m[2])
 			require.NoError(t, err, "%s says %s", name, m[0])
@@ -406,12 +406,12 @@ func TestDocumentsNameFilesThatExist(t *testing.T) {
 	}
 }
 
-// dxFolders are the folders with Go code, where those of examples, of clients
+// goFolders are the folders with Go code, where those of examples, of clients
 // and of tests' data count as one.
-func dxFolders(t *testing.T) []string {
+func goFolders(t *testing.T) []string {
 	t.Helper()
 	folders := make(map[string]bool)
-	dxWalk(t, func(name string) {
+	walkGoFiles(t, func(name string) {
 		dir := path.Dir(name)
 		if first, _, _ := strings.Cut(dir, "/"); first == "examples" || first == "interop" {
 			dir = first
@@ -423,16 +423,16 @@ func dxFolders(t *testing.T) []string {
 }
 
 func TestContributingMapsEveryFolder(t *testing.T) {
-	house := dxSection(t, "CONTRIBUTING.md", "The rooms of the house")
+	house := documentSection(t, "CONTRIBUTING.md", "The rooms of the house")
 	_, missing, _ := strings.Cut(house, "Not there yet:")
 	var mapped []string
-	for _, row := range dxRows(house) {
+	for _, row := range tableRows(house) {
 		folder := strings.TrimSuffix(strings.Trim(row[0], " `"), "/")
 		_, err := os.Stat(folder)
 		require.Equal(t, err != nil, strings.Contains(missing, "`"+folder+"`"), "%s is there, or the sentence about what is not has it", folder)
 		mapped = append(mapped, folder)
 	}
-	for _, folder := range dxFolders(t) {
+	for _, folder := range goFolders(t) {
 		require.Contains(t, mapped, folder)
 	}
 }
@@ -440,11 +440,11 @@ func TestContributingMapsEveryFolder(t *testing.T) {
 // A package imports packages below it only.
 func TestArrowsNeverLeadBack(t *testing.T) {
 	height := map[string]int{
-		dxModule + "/amqp": 6, dxModule: 5, dxModule + "/internal/route": 4, dxModule + "/internal/argument": 4,
-		dxModule + "/internal/queue": 3, dxModule + "/internal/message": 2, dxModule + "/internal/wire": 1,
+		modulePath + "/amqp": 6, modulePath: 5, modulePath + "/internal/route": 4, modulePath + "/internal/argument": 4,
+		modulePath + "/internal/queue": 3, modulePath + "/internal/message": 2, modulePath + "/internal/wire": 1,
 	}
-	dxWalk(t, func(name string) {
-		of := height[path.Join(dxModule, path.Dir(name))]
+	walkGoFiles(t, func(name string) {
+		of := height[path.Join(modulePath, path.Dir(name))]
 		if of == 0 || strings.HasSuffix(name, "_test.go") {
 			return
 		}
