@@ -26,7 +26,7 @@ import (
 )
 
 const (
-	modulePath    = "github.com/warrenmq/warren"
+	modulePath  = "github.com/warrenmq/warren"
 	readmeLines = 200 // lines
 )
 
