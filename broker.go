@@ -6,8 +6,11 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
+	"github.com/warrenmq/warren/internal/clock"
+	"github.com/warrenmq/warren/internal/password"
+	"github.com/warrenmq/warren/internal/queue"
+	"github.com/warrenmq/warren/internal/tasks"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -20,21 +23,19 @@ const DefaultVirtualHost = "/"
 type Broker struct {
 	options   Options
 	log       *slog.Logger
-	made      time.Time
+	queues    queue.Shared // what all queues have together
 	root      *VirtualHost
-	memory    memory
-	chunks    sync.Pool // of queues' stores
 	settlings settlings
-	tasks     tasks              // goroutines that the broker started
-	leaving   leaving            // handlers that end
+	tasks     tasks.Group        // goroutines that the broker started
 	ending    context.Context    // ends when Close cuts handlers short
 	cut       context.CancelFunc // ends it
 	state     atomic.Int32       // of brokerState
+	changes   changes
 
-	passwords verifier
+	passwords password.Verifier
 	finished  liveContext // of handlers that returned without a look at theirs
 
-	openJournal func(queue string) journal // nil: queues keep nothing beyond the broker
+	openJournal func(queue string) queue.Journal // nil: queues keep nothing beyond the broker
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -61,7 +62,7 @@ func New(options *Options) *Broker {
 	}
 	o = o.withDefaults()
 	b := &Broker{
-		options: o, log: o.Logger, made: time.Now(),
+		options: o, log: o.Logger,
 		vhosts:   make(map[string]*VirtualHost),
 		sessions: make(map[*Session]struct{}),
 	}
@@ -69,16 +70,25 @@ func New(options *Options) *Broker {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	b.finished = liveContext{ctx, cancel, func() bool { return false }}
-	b.memory.init(&o)
-	b.passwords.rounds = passwordRounds
+	b.queues.Clock = clock.Start()
+	b.queues.Memory.Init(o.MemoryLimit, o.MemoryPolicy == FailPublishers, b.memoryAlarm)
+	b.passwords.Rounds = password.Rounds
+	if options != nil && options.Logger != nil {
+		b.readChanges(changeLog{o.Logger})
+	}
 	b.root = newVirtualHost(b, DefaultVirtualHost)
 	b.vhosts[DefaultVirtualHost] = b.root
 	return b
 }
 
-// debug reports whether anybody wants the changes of state; asking is cheaper
-// than making the line.
-func (b *Broker) debug() bool { return b.log.Enabled(context.Background(), slog.LevelDebug) }
+// memoryAlarm tells that publishers are held back, or not any more.
+func (b *Broker) memoryAlarm(on bool) {
+	if on {
+		b.tell(change{kind: memoryAlarm})
+	} else {
+		b.tell(change{kind: memoryAllowed})
+	}
+}
 
 // VirtualHost finds a virtual host; an empty name means "/", as in LavinMQ. It
 // fails with 530 if there is none of this name.
@@ -132,7 +142,7 @@ func (b *Broker) declareVirtualHost(name string, guest bool) (*VirtualHost, erro
 	}
 	b.mu.Unlock()
 	if fresh {
-		b.log.Debug("vhost declared", "vhost", name)
+		b.tell(change{kind: vhostDeclared, vhost: v})
 	}
 	return v, nil
 }
@@ -159,7 +169,7 @@ func (b *Broker) VirtualHostDelete(name string) error {
 	for _, s := range sessions {
 		s.end(fmt.Sprintf("vhost '%s' is deleted", name))
 	}
-	b.log.Debug("vhost deleted", "vhost", name)
+	b.tell(change{kind: vhostDeleted, vhost: v})
 	return nil
 }
 
@@ -170,32 +180,6 @@ func (b *Broker) Session() (*Session, error) { return b.root.Session() }
 // that ends with it. Open a [Broker.Session] to have several channels share
 // their exclusive queues.
 func (b *Broker) Channel() (*Channel, error) { return b.root.Channel() }
-
-// Call sends a request to a queue and waits for the answer. See the package
-// documentation for what travels with it.
-//
-// The request is published to the default exchange with queue as routing key.
-// With nobody bound, it fails at once with [ErrNoRoute]. It ends with ctx's
-// error when ctx ends, with [*RemoteError] when the handler failed, with
-// [ErrRequestDropped] when the request was lost with its queue, and with
-// [ErrClosed] when the broker closes. A request without CorrelationId gets
-// one; ReplyTo is set by the broker. A request that is refused, or that waits
-// for memory, fails as in [Channel.Publish]. Any number of goroutines may call.
-func (b *Broker) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
-	err = b.root.call(ctx, queue, &msg, opts, &reply)
-	return reply, err
-}
-
-// Handle serves a queue: h is called for each request, up to [HandleOptions].Concurrency at
-// a time, and what it returns goes to the request's ReplyTo. The queue is
-// declared if it is missing, transient and auto-delete, so that calls fail
-// with [ErrNoRoute] when the last handler has gone.
-//
-// The request is acknowledged after the reply has been handed over. A panic
-// in h is an answer, too: a [*RemoteError].
-func (b *Broker) Handle(queue string, h HandlerFunc, opts ...HandleOptions) (*Handler, error) {
-	return b.root.handle(queue, h, opts)
-}
 
 // accepting refuses new work once the broker closes.
 func (b *Broker) accepting() error {
@@ -212,7 +196,7 @@ func (b *Broker) addSession(s *Session, user string) error {
 		return ErrClosed
 	}
 	if user != "" {
-		if err := b.admitUser(s, user); err != nil {
+		if err := b.logIn(s, user); err != nil {
 			return err
 		}
 	}
@@ -220,8 +204,8 @@ func (b *Broker) addSession(s *Session, user string) error {
 	return nil
 }
 
-// admitUser makes s a session of the user; mu is held.
-func (b *Broker) admitUser(s *Session, user string) error {
+// logIn makes s a session of the user; mu is held.
+func (b *Broker) logIn(s *Session, user string) error {
 	v := s.vhost
 	if limit := v.Limits().MaxConnections; reached(v.clients, limit) {
 		return failure(wire.ConnectionOpenID, wire.CodeNotAllowed, "access to vhost '%s' refused for user '%s': connection limit (%d) is reached", v.name, user, max(0, limit))
@@ -283,7 +267,7 @@ func (b *Broker) close(ctx context.Context) error {
 	}
 	b.mu.Unlock()
 	if first {
-		b.memory.close()
+		b.queues.Memory.Close()
 		for _, v := range vhosts {
 			v.close(ErrClosed)
 		}
@@ -292,8 +276,8 @@ func (b *Broker) close(ctx context.Context) error {
 			s.Close()
 		}
 		close(b.ended)
-		b.log.Info("broker closed")
+		b.tell(change{kind: brokerClosed})
 	}
 	<-b.ended
-	return b.tasks.wait(ctx)
+	return b.tasks.Wait(ctx)
 }

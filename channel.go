@@ -6,10 +6,11 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
+	"github.com/warrenmq/warren/internal/clock"
 	"github.com/warrenmq/warren/internal/link"
-	"github.com/warrenmq/warren/internal/wire"
+	"github.com/warrenmq/warren/internal/queue"
+	"github.com/warrenmq/warren/internal/unacked"
 )
 
 // Channel is where the AMQP model is used: it declares, publishes, consumes
@@ -29,34 +30,31 @@ type Channel struct {
 
 	// Publishers read these.
 	closed         atomic.Bool
-	reason         error                    // why it is closed; written before closed
-	mode           atomic.Int32             // of channelMode
-	published      atomic.Uint64            // in confirm mode
-	recentExchange atomic.Pointer[exchange] // published to last
-	recentQueue    atomic.Pointer[queue]    // published to last through the default exchange
-	recentKey      atomic.Pointer[string]   // routing key that came over the wire last
-	writable       atomic.Pointer[writable] // published to last, if not everything may be
+	reason         error                            // why it is closed; written before closed
+	mode           atomic.Int32                     // of channelMode
+	published      atomic.Uint64                    // in confirm mode
+	recentExchange atomic.Pointer[declaredExchange] // published to last
+	recentQueue    atomic.Pointer[declaredQueue]    // published to last through the default exchange
+	recentKey      atomic.Pointer[string]           // routing key that came over the wire last
+	writable       atomic.Pointer[writable]         // published to last, if not everything may be
 	reply          atomic.Pointer[replyConsumer]
 
 	_ [64]byte // consumers write what follows: it has a cache line of its own
 
 	lastTag atomic.Uint64 // delivery tag given last
-	paused  atomic.Bool   // flow is off
-	stalled atomic.Bool   // the connection's buffer is full
-	shared  sharedLimit   // of all consumers together
+	flow    queue.Flow    // of all consumers together
 
 	mu sync.Mutex
 	// Guarded by mu.
 	consumers map[string]*Consumer // by tag
 	started   uint64               // consumers ever
-	unacked   unackedSet
+	unacked   unacked.Set[queue.Delivered]
 	prefetch  int    // for consumers to come
 	lastQueue string // declared last
 	tx        transaction
-	late      *time.Timer // calls overdue; nil: nothing was ever to be settled in time
-	alarm     int64       // when; zero: it is not set
+	alarm     clock.Alarm // for what is not settled in time
 	shown     uint64      // number that the user knows
-	ended     func(error) // of a connection, called when the broker closes the channel
+	closedBy  func(error) // of a connection, called when the broker closes the channel
 }
 
 type channelMode = int32
@@ -80,14 +78,15 @@ func (ch *Channel) Session() *Session { return ch.session }
 // settled returns to the queues, and a transaction that is not committed is
 // forgotten. Closing twice does nothing.
 func (ch *Channel) Close() error {
-	ch.shut(ErrClosed)
+	ch.end(ErrClosed)
 	if ch.ownsSession {
 		return ch.session.Close()
 	}
 	return nil
 }
 
-func (ch *Channel) shut(reason error) {
+// end closes the channel for a reason.
+func (ch *Channel) end(reason error) {
 	ch.mu.Lock()
 	if ch.closed.Load() {
 		ch.mu.Unlock()
@@ -95,27 +94,26 @@ func (ch *Channel) shut(reason error) {
 	}
 	ch.reason = reason
 	ch.closed.Store(true)
-	if ch.late != nil {
-		ch.late.Stop()
-	}
+	ch.alarm.Stop()
 	consumers := ch.inOrder()
 	ch.consumers = nil
 	for _, s := range ch.tx.settled {
-		ch.unacked.add(s.tag, &s.delivered)
+		ch.unacked.Add(s.Tag, &s.Delivery)
 	}
-	unacked := ch.unacked.removeTo(^uint64(0), nil)
+	unsettled := ch.unacked.RemoveTo(^uint64(0), nil)
 	ch.tx = transaction{}
 	ch.mu.Unlock()
-	ch.vhost.broker.memory.wake()
+	ch.vhost.broker.queues.Memory.Wake()
 	// What was read comes before what was not, so it must be back first; the
 	// channel's own consumers are not to get it again.
-	ch.paused.Store(true)
-	ch.apply(unacked, requeued)
+	ch.flow.Pause(true)
+	ch.apply(unsettled, requeued)
 	for _, c := range consumers {
 		// What the end of the broker interrupts can still be read.
 		c.end(reason, ch.vhost.broker.state.Load() != stateClosed)
 	}
-	ch.session.forget(ch)
+	ch.session.disown(ch)
+	ch.vhost.broker.tell(change{kind: channelClosed, vhost: ch.vhost, session: ch.session, channel: ch, reason: reason})
 }
 
 // check refuses work on a closed channel.
@@ -126,46 +124,14 @@ func (ch *Channel) check() error {
 	return nil
 }
 
-// sharedLimit bounds the unsettled deliveries of all consumers of a channel
-// together (basic.qos with global set).
-type sharedLimit struct {
-	limit  atomic.Int64 // zero: none
-	out    atomic.Int64
-	missed atomic.Bool // a queue found no room since the last revive
-}
-
-func (l *sharedLimit) reserve() bool {
-	for {
-		limit := l.limit.Load()
-		if n := l.out.Add(1); limit <= 0 || n <= limit {
-			return true
-		}
-		l.out.Add(-1)
-		// Room that comes free from here on finds missed set and revives the
-		// consumer; room that came free just before is seen now.
-		l.missed.Store(true)
-		if l.out.Load() >= l.limit.Load() {
-			return false
-		}
-	}
-}
-
-func (l *sharedLimit) release(n int) { l.out.Add(-int64(n)) }
-
-// hasRoom reports whether reserve would succeed.
-func (l *sharedLimit) hasRoom() bool {
-	limit := l.limit.Load()
-	return limit <= 0 || l.out.Load() < limit
-}
-
 // revive lets the channel's consumers have messages again, if some went
 // without because of the channel.
 func (ch *Channel) revive() {
-	if !ch.shared.missed.Load() || !ch.shared.missed.Swap(false) {
+	if !ch.flow.Owed() {
 		return
 	}
 	for _, c := range ch.queueConsumers() {
-		c.revive()
+		c.Revive()
 	}
 }
 
@@ -176,64 +142,23 @@ func (ch *Channel) inOrder() []*Consumer {
 }
 
 // queueConsumers are the channel's consumers, but for the reply consumer.
-func (ch *Channel) queueConsumers() []*consumer {
+func (ch *Channel) queueConsumers() []*queue.Consumer {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	list := make([]*consumer, 0, len(ch.consumers))
+	list := make([]*queue.Consumer, 0, len(ch.consumers))
 	for _, c := range ch.inOrder() {
-		if c.c != nil {
-			list = append(list, c.c)
+		if c.reply == nil {
+			list = append(list, c.inner)
 		}
 	}
 	return list
 }
 
-// QosOptions say how Qos counts.
-type QosOptions struct {
-	// Global: the limit is shared by all consumers of the channel. Else it is
-	// the limit of each consumer that is started afterwards, as in RabbitMQ.
-	Global bool
-}
-
-// Qos limits how many unsettled deliveries may be out (basic.qos). A count of
-// zero means no limit. Consumers without ack, and Get, are not limited.
-func (ch *Channel) Qos(prefetchCount int, o QosOptions) error {
-	if prefetchCount < 0 || prefetchCount > 65535 {
-		return failure(wire.BasicQosID, wire.CodeSyntaxError, "prefetch_count %d is not between 0 and 65535", prefetchCount)
-	}
-	ch.mu.Lock()
-	if err := ch.check(); err != nil {
-		ch.mu.Unlock()
-		return err
-	}
-	if !o.Global {
-		ch.prefetch = prefetchCount
-		ch.mu.Unlock()
-		return nil
-	}
-	ch.shared.limit.Store(int64(prefetchCount))
-	ch.mu.Unlock()
-	for _, c := range ch.queueConsumers() {
-		c.count()
-	}
-	ch.shared.missed.Store(true)
-	ch.revive()
-	return nil
-}
-
-// held reports whether the channel keeps deliveries back.
-func (ch *Channel) held() bool { return ch.paused.Load() || ch.stalled.Load() }
-
-// Flow stops and restarts deliveries to the channel's consumers
-// (channel.flow). Replies by direct reply-to are not stopped.
-func (ch *Channel) Flow(active bool) error {
-	if err := ch.check(); err != nil {
-		return err
-	}
-	ch.paused.Store(!active)
-	if active {
-		ch.shared.missed.Store(true)
+// pause keeps deliveries back, or lets them go on. It gives what was so before.
+func (ch *Channel) pause(paused bool) (was bool) {
+	was = ch.flow.Pause(paused)
+	if !paused {
 		ch.revive()
 	}
-	return nil
+	return was
 }

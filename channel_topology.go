@@ -1,6 +1,9 @@
 package warren
 
-import "github.com/warrenmq/warren/internal/wire"
+import (
+	"github.com/warrenmq/warren/internal/names"
+	"github.com/warrenmq/warren/internal/wire"
+)
 
 // ExchangeDeclare makes sure that an exchange of this name, type and options
 // exists (exchange.declare). It fails with 406 if it differs from the one that
@@ -96,11 +99,11 @@ func (ch *Channel) QueueDeclarePassive(name string) (Queue, error) {
 	if isReplyName(name) || isReplyAddress(name) {
 		return ch.inspectReply(name)
 	}
-	q, err := ch.findQueue(wire.QueueDeclareID, cleanName(name))
+	q, err := ch.findQueue(wire.QueueDeclareID, names.Clean(name))
 	if err != nil {
 		return Queue{}, err
 	}
-	ch.declared(q.name)
+	ch.declared(q.Name)
 	return q.state(), nil
 }
 
@@ -152,7 +155,7 @@ func (ch *Channel) QueuePurge(name string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return q.purge(), nil
+	return q.Purge(), nil
 }
 
 // QueueDeleteOptions are the conditions of QueueDelete.
@@ -168,54 +171,9 @@ func (ch *Channel) QueueDelete(name string, o QueueDeleteOptions) (int, error) {
 	if err := ch.check(); err != nil {
 		return 0, err
 	}
-	name, err := ch.queueName(wire.QueueDeleteID, cleanName(name))
+	name, err := ch.queueName(wire.QueueDeleteID, names.Clean(name))
 	if err != nil {
 		return 0, err
 	}
 	return ch.vhost.deleteQueue(ch.session, name, o.IfUnused, o.IfEmpty)
-}
-
-// declared notes the queue that an empty name stands for.
-func (ch *Channel) declared(name string) {
-	ch.mu.Lock()
-	ch.lastQueue = name
-	ch.mu.Unlock()
-}
-
-// queueName replaces an empty name by that of the queue declared last.
-func (ch *Channel) queueName(m wire.MethodID, name string) (string, error) {
-	if name != "" {
-		return name, checkName(m, "queue name", name)
-	}
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	if ch.lastQueue == "" {
-		return "", failure(m, wire.CodeNotFound, "no previously declared queue")
-	}
-	return ch.lastQueue, nil
-}
-
-// readQueue is findQueue for what needs the permission to read.
-func (ch *Channel) readQueue(m wire.MethodID, name string) (*queue, error) {
-	name, err := ch.queueName(m, name)
-	if err == nil {
-		err = ch.session.mayQueue(m, toRead, name)
-	}
-	if err != nil {
-		return nil, err
-	}
-	q, err := ch.vhost.queueFor(m, ch.session, name)
-	if err == nil && q.stream != nil && m != wire.BasicConsumeID {
-		return nil, q.noStream(m, m.String())
-	}
-	return q, err
-}
-
-// findQueue finds a queue that the channel's session may use.
-func (ch *Channel) findQueue(m wire.MethodID, name string) (*queue, error) {
-	name, err := ch.queueName(m, name)
-	if err != nil {
-		return nil, err
-	}
-	return ch.vhost.queueFor(m, ch.session, name)
 }

@@ -4,7 +4,11 @@ import (
 	"context"
 	"iter"
 
+	"github.com/warrenmq/warren/internal/argument"
 	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/names"
+	"github.com/warrenmq/warren/internal/queue"
+	"github.com/warrenmq/warren/internal/table"
 
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -52,34 +56,80 @@ func (ch *Channel) register(name string, o *ConsumeOptions, out link.Sink) (*Con
 	if err != nil {
 		return nil, err
 	}
-	if err := o.rank(q); err != nil {
-		return nil, err
-	}
-	c := &Consumer{ch: ch, queue: q.name, box: newMailbox(&q.mu), out: out}
+	c := &Consumer{ch: ch, queue: q.Name, out: out, from: q}
 	ch.mu.Lock()
-	limit := o.Prefetch
-	if limit == 0 {
-		limit = ch.prefetch
-	}
-	c.c = newConsumer(q, "", o, limit, ch.vhost.broker.options.Mailbox)
-	c.c.ch, c.c.sink, c.c.box = ch, c, c.box
-	if out != nil {
-		c.c.toConnection()
-	}
-	c.c.counting = ch.shared.limit.Load() > 0 && !o.NoAck
-	if c.c.reader, err = q.newReader(o, limit); err == nil {
+	if err = c.setInner(o); err == nil {
 		err = ch.addTag(c, o.Tag)
 	}
-	c.c.tag = c.tag
 	ch.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	if err := q.addConsumer(c.c); err != nil {
+	c.inner.Tag = c.tag
+	if err := ch.vhost.addConsumer(q, c.inner); err != nil {
 		ch.removeTag(c)
 		return nil, err
 	}
+	ch.vhost.broker.giveChanges()
 	return c, nil
+}
+
+// setInner makes the queue's side of the consumer; the channel's lock is held.
+func (c *Consumer) setInner(o *ConsumeOptions) (err error) {
+	ch := c.ch
+	options := queue.ConsumerOptions{
+		NoAck: o.NoAck, Exclusive: o.Exclusive, Priority: o.Priority, Prefetch: o.Prefetch,
+		Mailbox: ch.vhost.broker.options.Mailbox, Direct: c.out != nil,
+		Flow: &ch.flow, Shares: ch.flow.Limited() && !o.NoAck,
+	}
+	if o.Prefetch == 0 {
+		options.Prefetch = ch.prefetch
+	}
+	if c.from.IsStream() {
+		options.Reader, err = ch.vhost.newReader(c.from, o, options.Prefetch)
+	} else {
+		options.Priority, err = ch.vhost.consumerPriority(c.from, o)
+	}
+	c.inner = queue.NewConsumer(&c.from.Queue.Queue, (*consumerSink)(c), &options)
+	return err
+}
+
+// addConsumer makes c a consumer of q.
+func (v *VirtualHost) addConsumer(q *declaredQueue, c *queue.Consumer) error {
+	return v.consumeError(q, q.Add(c))
+}
+
+// consumeError says in RabbitMQ's words why a queue does not take a consumer.
+func (v *VirtualHost) consumeError(q *declaredQueue, err error) error {
+	switch err {
+	case queue.ErrDeleted:
+		return v.noQueue(wire.BasicConsumeID, q.Name)
+	case queue.ErrRemoved:
+		return ErrClosed
+	case queue.ErrExclusive:
+		return failure(wire.BasicConsumeID, wire.CodeAccessRefused, "queue '%s' in vhost '%s' in exclusive use", q.Name, v.name)
+	}
+	return err
+}
+
+// consumerPriority takes x-priority, and refuses what only readers of streams
+// can have.
+func (v *VirtualHost) consumerPriority(q *declaredQueue, o *ConsumeOptions) (int, error) {
+	const m = wire.BasicConsumeID
+	args := o.table()
+	if arg := argument.OfReader(args); arg != "" {
+		_, queueType := argument.Foreign(q.args)
+		return 0, v.foreignArg(m, arg, q.Name, queueType)
+	}
+	priority, ok := o.Args["x-priority"]
+	if !ok {
+		return o.Priority, nil
+	}
+	n, ok := table.Integer(priority)
+	if !ok {
+		return 0, v.badQueueArg(m, &argument.Problem{Arg: "x-priority", Text: argument.NoInteger(priority)}, q.Name)
+	}
+	return int(n), nil
 }
 
 // checkTag refuses a consumer that the channel cannot have.
@@ -108,7 +158,7 @@ func (ch *Channel) addTag(c *Consumer, tag string) error {
 		return err
 	}
 	if tag == "" {
-		tag = generateName("amq.ctag-")
+		tag = names.New("amq.ctag-")
 	}
 	if _, used := ch.consumers[tag]; used {
 		return failure(wire.BasicConsumeID, wire.CodeNotAllowed, "attempt to reuse consumer tag '%s'", tag)
@@ -131,74 +181,6 @@ func (ch *Channel) removeTag(c *Consumer) bool {
 	}
 	delete(ch.consumers, c.tag)
 	return true
-}
-
-// addConsumer makes c one of the queue's consumers.
-func (q *queue) addConsumer(c *consumer) error {
-	q.mu.Lock()
-	defer q.unlock()
-	if q.deleted {
-		return q.vhost.noQueue(wire.BasicConsumeID, q.name)
-	}
-	if c.gone { // its channel was closed meanwhile
-		return ErrClosed
-	}
-	if len(q.consumers) > 0 && (c.exclusive || q.consumers[0].exclusive) && q.stream == nil {
-		return failure(wire.BasicConsumeID, wire.CodeAccessRefused, "queue '%s' in vhost '%s' in exclusive use", q.name, q.vhost.name)
-	}
-	if c.exclusive && q.single {
-		return failure(wire.BasicConsumeID, wire.CodeAccessRefused, "queue '%s' in vhost '%s' in exclusive use", q.name, q.vhost.name)
-	}
-	c.timeout = q.timeout()
-	q.consumers = append(q.consumers, c)
-	q.activate()
-	if c, ok := c.sink.(*Consumer); ok && c.out != nil {
-		c.out.Consuming(c.tag)
-	}
-	if q.stream != nil {
-		q.attach(c)
-		return nil
-	}
-	q.list(c)
-	q.dispatch()
-	return nil
-}
-
-// removeConsumer takes c out, and what is in its mailbox back. It reports
-// whether the queue is to be deleted now.
-func (q *queue) removeConsumer(c *consumer, box *mailbox, reason error) (autoDelete bool) {
-	q.mu.Lock()
-	defer q.unlock()
-	autoDelete = q.remove(c)
-	q.takeBack(c, box.drain())
-	if box.close(reason) {
-		q.wakeLater(box)
-	}
-	return autoDelete
-}
-
-// remove takes c out and reports whether the queue is to be deleted now; mu
-// is held.
-func (q *queue) remove(c *consumer) (autoDelete bool) {
-	if c.gone {
-		return false
-	}
-	c.gone = true
-	q.unlist(c)
-	for i, have := range q.consumers {
-		if have == c {
-			q.consumers = append(q.consumers[:i], q.consumers[i+1:]...)
-			break
-		}
-	}
-	if c == q.active {
-		q.active = nil
-		q.activate()
-	}
-	if len(q.consumers) == 0 {
-		q.used()
-	}
-	return q.autoDelete && len(q.consumers) == 0
 }
 
 // Cancel ends the consumer with the tag (basic.cancel); see [Consumer.Cancel].
@@ -224,15 +206,14 @@ func (ch *Channel) Cancel(tag string) error {
 func (c *Consumer) end(reason error, cancelled bool) {
 	c.ch.removeTag(c)
 	c.ended.Store(true)
-	if c.c == nil {
-		c.stop(reason, cancelled)
+	if c.reply != nil {
+		c.reply.end(reason, cancelled)
 		return
 	}
-	q := c.c.queue
-	if q.removeConsumer(c.c, c.box, reason) {
-		q.vhost.removeIfUnused(q)
-	}
+	v := c.ch.vhost
+	v.consumerLeft(c.from, c.inner.Remove(reason))
 	c.ch.revive()
+	v.broker.tell(change{kind: consumerEnded, vhost: v, queue: c.from, session: c.ch.session, channel: c.ch, consumer: c.tag, reason: reason})
 }
 
 // ConsumeFunc starts a consumer and a goroutine that calls f for each of its
@@ -243,15 +224,15 @@ func (ch *Channel) ConsumeFunc(queue string, o ConsumeOptions, f func(Delivery))
 		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "a consumer must have a function")
 	}
 	tasks := &ch.vhost.broker.tasks
-	tasks.add()
+	tasks.Add()
 	c, err := ch.Consume(queue, o)
 	if err != nil {
-		tasks.finish()
+		tasks.Done()
 		return nil, err
 	}
 	c.done = make(chan struct{})
 	go func() {
-		defer tasks.finish()
+		defer tasks.Done()
 		defer close(c.done)
 		defer c.Cancel() // f may leave by runtime.Goexit
 		c.each(context.Background(), func(d Delivery, err error) bool {
@@ -292,19 +273,19 @@ func (ch *Channel) Deliveries(ctx context.Context, queue string, o ConsumeOption
 // ready. With autoAck it counts as settled. It fails with 404 if there is no
 // such queue, with 405 if it belongs to another session or has a single active
 // consumer, and with 540 if it is a stream.
-func (ch *Channel) Get(queue string, autoAck bool) (d Delivery, ok bool, err error) {
+func (ch *Channel) Get(name string, autoAck bool) (d Delivery, ok bool, err error) {
 	if err := ch.check(); err != nil {
 		return d, false, err
 	}
-	q, err := ch.readQueue(wire.BasicGetID, queue)
+	q, err := ch.readQueue(wire.BasicGetID, name)
 	if err != nil {
 		return d, false, err
 	}
-	got, left, ok, err := q.get(autoAck)
+	got, left, ok, err := q.Get(autoAck)
 	if !ok {
-		return d, false, err
+		return d, false, ch.vhost.getError(q, err)
 	}
-	d.fill(ch, &got.item)
+	d.fill(ch, &got.Item)
 	d.MessageCount = left
 	if autoAck {
 		d.DeliveryTag = ch.lastTag.Add(1)
@@ -312,8 +293,20 @@ func (ch *Channel) Get(queue string, autoAck bool) (d Delivery, ok bool, err err
 	}
 	d.DeliveryTag, err = ch.track(&got)
 	if err != nil { // the channel was closed meanwhile
-		q.requeue(nil, []settling{unsettled(got.item)}, false)
+		q.Requeue(nil, []queue.Settling{queue.Unsettled(got.Item)}, false)
 		return Delivery{}, false, err
 	}
 	return d, true, nil
+}
+
+// getError says in RabbitMQ's words why a queue gives nothing to Get.
+func (v *VirtualHost) getError(q *declaredQueue, err error) error {
+	if err != queue.ErrSingleActive {
+		return err
+	}
+	kind := string(Classic)
+	if k, ok := q.args["x-queue-type"].(string); ok {
+		kind = k
+	}
+	return failure(wire.BasicGetID, wire.CodeResourceLocked, "cannot obtain access to locked queue '%s' in vhost '%s'. basic.get operations are not supported by %s queues with single active consumer", q.Name, v.name, kind)
 }

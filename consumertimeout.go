@@ -4,71 +4,64 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// timeout is how long a delivery of the queue may stay unsettled; zero: as long
-// as it likes. The queue's lock is held.
-func (q *queue) timeout() time.Duration {
-	if q.rules == nil {
-		return 0
-	}
-	return q.rules.consumerTimeout
-}
-
-// keep notes a delivery that must be settled; the channel's lock is held.
-func (ch *Channel) keep(tag uint64, d *delivered) {
-	if d.timeout > 0 {
-		if d.due == 0 { // else a transaction had it meanwhile
-			d.due = ch.vhost.broker.clock() + int64(d.timeout)
+// await notes a delivery that must be settled; the channel's lock is held. There
+// is one alarm for all that must be settled in time.
+func (ch *Channel) await(tag uint64, d *queue.Delivered) {
+	if d.Timeout > 0 {
+		now := ch.vhost.broker.queues.Clock.Now()
+		if d.Due == 0 { // else a transaction had it meanwhile
+			d.Due = now + int64(d.Timeout)
 		}
-		ch.expect(d.due)
+		ch.alarm.Set(d.Due, now, (*overdue)(ch))
 	}
-	ch.unacked.add(tag, d)
+	ch.unacked.Add(tag, d)
 }
 
-// expect has overdue called at a time. There is one timer for all deliveries of
-// the channel: it is not moved when the one it was set for is settled. The
-// channel's lock is held.
-func (ch *Channel) expect(due int64) {
-	if ch.alarm != 0 && ch.alarm <= due {
-		return
-	}
-	ch.alarm = due
-	d := time.Duration(due - ch.vhost.broker.clock())
-	if ch.late == nil {
-		ch.late = time.AfterFunc(d, ch.overdue)
-	} else {
-		ch.late.Reset(d)
-	}
-}
+// overdue is a channel that may not have settled a delivery in time.
+type overdue Channel
 
-// overdue closes the channel if it has not settled a delivery in time, and
-// looks when to do so if not.
-func (ch *Channel) overdue() {
+// Ring closes the channel if it has not, and sets the alarm again if it may
+// still do so. The channel's alarm calls it.
+func (o *overdue) Ring() {
+	ch := (*Channel)(o)
 	b := ch.vhost.broker
 	ch.mu.Lock()
-	ch.alarm = 0
-	d := ch.unacked.nextDue()
+	ch.alarm.Rung()
+	d := ch.nextDue()
 	if d == nil || ch.closed.Load() {
 		ch.mu.Unlock()
 		return
 	}
-	if d.due > b.clock() {
-		ch.expect(d.due)
+	if now := b.queues.Clock.Now(); d.Due > now {
+		ch.alarm.Set(d.Due, now, o)
 		ch.mu.Unlock()
 		return
 	}
-	timeout, queue, number, ended := d.timeout, d.queue.name, ch.shown, ch.ended
+	timeout, name, number, closedBy := d.Timeout, d.Queue.Name, ch.shown, ch.closedBy
 	ch.mu.Unlock()
 
 	err := errOverdue(number, timeout)
 	b.log.Warn("channel closed: a delivery was not settled in time",
-		"vhost", ch.vhost.name, "session", ch.session.id, "channel", number, "queue", queue, "timeout", timeout)
-	ch.shut(err)
-	if ended != nil {
-		ended(err)
+		"vhost", ch.vhost.name, "session", ch.session.id, "channel", number, "queue", name, "timeout", timeout)
+	ch.end(err)
+	if closedBy != nil {
+		closedBy(err)
 	}
+}
+
+// nextDue is the delivery that must be settled first; nil: none must. The
+// channel's lock is held.
+func (ch *Channel) nextDue() (next *queue.Delivered) {
+	for d := range ch.unacked.All() {
+		if d.Due != 0 && (next == nil || d.Due < next.Due) {
+			next = d
+		}
+	}
+	return next
 }
 
 // errOverdue says why a channel is closed, in RabbitMQ's words. It is an

@@ -6,6 +6,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/warrenmq/warren/internal/definitions"
+	"github.com/warrenmq/warren/internal/names"
 )
 
 // DefinitionsExport writes the topology of the broker as JSON that RabbitMQ,
@@ -25,54 +28,54 @@ import (
 // become texts, integers and floats, as in RabbitMQ. A virtual host is exported
 // as it is at one moment, one after the other.
 func (b *Broker) DefinitionsExport(w io.Writer) error {
-	d := &definitions{ProductName: productName, VirtualHosts: section[vhostDefinition]{}}
+	d := &definitions.File{ProductName: productName, VirtualHosts: definitions.Section[definitions.VirtualHost]{}}
 	vhosts := b.exportAccounts(d)
-	d.begin()
+	beginExport(d)
 	for _, v := range vhosts {
 		limits := v.exportTopology(d, v.name)
-		d.VirtualHosts = append(d.VirtualHosts, vhostDefinition{Name: v.name, Limits: limits})
+		d.VirtualHosts = append(d.VirtualHosts, definitions.VirtualHost{Name: v.name, Limits: limits})
 	}
-	return d.write(w)
+	return d.Write(w)
 }
 
 // DefinitionsExport writes the virtual host's policies, exchanges, queues,
 // bindings and limits as [Broker.DefinitionsExport] does, without its name, so
 // that they may be imported into another one.
 func (v *VirtualHost) DefinitionsExport(w io.Writer) error {
-	d := &definitions{ProductName: productName}
-	d.begin()
+	d := &definitions.File{ProductName: productName}
+	beginExport(d)
 	v.exportTopology(d, "")
-	return d.write(w)
+	return d.Write(w)
 }
 
 const productName = "Warren"
 
-// begin makes the sections that every file has.
-func (d *definitions) begin() {
-	d.Parameters = section[parameterDefinition]{}
-	d.Policies = section[policyDefinition]{}
-	d.Exchanges = section[exchangeDefinition]{}
-	d.Queues = section[queueDefinition]{}
-	d.Bindings = section[bindingDefinition]{}
+// beginExport makes the sections that every file has.
+func beginExport(d *definitions.File) {
+	d.Parameters = definitions.Section[definitions.Parameter]{}
+	d.Policies = definitions.Section[definitions.Policy]{}
+	d.Exchanges = definitions.Section[definitions.Exchange]{}
+	d.Queues = definitions.Section[definitions.Queue]{}
+	d.Bindings = definitions.Section[definitions.Binding]{}
 }
 
 // exportAccounts adds users and permissions, and gives the virtual hosts.
-func (b *Broker) exportAccounts(d *definitions) []*VirtualHost {
+func (b *Broker) exportAccounts(d *definitions.File) []*VirtualHost {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	d.Users, d.Permissions = section[userDefinition]{}, section[permissionDefinition]{}
+	d.Users, d.Permissions = definitions.Section[definitions.User]{}, definitions.Section[definitions.Permission]{}
 	for _, u := range b.usersLocked() {
-		hash, algorithm := u.password.foreign()
-		d.Users = append(d.Users, userDefinition{
-			Name: u.name, PasswordHash: hash, HashingAlgorithm: algorithm, OwnHash: u.password.own(),
-			Tags: append(tagDefinitions{}, u.tags...),
+		hash, algorithm := u.password.Foreign()
+		d.Users = append(d.Users, definitions.User{
+			Name: u.name, PasswordHash: hash, HashingAlgorithm: algorithm, OwnHash: u.password.Own(),
+			Tags: append(definitions.Tags{}, u.tags...),
 		})
 		for v, g := range u.grants {
-			d.Permissions = append(d.Permissions, permissionDefinition{u.name, v.name, g.Configure, g.Write, g.Read})
+			d.Permissions = append(d.Permissions, definitions.Permission{User: u.name, VirtualHost: v.name, Configure: g.Configure, Write: g.Write, Read: g.Read})
 		}
 	}
-	slices.SortFunc(d.Users, func(x, y userDefinition) int { return strings.Compare(x.Name, y.Name) })
-	slices.SortFunc(d.Permissions, func(x, y permissionDefinition) int {
+	slices.SortFunc(d.Users, func(x, y definitions.User) int { return strings.Compare(x.Name, y.Name) })
+	slices.SortFunc(d.Permissions, func(x, y definitions.Permission) int {
 		return cmp.Or(strings.Compare(x.VirtualHost, y.VirtualHost), strings.Compare(x.User, y.User))
 	})
 	return slices.SortedFunc(maps.Values(b.vhosts), func(x, y *VirtualHost) int { return strings.Compare(x.name, y.name) })
@@ -80,81 +83,77 @@ func (b *Broker) exportAccounts(d *definitions) []*VirtualHost {
 
 // exportTopology adds what is in the virtual host, under the given name, and
 // gives its limits.
-func (v *VirtualHost) exportTopology(d *definitions, name string) definitionTable {
+func (v *VirtualHost) exportTopology(d *definitions.File, name string) definitions.Table {
+	t := v.view()
 	parameters, policies := len(d.Parameters), len(d.Policies)
 	exchanges, queues, bindings := len(d.Exchanges), len(d.Queues), len(d.Bindings)
-	v.mu.RLock()
-	limits := v.limits.exported()
-	for _, p := range v.policies[userPolicy] {
+	limits := t.limits.exported()
+	for _, p := range t.policies[userPolicy] {
 		policy := p.exported()
 		policy.Name, policy.VirtualHost = p.Name, name
 		d.Policies = append(d.Policies, policy)
 	}
-	for _, p := range v.policies[operatorPolicy] {
+	for _, p := range t.policies[operatorPolicy] {
 		policy := p.exported()
-		d.Parameters = append(d.Parameters, parameterDefinition{operatorComponent, name, p.Name, &policy})
+		d.Parameters = append(d.Parameters, definitions.Parameter{Component: definitions.OperatorComponent, VirtualHost: name, Name: p.Name, Value: &policy})
 	}
-	for _, q := range v.queues {
-		if q.exportable() {
+	for i := range t.queues {
+		if q := &t.queues[i]; !q.exclusive && !names.IsReserved(q.name) {
 			d.Queues = append(d.Queues, q.exported(name))
 		}
 	}
-	for _, x := range v.exchanges {
-		if !isReserved(x.name) {
+	for i := range t.exchanges {
+		if x := &t.exchanges[i]; !names.IsReserved(x.name) {
 			d.Exchanges = append(d.Exchanges, x.exported(name))
 		}
-		for _, b := range x.bindings {
-			if b.queue == nil || b.queue.exportable() {
-				d.Bindings = append(d.Bindings, b.exported(name))
-			}
+	}
+	for i := range t.bindings {
+		if b := &t.bindings[i]; !b.toQueue || !b.exclusive && !names.IsReserved(b.destination) {
+			d.Bindings = append(d.Bindings, b.exported(name))
 		}
 	}
-	v.mu.RUnlock()
 	if len(limits) > 0 {
-		d.Parameters = append(d.Parameters, parameterDefinition{limitsComponent, name, "limits", &limits})
+		d.Parameters = append(d.Parameters, definitions.Parameter{Component: definitions.LimitsComponent, VirtualHost: name, Name: "limits", Value: &limits})
 	}
-	slices.SortFunc(d.Parameters[parameters:], func(x, y parameterDefinition) int {
+	slices.SortFunc(d.Parameters[parameters:], func(x, y definitions.Parameter) int {
 		return cmp.Or(strings.Compare(x.Component, y.Component), strings.Compare(x.Name, y.Name))
 	})
-	slices.SortFunc(d.Policies[policies:], func(x, y policyDefinition) int { return strings.Compare(x.Name, y.Name) })
-	slices.SortFunc(d.Exchanges[exchanges:], func(x, y exchangeDefinition) int { return strings.Compare(x.Name, y.Name) })
-	slices.SortFunc(d.Queues[queues:], func(x, y queueDefinition) int { return strings.Compare(x.Name, y.Name) })
+	slices.SortFunc(d.Policies[policies:], func(x, y definitions.Policy) int { return strings.Compare(x.Name, y.Name) })
+	slices.SortFunc(d.Exchanges[exchanges:], func(x, y definitions.Exchange) int { return strings.Compare(x.Name, y.Name) })
+	slices.SortFunc(d.Queues[queues:], func(x, y definitions.Queue) int { return strings.Compare(x.Name, y.Name) })
 	slices.SortFunc(d.Bindings[bindings:], compareBindings)
 	return limits
 }
 
-// isReserved reports whether an exchange or queue of this name cannot be
-// declared.
-func isReserved(name string) bool { return name == "" || strings.HasPrefix(name, reservedPrefix) }
-
-func (q *queue) exportable() bool { return !q.exclusive && !isReserved(q.name) }
-
-func (p *policy) exported() policyDefinition {
-	return policyDefinition{Pattern: p.Pattern, ApplyTo: p.ApplyTo, Priority: p.Priority, Definition: exportedTable(p.Definition)}
+func (p *policy) exported() definitions.Policy {
+	return definitions.Policy{Pattern: p.Pattern, ApplyTo: string(p.ApplyTo), Priority: p.Priority, Definition: definitions.ExportTable(p.Definition)}
 }
 
-func (q *queue) exported(vhost string) queueDefinition {
+func (q *queueView) exported(vhost string) definitions.Queue {
 	kind, ok := q.args["x-queue-type"].(string)
 	if !ok {
 		kind = "classic"
 	}
-	return queueDefinition{
+	return definitions.Queue{
 		Name: q.name, VirtualHost: vhost, Type: kind,
-		Durable: q.durable, AutoDelete: q.autoDelete, Arguments: exportedTable(q.args),
+		Durable: q.durable, AutoDelete: q.autoDelete, Arguments: definitions.ExportTable(q.args),
 	}
 }
 
-func (x *exchange) exported(vhost string) exchangeDefinition {
-	return exchangeDefinition{
-		Name: x.name, VirtualHost: vhost, Type: x.kind,
-		Durable: x.durable, AutoDelete: x.autoDelete, Internal: x.internal, Arguments: exportedTable(x.args),
+func (x *exchangeView) exported(vhost string) definitions.Exchange {
+	return definitions.Exchange{
+		Name: x.name, VirtualHost: vhost, Type: string(x.kind),
+		Durable: x.durable, AutoDelete: x.autoDelete, Internal: x.internal, Arguments: definitions.ExportTable(x.args),
 	}
 }
 
-func (b *binding) exported(vhost string) bindingDefinition {
-	d := bindingDefinition{
-		Source: b.source.name, VirtualHost: vhost, RoutingKey: b.key, Arguments: exportedTable(b.args),
-		canonical: b.bindingKey.args,
+func (b *bindingView) exported(vhost string) definitions.Binding {
+	d := definitions.Binding{
+		Source: b.source, VirtualHost: vhost, RoutingKey: b.key, Arguments: definitions.ExportTable(b.args),
+		Destination: b.destination, DestinationType: definitions.ToExchange, Canonical: b.canonical,
+	}
+	if b.toQueue {
+		d.DestinationType = definitions.ToQueue
 	}
 	for name, v := range b.args {
 		if v == nil {
@@ -162,26 +161,21 @@ func (b *binding) exported(vhost string) bindingDefinition {
 		}
 	}
 	slices.Sort(d.Void)
-	if b.queue != nil {
-		d.Destination, d.DestinationType = b.queue.name, toAQueue
-	} else {
-		d.Destination, d.DestinationType = b.exchange.name, toAnExchange
-	}
 	return d
 }
 
-func compareBindings(x, y bindingDefinition) int {
+func compareBindings(x, y definitions.Binding) int {
 	return cmp.Or(
 		strings.Compare(x.Source, y.Source),
 		strings.Compare(x.DestinationType, y.DestinationType),
 		strings.Compare(x.Destination, y.Destination),
 		strings.Compare(x.RoutingKey, y.RoutingKey),
-		strings.Compare(x.canonical, y.canonical))
+		strings.Compare(x.Canonical, y.Canonical))
 }
 
 // exported are the limits as RabbitMQ counts them: zero is none at all.
-func (l VirtualHostLimits) exported() definitionTable {
-	t := definitionTable{}
+func (l VirtualHostLimits) exported() definitions.Table {
+	t := definitions.Table{}
 	for _, limit := range l.named() {
 		if n := *limit.value; n != 0 {
 			t[limit.name] = max(0, n)

@@ -22,7 +22,7 @@ func TestAFileThatIsNoDefinitionsChangesNothing(t *testing.T) {
 		{`{"users":[{"name":"ann"}]} {}`, "invalid character '{' after top-level value"},
 		{`{"users":[{"name":"ann"}],"queues":{}}`, "cannot unmarshal object"},
 		{`{"users":[{"name":"ann"}],"queues":"none"}`, "cannot unmarshal string"},
-		{`{"users":[{"name":"ann"}],"queues":[{"name":"a"},{"name":"b","durable":"yes"}]}`, "object 2 of a section: json: cannot unmarshal string into Go struct field queueDefinition.durable of type bool"},
+		{`{"users":[{"name":"ann"}],"queues":[{"name":"a"},{"name":"b","durable":"yes"}]}`, "object 2 of a section: json: cannot unmarshal string into Go struct field Queue.durable of type bool"},
 		{`{"users":[{"name":"ann"}],"queues":[{"name":7}]}`, "object 1 of a section"},
 		{`{"users":[{"name":"ann"}],"queues":["q"]}`, "object 1 of a section"},
 		{`{"users":[{"name":"ann"}],"queues":[{"name":"q","arguments":"x"}]}`, "a table is a longstr"},
@@ -48,16 +48,6 @@ func TestAFileThatIsNoDefinitionsChangesNothing(t *testing.T) {
 		require.ErrorContains(t, err, c.problem, name)
 		require.Equal(t, before, exportText(t, b), name)
 	}
-}
-
-func TestAFileIsReadToItsLimitOnly(t *testing.T) {
-	const limit = 1000
-	file := strings.NewReader("{}" + strings.Repeat(" ", limit-2))
-	require.NoError(t, warren.ReadDefinitions(file, limit))
-	file = strings.NewReader("{}" + strings.Repeat(" ", 100*limit))
-	require.EqualError(t, warren.ReadDefinitions(file, limit), "warren: read definitions: more than 1000 bytes")
-	require.Equal(t, 99*limit+1, file.Len(), "the rest is not read")
-	require.Equal(t, 64<<20, warren.MaxDefinitions)
 }
 
 func TestLongNamesAndDeepTablesAreProblemsOfTheirObjects(t *testing.T) {

@@ -7,11 +7,30 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/warrenmq/warren/internal/argument"
+	"github.com/warrenmq/warren/internal/definitions"
+	"github.com/warrenmq/warren/internal/names"
+	"github.com/warrenmq/warren/internal/password"
 	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
+
+// DefinitionError tells of an object of a definitions file that could not be
+// imported, or not fully. The others were.
+type DefinitionError struct {
+	Object string // for example: queue 'jobs' in vhost '/'
+	Err    error
+}
+
+// Error names the object and what is wrong with it.
+func (e *DefinitionError) Error() string {
+	return fmt.Sprintf("warren: import %s: %s", e.Object, strings.TrimPrefix(e.Err.Error(), "warren: "))
+}
+
+// Unwrap is what is wrong, for example an [*Error] with 406 for a queue that
+// exists with other properties.
+func (e *DefinitionError) Unwrap() error { return e.Err }
 
 // DefinitionsImport makes what a definitions file names: one of
 // [Broker.DefinitionsExport], of RabbitMQ or of LavinMQ. It adds to what there
@@ -50,7 +69,7 @@ func (b *Broker) importDefinitions(r io.Reader, only *VirtualHost) error {
 	if err := b.accepting(); err != nil {
 		return err
 	}
-	d, err := readDefinitions(r, maxDefinitions)
+	d, err := definitions.Read(r, definitions.MaxSize)
 	if err != nil {
 		return err
 	}
@@ -58,20 +77,20 @@ func (b *Broker) importDefinitions(r io.Reader, only *VirtualHost) error {
 	if only != nil { // the rest is not its business
 		d.Users, d.VirtualHosts, d.TopicPermissions, d.Permissions = nil, nil, nil, nil
 	}
-	define(in, d.Users, (*userDefinition).define)
-	define(in, d.Users, (*userDefinition).refuseLimits)
-	define(in, d.VirtualHosts, (*vhostDefinition).define)
-	define(in, d.TopicPermissions, (*topicPermissionDefinition).define)
-	define(in, d.Permissions, (*permissionDefinition).define)
-	define(in, d.Policies, (*policyDefinition).define)
-	define(in, d.Parameters, (*parameterDefinition).define)
-	define(in, d.Exchanges, (*exchangeDefinition).define)
-	define(in, d.Queues, (*queueDefinition).define)
-	define(in, d.Bindings, (*bindingDefinition).define)
+	define(in, d.Users, in.defineUser)
+	define(in, d.Users, in.refuseLimits)
+	define(in, d.VirtualHosts, in.defineVirtualHost)
+	define(in, d.TopicPermissions, in.defineTopicPermission)
+	define(in, d.Permissions, in.definePermission)
+	define(in, d.Policies, in.definePolicy)
+	define(in, d.Parameters, in.defineParameter)
+	define(in, d.Exchanges, in.defineExchange)
+	define(in, d.Queues, in.defineQueue)
+	define(in, d.Bindings, in.defineBinding)
 	// Limits come last: they do not touch what is there.
-	define(in, d.VirtualHosts, (*vhostDefinition).limit)
-	define(in, d.Parameters, (*parameterDefinition).limit)
-	b.log.Info("definitions imported", "problems", len(in.problems))
+	define(in, d.VirtualHosts, in.limitVirtualHost)
+	define(in, d.Parameters, in.limitParameter)
+	b.tell(change{kind: definitionsImported, count: len(in.problems)})
 	return errors.Join(in.problems...)
 }
 
@@ -91,10 +110,10 @@ type permissionScope struct{ user, vhost string }
 func define[T any, P interface {
 	*T
 	fmt.Stringer
-}](in *importer, list section[T], do func(P, *importer) error) {
+}](in *importer, list definitions.Section[T], do func(P) error) {
 	for i := range list {
 		object := P(&list[i])
-		if err := do(object, in); err != nil {
+		if err := do(object); err != nil {
 			in.problems = append(in.problems, &DefinitionError{object.String(), err})
 		}
 	}
@@ -108,12 +127,10 @@ func (in *importer) vhost(name string) (*VirtualHost, error) {
 	return in.broker.VirtualHost(name)
 }
 
-func (u *userDefinition) String() string { return called("user", u.Name, "") }
-
 // define makes a new account even if nobody can log in, so that what is said of
 // it elsewhere holds.
-func (u *userDefinition) define(in *importer) error {
-	p, problem := u.password(in.broker)
+func (in *importer) defineUser(u *definitions.User) error {
+	p, problem := in.password(u)
 	if problem != nil && in.broker.UserExists(u.Name) {
 		return problem
 	}
@@ -123,34 +140,32 @@ func (u *userDefinition) define(in *importer) error {
 	return problem
 }
 
-func (u *userDefinition) refuseLimits(*importer) error {
+func (in *importer) refuseLimits(u *definitions.User) error {
 	if len(u.Limits) == 0 {
 		return nil
 	}
-	names := slices.Sorted(maps.Keys(u.Limits))
-	return fmt.Errorf("limits of users are not supported: %s", shorten(strings.Join(names, ", ")))
+	limits := slices.Sorted(maps.Keys(u.Limits))
+	return fmt.Errorf("limits of users are not supported: %s", names.Shorten(strings.Join(limits, ", ")))
 }
 
-func (u *userDefinition) password(b *Broker) (*storedPassword, error) {
+func (in *importer) password(u *definitions.User) (*password.Password, error) {
 	switch {
 	case u.PasswordHash != "":
-		return foreignPassword(u.PasswordHash, u.HashingAlgorithm)
+		return password.ParseForeign(u.PasswordHash, u.HashingAlgorithm)
 	case u.OwnHash != "":
-		return ownPassword(u.OwnHash)
+		return password.ParseOwn(u.OwnHash)
 	}
-	return b.passwords.password(u.Password), nil
+	return in.broker.passwords.New(u.Password), nil
 }
 
-func (d *vhostDefinition) String() string { return called("vhost", d.Name, "") }
-
-func (d *vhostDefinition) define(in *importer) error {
+func (in *importer) defineVirtualHost(d *definitions.VirtualHost) error {
 	_, err := in.broker.declareVirtualHost(d.Name, !in.withoutGuest)
 	return err
 }
 
 // limit sets the limits, if there are any: RabbitMQ has them as a parameter,
 // too.
-func (d *vhostDefinition) limit(in *importer) error {
+func (in *importer) limitVirtualHost(d *definitions.VirtualHost) error {
 	if len(d.Limits) == 0 {
 		return nil
 	}
@@ -158,13 +173,13 @@ func (d *vhostDefinition) limit(in *importer) error {
 }
 
 // setLimits takes them as RabbitMQ counts them: negative is no limit.
-func (in *importer) setLimits(vhost string, t definitionTable) error {
+func (in *importer) setLimits(vhost string, t definitions.Table) error {
 	var l VirtualHostLimits
 	known := l.named()
 	for _, name := range slices.Sorted(maps.Keys(t)) {
 		i := slices.IndexFunc(known[:], func(n limitName) bool { return n.name == name })
 		if i < 0 {
-			return fmt.Errorf("there is no limit '%s'", shorten(name))
+			return fmt.Errorf("there is no limit '%s'", names.Shorten(name))
 		}
 		n, ok := table.Integer(t[name])
 		if !ok || n != int64(int(n)) {
@@ -184,11 +199,7 @@ func (in *importer) setLimits(vhost string, t definitionTable) error {
 	return err
 }
 
-func (p *permissionDefinition) String() string {
-	return called("permissions of user", p.User, p.VirtualHost)
-}
-
-func (p *permissionDefinition) define(in *importer) error {
+func (in *importer) definePermission(p *definitions.Permission) error {
 	v, err := in.vhost(p.VirtualHost)
 	if err != nil || in.narrowed[permissionScope{p.User, v.name}] {
 		return err // that the narrowed ones are not given has been told
@@ -196,13 +207,9 @@ func (p *permissionDefinition) define(in *importer) error {
 	return v.PermissionsSet(p.User, Permissions{Configure: p.Configure, Write: p.Write, Read: p.Read})
 }
 
-func (p *topicPermissionDefinition) String() string {
-	return called("topic permissions on exchange '"+shorten(p.Exchange)+"' of user", p.User, p.VirtualHost)
-}
-
 // define refuses what would not be kept: a user who may do less than a
 // permission says may do nothing.
-func (p *topicPermissionDefinition) define(in *importer) error {
+func (in *importer) defineTopicPermission(p *definitions.TopicPermission) error {
 	if p.Write == ".*" && p.Read == ".*" {
 		return nil
 	}
@@ -214,70 +221,60 @@ func (p *topicPermissionDefinition) define(in *importer) error {
 	return errors.New("topic permissions are not supported, so the user's permissions in this vhost are not given")
 }
 
-func (p *parameterDefinition) String() string {
-	return called("parameter '"+shorten(p.Name)+"' of component", p.Component, p.VirtualHost)
-}
-
-func (p *parameterDefinition) define(in *importer) error {
+func (in *importer) defineParameter(p *definitions.Parameter) error {
 	switch v := p.Value.(type) {
-	case *definitionTable:
+	case *definitions.Table:
 		return nil // limits come later
-	case *policyDefinition:
+	case *definitions.Policy:
 		return in.setPolicy(p.VirtualHost, p.Name, v, (*VirtualHost).OperatorPolicySet)
 	}
-	return fmt.Errorf("component %s not found", shorten(p.Component)) // RabbitMQ's words
+	return fmt.Errorf("component %s not found", names.Shorten(p.Component)) // RabbitMQ's words
 }
 
-func (p *parameterDefinition) limit(in *importer) error {
-	t, ok := p.Value.(*definitionTable)
+func (in *importer) limitParameter(p *definitions.Parameter) error {
+	t, ok := p.Value.(*definitions.Table)
 	if !ok {
 		return nil
 	}
 	return in.setLimits(p.VirtualHost, *t)
 }
 
-func (p *policyDefinition) String() string { return called("policy", p.Name, p.VirtualHost) }
-
-func (p *policyDefinition) define(in *importer) error {
+func (in *importer) definePolicy(p *definitions.Policy) error {
 	return in.setPolicy(p.VirtualHost, p.Name, p, (*VirtualHost).PolicySet)
 }
 
-func (in *importer) setPolicy(vhost, name string, p *policyDefinition, set func(*VirtualHost, Policy) error) error {
+func (in *importer) setPolicy(vhost, name string, p *definitions.Policy, set func(*VirtualHost, Policy) error) error {
 	v, err := in.vhost(vhost)
 	if err != nil {
 		return err
 	}
-	return set(v, Policy{Name: name, Pattern: p.Pattern, ApplyTo: p.ApplyTo, Priority: p.Priority, Definition: Table(p.Definition)})
+	return set(v, Policy{Name: name, Pattern: p.Pattern, ApplyTo: ApplyTo(p.ApplyTo), Priority: p.Priority, Definition: Table(p.Definition)})
 }
 
-func (d *exchangeDefinition) String() string { return called("exchange", d.Name, d.VirtualHost) }
-
-func (d *exchangeDefinition) define(in *importer) error {
-	if isReserved(d.Name) {
+func (in *importer) defineExchange(d *definitions.Exchange) error {
+	if names.IsReserved(d.Name) {
 		return nil // they are there
 	}
 	v, err := in.vhost(d.VirtualHost)
 	if err != nil {
 		return err
 	}
-	kind, args := d.Type, Table(d.Arguments)
+	kind, args := ExchangeType(d.Type), Table(d.Arguments)
 	if args[delayedAlias] == true { // LavinMQ's way to tell of one
 		args = table.Clone(args)
 		delete(args, delayedAlias)
-		kind, args[delayedTypeArg] = DelayedMessage, string(d.Type)
+		kind, args[argument.DelayedType] = DelayedMessage, d.Type
 	}
 	return v.declareExchange(nil, d.Name, kind, ExchangeOptions{
 		Durable: d.Durable, AutoDelete: d.AutoDelete, Internal: d.Internal, Args: args,
 	})
 }
 
-func (d *queueDefinition) String() string { return called("queue", d.Name, d.VirtualHost) }
-
-func (d *queueDefinition) define(in *importer) error {
+func (in *importer) defineQueue(d *definitions.Queue) error {
 	switch {
 	case d.Name == "":
 		return errors.New("the queue has no name")
-	case isReserved(d.Name):
+	case names.IsReserved(d.Name):
 		return nil // its name was made for those who had declared it
 	}
 	v, err := in.vhost(d.VirtualHost)
@@ -288,11 +285,7 @@ func (d *queueDefinition) define(in *importer) error {
 	return err
 }
 
-func (d *bindingDefinition) String() string {
-	return called(fmt.Sprintf("binding from exchange '%s' by key '%s' to %s", shorten(d.Source), shorten(d.RoutingKey), shorten(d.DestinationType)), d.Destination, d.VirtualHost)
-}
-
-func (d *bindingDefinition) define(in *importer) error {
+func (in *importer) defineBinding(d *definitions.Binding) error {
 	v, err := in.vhost(d.VirtualHost)
 	if err != nil {
 		return err
@@ -301,39 +294,18 @@ func (d *bindingDefinition) define(in *importer) error {
 		return err
 	}
 	for _, name := range d.Void {
-		if d.Arguments[name] == voidText {
+		if d.Arguments[name] == definitions.Void {
 			d.Arguments[name] = nil
 		}
 	}
 	switch d.DestinationType {
-	case toAQueue:
-		if isReserved(d.Destination) && d.Destination != "" || d.Source == "" && d.RoutingKey == d.Destination {
+	case definitions.ToQueue:
+		if names.IsReserved(d.Destination) && d.Destination != "" || d.Source == "" && d.RoutingKey == d.Destination {
 			return nil // the queue was left out, or it has this binding by itself
 		}
 		return v.bind(wire.QueueBindID, nil, d.Source, d.RoutingKey, Table(d.Arguments), v.toQueue(wire.QueueBindID, d.Destination))
-	case toAnExchange:
+	case definitions.ToExchange:
 		return v.bind(wire.ExchangeBindID, nil, d.Source, d.RoutingKey, Table(d.Arguments), v.toExchange(wire.ExchangeBindID, d.Destination))
 	}
 	return errors.New("the destination is neither a queue nor an exchange")
-}
-
-// called names an object for people.
-func called(kind, name, vhost string) string {
-	text := kind + " '" + shorten(name) + "'"
-	if vhost != "" {
-		text += " in vhost '" + shorten(vhost) + "'"
-	}
-	return text
-}
-
-// shorten cuts a name that is too long to be one.
-func shorten(name string) string {
-	if len(name) <= maxShortString {
-		return name
-	}
-	end := maxShortString
-	for end > 0 && !utf8.RuneStart(name[end]) {
-		end--
-	}
-	return name[:end] + "…"
 }

@@ -57,17 +57,17 @@ func TestDelayHeader(t *testing.T) {
 		delay time.Duration // zero: at once
 		after any           // the header at delivery
 	}{
-		{"a long", int64(1500), 1500 * time.Millisecond, int32(-1500)},
-		{"an int", 1500, 1500 * time.Millisecond, int32(-1500)},
-		{"a signed int", int32(1), time.Millisecond, int32(-1)},
-		{"a short", int16(5), 5 * time.Millisecond, int32(-5)},
-		{"an unsigned byte", uint8(255), 255 * time.Millisecond, int32(-255)},
+		{"a long", int64(1500), 1500 * time.Millisecond, int64(-1500)},
+		{"an int", 1500, 1500 * time.Millisecond, int64(-1500)},
+		{"a signed int", int32(1), time.Millisecond, int64(-1)},
+		{"a short", int16(5), 5 * time.Millisecond, int64(-5)},
+		{"an unsigned byte", uint8(255), 255 * time.Millisecond, int64(-255)},
 		{"an unsigned int", uint32(math.MaxUint32), math.MaxUint32 * time.Millisecond, int64(-math.MaxUint32)},
-		{"what 32 bits can just say", int64(1 << 31), 1 << 31 * time.Millisecond, int32(math.MinInt32)},
-		{"a float loses its fraction", 2000.9, 2 * time.Second, int32(-2000)},
-		{"a short float", float32(8), 8 * time.Millisecond, int32(-8)},
-		{"a numeric string", "300", 300 * time.Millisecond, int32(-300)},
-		{"the helper", warren.Delay(time.Hour), time.Hour, int32(-3_600_000)},
+		{"what 32 bits can just say", int64(1 << 31), 1 << 31 * time.Millisecond, int64(math.MinInt32)},
+		{"a float loses its fraction", 2000.9, 2 * time.Second, int64(-2000)},
+		{"a short float", float32(8), 8 * time.Millisecond, int64(-8)},
+		{"a numeric string", "300", 300 * time.Millisecond, int64(-300)},
+		{"the helper", warren.Delay(time.Hour), time.Hour, int64(-3_600_000)},
 		{"the helper at its bound", warren.Delay(100 * 24 * time.Hour), math.MaxUint32 * time.Millisecond, int64(-math.MaxUint32)},
 		{"the helper with what has passed", warren.Delay(-time.Hour), 0, int64(0)},
 		{"zero", int64(0), 0, int64(0)},
@@ -303,7 +303,7 @@ func TestDelayedExchangeAmongOthers(t *testing.T) {
 				brokertest.Later(1)
 				d := brokertest.Take(t, ch, "q")
 				require.Equal(t, c.exchange, d.Exchange)
-				require.Equal(t, int32(-60_000), d.Headers["x-delay"])
+				require.Equal(t, int64(-60_000), d.Headers["x-delay"])
 				brokertest.Later(24 * time.Hour)
 				require.Zero(t, brokertest.Ready(t, ch, "q"), "it comes once")
 			})

@@ -101,3 +101,9 @@ func (e *Error) hint(h string) *Error {
 	e.Hint = h
 	return e
 }
+
+// isNotFound reports whether err is a 404.
+func isNotFound(err error) bool {
+	e, ok := err.(*Error)
+	return ok && e.Code == wire.CodeNotFound
+}

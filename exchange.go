@@ -1,6 +1,16 @@
 package warren
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/warrenmq/warren/internal/argument"
+	"github.com/warrenmq/warren/internal/delay"
+	"github.com/warrenmq/warren/internal/duplicates"
+	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/route"
+	"github.com/warrenmq/warren/internal/table"
+	"github.com/warrenmq/warren/internal/wire"
+)
 
 // ExchangeType says how an exchange matches messages with bindings.
 type ExchangeType string
@@ -30,143 +40,179 @@ const (
 	DelayedMessage ExchangeType = "x-delayed-message"
 )
 
-// exchange routes messages by its bindings.
-type exchange struct {
-	name       string
-	kind       ExchangeType
-	durable    bool
-	autoDelete bool
-	internal   bool
-	alternate  string // name of the alternate exchange that was declared
-	args       Table
-	gate       *gate       // nil: all messages are routed at once
-	deleted    atomic.Bool // written with vhost.mu held
+// ExchangeOptions are the properties of an exchange (exchange.declare). The
+// zero value gives a transient exchange that stays until it is deleted. Fields
+// that name an argument set it unless they are zero.
+type ExchangeOptions struct {
+	Durable    bool   // survives a restart of a durable broker
+	AutoDelete bool   // deleted when its last binding to a destination goes
+	Internal   bool   // takes messages from exchanges only, not from publishers
+	Alternate  string // exchange for messages that match no binding (alternate-exchange)
 
-	// Guarded by vhost.mu.
-	matcher  matcher
-	bindings map[bindingKey]*binding // that start here
-	inbound  map[*binding]struct{}   // that lead here
-	policies following
-	detour   string // name of the alternate exchange that counts; empty: none
+	// HashHeader is the header whose value decides where a [ConsistentHash]
+	// exchange sends a message (hash-header, in LavinMQ x-hash-on).
+	// HashProperty is the property that does: correlation_id, message_id or
+	// timestamp (hash-property). Both empty: the routing key decides. Both set
+	// is 406.
+	HashHeader, HashProperty string
+	// DelayedType is how a [DelayedMessage] exchange routes messages when
+	// their delay is over; it must have one (x-delayed-type).
+	DelayedType ExchangeType
+	// Deduplicate drops messages that the exchange has had before. Nil: it
+	// routes all.
+	Deduplicate *Deduplication
+
+	Args Table // further arguments
 }
 
-// matcher finds the bindings that a message matches: what makes an exchange
-// of its type. It is guarded by vhost.mu.
-type matcher interface {
-	add(b *binding)
-	remove(b *binding)
-	// match adds the destinations of matching bindings to r.
-	match(r *routing, key string, c content)
-	// exact gives the queues of a message whose destinations are these and no
-	// others, if that takes no more than a look; most messages are such.
-	// Their list can be read after vhost.mu is free.
-	exact(key string) ([]*queue, bool)
+// table is Args with the arguments that the fields set.
+func (o *ExchangeOptions) table() Table {
+	var t Table
+	table.Set(&t, argument.Alternate, o.Alternate, o.Alternate != "")
+	table.Set(&t, argument.HashHeader, o.HashHeader, o.HashHeader != "")
+	table.Set(&t, argument.HashProperty, o.HashProperty, o.HashProperty != "")
+	table.Set(&t, argument.DelayedType, string(o.DelayedType), o.DelayedType != "")
+	o.Deduplicate.addTo(&t)
+	return table.Join(t, o.Args)
 }
 
-// newMatcher returns nil for an unknown type.
-func newMatcher(kind ExchangeType, args Table) matcher {
-	switch kind {
-	case Direct:
-		return directMatcher{}
-	case Fanout:
-		return &fanoutMatcher{}
-	case Topic:
-		return &topicMatcher{plain: directMatcher{}}
+// declaredExchange is an exchange as AMQP knows it.
+type declaredExchange struct {
+	route.Exchange // its Alternate is the one that counts, of arguments and policies
+	kind           ExchangeType
+	durable        bool
+	autoDelete     bool
+	internal       bool
+	alternate      string // name of the alternate exchange that was declared
+	args           Table
+	deleted        atomic.Bool // written with vhost.mu held
+
+	policies following // guarded by vhost.mu
+}
+
+// newDeclaredExchange makes a durable exchange without arguments.
+func newDeclaredExchange(name string, kind ExchangeType, m route.Matcher) *declaredExchange {
+	return &declaredExchange{Exchange: route.Exchange{Name: name, Matcher: m}, kind: kind, durable: true}
+}
+
+// newExchange makes an exchange of a known type, or says what is wrong with
+// its arguments.
+func (v *VirtualHost) newExchange(name string, kind ExchangeType, o ExchangeOptions) (*declaredExchange, error) {
+	const m = wire.ExchangeDeclareID
+	args := o.table()
+	x := &declaredExchange{kind: kind, durable: o.Durable, autoDelete: o.AutoDelete, internal: o.Internal, args: args}
+	x.Name = name
+	alternate, _, p := argument.AlternateOf(args)
+	if p != nil {
+		return nil, failure(m, wire.CodePreconditionFailed, "invalid type '%s' for arg '%s' in exchange '%s' in vhost '%s'", p.Text, p.Arg, name, v.name)
+	}
+	if err := checkName(m, "alternate exchange name", alternate); err != nil {
+		return nil, err
+	}
+	x.alternate = alternate
+	if kind == DelayedMessage {
+		if err := checkDelayedType(args); err != nil {
+			return nil, err
+		}
+	}
+	if p := argument.CheckExchange(args); p != nil {
+		return nil, failure(m, wire.CodePreconditionFailed, "invalid arg '%s' for exchange '%s' in vhost '%s': %s", p.Arg, name, v.name, p.Text)
+	}
+	if x.routes() == ConsistentHash {
+		if problem := argument.CheckHash(args); problem != "" {
+			return nil, failure(m, wire.CodePreconditionFailed, "%s", problem)
+		}
+	}
+	header, property := argument.HashOf(args)
+	x.Matcher = route.NewMatcher(string(x.routes()), route.HashOn{Header: header, Property: property})
+	v.setGate(x)
+	return x, nil
+}
+
+// setGate gives a new exchange the gate that its type and arguments ask for.
+func (v *VirtualHost) setGate(x *declaredExchange) {
+	b := v.broker
+	var g route.Gate
+	if o, ok := argument.Duplicates(x.args); ok {
+		g.Seen = duplicates.New(o, &b.queues.Clock)
+	}
+	if x.kind == DelayedMessage {
+		g.Delays = delay.New(&b.queues.Clock, &b.queues.Memory, &b.tasks, func(p *message.Publishing) { v.releaseDelayed(x, p) })
+	}
+	if g != (route.Gate{}) {
+		x.SetGate(&g)
+	}
+}
+
+// isExchangeType reports whether exchanges of a type can route by themselves.
+func isExchangeType(kind ExchangeType) bool {
+	return route.NewMatcher(string(kind), route.HashOn{}) != nil
+}
+
+// routes is the type by which the exchange routes: that of a delayed one is
+// among its arguments.
+func (x *declaredExchange) routes() ExchangeType {
+	if x.kind == DelayedMessage {
+		t, _ := x.args[argument.DelayedType].(string)
+		return ExchangeType(t)
+	}
+	return x.kind
+}
+
+// checkBinding refuses what means nothing to an exchange of this type.
+func (x *declaredExchange) checkBinding(m wire.MethodID, key string, args Table) error {
+	problem := ""
+	switch x.routes() {
 	case Headers:
-		return &headersMatcher{}
+		problem = argument.CheckHeaders(args)
 	case ConsistentHash:
-		return newHashMatcher(args)
+		problem = argument.CheckWeight(key)
+	}
+	if problem != "" {
+		return failure(m, wire.CodePreconditionFailed, "%s", problem)
 	}
 	return nil
 }
 
-// directMatcher has the destinations of each binding key.
-type directMatcher map[string]*destinations
-
-func (m directMatcher) add(b *binding) {
-	d := m[b.key]
+// equivalentExchange compares a declaration with the exchange that exists: of
+// the arguments only those count that mean something to an exchange.
+func (v *VirtualHost) equivalentExchange(old, x *declaredExchange) error {
+	differ := func(arg, received, current string) error {
+		return failure(wire.ExchangeDeclareID, wire.CodePreconditionFailed, "inequivalent arg '%s' for exchange '%s' in vhost '%s': received %s but current is %s", arg, old.Name, v.name, received, current)
+	}
+	switch {
+	case old.kind != x.kind:
+		return differ("type", "'"+string(x.kind)+"'", "'"+string(old.kind)+"'")
+	case old.durable != x.durable:
+		return differ("durable", quoteBool(x.durable), quoteBool(old.durable))
+	case old.autoDelete != x.autoDelete:
+		return differ("auto_delete", quoteBool(x.autoDelete), quoteBool(old.autoDelete))
+	case old.internal != x.internal:
+		return differ("internal", quoteBool(x.internal), quoteBool(old.internal))
+	}
+	d := argument.AlternateDifference(x.alternate, old.alternate)
 	if d == nil {
-		d = &destinations{}
-		m[b.key] = d
+		d = argument.ExchangeDifference(x.args, old.args)
 	}
-	d.add(b)
-}
-
-func (m directMatcher) remove(b *binding) {
-	d := m[b.key]
-	if d.remove(b); d.empty() {
-		delete(m, b.key)
+	if d != nil {
+		return differ(d.Arg, d.Received, d.Current)
 	}
+	return nil
 }
-
-func (m directMatcher) match(r *routing, key string, _ content) {
-	if d := m[key]; d != nil {
-		r.addAll(d)
-	}
-}
-
-func (m directMatcher) exact(key string) ([]*queue, bool) { return m[key].exact() }
-
-// exact gives the queues if there are no exchanges among the destinations.
-func (d *destinations) exact() ([]*queue, bool) {
-	if d == nil || len(d.exchanges.items) > 0 {
-		return nil, false
-	}
-	return d.queues.items, true
-}
-
-// fanoutMatcher has the destinations of all bindings.
-type fanoutMatcher struct{ all destinations }
-
-func (m *fanoutMatcher) add(b *binding)                        { m.all.add(b) }
-func (m *fanoutMatcher) remove(b *binding)                     { m.all.remove(b) }
-func (m *fanoutMatcher) match(r *routing, _ string, _ content) { r.addAll(&m.all) }
-func (m *fanoutMatcher) exact(string) ([]*queue, bool)         { return m.all.exact() }
 
 // defaultMatcher is the default exchange: every queue is bound by its name,
 // and so is every requester by its direct reply-to address.
 type defaultMatcher struct{ vhost *VirtualHost }
 
-func (defaultMatcher) add(*binding)    {}
-func (defaultMatcher) remove(*binding) {}
+func (defaultMatcher) Add(*route.Binding)    {}
+func (defaultMatcher) Remove(*route.Binding) {}
 
-func (defaultMatcher) exact(string) ([]*queue, bool) { return nil, false }
+func (defaultMatcher) Exact(string) ([]*route.Queue, bool) { return nil, false }
 
-func (m defaultMatcher) match(r *routing, key string, _ content) {
+func (m defaultMatcher) Match(w *route.Walk, key string, _ message.Content) {
 	if q := m.vhost.queues[key]; q != nil {
-		r.addQueue(q)
+		w.AddQueue(&q.Queue)
 	} else if isReplyAddress(key) {
-		r.addReply(key)
+		w.AddReply(key)
 	}
 }
-
-// gate is what a message passes before an exchange routes it, in this order.
-type gate struct {
-	seen   *seen   // nil: duplicates pass
-	delays *delays // nil: nothing is kept back
-}
-
-// setGate gives a new exchange the gate that its type and arguments ask for.
-func (x *exchange) setGate(v *VirtualHost) {
-	g := gate{seen: newSeen(v.broker, x.args)}
-	if x.kind == DelayedMessage {
-		g.delays = &delays{vhost: v, exchange: x}
-	}
-	if g != (gate{}) {
-		x.gate = &g
-		x.matcher = inexact{x.matcher}
-	}
-}
-
-// close drops what is kept back.
-func (g *gate) close() {
-	if g != nil && g.delays != nil {
-		g.delays.close()
-	}
-}
-
-// inexact is the matcher of an exchange with a gate, which no message may go
-// round.
-type inexact struct{ matcher }
-
-func (inexact) exact(string) ([]*queue, bool) { return nil, false }

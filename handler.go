@@ -4,8 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
+	"slices"
+	"sync"
 
+	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/names"
+	"github.com/warrenmq/warren/internal/queue"
+	"github.com/warrenmq/warren/internal/table"
+	"github.com/warrenmq/warren/internal/tasks"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -19,28 +27,44 @@ type HandleOptions struct {
 	Codec Codec
 }
 
-const (
-	defaultConcurrency = 256
-	// maxIdleWorkers is how many goroutines of a handler stay when there is
-	// nothing to do: starting one costs more than a request.
-	maxIdleWorkers = 16
-)
+const defaultConcurrency = 256
 
 // Handler serves a queue, see [Broker.Handle]. It has a goroutine for each
 // request that it serves; up to 16 wait for the next ones.
 type Handler struct {
-	vhost    *VirtualHost
-	queue    *queue
-	consumer *consumer
-	serve    HandlerFunc
+	vhost   *VirtualHost
+	queue   *declaredQueue
+	pool    *queue.Pool
+	serve   HandlerFunc
+	workers tasks.Group
+}
 
-	requests chan item // to idle workers; sent to with queue.mu held, never blocks
-	workers  tasks
+// pools are those of handlers that serve requests or may get some.
+type pools struct {
+	mu sync.Mutex
+	// Guarded by mu, which is locked with a queue's lock held.
+	all map[*queue.Pool]struct{}
+}
 
-	// Guarded by queue.mu.
-	idling int           // workers that wait, or are about to, for requests
-	closed bool          // requests is closed
-	calm   chan struct{} // closed when no request is left; made by who waits
+func (p *pools) add(one *queue.Pool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.all == nil {
+		p.all = make(map[*queue.Pool]struct{})
+	}
+	p.all[one] = struct{}{}
+}
+
+func (p *pools) remove(one *queue.Pool) {
+	p.mu.Lock()
+	delete(p.all, one)
+	p.mu.Unlock()
+}
+
+func (p *pools) list() []*queue.Pool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Keys(p.all))
 }
 
 // handleOptions are several as one.
@@ -57,6 +81,22 @@ func handleOptions(opts []HandleOptions) (all HandleOptions) {
 	return all
 }
 
+// Handle serves a queue: h is called for each request, up to [HandleOptions].Concurrency at
+// a time, and what it returns goes to the request's ReplyTo. The queue is
+// declared if it is missing, transient and auto-delete, so that calls fail
+// with [ErrNoRoute] when the last handler has gone.
+//
+// The request is acknowledged after the reply has been handed over. A panic
+// in h is an answer, too: a [*RemoteError].
+func (b *Broker) Handle(queue string, h HandlerFunc, opts ...HandleOptions) (*Handler, error) {
+	return b.root.handle(queue, h, opts)
+}
+
+// Handle serves a queue of this virtual host. See [Broker.Handle].
+func (v *VirtualHost) Handle(queue string, h HandlerFunc, opts ...HandleOptions) (*Handler, error) {
+	return v.handle(queue, h, opts)
+}
+
 func (v *VirtualHost) handle(name string, h HandlerFunc, opts []HandleOptions) (*Handler, error) {
 	if h == nil {
 		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "a handler must have a function")
@@ -65,14 +105,14 @@ func (v *VirtualHost) handle(name string, h HandlerFunc, opts []HandleOptions) (
 	if o.Concurrency < 0 {
 		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "a handler's concurrency of %d is negative", o.Concurrency)
 	}
-	def(&o.Concurrency, defaultConcurrency)
+	setDefault(&o.Concurrency, defaultConcurrency)
 	if err := v.broker.accepting(); err != nil {
 		return nil, err
 	}
 	if err := checkName(wire.BasicConsumeID, "queue name", name); err != nil {
 		return nil, err
 	}
-	handler := &Handler{vhost: v, serve: h, requests: make(chan item, maxIdleWorkers)}
+	handler := &Handler{vhost: v, serve: h}
 	for {
 		err := handler.register(name, o.Concurrency)
 		if !isNotFound(err) {
@@ -93,34 +133,23 @@ func (v *VirtualHost) handle(name string, h HandlerFunc, opts []HandleOptions) (
 
 // register makes the handler a consumer of the queue.
 func (h *Handler) register(name string, concurrency int) error {
-	q, err := h.vhost.queueFor(wire.BasicConsumeID, nil, name)
+	v := h.vhost
+	q, err := v.queueFor(wire.BasicConsumeID, nil, name)
 	if err != nil {
 		return err
 	}
 	h.queue = q
-	h.consumer = newConsumer(q, generateName("amq.ctag-"), &ConsumeOptions{}, concurrency, 0)
-	h.consumer.sink = h
-	return q.addConsumer(h.consumer)
-}
-
-// handlers are those that serve queues of the vhost.
-func (v *VirtualHost) handlers() (list []*Handler) {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	for _, q := range v.queues {
-		q.mu.Lock()
-		for _, c := range q.consumers {
-			if h, ok := c.sink.(*Handler); ok {
-				list = append(list, h)
-			}
-		}
-		q.mu.Unlock()
+	h.pool = queue.NewPool(&q.Queue.Queue, names.New("amq.ctag-"), concurrency, (*workers)(h))
+	v.pools.add(h.pool)
+	if err := v.consumeError(q, h.pool.Join()); err != nil {
+		v.pools.remove(h.pool)
+		return err
 	}
-	return list
+	return nil
 }
 
 // Queue is the name of the queue that the handler serves.
-func (h *Handler) Queue() string { return h.queue.name }
+func (h *Handler) Queue() string { return h.queue.Name }
 
 // Close takes no more requests and waits for those that are being served; the
 // others stay in the queue for other handlers, or are dropped with it if
@@ -128,94 +157,76 @@ func (h *Handler) Queue() string { return h.queue.name }
 // can use Stop.
 func (h *Handler) Close() error {
 	h.Stop()
-	return h.workers.wait(context.Background())
+	return h.workers.Wait(context.Background())
 }
 
 // Stop takes no more requests, as Close does, but does not wait.
 func (h *Handler) Stop() {
-	q := h.queue
-	q.mu.Lock()
-	autoDelete := q.remove(h.consumer)
-	h.close()
-	q.dispatch() // it may have been the active consumer
-	q.unlock()
-	if autoDelete {
-		q.vhost.removeIfUnused(q)
-	}
+	h.vhost.consumerLeft(h.queue, h.pool.Stop())
 }
 
-// close lets idle workers go; queue.mu is held.
-func (h *Handler) close() {
-	if !h.closed {
-		h.closed = true
-		close(h.requests)
-		if h.consumer.out > 0 {
-			h.vhost.broker.leaving.add(h)
-		}
-	}
-}
+// workers is a handler as its pool sees it.
+type workers Handler
 
-func (h *Handler) cancelled(error) *mailbox {
-	h.close()
-	h.settled()
-	return nil
-}
-
-// deliver gives a request to an idle worker or to a new one.
-func (h *Handler) deliver(it item) *mailbox {
-	if h.idling > 0 {
-		h.idling--
-		h.requests <- it // done has seen to it that there is room
-		return nil
-	}
-	h.workers.add()
-	h.vhost.broker.tasks.add()
+// Start starts a worker.
+func (w *workers) Start(it message.Item) {
+	h := (*Handler)(w)
+	h.workers.Add()
+	h.vhost.broker.tasks.Add()
 	go h.work(it)
-	return nil
 }
+
+// Ended lets go of the pool: nobody need wait for it.
+func (w *workers) Ended() { w.vhost.pools.remove(w.pool) }
 
 // work serves requests until there are enough other workers for what comes.
-func (h *Handler) work(it item) {
-	defer h.vhost.broker.tasks.finish()
-	defer h.workers.finish()
+func (h *Handler) work(it message.Item) {
+	defer h.vhost.broker.tasks.Done()
+	defer h.workers.Done()
 	defer func() {
-		if it.exchange != nil {
+		if it.Exchange != nil {
 			h.exited(&it)
 		}
 	}()
 	var made contexts
 	for ok := true; ok; {
 		stay := h.answer(&it, made.next())
-		it = item{}
+		it = message.Item{}
 		if !stay {
 			return
 		}
-		it, ok = <-h.requests
+		it, ok = h.pool.Next()
 	}
 }
 
 // answer serves one request, hands the reply over, settles the request and
-// then wakes the caller. It reports whether the worker is to wait for another.
-func (h *Handler) answer(it *item, ctx *requestContext) (stay bool) {
-	req := it.request()
+// then wakes the caller. It tells whether the worker is to wait for another.
+func (h *Handler) answer(it *message.Item, ctx *requestContext) (stay bool) {
+	c, _ := it.Content.(*call)
+	var req *Request
 	// The Request of a Call is there already, for the only one who can have it.
-	own := req != nil && !req.shared && !it.redelivered
-	if !own {
-		req = newRequest(it)
+	own := c != nil && !c.shared && !it.Redelivered
+	if own {
+		req = &c.Request
+	} else {
+		req = &Request{Message: Message(it.Shown())}
 	}
-	req.Exchange, req.RoutingKey, req.Redelivered = it.exchange.name, it.key, it.redelivered
-	if req.caller != nil && req.caller.Err() != nil {
-		// Its caller has gone: nobody wants the answer.
-		h.vhost.replies.droppedGone.Add(1)
-		return h.done(it, true)
+	req.Exchange, req.RoutingKey, req.Redelivered = *it.Exchange, it.Key, it.Redelivered
+	if c != nil {
+		ctx.caller = c.caller
+		if c.caller.Err() != nil {
+			// Its caller has gone: nobody wants the answer.
+			h.vhost.replies.droppedGone.Add(1)
+			return h.pool.Done(it, true)
+		}
 	}
-	ctx.caller, ctx.replyTo, ctx.handler = req.caller, req.ReplyTo, h
+	ctx.replyTo, ctx.handler = req.ReplyTo, h
 	reply, err := h.run(ctx, req)
-	slot := h.reply(req, &reply, err)
-	stay = h.done(it, true)
+	slot := h.reply(c, req, &reply, err)
+	stay = h.pool.Done(it, true)
 	if slot != nil {
 		if own {
-			slot.reuse(req)
+			slot.reuse(c)
 		}
 		slot.signal <- struct{}{}
 	}
@@ -224,22 +235,14 @@ func (h *Handler) answer(it *item, ctx *requestContext) (stay bool) {
 
 // exited answers a request whose function has ended the goroutine, and the
 // worker with it: runtime.Goexit, as a test's FailNow does.
-func (h *Handler) exited(it *item) {
-	slot := h.reply(newRequest(it), &Message{}, &RemoteError{Code: CodePanic, Text: "the handler called runtime.Goexit"})
-	h.done(it, false)
+func (h *Handler) exited(it *message.Item) {
+	c, _ := it.Content.(*call)
+	req := &Request{Message: Message(it.Shown())}
+	slot := h.reply(c, req, &Message{}, &RemoteError{Code: CodePanic, Text: "the handler called runtime.Goexit"})
+	h.pool.Done(it, false)
 	if slot != nil {
 		slot.signal <- struct{}{}
 	}
-}
-
-// newRequest makes the Request of a message that came by itself, or more than
-// once.
-func newRequest(it *item) *Request {
-	r := &Request{Message: it.message()}
-	if call := it.request(); call != nil {
-		r.caller, r.slot, r.turn = call.caller, call.slot, call.turn
-	}
-	return r
 }
 
 // run calls the function, turns a panic into an error and ends the context.
@@ -247,21 +250,24 @@ func (h *Handler) run(ctx *requestContext, req *Request) (reply Message, err err
 	defer func() {
 		ctx.finish()
 		if p := recover(); p != nil {
-			h.vhost.broker.log.Error("handler panicked", "vhost", h.vhost.name, "queue", h.queue.name, "panic", p, "stack", string(debug.Stack()))
+			h.vhost.broker.log.Error("handler panicked", "vhost", h.vhost.name, "queue", h.queue.Name, "panic", p, "stack", string(debug.Stack()))
 			err = &RemoteError{Code: CodePanic, Text: fmt.Sprint(p)}
 		}
 	}()
 	return h.serve(ctx, req)
 }
 
-// reply hands the answer over. The slot it returns, if any, is to be signalled.
-func (h *Handler) reply(req *Request, reply *Message, err error) *replySlot {
+// reply hands the answer over, to the call that waits for it, if there is one.
+// The slot it returns, if any, is to be signalled.
+func (h *Handler) reply(c *call, req *Request, reply *Message, err error) *replySlot {
+	if errors.Is(err, ErrNoReply) {
+		return nil
+	}
+	var p publishing
 	if err == nil {
-		if err = h.checkReply(reply); err == nil {
+		if err = h.prepareReply(&p, req.ReplyTo, reply); err == nil {
 			err = remoteError(reply) // it may say so itself
 		}
-	} else if errors.Is(err, ErrNoReply) {
-		return nil
 	}
 	if err != nil {
 		err = asRemoteError(err)
@@ -270,98 +276,49 @@ func (h *Handler) reply(req *Request, reply *Message, err error) *replySlot {
 	if reply.CorrelationId == "" {
 		reply.CorrelationId = req.CorrelationId
 	}
-	t := &h.vhost.replies
-	if req.slot != nil {
-		if !req.slot.claim(req.turn) {
-			t.droppedGone.Add(1)
-			return nil
-		}
-		req.slot.reply, req.slot.err = *reply, err
-		t.delivered.Add(1)
-		return req.slot
+	if c != nil {
+		return h.answerCall(c, reply, err)
 	}
 	if req.ReplyTo == "" {
 		return nil
 	}
 	if err != nil {
 		reply.Headers = errorHeaders(err.(*RemoteError))
+		h.prepareReply(&p, req.ReplyTo, reply)
 	}
-	h.publishReply(req.ReplyTo, reply)
+	content := message.NewPublished(reply.properties())
+	p.Content = content
+	h.vhost.route(&p)
 	return nil
 }
 
-// checkReply makes the checks of basic.publish: a reply is a message like any
-// other.
-func (h *Handler) checkReply(reply *Message) error {
-	if err := h.vhost.checkSize(len(reply.Body)); err != nil || reply.plain() {
+// prepareReply makes the checks of basic.publish: a reply is a message like any
+// other, which goes out through the default exchange.
+func (h *Handler) prepareReply(p *publishing, to string, reply *Message) error {
+	if err := h.vhost.prepare(p, nil, "", to, reply.Body); err != nil {
 		return err
 	}
-	if isReplyName(reply.ReplyTo) {
-		return errNoReplyConsumer(reply.ReplyTo)
+	props := reply.properties()
+	if props.Plain() {
+		return nil
 	}
-	return reply.check()
+	if isReplyName(props.ReplyTo) {
+		return errNoReplyConsumer(props.ReplyTo)
+	}
+	_, err := p.checkProperties(h.vhost.broker, props)
+	p.Extra, p.Hidden = nil, nil // a reply goes to one
+	return err
 }
 
-// publishReply sends a reply the way any server would: through the default
-// exchange.
-func (h *Handler) publishReply(to string, reply *Message) {
-	v := h.vhost
-	props := properties(*reply)
-	props.Body = nil
-	p := publishing{entry: entry{body: reply.Body, key: to, exchange: v.fallback, content: &props}}
-	v.route(&p)
-}
-
-// done settles the request and reports whether the worker is to wait for
-// another: it counts as idle before its caller can send the next one.
-func (h *Handler) done(it *item, canStay bool) (stay bool) {
-	q := h.queue
-	q.mu.Lock()
-	// An idle worker, or a request on its way to one, has a place in requests.
-	if stay = canStay && !h.closed && h.idling+len(h.requests) < maxIdleWorkers; stay {
-		h.idling++
+// answerCall hands an answer to the call that waits for it.
+func (h *Handler) answerCall(c *call, reply *Message, err error) *replySlot {
+	t := &h.vhost.replies
+	if !c.slot.claim(c.turn) {
+		t.droppedGone.Add(1)
+		return nil
 	}
-	q.end(it, true)
-	q.release(h.consumer, 1)
-	h.settled()
-	q.unlock()
-	return stay
-}
-
-// settled tells those who wait for it that no request is left; queue.mu is
-// held.
-func (h *Handler) settled() {
-	if h.closed && h.consumer.out == 0 {
-		h.vhost.broker.leaving.remove(h)
-	}
-	if h.calm != nil && h.calmNow() {
-		close(h.calm)
-		h.calm = nil
-	}
-}
-
-func (h *Handler) calmNow() bool {
-	return h.consumer.out == 0 && (h.closed || h.queue.store.len() == 0)
-}
-
-// waitIdle waits until no request is left to serve, and tells how many
-// messages the queue has had until then.
-func (h *Handler) waitIdle(ctx context.Context) (had uint64, err error) {
-	for {
-		h.queue.mu.Lock()
-		if h.calmNow() {
-			defer h.queue.mu.Unlock()
-			return h.queue.counts.Published, nil
-		}
-		if h.calm == nil {
-			h.calm = make(chan struct{})
-		}
-		calm := h.calm
-		h.queue.mu.Unlock()
-		select {
-		case <-calm:
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		}
-	}
+	reply.Headers = table.Widen(reply.Headers)
+	c.slot.reply, c.slot.err = *reply, err
+	t.delivered.Add(1)
+	return c.slot
 }

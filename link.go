@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -30,7 +32,7 @@ type linkedSession Session
 func (l *linkedSession) Ended(f func(reason string)) {
 	l.mu.Lock()
 	closed := l.closed
-	l.ended = f
+	l.closedBy = f
 	l.mu.Unlock()
 	if closed {
 		f(shutdownReason)
@@ -40,7 +42,7 @@ func (l *linkedSession) Ended(f func(reason string)) {
 // Publish follows Channel.Publish, with properties that stay as they are.
 func (l *linked) Publish(ctx context.Context, m *link.Publish) (number uint64, nacked bool, err error) {
 	ch := l.channel()
-	p := publishing{options: PublishOptions{Mandatory: m.Mandatory, Immediate: m.Immediate}}
+	var p publishing
 	if err := l.prepare(ctx, &p, m); err != nil {
 		return 0, false, err
 	}
@@ -54,54 +56,31 @@ func (l *linked) Publish(ctx context.Context, m *link.Publish) (number uint64, n
 	return number, nacked, err
 }
 
-// prepare makes the checks of basic.publish, in the order of Channel.prepare.
+// prepare is Channel.prepare for a message whose properties stay encoded.
 func (l *linked) prepare(ctx context.Context, p *publishing, m *link.Publish) error {
 	ch := l.channel()
-	v := ch.vhost
 	if err := ch.check(); err != nil {
 		return err
 	}
-	if err := v.checkSize(len(m.Body)); err != nil {
+	p.Mandatory, p.Immediate = m.Mandatory, m.Immediate
+	if err := ch.vhost.prepare(p, ch, viewString(m.Exchange), l.routingKey(m), m.Body); err != nil {
 		return err
 	}
-	g := ch.session.grant.Load()
-	if g != nil && !g.write.all {
-		if err := ch.mayPublish(g, string(m.Exchange)); err != nil {
-			return err
-		}
-	}
-	x := v.fallback
-	if len(m.Exchange) > 0 {
-		var err error
-		if x, err = l.exchangeFor(m.Exchange); err != nil {
-			return err
-		}
-	}
-	p.body, p.exchange = m.Body, x
-	p.key = l.routingKey(x, m.RoutingKey)
 	if m.Properties != nil {
-		if err := l.setProperties(p, m, g); err != nil {
+		if err := l.setProperties(p, m); err != nil {
 			return err
 		}
 	}
 	return ch.admit(ctx, p, m.Waits)
 }
 
-// exchangeFor makes a string of the name only if the exchange was not the one
-// published to before.
-func (l *linked) exchangeFor(name []byte) (*exchange, error) {
-	if x := l.recentExchange.Load(); x != nil && x.name == string(name) && !x.deleted.Load() {
-		return x, nil
-	}
-	return l.channel().exchangeFor(string(name))
-}
-
 // routingKey makes a string of the key, if there is none yet that says the
 // same.
-func (l *linked) routingKey(x *exchange, key []byte) string {
-	if x == l.vhost.fallback {
-		if q := l.recentQueue.Load(); q != nil && q.name == string(key) {
-			return q.name
+func (l *linked) routingKey(m *link.Publish) string {
+	key := m.RoutingKey
+	if len(m.Exchange) == 0 {
+		if q := l.recentQueue.Load(); q != nil && q.Name == string(key) {
+			return q.Name
 		}
 	}
 	if k := l.recentKey.Load(); k != nil && *k == string(key) {
@@ -114,15 +93,15 @@ func (l *linked) routingKey(x *exchange, key []byte) string {
 
 // setProperties checks what the broker looks at: reply_to, expiration, user_id,
 // and the headers CC and BCC.
-func (l *linked) setProperties(p *publishing, from *link.Publish, g *grant) error {
-	raw, e := from.Properties, (*encoded)(nil)
+func (l *linked) setProperties(p *publishing, from *link.Publish) error {
+	raw, e := from.Properties, (*message.Encoded)(nil)
 	if name, ok := raw.Get(wire.ReplyTo); ok && len(name) <= len(rabbitReplyTo) && isReplyName(string(name)) {
 		r := l.reply.Load()
 		if r == nil {
 			return errNoReplyConsumer(string(name))
 		}
-		var a addressed
-		e, raw = &a.encoded, raw.AppendWith(a.room[:0], wire.ReplyTo, view(r.address))
+		var a message.Addressed
+		e, raw = &a.Encoded, raw.AppendWith(a.Room[:0], wire.ReplyTo, view(r.address))
 	}
 	if ms, ok := raw.Get(wire.Expiration); ok {
 		if err := p.setExpiration(l.vhost.broker, string(ms)); err != nil {
@@ -130,14 +109,14 @@ func (l *linked) setProperties(p *publishing, from *link.Publish, g *grant) erro
 		}
 	}
 	if user, ok := raw.Get(wire.UserId); ok {
-		if err := g.checkUser(string(user), from.User); err != nil {
+		if err := l.session.grant.Load().checkUser(string(user), from.User); err != nil {
 			return err
 		}
 	}
 	if e == nil {
-		e = &encoded{}
+		e = &message.Encoded{}
 	}
-	e.raw, p.content = raw, e
+	e.Raw, p.Content = raw, e
 	// Few messages have these headers; a look at the bytes saves decoding the
 	// others.
 	if headers, ok := raw.Get(wire.Headers); ok && bytes.Contains(headers, []byte("CC")) {
@@ -146,15 +125,15 @@ func (l *linked) setProperties(p *publishing, from *link.Publish, g *grant) erro
 	return nil
 }
 
-func (l *linked) senderSelected(p *publishing, e *encoded) error {
-	headers, err := p.takeKeys(e.headers())
-	if err != nil || len(headers) == len(e.headers()) {
+func (l *linked) senderSelected(p *publishing, e *message.Encoded) error {
+	headers, err := p.takeKeys(e.Headers())
+	if err != nil || len(headers) == len(e.Headers()) {
 		return err
 	}
-	m := e.message() // without BCC it is another message
-	m.Headers = headers
-	p.content = (*properties)(&m)
-	p.hideBlind()
+	props := e.Properties() // without BCC it is another message
+	props.Headers = headers
+	p.Content = message.NewPublished(&props)
+	p.HideKeys()
 	return nil
 }
 
@@ -175,12 +154,12 @@ func (l *linked) Get(name string, noAck bool, sink link.Sink) (ok bool, err erro
 	if err != nil {
 		return false, err
 	}
-	d, left, ok, err := q.get(noAck)
+	d, left, ok, err := q.Get(noAck)
 	if !ok {
-		return false, err
+		return false, ch.vhost.getError(q, err)
 	}
 	if !ch.pass(nil, &d, noAck, sink, left) {
-		q.requeue(nil, []settling{unsettled(d.item)}, false)
+		q.Requeue(nil, []queue.Settling{queue.Unsettled(d.Item)}, false)
 		return false, ch.check()
 	}
 	return true, nil
@@ -190,7 +169,7 @@ func (l *linked) Get(name string, noAck bool, sink link.Sink) (ok bool, err erro
 // the error; number is the channel's on its connection.
 func (l *linked) Ended(number uint16, f func(err error)) {
 	l.mu.Lock()
-	l.shown, l.ended = uint64(number), f
+	l.shown, l.closedBy = uint64(number), f
 	l.mu.Unlock()
 }
 
@@ -201,8 +180,8 @@ func (l *linked) Recover(requeue bool, done func()) error {
 		done()
 		return ch.Recover(false)
 	}
-	if !ch.paused.Swap(true) {
-		defer ch.Flow(true)
+	if !ch.pause(true) {
+		defer ch.pause(false)
 	}
 	err := ch.Recover(true)
 	if err == nil {
@@ -212,9 +191,8 @@ func (l *linked) Recover(requeue bool, done func()) error {
 }
 
 func (l *linked) Stall(stalled bool) {
-	l.stalled.Store(stalled)
+	l.flow.Stall(stalled)
 	if !stalled {
-		l.shared.missed.Store(true)
 		l.channel().revive()
 	}
 }
@@ -226,9 +204,10 @@ func (l *linked) MaxMessageSize() int {
 	return math.MaxInt
 }
 
-func (l *linked) Encode(message any) wire.RawProperties {
-	if m, ok := message.(*Message); ok && !m.plain() {
-		return m.appendProperties(nil)
+// Returned gives the properties of a message that is returned, as it came.
+func (l *linked) Returned(err error) wire.RawProperties {
+	if r, ok := err.(*Return); ok && r.content != nil {
+		return r.content.AppendTo(nil)
 	}
 	return nil
 }
@@ -236,25 +215,25 @@ func (l *linked) Encode(message any) wire.RawProperties {
 // pass gives a message its delivery tag and passes it to the connection under
 // the channel's lock, so that tags leave in their order. It reports false if
 // the channel is closed. A nil consumer is Get, with what is left in the queue.
-func (ch *Channel) pass(c *Consumer, given *delivered, noAck bool, sink link.Sink, left int) bool {
+func (ch *Channel) pass(c *Consumer, given *queue.Delivered, noAck bool, sink link.Sink, left int) bool {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if ch.closed.Load() {
 		return false
 	}
-	it := &given.item
+	it := &given.Item
 	d := link.Delivery{
-		Tag: ch.lastTag.Add(1), Redelivered: it.redelivered,
-		Exchange: it.exchange.name, RoutingKey: it.key, Body: it.body,
+		Tag: ch.lastTag.Add(1), Redelivered: it.Redelivered,
+		Exchange: *it.Exchange, RoutingKey: it.Key, Body: it.Body,
 	}
-	if c := it.shown(); c != nil {
+	if c := it.Outgoing(); c != nil {
 		d.Properties = c
 	}
 	if c != nil {
-		d.ConsumerTag, d.Reply = c.tag, c.c == nil
+		d.ConsumerTag, d.Reply = c.tag, c.reply != nil
 	}
 	if !noAck {
-		ch.keep(d.Tag, given)
+		ch.await(d.Tag, given)
 	}
 	if c == nil {
 		sink.Got(d, left)
@@ -264,26 +243,8 @@ func (ch *Channel) pass(c *Consumer, given *delivered, noAck bool, sink link.Sin
 	return true
 }
 
-// send passes a message of the consumer to its connection. What comes after
-// the channel was closed lies in the mailbox until the consumer ends.
-func (c *Consumer) send(it *item) {
-	d, noAck := delivered{item: *it}, true
-	if c.c != nil {
-		d.queue, d.consumer, d.timeout, noAck = c.c.queue, c.c, c.c.timeout, c.c.noAck
-	}
-	if !c.ch.pass(c, &d, noAck, c.out, 0) {
-		c.box.put(it)
-	}
-}
-
-// toConnection makes c one that sends: its messages go past the mailbox, and
-// without a prefetch it is the connection's buffer that bounds them.
-func (c *consumer) toConnection() {
-	c.box = nil
-	if c.untilRead {
-		c.limit = math.MaxInt
-	}
-}
-
 // view shows a string as bytes that must not be written to.
 func view(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
+// viewString shows bytes as a string, which lasts as long as they do.
+func viewString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -1,13 +1,10 @@
 package warren
 
 import (
-	"context"
-	"fmt"
-	"maps"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -39,65 +36,8 @@ type Message struct {
 	Body            []byte
 }
 
-// plain reports whether no property is set.
-func (m *Message) plain() bool {
-	return m.Headers == nil && m.DeliveryMode == 0 && m.Priority == 0 &&
-		len(m.ContentType)|len(m.ContentEncoding)|len(m.CorrelationId)|len(m.ReplyTo)|
-			len(m.Expiration)|len(m.MessageId)|len(m.Type)|len(m.UserId)|len(m.AppId) == 0 &&
-		m.Timestamp.IsZero()
-}
-
-// maxExpiration is RabbitMQ's bound: ten years of 365 days, in milliseconds.
-const maxExpiration = 10 * 365 * 24 * 3600 * 1000
-
-// check refuses properties that AMQP cannot carry.
-func (m *Message) check() error {
-	for _, p := range [...]struct{ name, value string }{
-		{"content_type", m.ContentType}, {"content_encoding", m.ContentEncoding},
-		{"correlation_id", m.CorrelationId}, {"reply_to", m.ReplyTo},
-		{"expiration", m.Expiration}, {"message_id", m.MessageId},
-		{"type", m.Type}, {"user_id", m.UserId}, {"app_id", m.AppId},
-	} {
-		if len(p.value) > maxShortString {
-			return failure(wire.BasicPublishID, wire.CodeSyntaxError, "property %s of %d bytes exceeds %d", p.name, len(p.value), maxShortString)
-		}
-	}
-	return checkTable(wire.BasicPublishID, m.Headers)
-}
-
-// parseExpiration gives the milliseconds of an expiration.
-func parseExpiration(s string) (ms int64, err error) {
-	ms, problem := expirationProblem(s)
-	if problem != "" {
-		return 0, failure(wire.BasicPublishID, wire.CodePreconditionFailed, "invalid expiration '%s': %s", s, problem).
-			hint("it is a number of milliseconds, written as decimal digits")
-	}
-	return ms, nil
-}
-
-// expirationProblem is RabbitMQ's word for what is wrong with an expiration.
-func expirationProblem(s string) (ms int64, problem string) {
-	sign := 0
-	if s[0] == '-' || s[0] == '+' {
-		sign = 1
-	}
-	rest := strings.TrimLeft(s[sign:], "0123456789")
-	digits := len(s) - sign - len(rest)
-	if digits == 0 {
-		return 0, "no_integer"
-	}
-	if rest != "" {
-		return 0, fmt.Sprintf("{leftover_string,%q}", rest)
-	}
-	n, _ := strconv.ParseInt(s, 10, 64) // the nearest value, if it is out of range
-	switch {
-	case n < 0:
-		return 0, "{value_negative," + s + "}"
-	case n > maxExpiration:
-		return 0, "{value_too_large," + strings.TrimPrefix(s, "+") + "}"
-	}
-	return n, ""
-}
+// properties are the message as the broker's inner parts know it.
+func (m *Message) properties() *message.Properties { return (*message.Properties)(m) }
 
 // Delivery is a message that a consumer or Get received.
 type Delivery struct {
@@ -113,16 +53,16 @@ type Delivery struct {
 }
 
 // fill makes d show it.
-func (d *Delivery) fill(ch *Channel, it *item) {
-	if c := it.shown(); c == nil {
-		d.Message = Message{Body: it.body}
+func (d *Delivery) fill(ch *Channel, it *message.Item) {
+	if c := it.Outgoing(); c == nil {
+		d.Message = Message{Body: it.Body}
 	} else {
-		d.Message = c.message()
-		d.Body = it.body
+		d.Message = Message(c.Shown())
+		d.Body = it.Body
 	}
-	d.Exchange = it.exchange.name
-	d.RoutingKey = it.key
-	d.Redelivered = it.redelivered
+	d.Exchange = *it.Exchange
+	d.RoutingKey = it.Key
+	d.Redelivered = it.Redelivered
 	d.ch = ch
 }
 
@@ -158,10 +98,12 @@ func (d *Delivery) Reject(requeue bool) error {
 // the TxCommit that released it.
 type Return struct {
 	Message
-	Code       uint16 // NoRoute or NoConsumers
+	Code       uint16 // 312 or 313
 	Text       string // "NO_ROUTE" or "NO_CONSUMERS"
 	Exchange   string
 	RoutingKey string
+
+	content message.Content // as it travels; nil: no property is set
 }
 
 // Error says what was returned and why.
@@ -176,87 +118,9 @@ func (r *Return) Is(target error) bool {
 	return ok && t.Code == r.Code && t.Class == 0
 }
 
-// entry is a message as queues keep it: 64 bytes, copied by value. What few
-// messages have stands behind the interface.
-type entry struct {
-	body     []byte
-	key      string
-	exchange *exchange // it was published to; only its name is used
-	content  content   // nil when no property is set
-}
-
-// item is an entry that a queue has given a position, and its fate so far.
-type item struct {
-	entry
-	pos         uint64
-	deadline    int64  // when it expires, see Broker.clock; zero: never
-	returns     uint32 // times that it came back; counted where a limit is set
-	redelivered bool
-}
-
-// shown is the content that a consumer gets to see: with x-delivery-count, if
-// the queue has counted how often the message came back.
-func (it *item) shown() content {
-	if it.returns == 0 {
-		return it.content
-	}
-	return it.with("x-delivery-count", int64(it.returns))
-}
-
-// with is the entry's content with one more header.
-func (e *entry) with(header string, v any) content {
-	m := e.message()
-	h := make(Table, len(m.Headers)+1)
-	maps.Copy(h, m.Headers)
-	h[header] = v
-	m.Headers = h
-	return e.derive(&m)
-}
-
-// overhead is what an entry costs beyond its body, for the memory limit.
-const overhead = 100
-
-func (e *entry) cost() int64 { return int64(len(e.body)) + overhead }
-
-// message puts the entry back into the form that users know.
-func (e *entry) message() Message {
-	if e.content == nil {
-		return Message{Body: e.body}
-	}
-	m := e.content.message()
-	m.Body = e.body
-	return m
-}
-
-// derive makes the content of a message that goes on with other properties.
-func (e *entry) derive(m *Message) content {
-	if r := e.request(); r != nil {
-		return r.derive(m)
-	}
-	props := properties(*m)
-	props.Body = nil
-	return &props
-}
-
-// request is that of a Call, or nil.
-func (e *entry) request() *Request {
-	r, _ := e.content.(*Request)
-	return r
-}
-
-// drop tells the call that waits for an answer to e that there will be none.
-func (e *entry) drop(err error) {
-	if r := e.request(); r != nil {
-		r.dropped(1, err)
-	}
-}
-
-// remaining is the time left until ctx's deadline, in milliseconds and never
-// negative; ok is false when there is none.
-func remaining(ctx context.Context) (ms int64, ok bool) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return 0, false
-	}
-	return max(0, time.Until(deadline).Milliseconds()), true
+// Milliseconds is d as AMQP writes an expiration: whole milliseconds, at least
+// zero. It is the Expiration of a [Message] that may wait d in a queue; zero
+// means that it expires unless a consumer takes it at once.
+func Milliseconds(d time.Duration) string {
+	return strconv.FormatInt(max(0, d.Milliseconds()), 10)
 }

@@ -73,17 +73,17 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	def(&o.MaxMessageSize, 128<<20)
-	def(&o.MaxChannels, 2047)
-	def(&o.MemoryLimit, 1<<30)
+	setDefault(&o.MaxMessageSize, 128<<20)
+	setDefault(&o.MaxChannels, 2047)
+	setDefault(&o.MemoryLimit, 1<<30)
 	o.Mailbox, o.ReplyBuffer = max(0, o.Mailbox), max(0, o.ReplyBuffer)
-	def(&o.Mailbox, 256)
-	def(&o.ReplyBuffer, 4096)
-	def(&o.CloseTimeout, 10*time.Second)
+	setDefault(&o.Mailbox, 256)
+	setDefault(&o.ReplyBuffer, 4096)
+	setDefault(&o.CloseTimeout, 10*time.Second)
 	return o
 }
 
-func def[T int | int64 | time.Duration](v *T, value T) {
+func setDefault[T int | int64 | time.Duration](v *T, value T) {
 	if *v == 0 {
 		*v = value
 	}

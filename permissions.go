@@ -3,7 +3,9 @@ package warren
 import (
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/warrenmq/warren/internal/pattern"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -46,19 +48,19 @@ const defaultExchangeName = "amq.default"
 type grant struct {
 	Permissions
 	user                   string
-	configure, write, read names
+	configure, write, read pattern.Pattern
 	impersonator           bool
 }
 
 func newGrant(p Permissions) (*grant, error) {
 	g := &grant{Permissions: p}
 	for _, n := range [...]struct {
-		what    permission
-		pattern string
-		to      *names
+		what permission
+		text string
+		to   *pattern.Pattern
 	}{{toConfigure, p.Configure, &g.configure}, {toWrite, p.Write, &g.write}, {toRead, p.Read, &g.read}} {
 		var err error
-		if *n.to, err = newNames(n.pattern); err != nil {
+		if *n.to, err = pattern.New(n.text); err != nil {
 			return nil, fmt.Errorf("warren: the permission to %s is not a regular expression that Go knows: %w", n.what, err)
 		}
 	}
@@ -79,26 +81,28 @@ func (v *VirtualHost) PermissionsSet(user string, p Permissions) error {
 	if err != nil {
 		return err
 	}
-	return v.changeGrant(user, func(u *account) { u.allow(v, g) })
+	return v.changeGrant(permissionsSet, user, func(u *account) { u.allow(v, g) })
 }
 
 // PermissionsDelete shuts a user out of the virtual host: it may open no session
 // and do nothing in those that it has. It fails with [ErrNotFound] if there is
 // no such user.
 func (v *VirtualHost) PermissionsDelete(user string) error {
-	return v.changeGrant(user, func(u *account) { delete(u.grants, v) })
+	return v.changeGrant(permissionsDeleted, user, func(u *account) { delete(u.grants, v) })
 }
 
-func (v *VirtualHost) changeGrant(name string, change func(*account)) error {
+func (v *VirtualHost) changeGrant(kind changeKind, name string, do func(*account)) error {
 	b := v.broker
+	defer b.giveChanges() // when the lock is free
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	u := b.usersLocked()[name]
 	if u == nil {
 		return noUser(name)
 	}
-	change(u)
+	do(u)
 	b.renew(u, v)
+	b.note(change{kind: kind, vhost: v, user: name})
 	return nil
 }
 
@@ -144,11 +148,11 @@ func (s *Session) may(m wire.MethodID, what permission, kind, name string) error
 func (g *grant) allows(what permission, name string) bool {
 	switch what {
 	case toConfigure:
-		return g.configure.allow(name)
+		return g.configure.Allows(name)
 	case toWrite:
-		return g.write.allow(name)
+		return g.write.Allows(name)
 	}
-	return g.read.allow(name)
+	return g.read.Allows(name)
 }
 
 // mayQueue is may for a queue.
@@ -209,13 +213,17 @@ type writable struct {
 
 // mayPublish is mayExchange for every message: it asks the pattern only if the
 // exchange is another than before.
-func (ch *Channel) mayPublish(g *grant, exchange string) error {
+func (ch *Channel) mayPublish(exchange string) error {
+	g := ch.session.grant.Load()
+	if g == nil || g.write.All() {
+		return nil
+	}
 	if w := ch.writable.Load(); w != nil && w.grant == g && w.exchange == exchange {
 		return nil
 	}
 	if err := ch.session.mayExchange(wire.BasicPublishID, toWrite, exchange); err != nil {
 		return err
 	}
-	ch.writable.Store(&writable{g, exchange})
+	ch.writable.Store(&writable{g, strings.Clone(exchange)}) // it may be a view
 	return nil
 }

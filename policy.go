@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/warrenmq/warren/internal/argument"
+	"github.com/warrenmq/warren/internal/pattern"
 	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -66,7 +68,7 @@ func QueuePolicy(o QueueOptions) Table { return policyOf(o.table()) }
 func ExchangePolicy(o ExchangeOptions) Table {
 	t := policyOf(o.Args)
 	if o.Alternate != "" {
-		t[alternateArg] = o.Alternate
+		t[argument.Alternate] = o.Alternate
 	}
 	return t
 }
@@ -178,10 +180,10 @@ func newPolicy(kind policyKind, p Policy) (_ *policy, problem string) {
 	if len(p.Pattern) > maxPolicyPattern {
 		return nil, fmt.Sprintf("pattern of %d bytes exceeds %d", len(p.Pattern), maxPolicyPattern)
 	}
-	pattern := anyName
+	allowed := pattern.Any()
 	if p.Pattern != "" {
 		var err error
-		if pattern, err = newNames(p.Pattern); err != nil {
+		if allowed, err = pattern.New(p.Pattern); err != nil {
 			return nil, "pattern should be regular expression but is invalid: " + err.Error()
 		}
 	}
@@ -192,10 +194,10 @@ func newPolicy(kind policyKind, p Policy) (_ *policy, problem string) {
 	if kinds == 0 {
 		return nil, fmt.Sprintf("apply-to '%.*s' unrecognised; should be one of: 'queues', 'classic_queues', 'quorum_queues', 'streams', 'exchanges', or 'all'", maxShortString, p.ApplyTo)
 	}
-	unfit, problem := checkPolicy(kind, p.Definition)
+	unfit, problem := argument.CheckPolicy(kind == operatorPolicy, p.Definition)
 	if problem != "" {
 		return nil, problem
 	}
 	p.Definition = table.Clone(p.Definition)
-	return &policy{Policy: p, kinds: kinds &^ unfit, pattern: pattern}, ""
+	return &policy{Policy: p, kinds: kinds &^ unfit, allowed: allowed}, ""
 }

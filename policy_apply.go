@@ -2,64 +2,44 @@ package warren
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
+	"github.com/warrenmq/warren/internal/argument"
+	"github.com/warrenmq/warren/internal/pattern"
 	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// kinds are kinds of objects that policies tell apart.
-type kinds uint8
-
-const (
-	kindClassic kinds = 1 << iota
-	kindQuorum
-	kindStream
-	kindExchange
-	kindQueue = kindClassic | kindQuorum | kindStream
-)
-
 // kinds is zero if a is unknown.
-func (a ApplyTo) kinds() kinds {
+func (a ApplyTo) kinds() argument.Kinds {
 	switch a {
 	case ApplyToAll:
-		return kindQueue | kindExchange
+		return argument.Queue | argument.Exchange
 	case ApplyToExchanges:
-		return kindExchange
+		return argument.Exchange
 	case ApplyToQueues:
-		return kindQueue
+		return argument.Queue
 	case ApplyToClassicQueues:
-		return kindClassic
+		return argument.Classic
 	case ApplyToQuorumQueues:
-		return kindQuorum
+		return argument.Quorum
 	case ApplyToStreams:
-		return kindStream
+		return argument.Stream
 	}
 	return 0
-}
-
-// kind is the queue's, by its type.
-func (q *queue) kind() kinds {
-	switch q.args["x-queue-type"] {
-	case "quorum":
-		return kindQuorum
-	case "stream":
-		return kindStream
-	}
-	return kindClassic
 }
 
 // policy is one that has been checked. It is never changed.
 type policy struct {
 	Policy
-	kinds   kinds // that it is for and that know all of its settings
-	pattern names
+	kinds   argument.Kinds // that it is for and that know all of its settings
+	allowed pattern.Pattern
 }
 
-func (p *policy) fits(name string, kind kinds) bool {
-	return p.kinds&kind != 0 && p.pattern.allow(name)
+// matches reports whether the policy is for an object.
+func (p *policy) matches(name string, kind argument.Kinds) bool {
+	return p.kinds&kind != 0 && p.allowed.Allows(name)
 }
 
 // before is the order in which policies win.
@@ -74,9 +54,9 @@ func (p *policy) before(o *policy) bool {
 type policyList []*policy
 
 // find gives the policy that an object follows, or nil.
-func (l policyList) find(name string, kind kinds) *policy {
+func (l policyList) find(name string, kind argument.Kinds) *policy {
 	for _, p := range l {
-		if p.fits(name, kind) {
+		if p.matches(name, kind) {
 			return p
 		}
 	}
@@ -104,7 +84,7 @@ func (l policyList) replace(old, fresh *policy) policyList {
 type following [2]*policy
 
 // policiesFor is what a new object is to follow. The caller holds mu.
-func (v *VirtualHost) policiesFor(name string, kind kinds) (f following) {
+func (v *VirtualHost) policiesFor(name string, kind argument.Kinds) (f following) {
 	for i, list := range v.policies {
 		f[i] = list.find(name, kind)
 	}
@@ -121,36 +101,9 @@ func (f *following) definition() Table {
 		if t == nil {
 			t = make(Table, len(p.Definition))
 		}
-		joinDefinition(t, "", p.Definition)
+		argument.Merge(t, "", p.Definition)
 	}
 	return t
-}
-
-// rules are what a queue with these arguments is to do.
-func (f *following) rules(args Table) *rules {
-	if d := f.definition(); d != nil {
-		all := make(Table, len(args)+len(d))
-		maps.Copy(all, args)
-		joinDefinition(all, "x-", d)
-		if _, ok := all["x-dead-letter-exchange"]; !ok {
-			delete(all, "x-dead-letter-routing-key") // alone it means nothing
-		}
-		args = all
-	}
-	return newRules(args)
-}
-
-// joinDefinition adds the settings of a definition, which are the weaker ones, to those
-// in t, whose names have the prefix.
-func joinDefinition(t Table, prefix string, definition Table) {
-	for name, v := range definition {
-		stronger, ok := t[prefix+name]
-		if !ok {
-			t[prefix+name] = v
-		} else if k := findPolicyKey(name); k.merge != nil {
-			t[prefix+name] = k.merge(stronger, v)
-		}
-	}
 }
 
 func (f *following) effective() EffectivePolicy {
@@ -174,18 +127,18 @@ func (v *VirtualHost) changePolicy(kind policyKind, name string, fresh *policy) 
 // policyChange is what a change of policies has left to do: queues may lose
 // messages by it, so no lock may be held.
 type policyChange struct {
-	turn   uint64 // its number
+	number uint64
 	queues []follower
 }
 
 type follower struct {
-	queue     *queue
+	queue     *declaredQueue
 	following following
 }
 
 func (c *policyChange) reachQueues() {
 	for _, f := range c.queues {
-		f.queue.follow(c.turn, f.following.rules(f.queue.args))
+		f.queue.Obey(c.number, argument.RulesBeside(f.queue.args, f.following.definition()))
 	}
 }
 
@@ -207,22 +160,22 @@ func (v *VirtualHost) replacePolicy(kind policyKind, name string, fresh *policy)
 	case old == nil && len(list) >= maxPolicies:
 		return c, v.badPolicy(kind, name, fmt.Sprintf("there are %d, which is the limit", len(list)))
 	case fresh == nil:
-		v.note(kind.String()+" deleted", "policy", name)
+		v.note(change{kind: policyDeleted, policy: old, of: kind})
 	default:
-		v.note(kind.String()+" set", "policy", name)
+		v.note(change{kind: policySet, policy: fresh, of: kind})
 	}
 	list = list.replace(old, fresh)
 	v.policies[kind] = list
-	v.policyTurn++
-	c.turn = v.policyTurn
+	v.policyChange++
+	c.number = v.policyChange
 
 	for _, x := range v.exchanges {
-		if x != v.fallback && list.renew(&x.policies[kind], old, fresh, x.name, kindExchange) {
-			x.setDetour()
+		if x != v.fallback && list.renew(&x.policies[kind], old, fresh, x.Name, argument.Exchange) {
+			x.setAlternate()
 		}
 	}
 	for _, q := range v.queues {
-		if list.renew(&q.policies[kind], old, fresh, q.name, q.kind()) {
+		if list.renew(&q.policies[kind], old, fresh, q.Name, argument.KindOf(q.args)) {
 			c.queues = append(c.queues, follower{q, q.policies})
 		}
 	}
@@ -232,43 +185,24 @@ func (v *VirtualHost) replacePolicy(kind policyKind, name string, fresh *policy)
 // renew finds the policy that an object follows now that fresh is in the place
 // of old, and reports whether it is another one. It looks for a match with one
 // pattern, mostly, so that the lock is soon free.
-func (l policyList) renew(p **policy, old, fresh *policy, name string, kind kinds) bool {
+func (l policyList) renew(p **policy, old, fresh *policy, name string, kind argument.Kinds) bool {
 	was := *p
 	switch {
 	case was != nil && was == old:
 		*p = l.find(name, kind)
-	case fresh != nil && (was == nil || fresh.before(was)) && fresh.fits(name, kind):
+	case fresh != nil && (was == nil || fresh.before(was)) && fresh.matches(name, kind):
 		*p = fresh
 	}
 	return *p != was
 }
 
-// setDetour has the exchange follow: a policy's alternate exchange counts if the
-// declaration says nothing of one. The caller holds mu.
-func (x *exchange) setDetour() {
-	x.detour = x.alternate
-	for _, arg := range alternateArgs {
-		if _, ok := x.args[arg]; ok {
-			return // be it the empty name, which is none
-		}
+// setAlternate has the exchange follow: a policy's alternate exchange counts if
+// the declaration says nothing of one. The caller holds mu.
+func (x *declaredExchange) setAlternate() {
+	x.Alternate = x.alternate
+	if _, said, _ := argument.AlternateOf(x.args); !said {
+		x.Alternate, _ = x.policies.definition()[argument.Alternate].(string)
 	}
-	if x.detour == "" {
-		x.detour, _ = x.policies.definition()[alternateArg].(string)
-	}
-}
-
-// follow gives the queue the rules of a change of policies, unless those of a
-// later one have come first.
-func (q *queue) follow(turn uint64, r *rules) {
-	q.mu.Lock()
-	if q.deleted || q.policyTurn > turn {
-		q.mu.Unlock()
-		return
-	}
-	q.rules, q.policyTurn = r, turn
-	q.used()
-	q.tidy()
-	q.unlock()
 }
 
 func (v *VirtualHost) listPolicies(kind policyKind) []Policy {

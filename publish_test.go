@@ -215,7 +215,7 @@ func TestCCAndBCC(t *testing.T) {
 		{"both", "a", T{"CC": []any{"b"}, "BCC": []any{"c"}}, T{"CC": []any{"b"}}, []string{"a", "b", "c"}},
 		{"one copy per queue", "a", T{"CC": []any{"a", "a"}, "BCC": []any{"a"}}, T{"CC": []any{"a", "a"}}, []string{"a"}},
 		{"without a match of the own key", "nobody", T{"CC": []any{"b"}}, T{"CC": []any{"b"}}, []string{"b"}},
-		{"members that are no text are passed over", "a", T{"CC": []any{int32(1), "b", nil}}, T{"CC": []any{int32(1), "b", nil}}, []string{"a", "b"}},
+		{"members that are no text are passed over", "a", T{"CC": []any{int32(1), "b", nil}}, T{"CC": []any{int64(1), "b", nil}}, []string{"a", "b"}},
 		{"no members", "a", T{"CC": []any{}}, T{"CC": []any{}}, []string{"a"}},
 		{"other cases are other headers", "a", T{"cc": []any{"b"}}, T{"cc": []any{"b"}}, []string{"a"}},
 	} {

@@ -1,524 +1,229 @@
 package warren
 
 import (
-	"sync"
 	"time"
 
+	"github.com/warrenmq/warren/internal/argument"
+	"github.com/warrenmq/warren/internal/duplicates"
+	"github.com/warrenmq/warren/internal/queue"
+	"github.com/warrenmq/warren/internal/route"
+	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// queue keeps messages and hands them to its consumers. It has no goroutine:
-// whoever publishes, settles or consumes does its work, under its lock.
-type queue struct {
-	vhost      *VirtualHost
-	name       string
+// Queue is what a declaration tells of a queue.
+type Queue struct {
+	Name      string
+	Messages  int // ready
+	Consumers int
+}
+
+// QueueType says how a queue keeps messages (x-queue-type).
+type QueueType string
+
+const (
+	// Classic queues give each message to one consumer: what a queue is if it
+	// is not told otherwise.
+	Classic QueueType = "classic"
+	// Quorum queues are classic ones here, as in LavinMQ: a message is kept
+	// once, and nobody elects anything.
+	Quorum QueueType = "quorum"
+	// Stream queues are logs: messages stay when they have been read, for as
+	// long as the queue's limits let them, and each consumer reads all of them
+	// from a place of its own (see [ConsumeOptions].Offset). A stream must be
+	// Durable and have a name, and can be neither Exclusive nor AutoDelete. Its
+	// messages cannot be got or purged and do not expire. Give it a limit: one
+	// without grows until [Options].MemoryLimit stops the publishers.
+	Stream QueueType = "stream"
+)
+
+// QueueOptions are the properties of a queue (queue.declare). The zero value
+// gives a transient queue that everybody may use and that stays until it is
+// deleted. Fields that name an argument set it unless they are zero; what they
+// cannot say, such as a limit of zero, can be said in Args.
+type QueueOptions struct {
+	Durable    bool // survives a restart of a durable broker
+	Exclusive  bool // belongs to the session that declares it and ends with it
+	AutoDelete bool // deleted when its last consumer goes
+
+	// Type is how the queue keeps messages (x-queue-type). Empty: [Classic].
+	Type QueueType
+	// MessageTTL is how long a message may wait in the queue, in whole
+	// milliseconds (x-message-ttl). The smaller one of this and of the
+	// message's Expiration counts. Zero: for ever.
+	MessageTTL time.Duration
+	// Expires is how long the queue stays while it has no consumers and nobody
+	// declares it or gets from it, in whole milliseconds (x-expires). Zero: for
+	// ever.
+	Expires time.Duration
+	// MaxLength is how many messages may be ready (x-max-length), MaxLengthBytes
+	// how many bytes their bodies may have together (x-max-length-bytes). Zero:
+	// no limit. A stream that has more gives up its oldest segment.
+	MaxLength, MaxLengthBytes int64
+	// MaxAge is how long messages stay in a stream, in whole seconds; a fraction
+	// counts as one (x-max-age). A segment goes when its newest message is older,
+	// so a message may stay an eighth longer. Zero: for ever.
+	MaxAge time.Duration
+	// MaxSegmentBytes is how many bytes the bodies in a segment of a stream may
+	// have together (x-stream-max-segment-size-bytes): a segment is what a
+	// stream gives up at a time. It has 256 messages at most, or an eighth of
+	// what MaxLength and MaxAge allow. Zero: an eighth of MaxLengthBytes, 1 MiB
+	// at most. Less than 1 KiB counts as 1 KiB, more than 3 GB is refused.
+	MaxSegmentBytes int64
+	// Overflow says what happens beyond that (x-overflow). Empty: [DropHead].
+	Overflow Overflow
+	// DeadLetter is where lost messages go (x-dead-letter-exchange and
+	// x-dead-letter-routing-key). Nil: nowhere.
+	DeadLetter *DeadLetter
+	// MaxPriority makes it a priority queue: messages with a higher Priority,
+	// up to this one, come first (x-max-priority). Zero: order of arrival only.
+	MaxPriority uint8
+	// SingleActiveConsumer has one consumer at a time get messages; when it
+	// goes, the next one does (x-single-active-consumer).
+	SingleActiveConsumer bool
+	// DeliveryLimit is how often a message may come back before it is lost
+	// (x-delivery-limit). Zero: without limit.
+	DeliveryLimit int64
+	// ConsumerTimeout is how long a consumer, or who got a message by Get, may
+	// take to settle a delivery, in whole milliseconds (x-consumer-timeout). It
+	// counts from when the delivery is read, over AMQP from when it is sent.
+	// After that the channel is closed as by [Channel.Close], and whoever uses
+	// it or its consumers gets an [ErrClosed] that is an [*Error] of 406, too.
+	// Consumers that start later have the timeout that the queue has then. A
+	// [Handler] has none: the caller's deadline ends what takes too long. Zero:
+	// as long as it likes.
+	ConsumerTimeout time.Duration
+	// Deduplicate drops messages that the queue has had before. Nil: it takes
+	// all.
+	Deduplicate *Deduplication
+
+	Args Table // further arguments
+}
+
+// table is Args with the arguments that the fields set.
+func (o *QueueOptions) table() Table {
+	var t Table
+	set := func(name string, v any, asked bool) { table.Set(&t, name, v, asked) }
+	set("x-queue-type", string(o.Type), o.Type != "")
+	set("x-message-ttl", o.MessageTTL.Milliseconds(), o.MessageTTL != 0)
+	set("x-expires", o.Expires.Milliseconds(), o.Expires != 0)
+	set("x-max-length", o.MaxLength, o.MaxLength != 0)
+	set("x-max-length-bytes", o.MaxLengthBytes, o.MaxLengthBytes != 0)
+	if o.MaxAge != 0 {
+		set("x-max-age", argument.FormatAge(o.MaxAge), true)
+	}
+	set("x-stream-max-segment-size-bytes", o.MaxSegmentBytes, o.MaxSegmentBytes != 0)
+	set("x-overflow", string(o.Overflow), o.Overflow != "")
+	if d := o.DeadLetter; d != nil {
+		set("x-dead-letter-exchange", d.Exchange, true)
+		set("x-dead-letter-routing-key", d.RoutingKey, d.RoutingKey != "")
+	}
+	set("x-max-priority", o.MaxPriority, o.MaxPriority != 0)
+	set("x-single-active-consumer", true, o.SingleActiveConsumer)
+	set("x-delivery-limit", o.DeliveryLimit, o.DeliveryLimit != 0)
+	set("x-consumer-timeout", o.ConsumerTimeout.Milliseconds(), o.ConsumerTimeout != 0)
+	o.Deduplicate.addTo(&t)
+	return table.Join(t, o.Args)
+}
+
+// Overflow says what a queue does with a message that exceeds its length
+// limit (x-overflow).
+type Overflow string
+
+const (
+	// DropHead drops messages at the head of the queue, or dead-letters them:
+	// what a queue does if it is not told otherwise.
+	DropHead Overflow = "drop-head"
+	// RejectPublish refuses the new message: the publisher gets a nack.
+	RejectPublish Overflow = "reject-publish"
+	// RejectPublishDLX refuses it as well, and dead-letters it.
+	RejectPublishDLX Overflow = "reject-publish-dlx"
+)
+
+// declaredQueue is a queue as AMQP knows it.
+type declaredQueue struct {
+	route.Queue
 	durable    bool
 	exclusive  bool
 	autoDelete bool
 	args       Table
 	owner      *Session // of an exclusive queue
 
-	// Guarded by vhost.mu.
-	inbound map[*binding]struct{} // bindings that lead here
-
 	policies following // guarded by vhost.mu
-
-	mu sync.Mutex
-	// Guarded by mu.
-	store     store
-	stream    *stream     // in place of store, if the queue is a stream; set for good
-	rules     *rules      // nil: nothing is asked of the queue
-	journal   journal     // nil: the messages end with the broker
-	consumers []*consumer // in the order they came
-	roomFirst *consumer   // list of those with room: by priority, then by turn
-	roomLast  *consumer
-	wake      *mailbox // to signal when the lock is given up
-	unacked   int
-	bytes     int64 // held by ready and unacked messages
-	reported  int64 // part of bytes that the broker's memory count knows
-	deleted   bool
-	counts    QueueCounts
-
-	// Of what queues do that are asked for more; guarded by mu.
-	seen     *seen       // nil: duplicates are messages like others
-	single   bool        // only the active consumer gets messages
-	active   *consumer   // with single
-	letters  []letter    // lost messages that bury is to send out
-	burying  bool        // a goroutine is about it
-	timer    *time.Timer // calls ring
-	alarm    int64       // when; zero: it is not set
-	lastUsed int64       // with rules.expires
-
-	policyTurn uint64 // number of the change of policies that gave the rules; guarded by mu
 }
 
-// QueueCounts count what happened in a queue since it was declared.
-type QueueCounts struct {
-	Published    uint64 // messages that came in
-	Delivered    uint64 // messages handed to consumers and Get, redeliveries too
-	Redelivered  uint64 // of these, those that came back before
-	Acked        uint64 // messages settled by an ack, or delivered without one
-	Dropped      uint64 // messages purged, lost with the queue or without a dead letter exchange, or gone from a stream
-	DeadLettered uint64 // messages that went to the dead letter exchange instead
-}
-
-// unlock gives up the lock and then wakes the reader that has got something
-// to read: one that woke earlier would only run into the lock. Whatever was
-// done, no expired message is left at the head. Dead letters are sent out
-// afterwards, so no other lock may be held if there can be any.
-func (q *queue) unlock() {
-	bury := false
-	if q.store.timed > 0 || q.letters != nil {
-		bury = q.settleUp()
-	}
-	b := q.wake
-	q.wake = nil
-	q.mu.Unlock()
-	if b != nil {
-		b.signal()
-	}
-	if bury {
-		q.bury()
-	}
-}
-
-// settleUp sees to the head of the queue, and reports whether there are dead
-// letters that nobody sends out.
-func (q *queue) settleUp() (bury bool) {
-	if q.store.timed > 0 {
-		q.dropExpired() // or the timer is set for the head that there is now
-	}
-	bury = q.letters != nil && !q.burying
-	q.burying = q.burying || bury
-	return bury
-}
-
-// wakeLater notes that b must be signalled.
-func (q *queue) wakeLater(b *mailbox) {
-	if b == nil || b == q.wake {
-		return
-	}
-	if q.wake != nil {
-		q.wake.signal()
-	}
-	q.wake = b
-}
-
-// push adds a message. It reports false when the queue is gone or has had the
-// message before, or with immediate when no consumer has room, and fails when
-// the queue refuses the message or the journal cannot keep it.
-func (q *queue) push(p *publishing) (taken bool, err error) {
-	e := &p.entry
-	q.mu.Lock()
-	if q.deleted || p.options.Immediate && !q.hasRoom() {
-		q.mu.Unlock()
-		return false, nil
-	}
-	if q.seen != nil && q.seen.before(e.content) {
-		q.mu.Unlock()
-		return false, nil
-	}
-	if q.stream != nil {
-		err = q.append(e)
-		q.unlock()
-		return err == nil, err
-	}
-	if q.rules != nil && q.overflows(e) {
-		q.seen.forget(e.content)
-		err = q.refuse(e)
-		q.unlock()
-		return false, err
-	}
-	priority := uint8(0)
-	if q.store.levels != nil && e.content != nil {
-		priority = e.content.priority()
-	}
-	if q.journal != nil {
-		if err := q.journal.add(q.store.level(priority).next, *e); err != nil {
-			q.seen.forget(e.content)
-			q.mu.Unlock()
-			return false, err
+// newQueue makes a queue of checked options; vhost.mu is held.
+func (v *VirtualHost) newQueue(name string, o *QueueOptions) *declaredQueue {
+	q := &declaredQueue{durable: o.Durable, exclusive: o.Exclusive, autoDelete: o.AutoDelete, args: o.Args}
+	q.policies = v.policiesFor(name, argument.KindOf(o.Args))
+	var options queue.Options
+	options.Rules = argument.RulesBeside(o.Args, q.policies.definition())
+	if len(o.Args) > 0 {
+		options.MaxPriority = argument.MaxPriority(o.Args)
+		options.SingleActive = argument.SingleActive(o.Args)
+		options.Stream = argument.IsStream(o.Args)
+		if d, ok := argument.Duplicates(o.Args); ok {
+			options.Seen = duplicates.New(d, &v.broker.queues.Clock)
 		}
 	}
-	q.counts.Published++
-	deadline := q.deadline(p)
-	c := q.straight()
-	if c == nil || !c.noAck {
-		q.account(e.cost())
+	if open := v.broker.openJournal; open != nil {
+		options.Journal = open(name)
 	}
-	if c != nil {
-		q.hand(c, &item{entry: *e, pos: q.store.pass(priority), deadline: deadline})
-	} else {
-		q.store.push(e, priority, deadline)
-		if q.rules != nil || q.store.timed > 0 {
-			q.tidy()
-		}
-	}
-	q.unlock()
-	return true, nil
+	q.Init(name, (*host)(v), &v.broker.queues, &options)
+	return q
 }
 
-// tidy takes out what may not stay, after messages have come to the ready
-// ones: as in RabbitMQ, what is too much first, then what has expired.
-func (q *queue) tidy() {
-	if q.rules != nil {
-		q.trim()
-	}
-	if q.store.timed > 0 {
-		q.dropExpired()
-	}
+// state is what declare-ok tells.
+func (q *declaredQueue) state() Queue {
+	ready, consumers := q.Inspect()
+	return Queue{Name: q.Name, Messages: ready, Consumers: consumers}
 }
 
-// dispatch hands ready messages to consumers with room, in turn.
-func (q *queue) dispatch() {
-	gone := int64(0) // bytes of what needs no ack
-	for q.hasReady() {
-		c := q.turn()
-		if c == nil {
-			break
-		}
-		var it item
-		q.store.shift(&it)
-		if c.noAck {
-			gone += it.cost()
-		}
-		q.hand(c, &it)
-	}
-	if gone > 0 {
-		q.account(-gone)
+// checkQueueArgs refuses arguments that a new queue cannot obey.
+func (v *VirtualHost) checkQueueArgs(name string, args Table) error {
+	const m = wire.QueueDeclareID
+	switch p := argument.CheckQueue(args); {
+	case p == nil:
+		return nil
+	case p.WrongType:
+		return failure(m, wire.CodePreconditionFailed, "invalid type '%s' for arg '%s' in queue '%s' in vhost '%s'", p.Text, p.Arg, name, v.name)
+	case p.QueueType != "":
+		return v.foreignArg(m, p.Arg, name, p.QueueType)
+	default:
+		return v.badQueueArg(m, p, name)
 	}
 }
 
-// straight is the consumer that may have a new message past the store: with
-// older ones ready, nobody may.
-func (q *queue) straight() *consumer {
-	if q.store.len() > 0 {
+func (v *VirtualHost) badQueueArg(m wire.MethodID, p *argument.Problem, queue string) error {
+	return failure(m, wire.CodePreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s': %s", p.Arg, queue, v.name, p.Text)
+}
+
+func (v *VirtualHost) foreignArg(m wire.MethodID, arg, queue, queueType string) error {
+	return failure(m, wire.CodePreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s' of queue type %s", arg, queue, v.name, queueType)
+}
+
+// checkType refuses a new queue whose type does not allow its properties. The
+// values of its arguments have been checked.
+func (v *VirtualHost) checkType(name string, o *QueueOptions) error {
+	if !argument.IsStream(o.Args) {
 		return nil
 	}
-	return q.turn()
-}
-
-// turn is the consumer whose turn it is, with room reserved for a message, or
-// nil. Those whose channel has no room leave the list until it has.
-func (q *queue) turn() *consumer {
-	for c := q.roomFirst; c != nil; c = q.roomFirst {
-		if c.reserve() {
-			return c
+	const m = wire.QueueDeclareID
+	for _, p := range [...]struct {
+		name    string
+		refused bool
+	}{{"auto-delete", o.AutoDelete}, {"exclusive-owner", o.Exclusive}, {"non-durable", !o.Durable}} {
+		if p.refused {
+			return failure(m, wire.CodePreconditionFailed, "invalid property '%s' for queue '%s' in vhost '%s'", p.name, name, v.name)
 		}
-		q.unlist(c)
+	}
+	if problem := argument.CheckStream(o.Args); problem != "" {
+		return failure(m, wire.CodePreconditionFailed, "%s", problem)
 	}
 	return nil
 }
 
-// hand gives a message to c, whose turn it is. Unless c is without ack, the
-// message is accounted for.
-func (q *queue) hand(c *consumer, it *item) {
-	q.counts.Delivered++
-	if it.redelivered {
-		q.counts.Redelivered++
-	}
-	c.out++
-	if c.noAck {
-		q.counts.Acked++
-		q.forget(it)
-	} else {
-		q.unacked++
-		c.unsettled++
-	}
-	if c.out >= c.limit {
-		q.unlist(c)
-	} else if c.next != nil && c.next.priority == c.priority {
-		q.unlist(c)
-		q.list(c)
-	}
-	if c.box == nil {
-		q.wakeLater(c.take(it))
-	} else if c.box.put(it) {
-		q.wakeLater(c.box)
-	}
-}
-
-// forget tells the journal that a message is done with.
-func (q *queue) forget(it *item) {
-	if q.journal != nil {
-		q.journal.remove(it.pos)
-	}
-}
-
-// hasRoom reports whether a consumer could be given a message now.
-func (q *queue) hasRoom() bool {
-	for c := q.roomFirst; c != nil; c = c.next {
-		if c.hasRoom() {
-			return true
-		}
-	}
-	return false
-}
-
-// list puts c behind all of its priority in the list of consumers with room.
-func (q *queue) list(c *consumer) {
-	if c.listed || c.gone || q.single && c != q.active {
-		return
-	}
-	after := q.roomLast
-	for after != nil && after.priority < c.priority {
-		after = after.prev
-	}
-	c.listed, c.prev = true, after
-	if after == nil {
-		c.next, q.roomFirst = q.roomFirst, c
-	} else {
-		c.next, after.next = after.next, c
-	}
-	if c.next == nil {
-		q.roomLast = c
-	} else {
-		c.next.prev = c
-	}
-}
-
-func (q *queue) unlist(c *consumer) {
-	if !c.listed {
-		return
-	}
-	if c.prev == nil {
-		q.roomFirst = c.next
-	} else {
-		c.prev.next = c.next
-	}
-	if c.next == nil {
-		q.roomLast = c.prev
-	} else {
-		c.next.prev = c.prev
-	}
-	c.listed, c.prev, c.next = false, nil, nil
-}
-
-// credit gives c room for n more messages and hands over what waits.
-func (q *queue) credit(c *consumer, n int) {
-	c.out -= n
-	if q.stream != nil {
-		q.serve(c)
-		return
-	}
-	if c.out < c.limit {
-		q.list(c)
-	}
-	q.dispatch()
-}
-
-// settle ends messages that c (nil: Get) had been given, acked or dropped.
-func (q *queue) settle(c *consumer, items []settling, acked bool) {
-	q.mu.Lock()
-	for i := range items {
-		q.end(&items[i].item, acked)
-	}
-	q.release(c, len(items))
-	q.unlock()
-}
-
-// end is the end of an unacked message. What a stream has lent it has still.
-func (q *queue) end(it *item, acked bool) {
-	if acked {
-		q.counts.Acked++
-	}
-	switch {
-	case q.stream != nil:
-	case acked:
-		q.account(-it.cost())
-		q.forget(it)
-	default:
-		q.lose(it, diedRejected)
-	}
-}
-
-// release gives c (nil: Get) its room back after n unacked messages have left.
-func (q *queue) release(c *consumer, n int) {
-	q.unacked -= n
-	if c == nil {
-		return
-	}
-	c.settled(n)
-	if c.untilRead {
-		n = 0
-	}
-	q.credit(c, n)
-}
-
-// requeue brings back unacked messages of c (nil: Get) to their old places. To
-// a stream nothing comes back: c goes on reading.
-func (q *queue) requeue(c *consumer, items []settling, seen bool) {
-	q.mu.Lock()
-	for i := range items {
-		it := &items[i].item
-		if q.deleted || q.stream != nil {
-			q.end(it, false)
-			continue
-		}
-		it.redelivered = it.redelivered || seen
-		if seen && q.wornOut(it) {
-			q.lose(it, diedDeliveryLimit)
-			continue
-		}
-		q.store.requeue(it)
-	}
-	q.tidy()
-	q.release(c, len(items))
-	q.dispatch()
-	q.unlock()
-}
-
-// wornOut counts that a message comes back to a queue that limits this, and
-// reports whether it was once too often.
-func (q *queue) wornOut(it *item) bool {
-	if q.rules == nil || q.rules.deliveryLimit < 0 {
-		return false
-	}
-	it.returns++
-	return int64(it.returns) > q.rules.deliveryLimit
-}
-
-// takeBack returns messages that c was given but whose reader has not seen
-// them. It is called with mu held.
-func (q *queue) takeBack(c *consumer, items []item) {
-	if q.deleted {
-		for i := range items {
-			items[i].drop(ErrRequestDropped)
-		}
-		if !c.noAck {
-			c.settled(len(items))
-		}
-		return
-	}
-	for i := range items {
-		it := &items[i]
-		q.counts.Delivered--
-		if it.redelivered {
-			q.counts.Redelivered--
-		}
-		if c.noAck {
-			q.counts.Acked--
-			q.account(it.cost())
-		} else {
-			q.unacked--
-			c.settled(1)
-		}
-		if q.stream == nil {
-			q.store.requeue(it)
-		}
-	}
-	q.tidy()
-	q.dispatch()
-}
-
-// get takes the message at the head, for basic.get; left is what stays ready.
-// It fails if only the active consumer may have messages.
-func (q *queue) get(noAck bool) (d delivered, left int, ok bool, err error) {
-	q.mu.Lock()
-	defer q.unlock()
-	q.used()
-	if q.single {
-		return d, 0, false, q.getsOnlyByConsumer()
-	}
-	if q.deleted || !q.hasReady() {
-		return d, 0, false, nil
-	}
-	d = delivered{queue: q, timeout: q.timeout()}
-	q.store.shift(&d.item)
-	it := &d.item
-	q.counts.Delivered++
-	if it.redelivered {
-		q.counts.Redelivered++
-	}
-	if noAck {
-		q.counts.Acked++
-		q.account(-it.cost())
-		q.forget(it)
-	} else {
-		q.unacked++
-	}
-	q.hasReady() // what has expired behind it is not left
-	return d, q.store.len(), true, nil
-}
-
-// purge drops all ready messages and reports how many there were.
-func (q *queue) purge() int {
-	q.mu.Lock()
-	defer q.unlock()
-	return q.dropReady()
-}
-
-func (q *queue) dropReady() int {
-	if q.stream != nil {
-		return q.evictAll()
-	}
-	n := q.store.len()
-	for range n {
-		var it item
-		q.store.shift(&it)
-		q.account(-it.cost())
-		q.forget(&it)
-		it.drop(ErrRequestDropped)
-	}
-	q.counts.Dropped += uint64(n)
-	return n
-}
-
-// account adds n to the bytes the queue holds, and tells the broker now and
-// then: its count is shared by all queues and costs more than the queue's own.
-func (q *queue) account(n int64) {
-	if q.deleted {
-		return // it has given back all it held
-	}
-	q.bytes += n
-	if d := q.bytes - q.reported; q.vhost.broker.memory.due(d, q.bytes) {
-		q.reported = q.bytes
-		q.vhost.broker.memory.add(d)
-	}
-}
-
-// checkOwner refuses an exclusive queue to everybody but its owner.
-func (q *queue) checkOwner(m wire.MethodID, s *Session) error {
-	if q.exclusive && q.owner != s {
-		return q.vhost.locked(m, q.name)
-	}
-	return nil
-}
-
-// close ends the queue unless unless objects: its consumers get err and its
-// messages are dropped. It reports how many of them were ready.
-func (q *queue) close(err error, unless func() error) (ready int, objection error) {
-	q.mu.Lock()
-	if q.deleted {
-		q.mu.Unlock()
-		return 0, nil
-	}
-	if unless != nil {
-		if err := unless(); err != nil {
-			q.mu.Unlock() // the caller may hold locks: no time for dead letters
-			return 0, err
-		}
-	}
-	defer q.unlock()
-	q.account(-q.bytes)
-	q.deleted = true
-	if q.timer != nil {
-		q.timer.Stop()
-	}
-	for _, c := range q.consumers {
-		c.gone = true
-		q.unlist(c)
-		q.wakeLater(c.sink.cancelled(err))
-	}
-	q.consumers = nil
-	return q.dropReady(), nil
-}
-
-// state is what declare-ok tells. To ask is to use the queue.
-func (q *queue) state() Queue {
-	q.mu.Lock()
-	defer q.unlock()
-	q.used()
-	q.hasReady()
-	return Queue{Name: q.name, Messages: q.ready(), Consumers: len(q.consumers)}
+// noStream refuses what streams cannot do, as RabbitMQ does.
+func (v *VirtualHost) noStream(m wire.MethodID, what, queue string) error {
+	return failure(m, wire.CodeNotImplemented, "%s not supported by stream queues queue '%s' in vhost '%s'", what, queue, v.name)
 }

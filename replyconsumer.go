@@ -5,6 +5,9 @@ import (
 	"sync"
 
 	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/mailbox"
+	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/queue"
 
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -19,6 +22,7 @@ type replyConsumer struct {
 
 	mu sync.Mutex // the mailbox's too
 	// Guarded by mu.
+	box    *mailbox.Mailbox
 	gone   bool
 	alive  context.Context // made when a handler asks; ends with the consumer
 	cancel context.CancelFunc
@@ -36,7 +40,8 @@ func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, out link.Sink)
 	}
 	v := ch.vhost
 	r := &replyConsumer{limit: v.broker.options.ReplyBuffer}
-	c := &Consumer{ch: ch, queue: name, box: newMailbox(&r.mu), stop: r.end, out: out}
+	r.box = mailbox.New(&r.mu)
+	c := &Consumer{ch: ch, queue: name, reply: r, out: out}
 	r.Consumer = c
 	var err error
 	if r.slot, r.turn, r.address, err = v.replies.open(name, r, nil); err != nil {
@@ -62,7 +67,7 @@ func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, out link.Sink)
 }
 
 // deliver puts a reply into the mailbox. A full one ends the consumer.
-func (r *replyConsumer) deliver(e *entry) bool {
+func (r *replyConsumer) deliver(e *message.Entry) bool {
 	t := &r.ch.vhost.replies
 	r.mu.Lock()
 	if r.gone {
@@ -71,12 +76,12 @@ func (r *replyConsumer) deliver(e *entry) bool {
 		return false
 	}
 	if r.out != nil {
-		r.send(&item{entry: *e})
+		r.pass(e)
 		r.mu.Unlock()
 		t.delivered.Add(1)
 		return true
 	}
-	if r.box.len() >= r.limit {
+	if r.box.Len() >= r.limit {
 		r.mu.Unlock()
 		t.droppedSlow.Add(1)
 		r.ch.vhost.broker.log.Warn("reply consumer cancelled: too slow", "vhost", r.ch.vhost.name, "session", r.ch.session.id, "consumer", r.tag)
@@ -84,13 +89,39 @@ func (r *replyConsumer) deliver(e *entry) bool {
 		r.end(ErrSlowConsumer, false)
 		return false
 	}
-	wake := r.box.put(&item{entry: *e})
+	wake := r.box.Put(&message.Item{Entry: *e})
 	r.mu.Unlock()
 	if wake {
-		r.box.signal()
+		r.box.Signal()
 	}
 	t.delivered.Add(1)
 	return true
+}
+
+// pass passes a reply to the connection. One that comes after the channel was
+// closed reaches nobody.
+func (r *replyConsumer) pass(e *message.Entry) {
+	d := queue.Delivered{Item: message.Item{Entry: *e}}
+	if !r.ch.pass(r.Consumer, &d, true, r.out, 0) {
+		r.box.Put(&d.Item)
+	}
+}
+
+// read waits for replies and moves at least one of them into batch.
+func (r *replyConsumer) read(ctx context.Context, batch []message.Item) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.box.Read(ctx, batch)
+}
+
+// unread brings replies back that were read but not shown.
+func (r *replyConsumer) unread(items []message.Item) {
+	r.mu.Lock()
+	wake := r.box.PutFront(items)
+	r.mu.Unlock()
+	if wake {
+		r.box.Signal()
+	}
 }
 
 // end withdraws the address. Replies that have come can still be read, unless
@@ -103,17 +134,17 @@ func (r *replyConsumer) end(reason error, cancelled bool) {
 	r.ch.reply.CompareAndSwap(r, nil)
 	r.mu.Lock()
 	r.gone = true
-	r.box.abandon()
+	r.box.Abandon()
 	if cancelled {
-		r.box.drain()
+		r.box.Drain()
 	}
-	wake := r.box.close(reason)
+	wake := r.box.Close(reason)
 	if r.cancel != nil {
 		r.cancel()
 	}
 	r.mu.Unlock()
 	if wake {
-		r.box.signal()
+		r.box.Signal()
 	}
 }
 

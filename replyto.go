@@ -8,6 +8,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/names"
 )
 
 // DirectReplyTo is the name of the direct reply-to pseudo-queue: consume from
@@ -32,7 +35,7 @@ func isReplyName(name string) bool {
 // isReplyAddress reports whether name has the form of a reply address, of a
 // requester that may be there or not.
 func isReplyAddress(name string) bool {
-	if !strings.HasPrefix(name, reservedPrefix) {
+	if !strings.HasPrefix(name, names.ReservedPrefix) {
 		return false
 	}
 	for _, base := range [...]string{DirectReplyTo, rabbitReplyTo, lavinReplyTo} {
@@ -53,7 +56,7 @@ func isReplyAddress(name string) bool {
 // itself would be a tenth of what a call costs.
 const (
 	secretLen = 22
-	letters   = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" // 64, so each has 6 bits
+	alphabet  = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" // 64, so each has 6 bits
 	numberLen = 6
 )
 
@@ -91,10 +94,10 @@ type replySlot struct {
 	unused   string          // addresses made in advance, of the same length
 
 	// Owned by who turned the slot, then, after the signal, by the caller.
-	reply   Message
-	err     error
-	request *Request // of an earlier call, to be used again
-	queue   *queue   // that an earlier call went to
+	reply Message
+	err   error
+	spare *call          // of an earlier call, to be used again
+	queue *declaredQueue // that an earlier call went to
 }
 
 // open gives a requester a slot and an address that begins with base. The
@@ -151,7 +154,7 @@ func (t *replyTable) newAddresses(slot int, base string, n int) string {
 	b.Grow(n * len(address))
 	for i := range n {
 		for j, random := range secrets[i*secretLen:][:secretLen] {
-			address[at+j] = letters[random&63]
+			address[at+j] = alphabet[random&63]
 		}
 		b.Write(address)
 	}
@@ -204,7 +207,7 @@ func (t *replyTable) alive(address string) bool {
 
 // deliver hands a reply to the requester of an address, and reports false if
 // there is none.
-func (t *replyTable) deliver(address string, e *entry) bool {
+func (t *replyTable) deliver(address string, e *message.Entry) bool {
 	r := t.find(address)
 	if r.consumer != nil {
 		return r.consumer.deliver(e)
@@ -214,7 +217,7 @@ func (t *replyTable) deliver(address string, e *entry) bool {
 		t.droppedGone.Add(1)
 		return false
 	}
-	s.reply = e.message()
+	s.reply = Message(e.Shown())
 	s.err = remoteError(&s.reply)
 	s.signal <- struct{}{}
 	t.delivered.Add(1)

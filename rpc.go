@@ -2,11 +2,7 @@ package warren
 
 import (
 	"context"
-	"strconv"
-	"sync/atomic"
 	"time"
-
-	"github.com/warrenmq/warren/internal/wire"
 )
 
 // Request is what a handler gets: a message with the way it came. It must not
@@ -18,13 +14,6 @@ type Request struct {
 	Exchange    string // it was published to
 	RoutingKey  string // it was published with
 	Redelivered bool   // a handler or consumer has had it before and did not settle it
-
-	caller context.Context // of an in-process Call; else nil
-	slot   *replySlot      // of an in-process Call; else nil
-	turn   uint64          // the call's, in its slot
-	copies atomic.Int32    // queues that still have the request of a Call
-	parent *Request        // the one that a queue lost when this became its dead letter
-	shared bool            // it went to more than one queue
 }
 
 // HandlerFunc serves one request. Its reply goes to the requester, with the
@@ -82,6 +71,27 @@ func callOptions(opts []CallOptions) (all CallOptions) {
 	return all
 }
 
+// Call sends a request to a queue and waits for the answer. See the package
+// documentation for what travels with it.
+//
+// The request is published to the default exchange with queue as routing key.
+// With nobody bound, it fails at once with [ErrNoRoute]. It ends with ctx's
+// error when ctx ends, with [*RemoteError] when the handler failed, with
+// [ErrRequestDropped] when the request was lost with its queue, and with
+// [ErrClosed] when the broker closes. A request without CorrelationId gets
+// one; ReplyTo is set by the broker. A request that is refused, or that waits
+// for memory, fails as in [Channel.Publish]. Any number of goroutines may call.
+func (b *Broker) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
+	err = b.root.call(ctx, queue, &msg, opts, &reply)
+	return reply, err
+}
+
+// Call sends a request to a queue of this virtual host. See [Broker.Call].
+func (v *VirtualHost) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
+	err = v.call(ctx, queue, &msg, opts, &reply)
+	return reply, err
+}
+
 // call publishes a request with an address of its own as ReplyTo and waits for
 // what comes there: the reply.
 func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts []CallOptions, reply *Message) error {
@@ -89,7 +99,7 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	if len(opts) > 0 {
 		o = callOptions(opts)
 	}
-	p := publishing{options: PublishOptions{Mandatory: true, Immediate: o.RequireConsumer}}
+	var p publishing
 	headers, err := v.prepareCall(ctx, &p, queue, msg, &o)
 	if err != nil {
 		return err
@@ -98,94 +108,62 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	if err != nil {
 		return err
 	}
-	req := slot.newRequest(ctx, turn, msg)
-	req.ReplyTo = address
-	if req.CorrelationId == "" {
-		req.CorrelationId = address[len(DirectReplyTo)+1:]
+	c := slot.newCall(ctx, turn, msg)
+	c.ReplyTo = address
+	if c.CorrelationId == "" {
+		c.CorrelationId = address[len(DirectReplyTo)+1:]
 	}
-	req.Headers = headers
-	p.content = req
-	if err := v.sendCall(&p, req); err != nil && slot.claim(turn) {
+	c.setHeaders(headers)
+	p.Content = c
+	if err := v.sendCall(&p, c); err != nil && slot.claim(turn) {
 		v.replies.release(slot)
 		return err
 	} // else it is on its way, or has an answer all the same
 	return v.await(ctx, slot, turn, reply)
 }
 
-// newRequest makes the request of a call, if need be: the last one's that was
-// answered by a handler serves again.
-func (s *replySlot) newRequest(ctx context.Context, turn uint64, msg *Message) *Request {
-	req := s.request
-	s.request = nil
-	if req == nil {
-		req = &Request{}
-	}
-	req.Message = *msg
-	req.caller, req.slot, req.turn, req.shared = ctx, s, turn, false
-	return req
-}
-
-// reuse lets the slot's next call have a request that nobody knows any more.
-// The slot is the caller's who claimed it.
-func (s *replySlot) reuse(req *Request) {
-	req.Headers, req.Body, req.caller = nil, nil, nil
-	s.request = req
-}
-
 // prepareCall makes the checks of basic.publish and returns the headers to
 // send.
 func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, queue string, msg *Message, o *CallOptions) (headers Table, err error) {
-	if err := v.checkSize(len(msg.Body)); err != nil {
+	p.Mandatory, p.Immediate = true, o.RequireConsumer
+	if err := v.prepare(p, nil, o.Exchange, queue, msg.Body); err != nil {
 		return nil, err
 	}
-	x := v.fallback
-	if o.Exchange != "" {
-		if x, err = v.exchangeFor(o.Exchange); err != nil {
-			return nil, err
-		}
-	}
-	if len(queue) > maxShortString {
-		return nil, checkName(wire.BasicPublishID, "routing key", queue)
-	}
-	p.entry = entry{body: msg.Body, key: queue, exchange: x}
-	p.deadline = v.broker.deadlineOf(ctx)
-	if !msg.plain() {
-		if headers, err = p.checkProperties(v.broker, msg); err != nil {
+	p.Deadline = v.broker.deadlineOf(ctx)
+	if props := msg.properties(); !props.Plain() {
+		if headers, err = p.checkProperties(v.broker, props); err != nil {
 			return nil, err
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	// A reply address as queue gets no privilege here: a request is no reply.
-	return headers, v.admit(ctx, x, "", nil, nil)
+	return headers, v.admit(ctx, p, nil, nil)
 }
 
 // sendCall publishes the request. It counts the queues that may have it: when
 // the last of them drops it, the call fails.
-func (v *VirtualHost) sendCall(p *publishing, req *Request) error {
-	if q := v.calledQueue(p, req.slot); q != nil {
-		if req.copies.Load() != 1 { // mostly it is, from the call before
-			req.copies.Store(1)
+func (v *VirtualHost) sendCall(p *publishing, c *call) error {
+	if q := v.calledQueue(p, c.slot); q != nil {
+		if c.copies.Load() != 1 { // mostly it is, from the call before
+			c.copies.Store(1)
 		}
-		taken, err := q.push(p)
+		taken, err := q.Push(&p.Publishing)
 		if err != nil {
 			return ErrNacked
 		}
 		if taken {
 			return nil
 		}
-		req.slot.queue = nil // it is gone, or has no consumer with room
+		c.slot.queue = nil // it is gone, or has no consumer with room
 	}
-	r := v.startRouting()
-	defer v.endRouting(r)
-	v.mu.RLock()
-	r.route(p)
-	v.mu.RUnlock()
-	n := len(r.queues) + len(r.replies) + len(r.delays)
-	req.copies.Store(int32(n))
-	req.shared = n > 1
-	nacked, err := v.deliver(p, r.queues, r.replies, r.delays)
+	w := v.startWalk()
+	defer v.endWalk(w)
+	v.walk(w, p)
+	n := len(w.Queues) + len(w.Replies) + len(w.Delays)
+	c.copies.Store(int32(n))
+	c.shared = n > 1
+	nacked, err := v.deliver(p, w.Queues, w.Replies, w.Delays)
 	if nacked {
 		return ErrNacked
 	}
@@ -194,14 +172,14 @@ func (v *VirtualHost) sendCall(p *publishing, req *Request) error {
 
 // calledQueue is the queue that a request goes to without routing, if it does.
 // Mostly that is the one which the slot's call before went to.
-func (v *VirtualHost) calledQueue(p *publishing, slot *replySlot) *queue {
-	if p.exchange != v.fallback || p.extra != nil {
+func (v *VirtualHost) calledQueue(p *publishing, slot *replySlot) *declaredQueue {
+	if p.to != v.fallback || p.Extra != nil {
 		return nil
 	}
-	if q := slot.queue; q != nil && q.name == p.key {
+	if q := slot.queue; q != nil && q.Name == p.Key {
 		return q
 	}
-	q := v.queue(p.key)
+	q := v.queue(p.Key)
 	if q != nil {
 		slot.queue = q
 	}
@@ -243,35 +221,10 @@ func (v *VirtualHost) await(ctx context.Context, slot *replySlot, turn uint64, r
 	return err
 }
 
-// dropped says that n of the queues have dropped the request.
-func (r *Request) dropped(n int, err error) {
-	switch {
-	case r.copies.Add(int32(-n)) > 0:
-	case r.parent != nil:
-		r.parent.dropped(1, err)
-	default:
-		r.slot.fail(r.turn, err)
-	}
-}
-
-// derive makes a request of the same call with other properties.
-func (r *Request) derive(m *Message) *Request {
-	return &Request{Message: *m, caller: r.caller, slot: r.slot, turn: r.turn, parent: r, shared: true}
-}
-
 // deadlineOf is ctx's deadline on the broker's clock; zero if it has none.
 func (b *Broker) deadlineOf(ctx context.Context) int64 {
 	if t, ok := ctx.Deadline(); ok {
-		return b.deadlineAt(t)
+		return b.queues.Clock.At(t)
 	}
 	return 0
-}
-
-// stampExpiration gives a message the time that is left to its caller.
-func (r *Request) stampExpiration(m *Message) {
-	if m.Expiration == "" {
-		if ms, ok := remaining(r.caller); ok {
-			m.Expiration = strconv.FormatInt(ms, 10)
-		}
-	}
 }

@@ -114,4 +114,4 @@ func (c *requestContext) Value(key any) any {
 }
 
 // String tells what the context is, for those who print it.
-func (c *requestContext) String() string { return "warren.Handler(" + c.handler.queue.name + ")" }
+func (c *requestContext) String() string { return "warren.Handler(" + c.handler.queue.Name + ")" }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -27,22 +28,23 @@ type Session struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	channels map[*Channel]struct{}
-	opened   uint64              // channels ever
-	queues   map[*queue]struct{} // exclusive ones
+	opened   uint64                      // channels ever
+	queues   map[*declaredQueue]struct{} // exclusive ones
 	closed   bool
-	ended    func(reason string) // nil: nobody wants to know of the end
+	closedBy func(reason string) // nil: nobody wants to know of the end
 }
 
 // newSession makes a session of a user; an empty name is this process.
 func newSession(v *VirtualHost, user string) (*Session, error) {
 	s := &Session{
 		vhost: v, id: uuid.NewString(),
-		channels: make(map[*Channel]struct{}), queues: make(map[*queue]struct{}),
+		channels: make(map[*Channel]struct{}), queues: make(map[*declaredQueue]struct{}),
 	}
 	s.sessionPort = link.NewSessionPort((*linkedSession)(s))
 	if err := v.broker.addSession(s, user); err != nil {
 		return nil, err
 	}
+	v.broker.tell(change{kind: sessionOpened, vhost: v, session: s, user: user})
 	return s, nil
 }
 
@@ -67,6 +69,14 @@ func (s *Session) Channel() (*Channel, error) {
 	if err := s.vhost.broker.accepting(); err != nil {
 		return nil, err
 	}
+	ch, err := s.openChannel()
+	if err == nil {
+		s.vhost.broker.tell(change{kind: channelOpened, vhost: s.vhost, session: s, channel: ch})
+	}
+	return ch, err
+}
+
+func (s *Session) openChannel() (*Channel, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -100,23 +110,24 @@ func (s *Session) end(reason string) {
 		return
 	}
 	s.closed = true
-	channels, queues, ended := s.channels, s.queues, s.ended
+	channels, queues, closedBy := s.channels, s.queues, s.closedBy
 	s.channels, s.queues = nil, nil
 	s.mu.Unlock()
 	for _, ch := range slices.SortedFunc(maps.Keys(channels), func(a, b *Channel) int { return cmp.Compare(a.number, b.number) }) {
-		ch.shut(ErrClosed)
+		ch.end(ErrClosed)
 	}
 	for q := range queues {
-		s.vhost.removeQueue(q, nil)
+		s.vhost.removeQueue(q, queue.Always)
 	}
 	s.vhost.broker.removeSession(s)
-	if ended != nil {
-		ended(reason)
+	s.vhost.broker.tell(change{kind: sessionClosed, vhost: s.vhost, session: s, user: s.User()})
+	if closedBy != nil {
+		closedBy(reason)
 	}
 }
 
-// own notes an exclusive queue; false: the session has ended.
-func (s *Session) own(q *queue) bool {
+// adopt notes an exclusive queue; false: the session has ended.
+func (s *Session) adopt(q *declaredQueue) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -126,13 +137,15 @@ func (s *Session) own(q *queue) bool {
 	return true
 }
 
-func (s *Session) disown(q *queue) {
+// orphan is adopt undone: the queue is deleted.
+func (s *Session) orphan(q *declaredQueue) {
 	s.mu.Lock()
 	delete(s.queues, q)
 	s.mu.Unlock()
 }
 
-func (s *Session) forget(ch *Channel) {
+// disown takes a channel out that is closed.
+func (s *Session) disown(ch *Channel) {
 	s.mu.Lock()
 	delete(s.channels, ch)
 	s.mu.Unlock()

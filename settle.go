@@ -3,6 +3,7 @@ package warren
 import (
 	"sync"
 
+	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -47,14 +48,14 @@ func errUnknownTag(m wire.MethodID, tag uint64) error {
 }
 
 // track notes a delivery that must be settled and gives it its tag.
-func (ch *Channel) track(d *delivered) (uint64, error) {
+func (ch *Channel) track(d *queue.Delivered) (uint64, error) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if err := ch.check(); err != nil {
 		return 0, err
 	}
 	tag := ch.lastTag.Add(1)
-	ch.keep(tag, d)
+	ch.await(tag, d)
 	return tag, nil
 }
 
@@ -65,8 +66,8 @@ func (ch *Channel) settle(m wire.MethodID, tag uint64, multiple bool, f fate) er
 		return err
 	}
 	if !multiple {
-		one := [1]settling{{tag: tag}}
-		ok := ch.unacked.remove(tag, &one[0].delivered)
+		one := [1]queue.Settling{{Tag: tag}}
+		ok := ch.unacked.Remove(tag, &one[0].Delivery)
 		if ok && ch.mode.Load() == modeTx {
 			ch.tx.settle(f, one[0])
 			ch.mu.Unlock()
@@ -82,12 +83,12 @@ func (ch *Channel) settle(m wire.MethodID, tag uint64, multiple bool, f fate) er
 	}
 	if tag == 0 {
 		tag = ^uint64(0)
-	} else if !ch.unacked.has(tag) {
+	} else if !ch.unacked.Has(tag) {
 		ch.mu.Unlock()
 		return errUnknownTag(m, tag)
 	}
 	room := ch.vhost.broker.settlings.get()
-	list := ch.unacked.removeTo(tag, *room)
+	list := ch.unacked.RemoveTo(tag, *room)
 	tx := ch.mode.Load() == modeTx
 	if tx {
 		ch.tx.settle(f, list...)
@@ -107,15 +108,15 @@ type settlings struct{ pool sync.Pool }
 // keptSettlings is how long a list may be to be used again.
 const keptSettlings = 4096
 
-func (p *settlings) get() *[]settling {
-	if room, ok := p.pool.Get().(*[]settling); ok {
+func (p *settlings) get() *[]queue.Settling {
+	if room, ok := p.pool.Get().(*[]queue.Settling); ok {
 		return room
 	}
-	return new([]settling)
+	return new([]queue.Settling)
 }
 
 // put takes back what get gave, with the list that has grown from it.
-func (p *settlings) put(room *[]settling, list []settling) {
+func (p *settlings) put(room *[]queue.Settling, list []queue.Settling) {
 	if cap(list) > keptSettlings {
 		return
 	}
@@ -126,10 +127,10 @@ func (p *settlings) put(room *[]settling, list []settling) {
 
 // apply tells the queues what became of their messages, a run of one consumer
 // at a time.
-func (ch *Channel) apply(list []settling, f fate) {
+func (ch *Channel) apply(list []queue.Settling, f fate) {
 	start := 0
 	for i := range list {
-		if i+1 == len(list) || list[i+1].queue != list[i].queue || list[i+1].consumer != list[i].consumer {
+		if i+1 == len(list) || !sameRun(&list[i], &list[i+1]) {
 			ch.applyRun(list[start:i+1], f)
 			start = i + 1
 		}
@@ -140,13 +141,18 @@ func (ch *Channel) apply(list []settling, f fate) {
 }
 
 // applyRun is apply for a run.
-func (ch *Channel) applyRun(run []settling, f fate) {
-	q, c := run[0].queue, run[0].consumer
+func (ch *Channel) applyRun(run []queue.Settling, f fate) {
+	q, c := run[0].Delivery.Queue, run[0].Delivery.Consumer
 	if f == requeued {
-		q.requeue(c, run, true)
+		q.Requeue(c, run, true)
 	} else {
-		q.settle(c, run, f == acked)
+		q.Settle(c, run, f == acked)
 	}
+}
+
+// sameRun reports whether two deliveries were of one consumer of one queue.
+func sameRun(a, b *queue.Settling) bool {
+	return a.Delivery.Queue == b.Delivery.Queue && a.Delivery.Consumer == b.Delivery.Consumer
 }
 
 // Recover gives back all unsettled deliveries of the channel (basic.recover):
@@ -159,7 +165,7 @@ func (ch *Channel) Recover(requeue bool) error {
 		ch.mu.Unlock()
 		return err
 	}
-	list := ch.unacked.removeTo(^uint64(0), nil)
+	list := ch.unacked.RemoveTo(^uint64(0), nil)
 	ch.mu.Unlock()
 	if requeue {
 		ch.apply(list, requeued)
@@ -167,55 +173,23 @@ func (ch *Channel) Recover(requeue bool) error {
 	}
 	for len(list) > 0 {
 		// All of one consumer at once, so that they keep their order.
-		q, c := list[0].queue, list[0].consumer
-		var run []settling
+		first := list[0]
+		q, c := first.Delivery.Queue, first.Delivery.Consumer
+		var run []queue.Settling
 		rest := list[:0]
-		for _, s := range list {
-			if s.queue == q && s.consumer == c {
-				s.redelivered = true
+		for i := range list {
+			if s := list[i]; sameRun(&s, &first) {
+				s.Delivery.Redelivered = true
 				run = append(run, s)
 			} else {
 				rest = append(rest, s)
 			}
 		}
 		list = rest
-		if c == nil || !q.redeliver(c, run) {
-			q.requeue(c, run, true)
+		if c == nil || !q.Redeliver(c, run) {
+			q.Requeue(c, run, true)
 		}
 	}
 	ch.revive()
 	return nil
-}
-
-// redeliver hands messages that c had once more to c, before all others. It
-// reports false if c is no more.
-func (q *queue) redeliver(c *consumer, items []settling) bool {
-	box, ok := c.sink.(*Consumer)
-	q.mu.Lock()
-	defer q.unlock()
-	if !ok || c.gone {
-		return false
-	}
-	if c.untilRead {
-		c.out += len(items)
-		if c.out >= c.limit {
-			q.unlist(c)
-		}
-	}
-	q.counts.Delivered += uint64(len(items))
-	q.counts.Redelivered += uint64(len(items))
-	if box.out != nil {
-		for i := range items {
-			box.send(&items[i].item)
-		}
-		return true
-	}
-	front := make([]item, len(items))
-	for i := range items {
-		front[i] = items[i].item
-	}
-	if box.box.putFront(front) {
-		q.wakeLater(box.box)
-	}
-	return true
 }

@@ -4,7 +4,8 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sync"
+
+	"github.com/warrenmq/warren/internal/queue"
 )
 
 // Shutdown ends the broker gently: it takes no new calls, channels and
@@ -16,12 +17,13 @@ import (
 func (b *Broker) Shutdown(ctx context.Context) error {
 	b.mu.Lock()
 	b.state.CompareAndSwap(stateOpen, stateDraining)
-	var handlers []*Handler
-	for _, v := range b.vhosts {
-		handlers = append(handlers, v.handlers()...)
-	}
+	vhosts := slices.Collect(maps.Values(b.vhosts))
 	b.mu.Unlock()
-	err := waitIdle(ctx, append(handlers, b.leaving.list()...))
+	var pools []*queue.Pool
+	for _, v := range vhosts {
+		pools = append(pools, v.pools.list()...)
+	}
+	err := waitCalm(ctx, pools)
 	closeErr := b.close(ctx)
 	if err == nil {
 		err = closeErr
@@ -29,14 +31,14 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// waitIdle waits until all handlers are idle at the same time: one that works
-// may still give work to another. They were, if none has got a message from
-// one look at all of them to the next.
-func waitIdle(ctx context.Context, handlers []*Handler) error {
+// waitCalm waits until all handlers have nothing to serve at the same time: one
+// that works may still give work to another. They had, if none has got a message
+// from one look at all of them to the next.
+func waitCalm(ctx context.Context, pools []*queue.Pool) error {
 	for last, looks := uint64(0), 0; ; looks++ {
 		sum := uint64(0)
-		for _, h := range handlers {
-			had, err := h.waitIdle(ctx)
+		for _, p := range pools {
+			had, err := p.WaitCalm(ctx)
 			if err != nil {
 				return err
 			}
@@ -47,76 +49,4 @@ func waitIdle(ctx context.Context, handlers []*Handler) error {
 		}
 		last = sum
 	}
-}
-
-// tasks counts goroutines, to join them.
-type tasks struct {
-	mu sync.Mutex
-	// Guarded by mu.
-	running int
-	idle    chan struct{} // closed when running becomes zero
-}
-
-func (t *tasks) add() {
-	t.mu.Lock()
-	t.running++
-	t.mu.Unlock()
-}
-
-func (t *tasks) finish() {
-	t.mu.Lock()
-	if t.running--; t.running == 0 && t.idle != nil {
-		close(t.idle)
-		t.idle = nil
-	}
-	t.mu.Unlock()
-}
-
-// wait returns when no task runs, or with ctx's error.
-func (t *tasks) wait(ctx context.Context) error {
-	t.mu.Lock()
-	if t.running == 0 {
-		t.mu.Unlock()
-		return nil
-	}
-	if t.idle == nil {
-		t.idle = make(chan struct{})
-	}
-	idle := t.idle
-	t.mu.Unlock()
-	select {
-	case <-idle:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// leaving are handlers that take no more requests but still serve some. Their
-// queues do not know them any more.
-type leaving struct {
-	mu sync.Mutex
-	// Guarded by mu, which is locked with queue.mu held.
-	handlers map[*Handler]struct{}
-}
-
-func (l *leaving) add(h *Handler) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.handlers == nil {
-		l.handlers = make(map[*Handler]struct{})
-	}
-	l.handlers[h] = struct{}{}
-}
-
-func (l *leaving) remove(h *Handler) {
-	l.mu.Lock()
-	delete(l.handlers, h)
-	l.mu.Unlock()
-}
-
-func (l *leaving) list() []*Handler {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Collect(maps.Keys(l.handlers))
 }

@@ -1,5 +1,7 @@
 package warren
 
+import "github.com/warrenmq/warren/internal/queue"
+
 // Stats are figures of a broker at one moment, over all virtual hosts.
 type Stats struct {
 	VirtualHosts int
@@ -39,22 +41,22 @@ func (b *Broker) Stats() Stats {
 }
 
 func (v *VirtualHost) addStats(s *Stats) {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	s.Exchanges += len(v.exchanges)
-	s.Queues += len(v.queues)
-	s.QueueCounts.add(&v.counts)
-	for _, x := range v.exchanges {
-		x.gate.addStats(s)
+	t := v.view()
+	s.Exchanges += len(t.exchanges)
+	s.Queues += len(t.queues)
+	s.QueueCounts.add(&t.deleted)
+	for i := range t.exchanges {
+		messages, bytes := t.exchanges[i].delayed()
+		s.Delayed += messages
+		s.Bytes += bytes
 	}
-	for _, q := range v.queues {
-		q.mu.Lock()
-		s.Consumers += len(q.consumers)
-		s.Ready += q.ready()
-		s.Unacked += q.unacked
-		s.Bytes += q.bytes
-		s.QueueCounts.add(&q.counts)
-		q.mu.Unlock()
+	for i := range t.queues {
+		have := t.queues[i].stats()
+		s.Consumers += have.Consumers
+		s.Ready += have.Ready
+		s.Unacked += have.Unacked
+		s.Bytes += have.Bytes
+		s.QueueCounts.add(&have.Counts)
 	}
 	s.Unroutable += v.unroutable.Load()
 	s.Returned += v.returned.Load()
@@ -64,12 +66,14 @@ func (v *VirtualHost) addStats(s *Stats) {
 	s.RepliesTooFast += v.replies.droppedSlow.Load()
 }
 
-func (g *gate) addStats(s *Stats) {
-	if g == nil || g.delays == nil {
-		return
-	}
-	g.delays.mu.Lock()
-	defer g.delays.mu.Unlock()
-	s.Delayed += len(g.delays.waiting)
-	s.Bytes += g.delays.bytes
+// QueueCounts count what happened in a queue since it was declared.
+type QueueCounts struct {
+	Published    uint64 // messages that came in
+	Delivered    uint64 // messages handed to consumers and Get, redeliveries too
+	Redelivered  uint64 // of these, those that came back before
+	Acked        uint64 // messages settled by an ack, or delivered without one
+	Dropped      uint64 // messages purged, lost with the queue or without a dead letter exchange, or gone from a stream
+	DeadLettered uint64 // messages that went to the dead letter exchange instead
 }
+
+func (c *QueueCounts) add(o *queue.Counts) { (*queue.Counts)(c).Add(o) }

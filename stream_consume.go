@@ -1,10 +1,12 @@
 package warren
 
 import (
-	"fmt"
 	"maps"
 	"time"
 
+	"github.com/warrenmq/warren/internal/argument"
+	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -39,29 +41,9 @@ func StreamSince(d time.Duration) StreamStart { return StreamTime(time.Now().Add
 // a consumer that starts at the next one, by [StreamOffset], goes on behind
 // it. ok is false if it does not come from a stream. It is the header
 // x-stream-offset.
-func (d *Delivery) StreamOffset() (n int64, ok bool) { return table.Integer(d.Headers[offsetHeader]) }
-
-// reader is where a consumer of a stream is, and what it is there for.
-type reader struct {
-	next   uint64              // offset that it reads next
-	start  any                 // what next is made of: a string, an int64 or a time
-	filter map[string]struct{} // values that it wants; "": messages without one; nil: all
-	marks  uint64              // of filter
+func (d *Delivery) StreamOffset() (n int64, ok bool) {
+	return table.Integer(d.Headers[message.OffsetHeader])
 }
-
-func (r *reader) wants(filter string) bool {
-	_, ok := r.filter[filter]
-	return ok
-}
-
-// Arguments of basic.consume that make a reader.
-const (
-	filterArg     = "x-stream-filter"
-	unfilteredArg = "x-stream-match-unfiltered"
-)
-
-// foreignToReaders are arguments that only consumers of other queues may have.
-var foreignToReaders = [...]string{"x-priority", "x-cancel-on-ha-failover"}
 
 // table is Args with the arguments that the fields for streams set.
 func (o *ConsumeOptions) table() Table {
@@ -70,162 +52,62 @@ func (o *ConsumeOptions) table() Table {
 	}
 	t := Table{}
 	if o.Offset.arg != nil {
-		t[offsetHeader] = o.Offset.arg
+		t[message.OffsetHeader] = o.Offset.arg
 	}
 	if len(o.Filter) > 0 {
 		list := make([]any, len(o.Filter))
 		for i, f := range o.Filter {
 			list[i] = f
 		}
-		t[filterArg] = list
+		t[argument.Filter] = list
 	}
 	if o.MatchUnfiltered {
-		t[unfilteredArg] = true
+		t[argument.MatchUnfiltered] = true
 	}
 	maps.Copy(t, o.Args)
 	return t
 }
 
-// newReader makes the reader for a consumer with a limit, nil if the queue is
-// no stream. It refuses what the queue cannot do.
-func (q *queue) newReader(o *ConsumeOptions, limit int) (*reader, error) {
+// newReader makes the reader for a consumer with a prefetch limit. It refuses
+// what a stream cannot do.
+func (v *VirtualHost) newReader(q *declaredQueue, o *ConsumeOptions, limit int) (*queue.Reader, error) {
 	const m = wire.BasicConsumeID
 	args := o.table()
-	if q.stream == nil {
-		_, queueType := foreignArgs(q.args)
-		for _, arg := range [...]string{offsetHeader, filterArg, unfilteredArg} {
-			if _, ok := args[arg]; ok {
-				return nil, q.vhost.foreignArg(m, arg, q.name, queueType)
-			}
-		}
-		return nil, nil
+	arg := argument.ForeignToReader(args)
+	if o.Priority != 0 {
+		arg = "x-priority"
 	}
-	for _, arg := range foreignToReaders {
-		if _, ok := args[arg]; ok || arg == "x-priority" && o.Priority != 0 {
-			return nil, q.vhost.foreignArg(m, arg, q.name, streamTypeName)
-		}
+	if arg != "" {
+		return nil, v.foreignArg(m, arg, q.Name, argument.StreamName)
 	}
-	r := &reader{}
-	for _, p := range [...]struct{ arg, problem string }{
-		{offsetHeader, r.setStart(args)}, {filterArg, r.setFilter(args)}, {unfilteredArg, r.setUnfiltered(args)},
-	} {
-		if p.problem != "" {
-			return nil, failure(m, wire.CodePreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s': %s", p.arg, q.name, q.vhost.name, p.problem)
-		}
+	r, p := argument.ParseReader(args)
+	if p != nil {
+		return nil, v.badQueueArg(m, p, q.Name)
 	}
 	if limit <= 0 {
-		return nil, failure(m, wire.CodePreconditionFailed, "consumer prefetch count is not set for 'queue '%s' in vhost '%s''", q.name, q.vhost.name).
+		return nil, failure(m, wire.CodePreconditionFailed, "consumer prefetch count is not set for 'queue '%s' in vhost '%s''", q.Name, v.name).
 			hint("set ConsumeOptions.Prefetch, or call Qos before")
 	}
 	if o.NoAck {
-		return nil, q.noStream(m, "automatic acknowledgement")
+		return nil, v.noStream(m, "automatic acknowledgement", q.Name)
 	}
-	for f := range r.filter {
-		r.marks |= q.stream.mark(f)
-	}
-	return r, nil
+	return queue.NewReader(v.streamStart(r.Start), r.Filter), nil
 }
 
-// setStart takes x-stream-offset; what is wrong with it is said as RabbitMQ
-// does where it does not break down.
-func (r *reader) setStart(args Table) (problem string) {
-	v, ok := args[offsetHeader]
-	if !ok {
-		return ""
-	}
-	if n, ok := table.Integer(v); ok {
-		r.start = n
-		return ""
-	}
-	if word, ok := v.([]byte); ok {
-		v = string(word)
-	}
-	switch v := v.(type) {
-	case time.Time:
-		r.start = v
-		return ""
-	case string:
-		if v == "first" || v == "last" || v == "next" {
-			r.start = v
-			return ""
-		}
-		if age, ok := parseAge(v); ok {
-			r.start = time.Now().Add(-age)
-			return ""
-		}
-		return fmt.Sprintf("{invalid_stream_offset_arg,{longstr,<<%q>>}}", v)
-	}
-	return "{invalid_stream_offset_arg," + unacceptable(v) + "}"
-}
-
-// setFilter takes x-stream-filter. An empty list is no filter.
-func (r *reader) setFilter(args Table) (problem string) {
-	v, ok := args[filterArg]
-	if !ok {
-		return ""
-	}
-	list, ok := v.([]any)
-	if !ok {
-		list = []any{v}
-	}
-	for _, v := range list {
-		s, ok := v.(string)
-		if !ok {
-			return unacceptable(v)
-		}
-		if r.filter == nil {
-			r.filter = make(map[string]struct{})
-		}
-		r.filter[s] = struct{}{}
-	}
-	return ""
-}
-
-// setUnfiltered takes x-stream-match-unfiltered, which adds to a filter.
-func (r *reader) setUnfiltered(args Table) (problem string) {
-	v, ok := args[unfilteredArg]
-	if !ok {
-		return ""
-	}
-	unfiltered, ok := v.(bool)
-	if !ok {
-		return unacceptable(v)
-	}
-	if unfiltered && r.filter != nil {
-		r.filter[""] = struct{}{}
-	}
-	return ""
-}
-
-// attach lets a new consumer read from where it wants to start.
-func (q *queue) attach(c *consumer) {
-	if c.reader == nil {
-		c.reader = &reader{} // of a Handler
-	}
-	s, next := q.stream, q.stream.next
-	switch start := c.reader.start.(type) {
+// streamStart is where a reader begins.
+func (v *VirtualHost) streamStart(start any) queue.Start {
+	switch start := start.(type) {
 	case int64:
-		if next = uint64(start); start < 0 {
-			next = uint64(max(0, int64(s.next)+start))
-		}
+		return queue.Start{From: queue.FromOffset, N: start}
 	case time.Time:
-		next = s.since(q.vhost.broker.deadlineAt(start))
+		return queue.Start{From: queue.FromTime, N: v.broker.queues.Clock.At(start)}
 	case string:
-		if start == "first" {
-			next = s.first()
-		} else if start == "last" && s.len > 0 {
-			next--
+		switch start {
+		case "first":
+			return queue.Start{From: queue.FromFirst}
+		case "last":
+			return queue.Start{From: queue.FromLast}
 		}
 	}
-	c.reader.next = next
-	q.serve(c)
-}
-
-// noStream refuses what streams cannot do, as RabbitMQ does.
-func (q *queue) noStream(m wire.MethodID, what string) error {
-	return failure(m, wire.CodeNotImplemented, "%s not supported by stream queues queue '%s' in vhost '%s'", what, q.name, q.vhost.name)
-}
-
-func (v *VirtualHost) foreignArg(m wire.MethodID, arg, queue, queueType string) error {
-	return failure(m, wire.CodePreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s' of queue type %s", arg, queue, v.name, queueType)
+	return queue.Start{From: queue.FromNext}
 }

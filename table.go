@@ -19,8 +19,6 @@ type Table = map[string]any
 // its Scale, a uint8.
 type Decimal = wire.Decimal
 
-const maxShortString = table.MaxKey
-
 // checkTable refuses a table that AMQP cannot carry. The error is m's.
 func checkTable(m wire.MethodID, t Table) error {
 	if p := table.Check(t); p != nil {

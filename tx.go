@@ -3,6 +3,8 @@ package warren
 import (
 	"errors"
 
+	"github.com/warrenmq/warren/internal/queue"
+	"github.com/warrenmq/warren/internal/route"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -16,28 +18,28 @@ type transaction struct {
 type heldPublish struct {
 	publishing
 	held    int64 // since when, if it has a deadline
-	queues  []*queue
+	queues  []*route.Queue
 	replies []string
 	gated   bool // it is routed at the commit
 }
 
 type heldSettle struct {
-	settling
+	queue.Settling
 	fate fate
 }
 
 // settle holds deliveries back; the channel's lock is held.
-func (t *transaction) settle(f fate, list ...settling) {
+func (t *transaction) settle(f fate, list ...queue.Settling) {
 	for _, s := range list {
 		t.settled = append(t.settled, heldSettle{s, f})
 	}
 }
 
 // acked are the deliveries that the transaction holds back.
-func (t *transaction) acked() []settling {
-	var list []settling
+func (t *transaction) acked() []queue.Settling {
+	var list []queue.Settling
 	for _, s := range t.settled {
-		list = append(list, s.settling)
+		list = append(list, s.Settling)
 	}
 	return list
 }
@@ -71,8 +73,8 @@ func (ch *Channel) TxCommit() error {
 	var errs []error
 	for i := range t.publishes {
 		p := &t.publishes[i]
-		if p.deadline != 0 { // its time to live begins now
-			p.deadline += ch.vhost.broker.clock() - p.held
+		if p.Deadline != 0 { // its time to live begins now
+			p.Deadline += ch.vhost.broker.queues.Clock.Now() - p.held
 		}
 		nacked, err := ch.vhost.deliverHeld(p)
 		if nacked {
@@ -81,10 +83,10 @@ func (ch *Channel) TxCommit() error {
 		errs = append(errs, err)
 	}
 	for i := 0; i < len(t.settled); {
-		run := []settling{t.settled[i].settling}
+		run := []queue.Settling{t.settled[i].Settling}
 		f := t.settled[i].fate
 		for i++; i < len(t.settled) && t.settled[i].fate == f; i++ {
-			run = append(run, t.settled[i].settling)
+			run = append(run, t.settled[i].Settling)
 		}
 		ch.apply(run, f)
 	}
@@ -102,7 +104,7 @@ func (ch *Channel) TxRollback() error {
 	ch.mu.Lock()
 	if !ch.closed.Load() {
 		for _, s := range t.settled {
-			ch.keep(s.tag, &s.delivered)
+			ch.await(s.Tag, &s.Delivery)
 		}
 		t.settled = nil
 	}
@@ -140,18 +142,16 @@ func (v *VirtualHost) deliverHeld(h *heldPublish) (nacked bool, err error) {
 func (ch *Channel) holdPublish(p publishing) error {
 	v := ch.vhost
 	h := heldPublish{publishing: p}
-	if p.deadline != 0 {
-		h.held = v.broker.clock()
+	if p.Deadline != 0 {
+		h.held = v.broker.queues.Clock.Now()
 	}
-	r := v.startRouting()
-	r.shut = true
-	v.mu.RLock()
-	r.route(&p)
-	v.mu.RUnlock()
-	h.gated = r.gated
-	h.queues = append(h.queues, r.queues...)
-	h.replies = append(h.replies, r.replies...)
-	v.endRouting(r)
+	w := v.startWalk()
+	w.Shut = true
+	v.walk(w, &p)
+	h.gated = w.Gated
+	h.queues = append(h.queues, w.Queues...)
+	h.replies = append(h.replies, w.Replies...)
+	v.endWalk(w)
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if err := ch.check(); err != nil {

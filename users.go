@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/warrenmq/warren/internal/password"
+	"github.com/warrenmq/warren/internal/pattern"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -35,8 +37,16 @@ type User struct {
 type account struct {
 	name     string
 	tags     []string
-	password *storedPassword // nil: it cannot log in
+	password *password.Password // nil: it cannot log in
 	grants   map[*VirtualHost]*grant
+}
+
+// stored is the account's password; nil: there is no account, or it has none.
+func (u *account) stored() *password.Password {
+	if u == nil {
+		return nil
+	}
+	return u.password
 }
 
 // ErrLoginRefused: there is no such user, or the password is another.
@@ -47,7 +57,7 @@ var ErrLoginRefused = errors.New("warren: login refused: the user or the passwor
 func (b *Broker) usersLocked() map[string]*account {
 	if b.users == nil {
 		g := &account{name: Guest, tags: []string{Administrator}, grants: make(map[*VirtualHost]*grant)}
-		g.password = guestPassword()
+		g.password = password.Known(Guest)
 		b.users = map[string]*account{Guest: g}
 		for _, v := range b.vhosts {
 			b.welcomeGuest(v)
@@ -60,7 +70,7 @@ func (b *Broker) usersLocked() map[string]*account {
 // still a guest; mu is held.
 func (b *Broker) welcomeGuest(v *VirtualHost) {
 	if g := b.users[Guest]; g != nil {
-		g.allow(v, &grant{Permissions: AllPermissions(), configure: anyName, write: anyName, read: anyName})
+		g.allow(v, &grant{Permissions: AllPermissions(), configure: pattern.Any(), write: pattern.Any(), read: pattern.Any()})
 	}
 }
 
@@ -69,7 +79,7 @@ func (b *Broker) welcomeGuest(v *VirtualHost) {
 // [VirtualHost.PermissionsSet]. The password is kept as a hash (PBKDF2 with
 // SHA-256); an empty one makes an account that cannot log in by password.
 func (b *Broker) UserDeclare(name, password string, tags ...string) error {
-	return b.declareUser(name, b.passwords.password(password), tags)
+	return b.declareUser(name, b.passwords.New(password), tags)
 }
 
 // UserDeclareHash is UserDeclare for a password of which only the hash is
@@ -86,7 +96,7 @@ func (b *Broker) UserDeclareHash(name, hash, algorithm string, tags ...string) e
 	return b.declareUser(name, p, tags)
 }
 
-func (b *Broker) declareUser(name string, p *storedPassword, tags []string) error {
+func (b *Broker) declareUser(name string, p *password.Password, tags []string) error {
 	if name == "" || len(name) > maxShortString {
 		return fmt.Errorf("warren: a user's name has 1 to %d bytes", maxShortString)
 	}
@@ -104,16 +114,16 @@ func (b *Broker) declareUser(name string, p *storedPassword, tags []string) erro
 		b.renew(u, v)
 	}
 	b.mu.Unlock()
-	b.passwords.forget(old)
-	b.log.Info("user declared", "user", name)
+	b.passwords.Forget(old)
+	b.tell(change{kind: userDeclared, user: name})
 	return nil
 }
 
-func storedHash(text, algorithm string) (*storedPassword, error) {
+func storedHash(text, algorithm string) (*password.Password, error) {
 	if text == "" {
 		return nil, nil
 	}
-	return foreignPassword(text, algorithm)
+	return password.ParseForeign(text, algorithm)
 }
 
 // UserDelete removes an account. Its clients are disconnected. It fails with
@@ -129,11 +139,11 @@ func (b *Broker) UserDelete(name string) error {
 	delete(users, name)
 	sessions := b.sessionsOf(func(s *Session) bool { return s.user == u })
 	b.mu.Unlock()
-	b.passwords.forget(u.password)
+	b.passwords.Forget(u.password)
 	for _, s := range sessions {
 		s.end(fmt.Sprintf("user '%s' was deleted", name))
 	}
-	b.log.Info("user deleted", "user", name)
+	b.tell(change{kind: userDeleted, user: name})
 	return nil
 }
 
@@ -156,12 +166,9 @@ func (b *Broker) Users() []User {
 func (b *Broker) Authenticate(name, password string) error {
 	b.mu.Lock()
 	u := b.usersLocked()[name]
-	var p *storedPassword
-	if u != nil {
-		p = u.password
-	}
+	stored := u.stored()
 	b.mu.Unlock()
-	if !b.passwords.verify(p, password) {
+	if !b.passwords.Verify(stored, password) {
 		return ErrLoginRefused
 	}
 	return nil

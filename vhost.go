@@ -1,10 +1,11 @@
 package warren
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 
+	"github.com/warrenmq/warren/internal/queue"
+	"github.com/warrenmq/warren/internal/route"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -17,57 +18,48 @@ type VirtualHost struct {
 	broker  *Broker
 	name    string
 	replies replyTable
-	clients int // sessions of users; guarded by the broker's lock
+	pools   pools // of handlers
+	clients int   // sessions of users; guarded by the broker's lock
 
-	routings sync.Pool // of *routing
+	walks sync.Pool // of *route.Walk
 
 	unroutable atomic.Uint64
 	returned   atomic.Uint64
 
 	mu sync.RWMutex
 	// Guarded by mu.
-	exchanges map[string]*exchange
-	queues    map[string]*queue
-	fallback  *exchange // the default exchange, also in exchanges
+	exchanges map[string]*declaredExchange
+	queues    map[string]*declaredQueue
+	fallback  *declaredExchange // the default exchange, also in exchanges
 	closed    bool
 	limits    VirtualHostLimits
-	counts    QueueCounts // of deleted queues
-	notes     []note      // for the log, once mu is free
+	counts    queue.Counts // of deleted queues
 
 	// Guarded by mu.
-	policies   [2]policyList // by their kind
-	policyTurn uint64        // number of their last change
+	policies     [2]policyList // by their kind
+	policyChange uint64        // number of their last change
 }
 
-// note is a line for the log.
-type note struct{ text, kind, name string }
-
-// note keeps a line for unlock: a logger is the host's code and must not run
-// under a lock of the broker.
-func (v *VirtualHost) note(text, kind, name string) {
-	if v.broker.debug() {
-		v.notes = append(v.notes, note{text, kind, name})
-	}
+// note keeps a change for unlock; mu is held.
+func (v *VirtualHost) note(c change) {
+	c.vhost = v
+	v.broker.note(c)
 }
 
-// unlock gives up mu and logs what has changed.
+// unlock gives up mu and tells what has changed.
 func (v *VirtualHost) unlock() {
-	notes := v.notes
-	v.notes = nil
 	v.mu.Unlock()
-	for _, n := range notes {
-		v.broker.log.Debug(n.text, "vhost", v.name, n.kind, n.name)
-	}
+	v.broker.giveChanges()
 }
 
 func newVirtualHost(b *Broker, name string) *VirtualHost {
 	v := &VirtualHost{
 		broker: b, name: name,
-		exchanges: make(map[string]*exchange, 8),
-		queues:    make(map[string]*queue),
+		exchanges: make(map[string]*declaredExchange, 8),
+		queues:    make(map[string]*declaredQueue),
 	}
 	v.replies.vhost = v
-	v.fallback = &exchange{name: "", kind: Direct, durable: true, matcher: defaultMatcher{v}}
+	v.fallback = newDeclaredExchange("", Direct, defaultMatcher{v})
 	v.exchanges[""] = v.fallback
 	for _, x := range []struct {
 		name string
@@ -76,7 +68,7 @@ func newVirtualHost(b *Broker, name string) *VirtualHost {
 		{"amq.direct", Direct}, {"amq.fanout", Fanout}, {"amq.topic", Topic},
 		{"amq.headers", Headers}, {"amq.match", Headers},
 	} {
-		v.exchanges[x.name] = &exchange{name: x.name, kind: x.kind, durable: true, matcher: newMatcher(x.kind, nil)}
+		v.exchanges[x.name] = newDeclaredExchange(x.name, x.kind, route.NewMatcher(string(x.kind), route.HashOn{}))
 	}
 	return v
 }
@@ -119,7 +111,7 @@ func (v *VirtualHost) Channel() (*Channel, error) {
 }
 
 // queue finds a queue by name.
-func (v *VirtualHost) queue(name string) *queue {
+func (v *VirtualHost) queue(name string) *declaredQueue {
 	v.mu.RLock()
 	q := v.queues[name]
 	v.mu.RUnlock()
@@ -128,12 +120,20 @@ func (v *VirtualHost) queue(name string) *queue {
 
 // queueFor finds a queue for an operation of s (nil: the broker's own), which
 // an exclusive queue allows its owner only.
-func (v *VirtualHost) queueFor(m wire.MethodID, s *Session, name string) (*queue, error) {
+func (v *VirtualHost) queueFor(m wire.MethodID, s *Session, name string) (*declaredQueue, error) {
 	q := v.queue(name)
 	if q == nil {
 		return nil, v.noQueue(m, name)
 	}
-	return q, q.checkOwner(m, s)
+	return q, v.checkOwner(m, q, s)
+}
+
+// checkOwner refuses an exclusive queue to everybody but its owner.
+func (v *VirtualHost) checkOwner(m wire.MethodID, q *declaredQueue, s *Session) error {
+	if q.exclusive && q.owner != s {
+		return v.locked(m, q.Name)
+	}
+	return nil
 }
 
 func (v *VirtualHost) locked(m wire.MethodID, name string) error {
@@ -148,11 +148,17 @@ func (v *VirtualHost) noExchange(m wire.MethodID, name string) error {
 	return failure(m, wire.CodeNotFound, "no exchange '%s' in vhost '%s'", name, v.name)
 }
 
-// exchangeFor finds the exchange that a message is published to.
-func (v *VirtualHost) exchangeFor(name string) (*exchange, error) {
+// exchange finds an exchange by name.
+func (v *VirtualHost) exchange(name string) *declaredExchange {
 	v.mu.RLock()
 	x := v.exchanges[name]
 	v.mu.RUnlock()
+	return x
+}
+
+// exchangeFor finds the exchange that a message is published to.
+func (v *VirtualHost) exchangeFor(name string) (*declaredExchange, error) {
+	x := v.exchange(name)
 	if x == nil {
 		if err := checkName(wire.BasicPublishID, "exchange name", name); err != nil {
 			return nil, err
@@ -171,23 +177,31 @@ func (v *VirtualHost) close(err error) {
 	v.mu.Lock()
 	v.closed = true
 	queues := v.queues
-	v.queues = make(map[string]*queue)
+	v.queues = make(map[string]*declaredQueue)
 	for _, x := range v.exchanges {
-		x.gate.close()
+		x.Gate.Close()
 	}
 	v.mu.Unlock()
 	for _, q := range queues {
-		q.close(err, nil)
+		q.Close(err, queue.Always)
 	}
 }
 
-// Call sends a request to a queue of this virtual host. See [Broker.Call].
-func (v *VirtualHost) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
-	err = v.call(ctx, queue, &msg, opts, &reply)
-	return reply, err
+// host is what queues and walks need of a virtual host.
+type host VirtualHost
+
+// FindExchange finds an exchange by name; mu is held.
+func (h *host) FindExchange(name string) *route.Exchange {
+	if x := h.exchanges[name]; x != nil {
+		return &x.Exchange
+	}
+	return nil
 }
 
-// Handle serves a queue of this virtual host. See [Broker.Handle].
-func (v *VirtualHost) Handle(queue string, h HandlerFunc, opts ...HandleOptions) (*Handler, error) {
-	return v.handle(queue, h, opts)
+// Expired deletes a queue that nobody has used for as long as it may stay.
+func (h *host) Expired(q *queue.Queue) {
+	v := (*VirtualHost)(h)
+	if d := v.queue(q.Name); d != nil && &d.Queue.Queue == q {
+		v.removeQueue(d, queue.IfExpired)
+	}
 }

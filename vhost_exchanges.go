@@ -1,10 +1,12 @@
 package warren
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
+	"github.com/warrenmq/warren/internal/argument"
+	"github.com/warrenmq/warren/internal/names"
+	"github.com/warrenmq/warren/internal/route"
 	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -21,10 +23,10 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 	if kind == delayedAlias {
 		kind = DelayedMessage
 	}
-	if kind != DelayedMessage && newMatcher(kind, nil) == nil {
+	if kind != DelayedMessage && !isExchangeType(kind) {
 		return failure(m, wire.CodePreconditionFailed, "unknown exchange type '%s'", kind)
 	}
-	name = cleanName(name)
+	name = names.Clean(name)
 	if name == "" {
 		return failure(m, wire.CodeAccessRefused, "operation not permitted on the default exchange")
 	}
@@ -43,7 +45,7 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 	if old := v.exchanges[name]; old != nil {
 		return v.equivalentExchange(old, x)
 	}
-	if strings.HasPrefix(name, reservedPrefix) {
+	if strings.HasPrefix(name, names.ReservedPrefix) {
 		return failure(m, wire.CodeAccessRefused, "exchange name '%s' contains reserved prefix 'amq.*'", name)
 	}
 	if x.alternate != "" {
@@ -51,37 +53,21 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 			return err
 		}
 	}
-	x.policies = v.policiesFor(name, kindExchange)
-	x.setDetour()
+	x.policies = v.policiesFor(name, argument.Exchange)
+	x.setAlternate()
 	v.exchanges[name] = x
-	v.note("exchange declared", "exchange", name)
+	v.note(change{kind: exchangeDeclared, exchange: x})
 	return nil
 }
 
 func quoteBool(b bool) string { return "'" + strconv.FormatBool(b) + "'" }
-
-// quoteDifferent is RabbitMQ's way to show two arguments that differ, of which
-// one may be missing: only then the other's type is named.
-func quoteDifferent(received any, has bool, current any, had bool) (string, string) {
-	if has && had {
-		return fmt.Sprintf("'%v'", received), fmt.Sprintf("'%v'", current)
-	}
-	return quoteValue(received, has), quoteValue(current, had)
-}
-
-func quoteValue(v any, ok bool) string {
-	if !ok {
-		return "none"
-	}
-	return fmt.Sprintf("the value '%v' of type '%s'", v, table.TypeName(v))
-}
 
 // findExchange is exchange.declare with passive set.
 func (v *VirtualHost) findExchange(name string) error {
 	if err := checkName(wire.ExchangeDeclareID, "exchange name", name); err != nil {
 		return err
 	}
-	name = cleanName(name)
+	name = names.Clean(name)
 	if name == "" {
 		return failure(wire.ExchangeDeclareID, wire.CodeAccessRefused, "operation not permitted on the default exchange")
 	}
@@ -99,11 +85,11 @@ func (v *VirtualHost) deleteExchange(s *Session, name string, ifUnused bool) err
 	if err := checkName(m, "exchange name", name); err != nil {
 		return err
 	}
-	name = cleanName(name)
+	name = names.Clean(name)
 	if name == "" {
 		return failure(m, wire.CodeAccessRefused, "operation not permitted on the default exchange")
 	}
-	if strings.HasPrefix(name, reservedPrefix) {
+	if strings.HasPrefix(name, names.ReservedPrefix) {
 		return failure(m, wire.CodeAccessRefused, "deletion of system exchange '%s' in vhost '%s' not allowed", name, v.name)
 	}
 	if err := s.mayExchange(m, toConfigure, name); err != nil {
@@ -115,7 +101,7 @@ func (v *VirtualHost) deleteExchange(s *Session, name string, ifUnused bool) err
 	if x == nil {
 		return nil
 	}
-	if ifUnused && len(x.bindings) > 0 {
+	if ifUnused && x.InUse() {
 		return failure(m, wire.CodePreconditionFailed, "exchange '%s' in vhost '%s' in use", name, v.name)
 	}
 	v.removeExchange(x)
@@ -123,22 +109,22 @@ func (v *VirtualHost) deleteExchange(s *Session, name string, ifUnused bool) err
 }
 
 // removeExchange takes x and its bindings out. The caller holds mu.
-func (v *VirtualHost) removeExchange(x *exchange) {
-	delete(v.exchanges, x.name)
+func (v *VirtualHost) removeExchange(x *declaredExchange) {
+	delete(v.exchanges, x.Name)
 	x.deleted.Store(true)
-	x.gate.close()
-	for _, b := range x.bindings {
-		v.unlink(b)
+	x.Gate.Close()
+	for b := range x.Bindings() {
+		route.Unlink(b)
 	}
-	for b := range x.inbound {
+	for b := range x.Inbound() {
 		v.removeBinding(b)
 	}
-	v.note("exchange deleted", "exchange", x.name)
+	v.note(change{kind: exchangeDeleted, exchange: x})
 }
 
 // bind makes or removes a binding for s. The destination is found by find,
 // under mu.
-func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args Table, find func() (*queue, *exchange, error)) error {
+func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args Table, find func() (*declaredQueue, *declaredExchange, error)) error {
 	if err := checkName(m, "exchange name", source); err != nil {
 		return err
 	}
@@ -170,27 +156,34 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 			return err
 		}
 	}
-	id := bindingKey{queue: q, exchange: x, key: key, args: table.Canonical(args)}
-	old := from.bindings[id]
+	id := route.BindingKey{Key: key, Args: table.Canonical(args)}
+	if q != nil {
+		id.Queue = &q.Queue
+	} else {
+		id.Exchange = &x.Exchange
+	}
+	old := from.Binding(id)
 	if unbind && old == nil {
 		return nil // nor is it asked whose the queue is
 	}
 	if q != nil {
-		if err := q.checkOwner(m, s); err != nil {
+		if err := v.checkOwner(m, q, s); err != nil {
 			return err
 		}
 	}
 	if unbind {
 		v.removeBinding(old)
 	} else if old == nil {
-		v.addBinding(&binding{bindingKey: id, source: from, args: table.Clone(args)})
+		b := &route.Binding{BindingKey: id, Source: &from.Exchange, Args: table.Clone(args)}
+		route.Bind(b)
+		v.note(change{kind: bound, binding: b})
 	}
 	return nil
 }
 
 // toQueue finds the queue that a binding leads to.
-func (v *VirtualHost) toQueue(m wire.MethodID, name string) func() (*queue, *exchange, error) {
-	return func() (*queue, *exchange, error) {
+func (v *VirtualHost) toQueue(m wire.MethodID, name string) func() (*declaredQueue, *declaredExchange, error) {
+	return func() (*declaredQueue, *declaredExchange, error) {
 		q := v.queues[name]
 		if q == nil {
 			return nil, nil, v.noQueue(m, name)
@@ -200,8 +193,8 @@ func (v *VirtualHost) toQueue(m wire.MethodID, name string) func() (*queue, *exc
 }
 
 // toExchange finds the exchange that a binding leads to.
-func (v *VirtualHost) toExchange(m wire.MethodID, name string) func() (*queue, *exchange, error) {
-	return func() (*queue, *exchange, error) {
+func (v *VirtualHost) toExchange(m wire.MethodID, name string) func() (*declaredQueue, *declaredExchange, error) {
+	return func() (*declaredQueue, *declaredExchange, error) {
 		x := v.exchanges[name]
 		if x == nil {
 			return nil, nil, v.noExchange(m, name)
@@ -210,38 +203,13 @@ func (v *VirtualHost) toExchange(m wire.MethodID, name string) func() (*queue, *
 	}
 }
 
-func isNotFound(err error) bool {
-	e, ok := err.(*Error)
-	return ok && e.Code == wire.CodeNotFound
-}
-
-func (v *VirtualHost) addBinding(b *binding) {
-	x := b.source
-	if x.bindings == nil {
-		x.bindings = make(map[bindingKey]*binding)
-	}
-	x.bindings[b.bindingKey] = b
-	x.matcher.add(b)
-	in := b.inbound()
-	if *in == nil {
-		*in = make(map[*binding]struct{})
-	}
-	(*in)[b] = struct{}{}
-}
-
 // removeBinding takes b out on both sides, and with the last one of an
-// auto-delete exchange the exchange.
-func (v *VirtualHost) removeBinding(b *binding) {
-	x := b.source
-	delete(x.bindings, b.bindingKey)
-	x.matcher.remove(b)
-	v.unlink(b)
-	if x.autoDelete && len(x.bindings) == 0 && !x.deleted.Load() {
+// auto-delete exchange the exchange; mu is held.
+func (v *VirtualHost) removeBinding(b *route.Binding) {
+	route.Unbind(b)
+	v.note(change{kind: unbound, binding: b})
+	x := v.exchanges[b.Source.Name]
+	if x != nil && &x.Exchange == b.Source && x.autoDelete && !x.InUse() {
 		v.removeExchange(x)
 	}
-}
-
-// unlink takes b out at its destination.
-func (v *VirtualHost) unlink(b *binding) {
-	delete(*b.inbound(), b)
 }

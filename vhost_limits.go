@@ -26,7 +26,8 @@ func (l *VirtualHostLimits) named() [2]limitName {
 func (v *VirtualHost) LimitsSet(l VirtualHostLimits) {
 	v.mu.Lock()
 	v.limits = l
-	v.mu.Unlock()
+	v.note(change{kind: limitsSet})
+	v.unlock()
 }
 
 // Limits are those that LimitsSet has set last.

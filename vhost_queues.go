@@ -1,19 +1,13 @@
 package warren
 
 import (
-	"slices"
 	"strings"
 
-	"github.com/warrenmq/warren/internal/table"
+	"github.com/warrenmq/warren/internal/argument"
+	"github.com/warrenmq/warren/internal/names"
+	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/wire"
 )
-
-// Queue is what a declaration tells of a queue.
-type Queue struct {
-	Name      string
-	Messages  int // ready
-	Consumers int
-}
 
 // declareQueue follows queue.declare. s owns the queue if it is exclusive; nil
 // is the broker itself.
@@ -22,14 +16,14 @@ func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Que
 	if err := checkName(m, "queue name", name); err != nil {
 		return Queue{}, err
 	}
-	name = cleanName(name)
+	name = names.Clean(name)
 	o.Args = o.table()
 	if name == "" {
-		if isStream(o.Args) {
-			return Queue{}, failure(m, wire.CodePreconditionFailed, "Cannot declare a server-named queue for type %s", streamTypeName)
+		if argument.IsStream(o.Args) {
+			return Queue{}, failure(m, wire.CodePreconditionFailed, "Cannot declare a server-named queue for type %s", argument.StreamName)
 		}
-		name = generateName("amq.gen-")
-	} else if strings.HasPrefix(name, reservedPrefix) {
+		name = names.New("amq.gen-")
+	} else if strings.HasPrefix(name, names.ReservedPrefix) {
 		return Queue{}, failure(m, wire.CodeAccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", name)
 	}
 	if err := s.mayQueue(m, toConfigure, name); err != nil {
@@ -52,7 +46,7 @@ func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Que
 }
 
 // ensureQueue finds the queue or makes it.
-func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *queue, fresh bool, err error) {
+func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *declaredQueue, fresh bool, err error) {
 	v.mu.Lock()
 	defer v.unlock()
 	if v.closed {
@@ -75,32 +69,26 @@ func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *q
 			return nil, false, err
 		}
 	}
-	q = &queue{vhost: v, name: name, durable: o.Durable, exclusive: o.Exclusive, autoDelete: o.AutoDelete, args: o.Args}
-	q.store.pool = &v.broker.chunks
-	q.policies = v.policiesFor(name, q.kind())
-	q.obey(q.args)
-	if open := v.broker.openJournal; open != nil {
-		q.journal = open(q.name)
-	}
+	q = v.newQueue(name, &o)
 	if o.Exclusive {
-		if !s.own(q) {
+		if !s.adopt(q) {
 			return nil, false, ErrClosed
 		}
 		q.owner = s
 	}
 	v.queues[name] = q
-	v.note("queue declared", "queue", name)
+	v.note(change{kind: queueDeclared, queue: q})
 	return q, true, nil
 }
 
 // equivalentQueue compares a declaration with the queue that exists: of the
 // arguments only those count that mean something to a queue.
-func (v *VirtualHost) equivalentQueue(s *Session, q *queue, o *QueueOptions) error {
+func (v *VirtualHost) equivalentQueue(s *Session, q *declaredQueue, o *QueueOptions) error {
 	differ := func(arg, received, current string) error {
-		return failure(wire.QueueDeclareID, wire.CodePreconditionFailed, "inequivalent arg '%s' for queue '%s' in vhost '%s': received %s but current is %s", arg, q.name, v.name, received, current)
+		return failure(wire.QueueDeclareID, wire.CodePreconditionFailed, "inequivalent arg '%s' for queue '%s' in vhost '%s': received %s but current is %s", arg, q.Name, v.name, received, current)
 	}
 	if q.exclusive != o.Exclusive || q.exclusive && q.owner != s {
-		return v.locked(wire.QueueDeclareID, q.name)
+		return v.locked(wire.QueueDeclareID, q.Name)
 	}
 	if q.durable != o.Durable {
 		return differ("durable", quoteBool(o.Durable), quoteBool(q.durable))
@@ -108,18 +96,8 @@ func (v *VirtualHost) equivalentQueue(s *Session, q *queue, o *QueueOptions) err
 	if q.autoDelete != o.AutoDelete {
 		return differ("auto_delete", quoteBool(o.AutoDelete), quoteBool(q.autoDelete))
 	}
-	foreign, _ := foreignArgs(q.args)
-	for _, arg := range queueArgs {
-		was, had := q.args[arg.name]
-		is, has := o.Args[arg.name]
-		if had == has && (!had || table.Equal(was, is)) || slices.Contains(foreign, arg.name) {
-			continue
-		}
-		if arg.name == "x-queue-type" && (!had && is == "classic" || !has && was == "classic") {
-			continue
-		}
-		received, current := quoteDifferent(is, has, was, had)
-		return differ(arg.name, received, current)
+	if d := argument.QueueDifference(o.Args, q.args); d != nil {
+		return differ(d.Arg, d.Received, d.Current)
 	}
 	return nil
 }
@@ -137,60 +115,53 @@ func (v *VirtualHost) deleteQueue(s *Session, name string, ifUnused, ifEmpty boo
 	if q == nil {
 		return 0, nil
 	}
-	if err := q.checkOwner(m, s); err != nil {
+	if err := v.checkOwner(m, q, s); err != nil {
 		return 0, err
 	}
-	return v.removeQueue(q, func() error {
-		if ifUnused && len(q.consumers) > 0 {
-			return failure(m, wire.CodePreconditionFailed, "queue '%s' in vhost '%s' in use", name, v.name)
-		}
-		if ifEmpty && q.ready() > 0 {
-			return failure(m, wire.CodePreconditionFailed, "queue '%s' in vhost '%s' not empty", name, v.name)
-		}
-		return nil
-	})
+	condition := queue.Always
+	if ifUnused {
+		condition |= queue.IfUnused
+	}
+	if ifEmpty {
+		condition |= queue.IfEmpty
+	}
+	ready, err := v.removeQueue(q, condition)
+	switch err {
+	case queue.ErrInUse:
+		err = failure(m, wire.CodePreconditionFailed, "queue '%s' in vhost '%s' in use", name, v.name)
+	case queue.ErrNotEmpty:
+		err = failure(m, wire.CodePreconditionFailed, "queue '%s' in vhost '%s' not empty", name, v.name)
+	}
+	return ready, err
 }
 
-// removeQueue deletes q unless unless says otherwise, which is asked under the
-// queue's lock.
-func (v *VirtualHost) removeQueue(q *queue, unless func() error) (ready int, err error) {
+// removeQueue deletes q if the condition holds, or fails with the engine's error
+// that says why it does not.
+func (v *VirtualHost) removeQueue(q *declaredQueue, c queue.Condition) (ready int, err error) {
 	v.mu.Lock()
 	defer v.unlock()
-	if v.queues[q.name] != q {
+	if v.queues[q.Name] != q {
 		return 0, nil // somebody else was faster
 	}
-	if ready, err = q.close(ErrConsumerCancelled, unless); err != nil {
+	if ready, err = q.Close(ErrConsumerCancelled, c); err != nil {
 		return 0, err
 	}
-	delete(v.queues, q.name)
-	for b := range q.inbound {
+	delete(v.queues, q.Name)
+	for b := range q.Inbound() {
 		v.removeBinding(b)
 	}
 	if q.owner != nil {
-		q.owner.disown(q)
+		q.owner.orphan(q)
 	}
-	q.mu.Lock() // its last deliveries may be settled at the same time
-	v.counts.add(&q.counts)
-	q.mu.Unlock()
-	v.note("queue deleted", "queue", q.name)
+	counts := q.Counts() // its last deliveries may be settled at the same time
+	v.counts.Add(&counts)
+	v.note(change{kind: queueDeleted, queue: q})
 	return ready, nil
 }
 
-// removeIfUnused deletes an auto-delete queue whose last consumer has gone.
-func (v *VirtualHost) removeIfUnused(q *queue) {
-	v.removeQueue(q, func() error {
-		if len(q.consumers) > 0 {
-			return ErrResourceLocked
-		}
-		return nil
-	})
-}
-
-func (c *QueueCounts) add(o *QueueCounts) {
-	c.Published += o.Published
-	c.Delivered += o.Delivered
-	c.Redelivered += o.Redelivered
-	c.Acked += o.Acked
-	c.Dropped += o.Dropped
-	c.DeadLettered += o.DeadLettered
+// consumerLeft deletes an auto-delete queue whose last consumer has gone.
+func (v *VirtualHost) consumerLeft(q *declaredQueue, last bool) {
+	if last && q.autoDelete {
+		v.removeQueue(q, queue.IfUnused)
+	}
 }

@@ -176,7 +176,7 @@ func (ch *channel) returned(err error) bool {
 // sendReturn sends a message back as the queues would have had it.
 func (ch *channel) sendReturn(r *warren.Return) {
 	m := wire.BasicReturn{ReplyCode: r.Code, ReplyText: view(r.Text), Exchange: view(r.Exchange), RoutingKey: view(r.RoutingKey)}
-	props := ch.link.Encode(&r.Message)
+	props := ch.link.Returned(r)
 	ch.conn.out.append(func(b []byte) []byte {
 		return wire.AppendReturn(b, ch.number, &m, props, r.Body, ch.conn.frameMax)
 	})

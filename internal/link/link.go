@@ -51,9 +51,9 @@ type Channel interface {
 	Ended(number uint16, f func(err error))
 	// MaxMessageSize is the largest body that Publish takes.
 	MaxMessageSize() int
-	// Encode gives the properties of a message as they travel. Its argument is
-	// a *warren.Message.
-	Encode(message any) wire.RawProperties
+	// Returned gives the properties of a message that was not taken as they
+	// travel. Its argument is the *warren.Return.
+	Returned(err error) wire.RawProperties
 }
 
 // Session is a session of the broker as a connection uses it.

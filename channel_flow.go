@@ -1,0 +1,46 @@
+package warren
+
+import "github.com/warrenmq/warren/internal/wire"
+
+// QosOptions say how Qos counts.
+type QosOptions struct {
+	// Global: the limit is shared by all consumers of the channel. Else it is
+	// the limit of each consumer that is started afterwards, as in RabbitMQ.
+	Global bool
+}
+
+// Qos limits how many unsettled deliveries may be out (basic.qos). A count of
+// zero means no limit. Consumers without ack, and Get, are not limited.
+func (ch *Channel) Qos(prefetchCount int, o QosOptions) error {
+	if prefetchCount < 0 || prefetchCount > 65535 {
+		return failure(wire.BasicQosID, wire.CodeSyntaxError, "prefetch_count %d is not between 0 and 65535", prefetchCount)
+	}
+	ch.mu.Lock()
+	if err := ch.check(); err != nil {
+		ch.mu.Unlock()
+		return err
+	}
+	if !o.Global {
+		ch.prefetch = prefetchCount
+		ch.mu.Unlock()
+		return nil
+	}
+	ch.flow.SetLimit(prefetchCount)
+	ch.mu.Unlock()
+	for _, c := range ch.queueConsumers() {
+		c.Share()
+	}
+	ch.flow.Missed()
+	ch.revive()
+	return nil
+}
+
+// Flow stops and restarts deliveries to the channel's consumers
+// (channel.flow). Replies by direct reply-to are not stopped.
+func (ch *Channel) Flow(active bool) error {
+	if err := ch.check(); err != nil {
+		return err
+	}
+	ch.pause(!active)
+	return nil
+}

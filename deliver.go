@@ -1,0 +1,129 @@
+package warren
+
+import (
+	"github.com/warrenmq/warren/internal/delay"
+	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/route"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// route finds the queues of the message and gives it to them.
+func (v *VirtualHost) route(p *publishing) (nacked bool, err error) {
+	if p.Extra == nil {
+		v.mu.RLock()
+		queues, ok := p.to.Matcher.Exact(p.Key)
+		v.mu.RUnlock()
+		if ok && len(queues) > 0 {
+			return v.deliver(p, queues, nil, nil)
+		}
+	}
+	w := v.startWalk()
+	defer v.endWalk(w)
+	v.walk(w, p)
+	return v.deliver(p, w.Queues, w.Replies, w.Delays)
+}
+
+// deliver gives the message to the queues and requesters that routing found,
+// and to the exchanges that keep it back.
+func (v *VirtualHost) deliver(p *publishing, queues []*route.Queue, replies []string, later []*delay.Store) (nacked bool, err error) {
+	taken, nacked := v.give(p, queues, replies)
+	routed := taken > 0 || nacked
+	for _, d := range later {
+		if d.Add(&p.Publishing) {
+			taken++
+		}
+	}
+	c, _ := p.Content.(*call)
+	if !routed && (taken == 0 || p.Mandatory && c == nil) {
+		return false, v.unrouted(p)
+	}
+	if missed := len(queues) + len(replies) + len(later) - taken; missed > 0 && taken > 0 && c != nil {
+		c.Lost(missed)
+	}
+	return nacked, nil
+}
+
+// give offers the message to all of them and counts those who took it.
+func (v *VirtualHost) give(p *publishing, queues []*route.Queue, replies []string) (taken int, nacked bool) {
+	for _, q := range queues {
+		ok, err := q.Push(&p.Publishing)
+		if err != nil {
+			nacked = true
+		} else if ok {
+			taken++
+		}
+	}
+	for _, address := range replies {
+		if v.replies.deliver(address, &p.Entry) {
+			taken++
+		}
+	}
+	return taken, nacked
+}
+
+// forward gives a message that the broker had already, and that was from until
+// now, to all that the walk found for it. It reports false if nobody took it.
+func (v *VirtualHost) forward(w *route.Walk, p *publishing, from *message.Entry) bool {
+	n := len(w.Queues) + len(w.Replies) + len(w.Delays)
+	if n == 0 {
+		from.Lost()
+		return false
+	}
+	c, _ := p.Content.(*call)
+	if c != nil {
+		c.copies.Store(int32(n))
+	}
+	taken, _ := v.give(p, w.Queues, w.Replies)
+	for _, d := range w.Delays {
+		if d.Add(&p.Publishing) {
+			taken++
+		}
+	}
+	if c != nil && taken < n {
+		c.Lost(n - taken)
+	}
+	return taken > 0
+}
+
+// unrouted counts a message that nobody took, and returns it if it had to be
+// taken.
+func (v *VirtualHost) unrouted(p *publishing) error {
+	code := 0
+	switch {
+	case p.Immediate:
+		code = wire.CodeNoConsumers
+	case p.Mandatory:
+		code = wire.CodeNoRoute
+	case p.to == v.fallback && isReplyAddress(p.Key):
+		return nil // counted as a dropped reply
+	default:
+		v.unroutable.Add(1)
+		return nil
+	}
+	v.returned.Add(1)
+	return &Return{
+		Message: Message(p.Shown()), Code: uint16(code), Text: wire.CodeName(uint16(code)),
+		Exchange: p.to.Name, RoutingKey: p.Key, content: p.Content,
+	}
+}
+
+// walk finds where a message goes, from the exchange that it comes to.
+func (v *VirtualHost) walk(w *route.Walk, p *publishing) {
+	v.mu.RLock()
+	if !p.to.deleted.Load() {
+		w.From(&p.to.Exchange, &p.Publishing)
+	}
+	v.mu.RUnlock()
+}
+
+func (v *VirtualHost) startWalk() *route.Walk {
+	if w, ok := v.walks.Get().(*route.Walk); ok {
+		return w
+	}
+	return route.NewWalk((*host)(v))
+}
+
+func (v *VirtualHost) endWalk(w *route.Walk) {
+	w.Reset()
+	v.walks.Put(w)
+}

@@ -1,0 +1,170 @@
+package definitions
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/warrenmq/warren/internal/names"
+	"github.com/warrenmq/warren/internal/table"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// Table is a field table as it is in a definitions file. JSON has
+// fewer types than AMQP, so what it lacks is written as RabbitMQ does: octets as
+// a text, a timestamp as its seconds, void as the text undefined, for it takes
+// no null; and a decimal is written as a float. Integers and floats stay what
+// they are.
+type Table map[string]any
+
+const (
+	Void    = "undefined"
+	notText = "Not UTF-8, base64 is: " // before octets that are no UTF-8
+)
+
+// ExportTable is the table for a file. It is never nil.
+func ExportTable(t table.Table) Table {
+	d := make(Table, len(t))
+	for k, v := range t {
+		d[k] = exportedValue(v)
+	}
+	return d
+}
+
+func exportedValue(v any) any {
+	switch v := v.(type) {
+	case nil:
+		return Void
+	case string:
+		if !utf8.ValidString(v) {
+			return notText + base64.StdEncoding.EncodeToString([]byte(v))
+		}
+	case []byte:
+		return exportedValue(string(v))
+	case time.Time:
+		return v.Unix()
+	case wire.Decimal:
+		return exportedFloat(float64(v.Value)/math.Pow10(int(v.Scale)), 64)
+	case float32:
+		return exportedFloat(float64(v), 32)
+	case float64:
+		return exportedFloat(v, 64)
+	case table.Table:
+		return ExportTable(v)
+	case []any:
+		list := make([]any, len(v))
+		for i, e := range v {
+			list[i] = exportedValue(e)
+		}
+		return list
+	}
+	return v
+}
+
+// exportedFloat is a number that nobody takes for an integer. What JSON has no
+// number for is a text.
+func exportedFloat(f float64, bits int) any {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return strconv.FormatFloat(f, 'f', -1, bits)
+	}
+	format := byte('f')
+	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
+		format = 'e'
+	}
+	digits, exponent, large := strings.Cut(strconv.FormatFloat(f, format, -1, bits), "e")
+	if !strings.Contains(digits, ".") {
+		digits += ".0"
+	}
+	if large {
+		digits += "e" + exponent
+	}
+	return json.Number(digits)
+}
+
+// UnmarshalJSON takes RabbitMQ's other way to write a table, too: a list of
+// pairs, of which an empty one is common.
+func (t *Table) UnmarshalJSON(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return err
+	}
+	v, err := importedValue(v)
+	if err != nil {
+		return err
+	}
+	switch v := v.(type) {
+	case nil:
+		*t = nil
+		return nil
+	case table.Table:
+		*t = Table(v)
+		return nil
+	case []any:
+		*t = make(Table, len(v))
+		for _, e := range v {
+			pair, _ := e.([]any)
+			if len(pair) != 2 {
+				return fmt.Errorf("a table is a list, but not of pairs")
+			}
+			k, ok := pair[0].(string)
+			if !ok {
+				return fmt.Errorf("a pair of a table has a %s for its name", table.TypeName(pair[0]))
+			}
+			(*t)[k] = pair[1]
+		}
+		return nil
+	}
+	return fmt.Errorf("a table is a %s", table.TypeName(v))
+}
+
+// importedValue is what a Table holds for a value of JSON.
+func importedValue(v any) (any, error) {
+	switch v := v.(type) {
+	case string:
+		if code, ok := strings.CutPrefix(v, notText); ok {
+			if octets, err := base64.StdEncoding.DecodeString(code); err == nil {
+				return string(octets), nil
+			}
+		}
+	case json.Number:
+		return importedNumber(v)
+	case map[string]any:
+		for k, e := range v {
+			e, err := importedValue(e)
+			if err != nil {
+				return nil, err
+			}
+			v[k] = e
+		}
+		return table.Table(v), nil
+	case []any:
+		for i, e := range v {
+			e, err := importedValue(e)
+			if err != nil {
+				return nil, err
+			}
+			v[i] = e
+		}
+	}
+	return v, nil
+}
+
+func importedNumber(n json.Number) (v any, err error) {
+	if strings.ContainsAny(string(n), ".eE") {
+		v, err = n.Float64()
+	} else {
+		v, err = n.Int64()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the number %s is out of range", names.Shorten(string(n)))
+	}
+	return v, nil
+}

@@ -1,0 +1,124 @@
+package message
+
+import (
+	"sync/atomic"
+
+	"github.com/warrenmq/warren/internal/table"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// Content is what a message has beside its body, key and exchange: its
+// properties, in the form in which they came. It is immutable and shared.
+type Content interface {
+	// Properties gives them as they came, integers in headers in the width that
+	// they have. The Body is not set.
+	Properties() Properties
+	// Shown gives them as users see them: every integer in headers is an int64.
+	Shown() Properties
+	// Headers gives the headers alone, as they came.
+	Headers() table.Table
+	// Priority gives the priority alone.
+	Priority() uint8
+	// AppendTo appends the properties as they travel.
+	AppendTo(b []byte) []byte
+	// Derive makes the content of a message that goes on from this one.
+	Derive(p *Properties) Content
+	// Lost says that n of those who had the message have it no more, and have
+	// told nobody of it.
+	Lost(n int)
+}
+
+// Published are the properties of a message that was published in process.
+type Published struct {
+	Props  Properties
+	narrow bool                        // the headers have integers that users see in another width
+	shown  atomic.Pointer[table.Table] // the headers as users see them; nil: nobody has looked
+}
+
+// NewPublished makes content of p, without its body.
+func NewPublished(p *Properties) *Published {
+	c := &Published{Props: *p, narrow: table.Narrow(p.Headers)}
+	c.Props.Body = nil
+	return c
+}
+
+func (c *Published) Properties() Properties       { return c.Props }
+func (c *Published) Headers() table.Table         { return c.Props.Headers }
+func (c *Published) Priority() uint8              { return c.Props.Priority }
+func (c *Published) AppendTo(b []byte) []byte     { return c.Props.AppendTo(b) }
+func (c *Published) Derive(p *Properties) Content { return NewPublished(p) }
+func (c *Published) Lost(int)                     {}
+
+// Shown widens the headers once for all who look.
+func (c *Published) Shown() Properties {
+	p := c.Props
+	if !c.narrow {
+		return p
+	}
+	t := c.shown.Load()
+	if t == nil {
+		wide := table.Widen(p.Headers)
+		if c.shown.CompareAndSwap(nil, &wide) {
+			t = &wide
+		} else {
+			t = c.shown.Load()
+		}
+	}
+	p.Headers = *t
+	return p
+}
+
+// Encoded are properties that came over the wire. Most leave the same way and
+// are never decoded; the first look decodes them once for all.
+type Encoded struct {
+	Raw     wire.RawProperties
+	decoded atomic.Pointer[Published]
+}
+
+// Addressed are the properties of a request: there is room for those that came,
+// with the requester's address instead of the name of the pseudo-queue.
+type Addressed struct {
+	Encoded
+	Room [160]byte
+}
+
+func (e *Encoded) look() *Published {
+	if c := e.decoded.Load(); c != nil {
+		return c
+	}
+	p := decode(e.Raw)
+	e.decoded.CompareAndSwap(nil, NewPublished(&p))
+	return e.decoded.Load()
+}
+
+func (e *Encoded) Properties() Properties       { return e.look().Properties() }
+func (e *Encoded) Shown() Properties            { return e.look().Shown() }
+func (e *Encoded) Headers() table.Table         { return e.look().Headers() }
+func (e *Encoded) AppendTo(b []byte) []byte     { return append(b, e.Raw...) }
+func (e *Encoded) Derive(p *Properties) Content { return NewPublished(p) }
+func (e *Encoded) Lost(int)                     {}
+
+func (e *Encoded) Priority() uint8 {
+	if p, ok := e.Raw.Get(wire.Priority); ok && len(p) == 1 {
+		return p[0]
+	}
+	return 0
+}
+
+// rawProperties are those of a message that came over the wire, else nil.
+func rawProperties(c Content) wire.RawProperties {
+	switch c := c.(type) {
+	case *Encoded:
+		return c.Raw
+	case *Addressed:
+		return c.Raw
+	}
+	return nil
+}
+
+// Blind are the properties of a message that had the header BCC. The keys are
+// not seen any more, but still count if the message is dead-lettered.
+type Blind struct {
+	Content
+	Keys []string
+}

@@ -1,0 +1,44 @@
+package queue
+
+import "github.com/warrenmq/warren/internal/message"
+
+// overflows reports whether one more message exceeds the limits of a queue that
+// refuses what it has no room for. As in RabbitMQ, it does so even if a
+// consumer waits.
+func (q *Queue) overflows(e *message.Entry) bool {
+	r := q.rules
+	if r.Overflow == DropHead {
+		return false
+	}
+	return r.MaxLength >= 0 && int64(q.store.len())+1 > r.MaxLength ||
+		r.MaxBytes >= 0 && q.store.bytes+int64(len(e.Body)) > r.MaxBytes
+}
+
+// refuse is the end of a message that the queue has no room for.
+func (q *Queue) refuse(e *message.Entry) {
+	if q.rules.Overflow == RejectToDeadLetter && q.rules.DeadLetter != nil {
+		q.counts.DeadLettered++
+		q.lost = append(q.lost, Lost{*e, message.DiedMaxLen})
+	}
+}
+
+// trim drops messages at the head until the rest is within the limits. A new
+// message is in when the head is dropped, and may be the head.
+func (q *Queue) trim() {
+	if q.stream != nil {
+		q.retain(q.shared.Clock.Now())
+		return
+	}
+	r := q.rules
+	if r == nil || r.Overflow != DropHead || r.MaxLength < 0 && r.MaxBytes < 0 {
+		return
+	}
+	for n := q.store.len(); n > 0; n-- {
+		if (r.MaxLength < 0 || int64(n) <= r.MaxLength) && (r.MaxBytes < 0 || q.store.bytes <= r.MaxBytes) {
+			return
+		}
+		var it message.Item
+		q.store.shift(&it)
+		q.lose(&it, message.DiedMaxLen)
+	}
+}

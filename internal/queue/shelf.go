@@ -1,0 +1,181 @@
+package queue
+
+import (
+	"sync"
+
+	"github.com/warrenmq/warren/internal/message"
+)
+
+// shelf keeps messages in the order of their positions: a list of chunks for
+// those that come in order, and a heap for the few that came back. An empty
+// shelf holds one small chunk at most; the others come from a pool and go back
+// there.
+type shelf struct {
+	head, tail *chunk
+	small      *chunk     // the first one, for a shelf that is seldom full
+	pool       *sync.Pool // of *chunk, the broker's
+	first      uint64     // position of the message at the head of the chunks
+	next       uint64     // position that the next message gets
+	ready      int        // messages in the chunks
+	returned   itemHeap
+}
+
+const (
+	smallChunk = 8
+	bigChunk   = 256
+)
+
+// chunk is a run of messages with successive positions.
+type chunk struct {
+	entries     []message.Entry
+	deadlines   []int64 // of the entries; nil: none has one
+	read, write int
+	next        *chunk
+}
+
+func newChunk(size int) *chunk { return &chunk{entries: make([]message.Entry, size)} }
+
+func (s *shelf) len() int { return s.ready + len(s.returned) }
+
+func (s *shelf) push(e *message.Entry, deadline int64) {
+	t := s.tail
+	if t == nil || t.write == len(t.entries) {
+		t = s.grow()
+	}
+	if s.ready == 0 {
+		s.first = s.next
+	}
+	t.entries[t.write] = *e
+	if deadline != 0 {
+		t.setDeadline(deadline)
+	}
+	t.write++
+	s.next++
+	s.ready++
+}
+
+// grow appends a chunk to the list.
+func (s *shelf) grow() *chunk {
+	var c *chunk
+	if s.tail == nil {
+		if s.small == nil {
+			s.small = newChunk(smallChunk)
+		}
+		c = s.small
+		s.head = c
+	} else {
+		var ok bool
+		if c, ok = s.pool.Get().(*chunk); !ok {
+			c = newChunk(bigChunk)
+		}
+		s.tail.next = c
+	}
+	s.tail = c
+	return c
+}
+
+// shift takes the first message, into it, which is zero. There must be one.
+func (s *shelf) shift(it *message.Item) {
+	// What came back was given out before anything that is still in the
+	// chunks, so its positions are the lower ones.
+	if len(s.returned) > 0 {
+		*it = s.returned.pop()
+		return
+	}
+	c := s.head
+	e := &c.entries[c.read]
+	it.Entry, it.Pos = *e, s.first
+	*e = message.Entry{} // what is gone must not keep its body alive
+	if c.deadlines != nil {
+		it.Deadline = c.deadlines[c.read]
+		c.deadlines[c.read] = 0
+	}
+	c.read++
+	s.first++
+	s.ready--
+	if c.read == c.write && (c.next != nil || c != s.small) {
+		s.drop(c)
+	} else if c.read == c.write {
+		c.read, c.write = 0, 0
+	}
+}
+
+// drop takes the head chunk, whose messages are all gone, off the list.
+func (s *shelf) drop(c *chunk) {
+	s.head = c.next
+	if s.head == nil {
+		s.tail = nil
+	}
+	c.read, c.write, c.next, c.deadlines = 0, 0, nil, nil
+	if c != s.small {
+		s.pool.Put(c)
+	}
+}
+
+// deadline is that of the first message. There must be one.
+func (s *shelf) deadline() int64 {
+	if len(s.returned) > 0 {
+		return s.returned[0].Deadline
+	}
+	if c := s.head; c.deadlines != nil {
+		return c.deadlines[c.read]
+	}
+	return 0
+}
+
+// setDeadline gives the message that is being written a deadline.
+func (c *chunk) setDeadline(deadline int64) {
+	if c.deadlines == nil {
+		c.deadlines = make([]int64, len(c.entries))
+	}
+	c.deadlines[c.write] = deadline
+}
+
+// itemHeap is a binary heap with the lowest position on top.
+type itemHeap []message.Item
+
+func (h *itemHeap) push(it *message.Item) {
+	s := append(*h, *it)
+	i := len(s) - 1
+	for i > 0 {
+		parent := (i - 1) / 2
+		if s[parent].Pos < it.Pos {
+			break
+		}
+		s[i] = s[parent]
+		i = parent
+	}
+	s[i] = *it
+	*h = s
+}
+
+func (h *itemHeap) pop() message.Item {
+	s := *h
+	top := s[0]
+	last := len(s) - 1
+	it := s[last]
+	s[last] = message.Item{}
+	s = s[:last]
+	i := 0
+	for {
+		child := 2*i + 1
+		if child >= last {
+			break
+		}
+		if child+1 < last && s[child+1].Pos < s[child].Pos {
+			child++
+		}
+		if it.Pos < s[child].Pos {
+			break
+		}
+		s[i] = s[child]
+		i = child
+	}
+	if last > 0 {
+		s[i] = it
+	} else {
+		s = nil
+	}
+	*h = s
+	return top
+}

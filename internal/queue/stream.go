@@ -1,0 +1,100 @@
+package queue
+
+import "github.com/warrenmq/warren/internal/message"
+
+// append adds a message to the stream and hands it to the readers that wait
+// for it. It fails when the journal cannot keep it.
+func (q *Queue) append(e *message.Entry) error {
+	s := q.stream
+	if q.journal != nil {
+		if err := q.journal.Add(s.next, *e); err != nil {
+			return err
+		}
+	}
+	q.counts.Published++
+	q.account(e.Cost())
+	now := q.shared.Clock.Now()
+	s.append(e, now, q.rules.segmentSize())
+	for c := q.roomFirst; c != nil; {
+		next := c.after
+		q.serve(c)
+		c = next
+	}
+	q.retain(now)
+	return nil
+}
+
+// serve hands c what comes next for it while it has room. A consumer of a
+// stream is in the list of those with room when it has read all there is.
+func (q *Queue) serve(c *Consumer) {
+	if c.gone {
+		return
+	}
+	for c.out < c.limit {
+		m := q.stream.read(c.reader)
+		if m == nil {
+			q.list(c)
+			return
+		}
+		if !c.reserve() {
+			break
+		}
+		q.lend(c, &m.Entry)
+	}
+	q.unlist(c)
+}
+
+// lend gives c the message that its reader is at. The stream keeps it, and it
+// is the stream's business to tell a call that nobody has answered it.
+func (q *Queue) lend(c *Consumer, e *message.Entry) {
+	it := message.Item{Entry: *e, Pos: c.reader.next}
+	it.Content = q.stream.share(e.Content, it.Pos)
+	c.reader.next++
+	c.out++
+	c.unsettled++
+	q.unacked++
+	q.counts.Delivered++
+	q.wakeLater(c.give(&it))
+}
+
+// retain gives up the oldest segments that the rules do not let stay. Length
+// limits leave the newest one; its time comes, too.
+func (q *Queue) retain(now int64) {
+	r, s := q.rules, q.stream
+	if r == nil {
+		return
+	}
+	for len(s.segments) > 1 && (r.MaxLength >= 0 && int64(s.len) > r.MaxLength || r.MaxBytes >= 0 && s.bytes > r.MaxBytes) {
+		q.evict()
+	}
+	for r.MaxAge > 0 && len(s.segments) > 0 {
+		if end := s.segments[0].newest() + int64(r.MaxAge); end > now {
+			q.alarm.Set(end, now, q)
+			return
+		}
+		q.evict()
+	}
+}
+
+// evict drops the oldest segment. Readers that have not got so far go on
+// behind it.
+func (q *Queue) evict() {
+	g := q.stream.shift()
+	q.account(-g.cost)
+	q.counts.Dropped += uint64(len(g.records))
+	for i := range g.records {
+		if q.journal != nil {
+			q.journal.Remove(g.first + uint64(i))
+		}
+		g.records[i].Lost()
+	}
+}
+
+// evictAll is the end of a stream; it reports how many messages it had.
+func (q *Queue) evictAll() int {
+	n := q.stream.len
+	for len(q.stream.segments) > 0 {
+		q.evict()
+	}
+	return n
+}

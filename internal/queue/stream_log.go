@@ -1,0 +1,203 @@
+package queue
+
+import (
+	"hash/maphash"
+	"math"
+	"sort"
+
+	"github.com/warrenmq/warren/internal/message"
+)
+
+// stream is the log of a queue that is one: messages with successive offsets,
+// the oldest first. It comes and goes by segments, so that nothing is done for
+// a single message that goes. It is guarded by the queue's lock.
+type stream struct {
+	segments []*segment // none is empty
+	next     uint64     // offset that the next message gets
+	len      int
+	bytes    int64 // of the bodies
+	seed     maphash.Seed
+	lent     *message.Lent // last
+}
+
+// segment is a run of messages.
+type segment struct {
+	first   uint64 // offset of the first record
+	records []record
+	filters []string // filter values of the records; nil: none has one
+	marks   uint64   // of the filter values of all records
+	bytes   int64    // of the bodies
+	cost    int64    // for the memory limit
+}
+
+// record is a message and when it came, on the broker's clock.
+type record struct {
+	message.Entry
+	at int64
+}
+
+const (
+	segmentLen      = 256     // most messages of a segment
+	segmentBytes    = 1 << 20 // most bytes of its bodies, unless something else is asked
+	minSegmentBytes = 1 << 10 // less cannot be asked
+	// limits are divided into so many segments.
+	segmentsOfLimit = 8
+)
+
+// segmentSize says when a segment is full.
+type segmentSize struct {
+	len   int
+	bytes int64 // of the bodies
+	span  int64 // nanoseconds from the first message to the last
+}
+
+// segmentSize is that of a stream with these rules; nil asks nothing.
+func (r *Rules) segmentSize() segmentSize {
+	size := segmentSize{segmentLen, segmentBytes, math.MaxInt64}
+	if r == nil {
+		return size
+	}
+	if r.MaxLength >= 0 {
+		size.len = int(min(max(1, r.MaxLength/segmentsOfLimit), segmentLen))
+	}
+	if r.SegmentBytes > 0 {
+		size.bytes = max(r.SegmentBytes, minSegmentBytes)
+	} else if r.MaxBytes >= 0 {
+		size.bytes = min(r.MaxBytes/segmentsOfLimit, segmentBytes)
+	}
+	if r.MaxAge > 0 {
+		size.span = int64(r.MaxAge / segmentsOfLimit)
+	}
+	return size
+}
+
+func newStream() *stream { return &stream{seed: maphash.MakeSeed()} }
+
+// first is the offset of the oldest message, or of the next if there is none.
+func (s *stream) first() uint64 { return s.next - uint64(s.len) }
+
+// append adds a message that came now.
+func (s *stream) append(e *message.Entry, now int64, size segmentSize) {
+	var g *segment
+	if n := len(s.segments); n > 0 {
+		g = s.segments[n-1]
+	}
+	if g == nil || !g.takes(e, now, size) {
+		g = s.grow(g, size.len)
+	}
+	filter := message.FilterValue(e.Content)
+	g.marks |= s.mark(filter)
+	if filter != "" && g.filters == nil {
+		g.filters = make([]string, len(g.records), cap(g.records))
+	}
+	if g.filters != nil {
+		g.filters = append(g.filters, filter)
+	}
+	g.records = append(g.records, record{*e, now})
+	g.bytes += int64(len(e.Body))
+	g.cost += e.Cost()
+	s.bytes += int64(len(e.Body))
+	s.len++
+	s.next++
+}
+
+// takes reports whether the segment has room for a message.
+func (g *segment) takes(e *message.Entry, now int64, size segmentSize) bool {
+	return len(g.records) < size.len && g.bytes+int64(len(e.Body)) <= size.bytes && now-g.records[0].at < size.span
+}
+
+// grow begins a segment after last, as large as that one has become.
+func (s *stream) grow(last *segment, most int) *segment {
+	size := 8
+	if last != nil {
+		size = max(size, len(last.records))
+	}
+	g := &segment{first: s.next, records: make([]record, 0, min(size, most))}
+	s.segments = append(s.segments, g)
+	return g
+}
+
+// shift takes the oldest segment out. There must be one.
+func (s *stream) shift() *segment {
+	g := s.segments[0]
+	s.segments[0] = nil
+	s.segments = s.segments[1:]
+	s.len -= len(g.records)
+	s.bytes -= g.bytes
+	return g
+}
+
+// newest is when the segment's last message came.
+func (g *segment) newest() int64 { return g.records[len(g.records)-1].at }
+
+func (g *segment) filter(i int) string {
+	if g.filters == nil {
+		return ""
+	}
+	return g.filters[i]
+}
+
+// unmarked is the mark of a message without filter value.
+const unmarked = 1 << 63
+
+// mark is a bit for a filter value. Values may share one: it only tells which
+// segments need not be looked at.
+func (s *stream) mark(filter string) uint64 {
+	if filter == "" {
+		return unmarked
+	}
+	return 1 << (maphash.String(s.seed, filter) % 63)
+}
+
+// segmentOf finds the segment with an offset that is in the log.
+func (s *stream) segmentOf(offset uint64) int {
+	last := len(s.segments) - 1
+	if offset >= s.segments[last].first {
+		return last // most look there
+	}
+	return sort.Search(last, func(i int) bool { return s.segments[i].first > offset }) - 1
+}
+
+// since is the offset of the first message that came at a time or later.
+func (s *stream) since(at int64) uint64 {
+	i := sort.Search(len(s.segments), func(i int) bool { return s.segments[i].newest() >= at })
+	if i == len(s.segments) {
+		return s.next
+	}
+	g := s.segments[i]
+	return g.first + uint64(sort.Search(len(g.records), func(i int) bool { return g.records[i].at >= at }))
+}
+
+// read finds the next message for r, and takes r to its place: to the end of
+// the log if there is none. What has gone is left out.
+func (s *stream) read(r *Reader) *record {
+	r.next = max(r.next, s.first())
+	if r.next >= s.next {
+		return nil
+	}
+	i := s.segmentOf(r.next)
+	if g := s.segments[i]; r.filter == nil {
+		return &g.records[r.next-g.first]
+	}
+	for ; i < len(s.segments); i++ {
+		g := s.segments[i]
+		if g.marks&r.marks != 0 {
+			for ; r.next < g.first+uint64(len(g.records)); r.next++ {
+				if k := int(r.next - g.first); r.wants(g.filter(k)) {
+					return &g.records[k]
+				}
+			}
+		}
+		r.next = g.first + uint64(len(g.records))
+	}
+	return nil
+}
+
+// share is the content of a message as readers get it. Those that wait for the
+// next one share it.
+func (s *stream) share(c message.Content, offset uint64) *message.Lent {
+	if s.lent == nil || s.lent.Offset != int64(offset) {
+		s.lent = message.NewLent(c, int64(offset))
+	}
+	return s.lent
+}

@@ -1,0 +1,33 @@
+package route
+
+// destinations are those of several bindings, each once.
+type destinations struct {
+	queues    bag[*Queue]
+	exchanges bag[*Exchange]
+}
+
+func (d *destinations) add(b *Binding) {
+	if b.Queue != nil {
+		d.queues.add(b.Queue)
+	} else {
+		d.exchanges.add(b.Exchange)
+	}
+}
+
+func (d *destinations) remove(b *Binding) {
+	if b.Queue != nil {
+		d.queues.remove(b.Queue)
+	} else {
+		d.exchanges.remove(b.Exchange)
+	}
+}
+
+func (d *destinations) empty() bool { return len(d.queues.items)+len(d.exchanges.items) == 0 }
+
+// exact gives the queues if there are no exchanges among the destinations.
+func (d *destinations) exact() ([]*Queue, bool) {
+	if d == nil || len(d.exchanges.items) > 0 {
+		return nil, false
+	}
+	return d.queues.items, true
+}

@@ -1,0 +1,186 @@
+package route
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/table"
+)
+
+// HashOn is what an exchange hashes on: a header or a property; with neither,
+// the routing key.
+type HashOn struct {
+	Header   string
+	Property string // correlation_id, message_id or timestamp
+}
+
+// hashMatcher gives each message to one destination, by the hash of its key or
+// of a header or property.
+//
+// It is rendezvous hashing: every destination draws a number from the hash of
+// the message and its own name, and the best one wins. Nothing depends on the
+// order of bindings, shares are as exact as the hash is good, and a destination
+// that comes or goes takes or leaves its own share and no more.
+type hashMatcher struct {
+	HashOn
+	nodes []hashNode
+	index map[BindingKey]int // of nodes, by destination
+}
+
+// hashNode is a destination.
+type hashNode struct {
+	name     uint64     // hash of what it is called
+	scale    float64    // one by its weight
+	bindings []*Binding // that lead there, the oldest first
+	queues   []*Queue   // the destination, if it is a queue
+}
+
+func newHashMatcher(on HashOn) *hashMatcher {
+	return &hashMatcher{HashOn: on, index: make(map[BindingKey]int)}
+}
+
+// destination is b's, without what tells its bindings apart.
+func (b *Binding) destination() BindingKey {
+	return BindingKey{Queue: b.Queue, Exchange: b.Exchange}
+}
+
+// add makes b's destination one of m's. As in RabbitMQ, further bindings of a
+// destination give it no further weight.
+func (m *hashMatcher) Add(b *Binding) {
+	to := b.destination()
+	i, ok := m.index[to]
+	if !ok {
+		i = len(m.nodes)
+		m.index[to] = i
+		n := hashNode{}
+		if b.Queue != nil {
+			n.name, n.queues = hashText("queue "+b.Queue.Name), []*Queue{b.Queue}
+		} else {
+			n.name = hashText("exchange " + b.Exchange.Name)
+		}
+		m.nodes = append(m.nodes, n)
+	}
+	m.nodes[i].bindings = append(m.nodes[i].bindings, b)
+	m.nodes[i].weigh()
+}
+
+func (m *hashMatcher) Remove(b *Binding) {
+	i := m.index[b.destination()]
+	n := &m.nodes[i]
+	n.bindings = slices.DeleteFunc(n.bindings, func(have *Binding) bool { return have == b })
+	if len(n.bindings) > 0 {
+		n.weigh()
+		return
+	}
+	delete(m.index, b.destination())
+	last := len(m.nodes) - 1
+	if i < last {
+		m.nodes[i] = m.nodes[last]
+		m.index[m.nodes[i].bindings[0].destination()] = i
+	}
+	m.nodes[last] = hashNode{}
+	m.nodes = m.nodes[:last]
+}
+
+// weigh takes the weight of the oldest binding.
+func (n *hashNode) weigh() {
+	weight, _ := strconv.ParseInt(n.bindings[0].Key, 10, 64)
+	n.scale = 1 / float64(weight)
+}
+
+// match looks at one key only: CC and BCC give a message no second destination.
+func (m *hashMatcher) Match(w *Walk, key string, c message.Content) {
+	if w.found {
+		return
+	}
+	if n := m.pick(m.hashed(key, c)); n != nil {
+		w.add(n.bindings[0])
+	}
+}
+
+func (m *hashMatcher) Exact(key string) ([]*Queue, bool) {
+	if m.Header != "" || m.Property != "" {
+		return nil, false
+	}
+	n := m.pick(key)
+	if n == nil || n.queues == nil {
+		return nil, false
+	}
+	return n.queues, true
+}
+
+// hashed is the text of a message that decides. One that has not what the
+// exchange hashes on counts as empty.
+func (m *hashMatcher) hashed(key string, c message.Content) string {
+	switch {
+	case m.Header == "" && m.Property == "":
+		return key
+	case c == nil:
+		return ""
+	case m.Header != "":
+		switch v := c.Headers()[m.Header].(type) {
+		case nil:
+			return ""
+		case string:
+			return v
+		default:
+			return table.CanonicalValue(v)
+		}
+	}
+	p := c.Properties()
+	switch {
+	case m.Property == "correlation_id":
+		return p.CorrelationId
+	case m.Property == "message_id":
+		return p.MessageId
+	case p.Timestamp.IsZero():
+		return ""
+	}
+	return strconv.FormatInt(p.Timestamp.Unix(), 10)
+}
+
+// pick finds the destination for a text; nil if there is none. Each would wait
+// for a time that is exponentially distributed, with its weight as the rate:
+// who waits least wins, and does so as often as its weight says.
+func (m *hashMatcher) pick(text string) *hashNode {
+	h := hashText(text)
+	best, least := -1, math.Inf(1)
+	for i := range m.nodes {
+		n := &m.nodes[i]
+		u := (float64(mixHash(h^n.name)>>11) + 0.5) / (1 << 53) // 0 < u <= 1
+		// -ln u is at least 1-u, which is had for less and rules out most.
+		if (1-u)*n.scale >= least {
+			continue
+		}
+		if wait := -math.Log(u) * n.scale; wait < least {
+			best, least = i, wait
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	return &m.nodes[best]
+}
+
+// hashText is the same in every process. It takes eight bytes at a step.
+func hashText(s string) uint64 {
+	h := mixHash(uint64(len(s)))
+	for ; len(s) >= 8; s = s[8:] {
+		h = mixHash(h ^ binary.LittleEndian.Uint64([]byte(s[:8])))
+	}
+	var rest [8]byte
+	copy(rest[:], s)
+	return mixHash(h ^ binary.LittleEndian.Uint64(rest[:]))
+}
+
+// mixHash makes every bit of h count in every bit of the result, by the last
+// step of the generator SplitMix64.
+func mixHash(h uint64) uint64 {
+	h += 0x9e3779b97f4a7c15
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	return h ^ h>>31
+}

@@ -1,0 +1,60 @@
+package table
+
+import (
+	"maps"
+	"slices"
+)
+
+// Narrow reports whether a table holds integers that Widen would widen.
+func Narrow(t Table) bool {
+	for _, v := range t {
+		if narrow(v) {
+			return true
+		}
+	}
+	return false
+}
+
+func narrow(v any) bool {
+	switch v := v.(type) {
+	case int8, uint8, int16, uint16, int32, uint32, int:
+		return true
+	case Table:
+		return Narrow(v)
+	case []any:
+		return slices.ContainsFunc(v, narrow)
+	}
+	return false
+}
+
+// Widen is t with every integer as an int64, at all levels: what has none of
+// another width is shared, not copied.
+func Widen(t Table) Table {
+	if !Narrow(t) {
+		return t
+	}
+	out := maps.Clone(t)
+	for k, v := range out {
+		out[k] = widen(v)
+	}
+	return out
+}
+
+func widen(v any) any {
+	if n, ok := Integer(v); ok {
+		return n
+	}
+	switch v := v.(type) {
+	case Table:
+		return Widen(v)
+	case []any:
+		if narrow(v) {
+			out := make([]any, len(v))
+			for i, e := range v {
+				out[i] = widen(e)
+			}
+			return out
+		}
+	}
+	return v
+}

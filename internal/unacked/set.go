@@ -1,0 +1,178 @@
+// Package unacked keeps what waits to be settled, by delivery tag.
+package unacked
+
+import (
+	"iter"
+	"math/bits"
+)
+
+// Tagged is a delivery with its tag.
+type Tagged[D any] struct {
+	Tag      uint64
+	Delivery D
+}
+
+// Set keeps a channel's unsettled deliveries by delivery tag. Tags rise
+// and most are settled soon, so it is a list of blocks of successive tags; a
+// block goes when its last delivery is settled, however old its neighbours
+// are.
+type Set[D any] struct {
+	first, last *block[D]
+	blocks      map[uint64]*block[D] // by tag / blockSize
+	spare       *block[D]            // the first of some that are free
+	spares      int
+	size        int
+}
+
+// maxSpares bounds the free blocks that are kept: a consumer with a prefetch of
+// a thousand settles half of them at once.
+const maxSpares = 16
+
+const blockSize = 32
+
+type block[D any] struct {
+	number     uint64 // tag / blockSize
+	used       uint32 // bit set: the slot holds a delivery
+	slots      [blockSize]D
+	prev, next *block[D]
+}
+
+// Add puts d in under tag, which is not there yet.
+func (s *Set[D]) Add(tag uint64, d *D) {
+	number := tag / blockSize
+	b := s.last
+	if b == nil || b.number != number {
+		if b = s.blocks[number]; b == nil {
+			b = s.grow(number)
+		}
+	}
+	i := tag % blockSize
+	b.used |= 1 << i
+	b.slots[i] = *d
+	s.size++
+}
+
+// grow makes the block with the given number and puts it in its place.
+func (s *Set[D]) grow(number uint64) *block[D] {
+	b := s.spare
+	if b == nil {
+		b = &block[D]{}
+	} else {
+		s.spare = b.next
+		s.spares--
+	}
+	b.number = number
+	if s.blocks == nil {
+		s.blocks = make(map[uint64]*block[D])
+	}
+	s.blocks[number] = b
+	after := s.last
+	for after != nil && after.number > number {
+		after = after.prev
+	}
+	b.prev = after
+	if after == nil {
+		b.next, s.first = s.first, b
+	} else {
+		b.next, after.next = after.next, b
+	}
+	if b.next == nil {
+		s.last = b
+	} else {
+		b.next.prev = b
+	}
+	return b
+}
+
+func (s *Set[D]) find(tag uint64) *block[D] {
+	number := tag / blockSize
+	if s.first != nil && s.first.number == number {
+		return s.first
+	}
+	return s.blocks[number]
+}
+
+// Has reports whether there is a delivery with the tag.
+func (s *Set[D]) Has(tag uint64) bool {
+	b := s.find(tag)
+	return b != nil && b.used&(1<<(tag%blockSize)) != 0
+}
+
+// Remove takes the delivery with the tag out, into d, and reports false if there
+// is none.
+func (s *Set[D]) Remove(tag uint64, d *D) bool {
+	b := s.find(tag)
+	i := tag % blockSize
+	if b == nil || b.used&(1<<i) == 0 {
+		return false
+	}
+	var zero D
+	*d = b.slots[i]
+	b.slots[i] = zero
+	b.used &^= 1 << i
+	s.size--
+	if b.used == 0 {
+		s.unlink(b)
+	}
+	return true
+}
+
+func (s *Set[D]) unlink(b *block[D]) {
+	if b.prev == nil {
+		s.first = b.next
+	} else {
+		b.prev.next = b.next
+	}
+	if b.next == nil {
+		s.last = b.prev
+	} else {
+		b.next.prev = b.prev
+	}
+	delete(s.blocks, b.number)
+	b.prev, b.next = nil, nil
+	if s.spares < maxSpares {
+		b.next, s.spare = s.spare, b
+		s.spares++
+	}
+}
+
+// RemoveTo takes out all deliveries up to and including tag, oldest first, and
+// appends them to out.
+func (s *Set[D]) RemoveTo(tag uint64, out []Tagged[D]) []Tagged[D] {
+	var zero D
+	last := tag / blockSize
+	for b := s.first; b != nil && b.number <= last; {
+		next, going := b.next, b.used
+		if b.number == last {
+			going &= 1<<(tag%blockSize+1) - 1
+		}
+		s.size -= bits.OnesCount32(going)
+		b.used &^= going
+		for ; going != 0; going &= going - 1 {
+			i := bits.TrailingZeros32(going)
+			out = append(out, Tagged[D]{b.number*blockSize + uint64(i), b.slots[i]})
+			b.slots[i] = zero
+		}
+		if b.used == 0 {
+			s.unlink(b)
+		}
+		b = next
+	}
+	return out
+}
+
+// All are the deliveries, oldest first, to look at with the lock held.
+func (s *Set[D]) All() iter.Seq[*D] {
+	return func(yield func(*D) bool) {
+		for b := s.first; b != nil; b = b.next {
+			for used := b.used; used != 0; used &= used - 1 {
+				if !yield(&b.slots[bits.TrailingZeros32(used)]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Len is how many deliveries there are.
+func (s *Set[D]) Len() int { return s.size }

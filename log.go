@@ -1,0 +1,70 @@
+package warren
+
+import (
+	"context"
+	"log/slog"
+)
+
+// changeLog writes changes to the host's logger: those of accounts and of the
+// broker itself as information, the many others for debugging.
+type changeLog struct{ log *slog.Logger }
+
+func (l changeLog) level(kind changeKind) slog.Level {
+	switch kind {
+	case memoryAlarm:
+		return slog.LevelWarn
+	case userDeclared, userDeleted, definitionsImported, brokerClosed, memoryAllowed:
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
+}
+
+func (l changeLog) wants(kind changeKind) bool {
+	return l.log.Enabled(context.Background(), l.level(kind))
+}
+
+func (l changeLog) read(c *change) {
+	text, args := c.describe()
+	if text == "" {
+		return
+	}
+	if c.vhost != nil {
+		args = append([]any{"vhost", c.vhost.name}, args...)
+	}
+	l.log.Log(context.Background(), l.level(c.kind), text, args...)
+}
+
+// describe is the change as a line of a log; empty: there is none.
+func (c *change) describe() (text string, args []any) {
+	switch c.kind {
+	case vhostDeclared:
+		return "vhost declared", nil
+	case vhostDeleted:
+		return "vhost deleted", nil
+	case exchangeDeclared:
+		return "exchange declared", []any{"exchange", c.exchange.Name}
+	case exchangeDeleted:
+		return "exchange deleted", []any{"exchange", c.exchange.Name}
+	case queueDeclared:
+		return "queue declared", []any{"queue", c.queue.Name}
+	case queueDeleted:
+		return "queue deleted", []any{"queue", c.queue.Name}
+	case policySet:
+		return c.of.String() + " set", []any{"policy", c.policy.Name}
+	case policyDeleted:
+		return c.of.String() + " deleted", []any{"policy", c.policy.Name}
+	case userDeclared:
+		return "user declared", []any{"user", c.user}
+	case userDeleted:
+		return "user deleted", []any{"user", c.user}
+	case definitionsImported:
+		return "definitions imported", []any{"problems", c.count}
+	case memoryAlarm:
+		return "memory limit reached: publishers are held back", nil
+	case memoryAllowed:
+		return "memory is free again: publishers go on", nil
+	case brokerClosed:
+		return "broker closed", nil
+	}
+	return "", nil
+}

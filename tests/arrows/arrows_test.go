@@ -1,0 +1,96 @@
+// Package arrows_test watches which package imports which: downwards only.
+package arrows_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/warrenmq/warren"
+
+// house says what each package may import of this module. What is not here, such
+// as examples and helpers of tests, may import everything.
+var house = map[string]string{
+	"amqp": ". internal/link internal/memconn internal/wire",
+	".": "internal/argument internal/clock internal/definitions internal/delay internal/duplicates internal/link internal/mailbox " +
+		"internal/memory internal/message internal/names internal/password internal/pattern internal/queue internal/route " +
+		"internal/table internal/tasks internal/unacked internal/wire",
+
+	"internal/route":    "internal/delay internal/duplicates internal/message internal/queue internal/table",
+	"internal/argument": "internal/duplicates internal/message internal/names internal/queue internal/table",
+	"internal/queue":    "internal/clock internal/duplicates internal/mailbox internal/memory internal/message internal/unacked",
+
+	"internal/delay":      "internal/clock internal/memory internal/message internal/table internal/tasks",
+	"internal/duplicates": "internal/clock internal/message internal/table",
+	"internal/mailbox":    "internal/message",
+	"internal/message":    "internal/names internal/table internal/wire",
+
+	"internal/definitions": "internal/names internal/table internal/wire",
+	"internal/password":    "internal/names",
+	"internal/link":        "internal/wire",
+	"internal/table":       "internal/wire",
+	"internal/names":       "internal/wire",
+	"internal/wire":        "",
+
+	"internal/clock": "", "internal/memory": "", "internal/memconn": "", "internal/pattern": "", "internal/tasks": "", "internal/unacked": "",
+}
+
+// list runs go list for packages of the module and gives its lines.
+func list(t *testing.T, args ...string) []string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list"}, args...)...)
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}
+
+// inModule is a package's folder in the module; ok is false for other packages.
+func inModule(pkg string) (folder string, ok bool) {
+	if pkg == module {
+		return ".", true
+	}
+	return strings.CutPrefix(pkg, module+"/")
+}
+
+func TestPackagesImportDownwardsOnly(t *testing.T) {
+	seen := 0
+	for _, line := range list(t, "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...") {
+		pkg, imports, _ := strings.Cut(line, " ")
+		folder, _ := inModule(pkg)
+		allowed, ok := house[folder]
+		if !ok {
+			require.False(t, strings.HasPrefix(folder, "internal/") && folder != "internal/brokertest", "%s has no place in the house", folder)
+			continue
+		}
+		seen++
+		for _, i := range strings.Fields(imports) {
+			if other, ok := inModule(i); ok {
+				require.Contains(t, strings.Fields(allowed), other, "what %s imports", folder)
+			}
+		}
+	}
+	require.Equal(t, len(house), seen, "each package of the house is there")
+}
+
+// TestArrowsNeverLeadBack looks at all that a package needs, at any distance.
+func TestArrowsNeverLeadBack(t *testing.T) {
+	layers := []string{"internal/wire", "internal/message", "internal/queue", "internal/route internal/argument", ".", "amqp"}
+	for i, layer := range layers {
+		above := strings.Fields(strings.Join(layers[i:], " "))
+		for _, folder := range strings.Fields(layer) {
+			for _, pkg := range list(t, "-deps", "./"+folder) {
+				other, ok := inModule(pkg)
+				require.False(t, ok && other != folder && slices.Contains(above, other), "%s needs %s", folder, other)
+			}
+		}
+	}
+}
+
+func TestTheCodecNeedsTheStandardLibraryAlone(t *testing.T) {
+	require.Equal(t, []string{module + "/internal/wire"}, list(t, "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, "./internal/wire"))
+}
