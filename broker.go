@@ -71,7 +71,7 @@ func New(options *Options) *Broker {
 	cancel()
 	b.finished = liveContext{ctx, cancel, func() bool { return false }}
 	b.queues.Clock = clock.Start()
-	b.queues.Memory.Init(o.MemoryLimit, o.MemoryPolicy == FailPublishers, b.memoryAlarm)
+	b.queues.Memory.Init(o.MemoryLimit, o.MemoryPolicy == FailPublishers, (*memoryAlarms)(b))
 	b.passwords.Rounds = password.Rounds
 	if options != nil && options.Logger != nil {
 		b.readChanges(changeLog{o.Logger})
@@ -81,8 +81,12 @@ func New(options *Options) *Broker {
 	return b
 }
 
-// memoryAlarm tells that publishers are held back, or not any more.
-func (b *Broker) memoryAlarm(on bool) {
+// memoryAlarms is a broker as its memory sees it.
+type memoryAlarms Broker
+
+// MemoryAlarm tells that publishers are held back, or not any more.
+func (m *memoryAlarms) MemoryAlarm(on bool) {
+	b := (*Broker)(m)
 	if on {
 		b.tell(change{kind: memoryAlarm})
 	} else {

@@ -286,8 +286,7 @@ func (h *Handler) reply(c *call, req *Request, reply *Message, err error) *reply
 		reply.Headers = errorHeaders(err.(*RemoteError))
 		h.prepareReply(&p, req.ReplyTo, reply)
 	}
-	content := message.NewPublished(reply.properties())
-	p.Content = content
+	p.Content = message.NewPublished(reply.properties())
 	h.vhost.route(&p)
 	return nil
 }

@@ -124,8 +124,8 @@ func (ch *Channel) exchangeFor(name string) (*declaredExchange, error) {
 	return x, err
 }
 
-// prepareProperties checks the properties of a message that has some, and makes
-// its content.
+// prepareProperties checks the properties of a message that has some, makes them
+// what the broker sends, and makes the message's content.
 func (ch *Channel) prepareProperties(p *publishing, props *message.Properties) error {
 	var address string
 	if isReplyName(props.ReplyTo) {
@@ -144,12 +144,11 @@ func (ch *Channel) prepareProperties(p *publishing, props *message.Properties) e
 			return err
 		}
 	}
-	c := message.NewPublished(props)
-	c.Props.Headers = headers
+	props.Headers = headers
 	if address != "" {
-		c.Props.ReplyTo = address
+		props.ReplyTo = address
 	}
-	p.Content = c
+	p.Content = message.NewPublished(props)
 	p.HideKeys()
 	return nil
 }

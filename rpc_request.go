@@ -77,9 +77,9 @@ func (c *call) AppendTo(b []byte) []byte {
 }
 
 // Derive makes a request of the same call with other properties.
-func (c *call) Derive(p *message.Properties) message.Content {
+func (c *call) Derive(p message.Properties) message.Content {
 	d := &call{caller: c.caller, slot: c.slot, turn: c.turn, parent: c, shared: true}
-	d.Message = Message(*p)
+	d.Message = Message(p)
 	d.Body = nil
 	d.setHeaders(p.Headers)
 	return d

@@ -15,6 +15,10 @@ var (
 	ErrClosed = errors.New("memory: closed")
 )
 
+// Alarmed hears, with no lock held, when publishers begin to be held back, and
+// when they are let in again.
+type Alarmed interface{ MemoryAlarm(on bool) }
+
 // Budget is the memory that messages may hold.
 type Budget struct {
 	limit   int64 // bytes; negative: none
@@ -22,7 +26,7 @@ type Budget struct {
 	step    int64 // queues report changes of this size
 	refuses bool  // publishers fail at the limit, and do not wait
 
-	alarmed func(on bool) // told when publishers begin to be held back, and when not any more
+	alarmed Alarmed
 
 	used    atomic.Int64
 	waiting atomic.Int32 // publishers in Admit
@@ -35,9 +39,8 @@ type Budget struct {
 }
 
 // Init sets the limit in bytes; a negative one is none. At the limit
-// publishers wait, or fail if the budget refuses. Then it calls alarmed, with no
-// lock held, and again when publishers are let in.
-func (b *Budget) Init(limit int64, refuses bool, alarmed func(on bool)) {
+// publishers wait, or fail if the budget refuses.
+func (b *Budget) Init(limit int64, refuses bool, alarmed Alarmed) {
 	b.limit, b.refuses, b.alarmed = limit, refuses, alarmed
 	b.low = limit - limit/8 // not one at a time
 	b.step = max(1, min(64<<10, limit/64))
@@ -84,7 +87,7 @@ func (b *Budget) Open() bool { return !b.Full() && !b.alarm.Load() }
 
 func (b *Budget) setAlarm(on bool) {
 	if b.alarm.Load() != on && b.alarm.Swap(on) != on {
-		b.alarmed(on)
+		b.alarmed.MemoryAlarm(on)
 	}
 }
 

@@ -22,48 +22,51 @@ type Content interface {
 	// AppendTo appends the properties as they travel.
 	AppendTo(b []byte) []byte
 	// Derive makes the content of a message that goes on from this one.
-	Derive(p *Properties) Content
+	Derive(p Properties) Content
 	// Lost says that n of those who had the message have it no more, and have
 	// told nobody of it.
 	Lost(n int)
 }
 
 // Published are the properties of a message that was published in process.
-type Published struct {
-	Props  Properties
-	narrow bool                        // the headers have integers that users see in another width
-	shown  atomic.Pointer[table.Table] // the headers as users see them; nil: nobody has looked
+type Published struct{ props Properties }
+
+// narrow are those of one whose headers have integers that users see in another
+// width.
+type narrow struct {
+	Published
+	shown atomic.Pointer[table.Table] // the headers as users see them; nil: nobody has looked
 }
 
 // NewPublished makes content of p, without its body.
-func NewPublished(p *Properties) *Published {
-	c := &Published{Props: *p, narrow: table.Narrow(p.Headers)}
-	c.Props.Body = nil
+func NewPublished(p *Properties) Content {
+	if table.Narrow(p.Headers) {
+		c := &narrow{Published: Published{*p}}
+		c.props.Body = nil
+		return c
+	}
+	c := &Published{*p}
+	c.props.Body = nil
 	return c
 }
 
-func (c *Published) Properties() Properties       { return c.Props }
-func (c *Published) Headers() table.Table         { return c.Props.Headers }
-func (c *Published) Priority() uint8              { return c.Props.Priority }
-func (c *Published) AppendTo(b []byte) []byte     { return c.Props.AppendTo(b) }
-func (c *Published) Derive(p *Properties) Content { return NewPublished(p) }
-func (c *Published) Lost(int)                     {}
+func (c *Published) Properties() Properties      { return c.props }
+func (c *Published) Shown() Properties           { return c.props }
+func (c *Published) Headers() table.Table        { return c.props.Headers }
+func (c *Published) Priority() uint8             { return c.props.Priority }
+func (c *Published) AppendTo(b []byte) []byte    { return c.props.AppendTo(b) }
+func (c *Published) Derive(p Properties) Content { return NewPublished(&p) }
+func (c *Published) Lost(int)                    {}
 
 // Shown widens the headers once for all who look.
-func (c *Published) Shown() Properties {
-	p := c.Props
-	if !c.narrow {
-		return p
-	}
+func (c *narrow) Shown() Properties {
 	t := c.shown.Load()
 	if t == nil {
-		wide := table.Widen(p.Headers)
-		if c.shown.CompareAndSwap(nil, &wide) {
-			t = &wide
-		} else {
-			t = c.shown.Load()
-		}
+		wide := table.Widen(c.props.Headers)
+		c.shown.CompareAndSwap(nil, &wide)
+		t = c.shown.Load()
 	}
+	p := c.props
 	p.Headers = *t
 	return p
 }
@@ -72,7 +75,7 @@ func (c *Published) Shown() Properties {
 // are never decoded; the first look decodes them once for all.
 type Encoded struct {
 	Raw     wire.RawProperties
-	decoded atomic.Pointer[Published]
+	decoded atomic.Pointer[narrow]
 }
 
 // Addressed are the properties of a request: there is room for those that came,
@@ -82,21 +85,24 @@ type Addressed struct {
 	Room [160]byte
 }
 
-func (e *Encoded) look() *Published {
+func (e *Encoded) look() *narrow {
 	if c := e.decoded.Load(); c != nil {
 		return c
 	}
-	p := decode(e.Raw)
-	e.decoded.CompareAndSwap(nil, NewPublished(&p))
+	c := &narrow{Published: Published{decode(e.Raw)}}
+	if !table.Narrow(c.props.Headers) {
+		c.shown.Store(&c.props.Headers)
+	}
+	e.decoded.CompareAndSwap(nil, c)
 	return e.decoded.Load()
 }
 
-func (e *Encoded) Properties() Properties       { return e.look().Properties() }
-func (e *Encoded) Shown() Properties            { return e.look().Shown() }
-func (e *Encoded) Headers() table.Table         { return e.look().Headers() }
-func (e *Encoded) AppendTo(b []byte) []byte     { return append(b, e.Raw...) }
-func (e *Encoded) Derive(p *Properties) Content { return NewPublished(p) }
-func (e *Encoded) Lost(int)                     {}
+func (e *Encoded) Properties() Properties      { return e.look().props }
+func (e *Encoded) Shown() Properties           { return e.look().Shown() }
+func (e *Encoded) Headers() table.Table        { return e.look().props.Headers }
+func (e *Encoded) AppendTo(b []byte) []byte    { return append(b, e.Raw...) }
+func (e *Encoded) Derive(p Properties) Content { return NewPublished(&p) }
+func (e *Encoded) Lost(int)                    {}
 
 func (e *Encoded) Priority() uint8 {
 	if p, ok := e.Raw.Get(wire.Priority); ok && len(p) == 1 {

@@ -52,7 +52,7 @@ func (e *Entry) Derive(p *Properties) Content {
 	if e.Content == nil {
 		return NewPublished(p)
 	}
-	return e.Content.Derive(p)
+	return e.Content.Derive(*p)
 }
 
 // Lost says that one of those who had the message has it no more, and has told

@@ -56,9 +56,9 @@ func (l *Lent) Shown() (p Properties) {
 	return p
 }
 
-func (l *Lent) Headers() table.Table         { return l.Properties().Headers }
-func (l *Lent) Derive(p *Properties) Content { return NewPublished(p) }
-func (l *Lent) Lost(int)                     {}
+func (l *Lent) Headers() table.Table        { return l.Properties().Headers }
+func (l *Lent) Derive(p Properties) Content { return NewPublished(&p) }
+func (l *Lent) Lost(int)                    {}
 
 func (l *Lent) Priority() uint8 {
 	if l.of == nil {
