@@ -55,7 +55,7 @@ func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, to *queue.DeadLetter
 		delete(props.Headers, "CC")
 	}
 	p.Exchange = &p.to.Name
-	p.Content = lost.Derive(&props)
+	p.Content = lost.Derive(&props, false)
 	p.HideKeys()
 	if c, ok := p.Content.(*call); ok {
 		p.Deadline = v.broker.deadlineOf(c.caller)

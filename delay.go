@@ -61,7 +61,7 @@ func (v *VirtualHost) releaseDelayed(x *declaredExchange, kept *message.Publishi
 	}
 	props.Headers = table.Clone(props.Headers)
 	props.Headers[DelayHeader] = negative(delay.Of(kept.Content))
-	p.Content = kept.Derive(&props)
+	p.Content = kept.Derive(&props, true)
 	p.HideKeys()
 
 	w := v.startWalk()

@@ -260,14 +260,12 @@ func (h *Handler) run(ctx *requestContext, req *Request) (reply Message, err err
 // reply hands the answer over, to the call that waits for it, if there is one.
 // The slot it returns, if any, is to be signalled.
 func (h *Handler) reply(c *call, req *Request, reply *Message, err error) *replySlot {
-	if errors.Is(err, ErrNoReply) {
-		return nil
-	}
-	var p publishing
 	if err == nil {
-		if err = h.prepareReply(&p, req.ReplyTo, reply); err == nil {
+		if err = h.checkReply(reply); err == nil {
 			err = remoteError(reply) // it may say so itself
 		}
+	} else if errors.Is(err, ErrNoReply) {
+		return nil
 	}
 	if err != nil {
 		err = asRemoteError(err)
@@ -279,34 +277,35 @@ func (h *Handler) reply(c *call, req *Request, reply *Message, err error) *reply
 	if c != nil {
 		return h.answerCall(c, reply, err)
 	}
-	if req.ReplyTo == "" {
-		return nil
+	if req.ReplyTo != "" {
+		if err != nil {
+			reply.Headers = errorHeaders(err.(*RemoteError))
+		}
+		h.publishReply(req.ReplyTo, reply)
 	}
-	if err != nil {
-		reply.Headers = errorHeaders(err.(*RemoteError))
-		h.prepareReply(&p, req.ReplyTo, reply)
-	}
-	p.Content = message.NewPublished(reply.properties())
-	h.vhost.route(&p)
 	return nil
 }
 
-// prepareReply makes the checks of basic.publish: a reply is a message like any
-// other, which goes out through the default exchange.
-func (h *Handler) prepareReply(p *publishing, to string, reply *Message) error {
-	if err := h.vhost.prepare(p, nil, "", to, reply.Body); err != nil {
+// checkReply makes the checks of basic.publish: a reply is a message like any
+// other.
+func (h *Handler) checkReply(reply *Message) error {
+	if err := h.vhost.checkSize(len(reply.Body)); err != nil || reply.properties().Plain() {
 		return err
 	}
-	props := reply.properties()
-	if props.Plain() {
-		return nil
+	if isReplyName(reply.ReplyTo) {
+		return errNoReplyConsumer(reply.ReplyTo)
 	}
-	if isReplyName(props.ReplyTo) {
-		return errNoReplyConsumer(props.ReplyTo)
+	return checkProperties(reply.properties())
+}
+
+// publishReply sends a reply the way any server would: through the default
+// exchange.
+func (h *Handler) publishReply(to string, reply *Message) {
+	var p publishing
+	if err := h.vhost.prepare(&p, nil, "", to, reply.Body); err == nil { // it has been checked
+		p.Content = message.NewPublished(reply.properties())
+		h.vhost.route(&p)
 	}
-	_, err := p.checkProperties(h.vhost.broker, props)
-	p.Extra, p.Hidden = nil, nil // a reply goes to one
-	return err
 }
 
 // answerCall hands an answer to the call that waits for it.

@@ -213,11 +213,7 @@ type writable struct {
 
 // mayPublish is mayExchange for every message: it asks the pattern only if the
 // exchange is another than before.
-func (ch *Channel) mayPublish(exchange string) error {
-	g := ch.session.grant.Load()
-	if g == nil || g.write.All() {
-		return nil
-	}
+func (ch *Channel) mayPublish(g *grant, exchange string) error {
 	if w := ch.writable.Load(); w != nil && w.grant == g && w.exchange == exchange {
 		return nil
 	}

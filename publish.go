@@ -83,23 +83,20 @@ func (ch *Channel) prepare(ctx context.Context, p *publishing, exchange, key str
 // key. A nil channel stands for what the broker publishes itself: requests of
 // calls, and replies of handlers.
 func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange, key string, body []byte) error {
-	if limit := v.broker.options.MaxMessageSize; limit > 0 && len(body) > limit {
-		return failure(wire.BasicPublishID, wire.CodePreconditionFailed, "message size %d is larger than configured max size %d", len(body), limit)
-	}
-	if ch != nil {
-		if err := ch.mayPublish(exchange); err != nil {
-			return err
-		}
+	if err := v.checkSize(len(body)); err != nil {
+		return err
 	}
 	x := v.fallback
+	if ch != nil {
+		if g := ch.session.grant.Load(); g != nil && !g.write.All() {
+			if err := ch.mayPublish(g, exchange); err != nil {
+				return err
+			}
+		}
+	}
 	if exchange != "" {
 		var err error
-		if ch == nil {
-			x, err = v.exchangeFor(exchange)
-		} else {
-			x, err = ch.exchangeFor(exchange)
-		}
-		if err != nil {
+		if x, err = v.publishable(ch, exchange); err != nil {
 			return err
 		}
 	}
@@ -111,13 +108,23 @@ func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange, key string, 
 	return nil
 }
 
-// exchangeFor finds an exchange to publish to: mostly the one that the message
-// before went to.
-func (ch *Channel) exchangeFor(name string) (*declaredExchange, error) {
+func (v *VirtualHost) checkSize(size int) error {
+	if limit := v.broker.options.MaxMessageSize; limit > 0 && size > limit {
+		return failure(wire.BasicPublishID, wire.CodePreconditionFailed, "message size %d is larger than configured max size %d", size, limit)
+	}
+	return nil
+}
+
+// publishable finds an exchange to publish to: mostly the one that the channel's
+// message before went to.
+func (v *VirtualHost) publishable(ch *Channel, name string) (*declaredExchange, error) {
+	if ch == nil {
+		return v.exchangeFor(name)
+	}
 	if x := ch.recentExchange.Load(); x != nil && x.Name == name && !x.deleted.Load() {
 		return x, nil
 	}
-	x, err := ch.vhost.exchangeFor(name)
+	x, err := v.exchangeFor(name)
 	if err == nil {
 		ch.recentExchange.Store(x)
 	}
@@ -135,7 +142,7 @@ func (ch *Channel) prepareProperties(p *publishing, props *message.Properties) e
 		}
 		address = r.address
 	}
-	headers, err := p.checkProperties(ch.vhost.broker, props)
+	headers, err := p.setProperties(ch.vhost.broker, props)
 	if err != nil {
 		return err
 	}
@@ -158,16 +165,25 @@ func errNoReplyConsumer(name string) error {
 		hint("consume from " + name + " on the same channel before publishing")
 }
 
-// checkProperties checks properties. It takes further routing keys from the
-// headers CC and BCC, and returns the headers without BCC.
-func (p *publishing) checkProperties(b *Broker, props *message.Properties) (Table, error) {
+// checkProperties refuses properties that AMQP cannot carry.
+func checkProperties(props *message.Properties) error {
 	if name, size := props.TooLong(); name != "" {
-		return nil, failure(wire.BasicPublishID, wire.CodeSyntaxError, "property %s of %d bytes exceeds %d", name, size, maxShortString)
+		return failure(wire.BasicPublishID, wire.CodeSyntaxError, "property %s of %d bytes exceeds %d", name, size, maxShortString)
 	}
-	if err := checkTable(wire.BasicPublishID, props.Headers); err != nil {
+	if props.Headers == nil {
+		return nil
+	}
+	return checkTable(wire.BasicPublishID, props.Headers)
+}
+
+// setProperties checks properties, and has the message expire as they say. It
+// takes further routing keys from the headers CC and BCC, and returns the
+// headers without BCC.
+func (p *publishing) setProperties(b *Broker, props *message.Properties) (Table, error) {
+	if err := checkProperties(props); err != nil {
 		return nil, err
 	}
-	if err := p.setExpiration(b, props.Expiration); err != nil {
+	if err := p.setExpiration(b, props.Expiration); err != nil || props.Headers == nil {
 		return nil, err
 	}
 	return p.takeKeys(props.Headers)

@@ -131,7 +131,7 @@ func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, queue stri
 	}
 	p.Deadline = v.broker.deadlineOf(ctx)
 	if props := msg.properties(); !props.Plain() {
-		if headers, err = p.checkProperties(v.broker, props); err != nil {
+		if headers, err = p.setProperties(v.broker, props); err != nil {
 			return nil, err
 		}
 	}

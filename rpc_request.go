@@ -77,7 +77,7 @@ func (c *call) AppendTo(b []byte) []byte {
 }
 
 // Derive makes a request of the same call with other properties.
-func (c *call) Derive(p message.Properties) message.Content {
+func (c *call) Derive(p message.Properties, _ bool) message.Content {
 	d := &call{caller: c.caller, slot: c.slot, turn: c.turn, parent: c, shared: true}
 	d.Message = Message(p)
 	d.Body = nil

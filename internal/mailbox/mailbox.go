@@ -56,21 +56,10 @@ func (b *Mailbox) Signal() {
 // Len is how many messages are unread.
 func (b *Mailbox) Len() int { return len(b.items) - b.read }
 
-// take moves up to len(dst) messages into dst.
-func (b *Mailbox) take(dst []message.Item) int {
-	n := copy(dst, b.items[b.read:])
-	clear(b.items[b.read : b.read+n])
-	b.read += n
-	if b.read == len(b.items) {
-		b.items, b.read = b.items[:0], 0
-	}
-	return n
-}
-
 // Drain takes all messages out.
 func (b *Mailbox) Drain() []message.Item {
-	unread := make([]message.Item, b.Len())
-	b.take(unread)
+	unread := b.items[b.read:]
+	b.items, b.read = nil, 0
 	return unread
 }
 
@@ -94,16 +83,31 @@ func (b *Mailbox) Close(err error) (wake bool) {
 // Read waits for messages and moves at least one of them into dst. It fails with
 // ctx's error, or with that of Close when nothing is left to read.
 func (b *Mailbox) Read(ctx context.Context, dst []message.Item) (int, error) {
+	if b.Len() == 0 {
+		if err := b.waitForOne(ctx); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(dst, b.items[b.read:])
+	clear(b.items[b.read : b.read+n])
+	b.read += n
+	if b.read == len(b.items) {
+		b.items, b.read = b.items[:0], 0
+	}
+	return n, nil
+}
+
+func (b *Mailbox) waitForOne(ctx context.Context) error {
 	for b.Len() == 0 {
 		err := b.err
 		if err == nil {
 			err = b.wait(ctx)
 		}
 		if err != nil && b.Len() == 0 {
-			return 0, err
+			return err
 		}
 	}
-	return b.take(dst), nil
+	return nil
 }
 
 // wait blocks until there are messages, the mailbox is closed or ctx ends. It

@@ -21,8 +21,10 @@ type Content interface {
 	Priority() uint8
 	// AppendTo appends the properties as they travel.
 	AppendTo(b []byte) []byte
-	// Derive makes the content of a message that goes on from this one.
-	Derive(p Properties) Content
+	// Derive makes the content of a message that goes on from this one, with
+	// other properties. Narrowed says that headers were added with integers that
+	// users see in another width.
+	Derive(p Properties, narrowed bool) Content
 	// Lost says that n of those who had the message have it no more, and have
 	// told nobody of it.
 	Lost(n int)
@@ -40,23 +42,39 @@ type narrow struct {
 
 // NewPublished makes content of p, without its body.
 func NewPublished(p *Properties) Content {
-	if table.Narrow(p.Headers) {
-		c := &narrow{Published: Published{*p}}
-		c.props.Body = nil
-		return c
-	}
+	return derive(p, table.Narrow(p.Headers))
+}
+
+func newWide(p *Properties) *Published {
 	c := &Published{*p}
 	c.props.Body = nil
 	return c
 }
 
-func (c *Published) Properties() Properties      { return c.props }
-func (c *Published) Shown() Properties           { return c.props }
-func (c *Published) Headers() table.Table        { return c.props.Headers }
-func (c *Published) Priority() uint8             { return c.props.Priority }
-func (c *Published) AppendTo(b []byte) []byte    { return c.props.AppendTo(b) }
-func (c *Published) Derive(p Properties) Content { return NewPublished(&p) }
-func (c *Published) Lost(int)                    {}
+func newNarrow(p *Properties) *narrow {
+	c := &narrow{Published: Published{*p}}
+	c.props.Body = nil
+	return c
+}
+
+func (c *Published) Properties() Properties   { return c.props }
+func (c *Published) Shown() Properties        { return c.props }
+func (c *Published) Headers() table.Table     { return c.props.Headers }
+func (c *Published) Priority() uint8          { return c.props.Priority }
+func (c *Published) AppendTo(b []byte) []byte { return c.props.AppendTo(b) }
+func (c *Published) Lost(int)                 {}
+
+func (c *narrow) Derive(p Properties, _ bool) Content { return newNarrow(&p) }
+
+func (c *Published) Derive(p Properties, narrowed bool) Content { return derive(&p, narrowed) }
+
+// derive makes content whose headers are narrow or not.
+func derive(p *Properties, narrowed bool) Content {
+	if narrowed {
+		return newNarrow(p)
+	}
+	return newWide(p)
+}
 
 // Shown widens the headers once for all who look.
 func (c *narrow) Shown() Properties {
@@ -97,12 +115,15 @@ func (e *Encoded) look() *narrow {
 	return e.decoded.Load()
 }
 
-func (e *Encoded) Properties() Properties      { return e.look().props }
-func (e *Encoded) Shown() Properties           { return e.look().Shown() }
-func (e *Encoded) Headers() table.Table        { return e.look().props.Headers }
-func (e *Encoded) AppendTo(b []byte) []byte    { return append(b, e.Raw...) }
-func (e *Encoded) Derive(p Properties) Content { return NewPublished(&p) }
-func (e *Encoded) Lost(int)                    {}
+func (e *Encoded) Properties() Properties   { return e.look().props }
+func (e *Encoded) Shown() Properties        { return e.look().Shown() }
+func (e *Encoded) Headers() table.Table     { return e.look().props.Headers }
+func (e *Encoded) AppendTo(b []byte) []byte { return append(b, e.Raw...) }
+func (e *Encoded) Lost(int)                 {}
+
+// Derive need not know whether the headers are narrow: it costs a look at them,
+// when users look.
+func (e *Encoded) Derive(p Properties, _ bool) Content { return newNarrow(&p) }
 
 func (e *Encoded) Priority() uint8 {
 	if p, ok := e.Raw.Get(wire.Priority); ok && len(p) == 1 {

@@ -47,12 +47,12 @@ func (e *Entry) Shown() Properties {
 }
 
 // Derive makes the content of a message that goes on from this one with other
-// properties.
-func (e *Entry) Derive(p *Properties) Content {
+// properties, see Content.
+func (e *Entry) Derive(p *Properties, narrowed bool) Content {
 	if e.Content == nil {
-		return NewPublished(p)
+		return derive(p, narrowed) // there were no headers
 	}
-	return e.Content.Derive(*p)
+	return e.Content.Derive(*p, narrowed)
 }
 
 // Lost says that one of those who had the message has it no more, and has told
@@ -78,7 +78,11 @@ func (it *Item) Outgoing() Content {
 	if it.Returns == 0 {
 		return it.Content
 	}
+	return it.counted()
+}
+
+func (it *Item) counted() Content {
 	p := it.Properties()
 	p.Headers = withHeader(p.Headers, "x-delivery-count", int64(it.Returns))
-	return it.Derive(&p)
+	return it.Derive(&p, false)
 }

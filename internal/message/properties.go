@@ -39,6 +39,10 @@ func (p *Properties) Plain() bool {
 // TooLong finds a property that exceeds AMQP's short string, and its size; an
 // empty name: there is none.
 func (p *Properties) TooLong() (name string, size int) {
+	if len(p.ContentType)|len(p.ContentEncoding)|len(p.CorrelationId)|len(p.ReplyTo)|len(p.Expiration)|
+		len(p.MessageId)|len(p.Type)|len(p.UserId)|len(p.AppId) <= names.MaxLen {
+		return "", 0 // mostly: the limit is one less than a power of two
+	}
 	for _, s := range [...]struct{ name, value string }{
 		{"content_type", p.ContentType}, {"content_encoding", p.ContentEncoding},
 		{"correlation_id", p.CorrelationId}, {"reply_to", p.ReplyTo},

@@ -56,9 +56,8 @@ func (l *Lent) Shown() (p Properties) {
 	return p
 }
 
-func (l *Lent) Headers() table.Table        { return l.Properties().Headers }
-func (l *Lent) Derive(p Properties) Content { return NewPublished(&p) }
-func (l *Lent) Lost(int)                    {}
+func (l *Lent) Headers() table.Table { return l.Properties().Headers }
+func (l *Lent) Lost(int)             {}
 
 func (l *Lent) Priority() uint8 {
 	if l.of == nil {
@@ -66,6 +65,9 @@ func (l *Lent) Priority() uint8 {
 	}
 	return l.of.Priority()
 }
+
+// Derive makes the content of a message that is none of the stream's.
+func (l *Lent) Derive(p Properties, _ bool) Content { return newNarrow(&p) }
 
 // AppendTo appends the properties, with the offset among the headers.
 func (l *Lent) AppendTo(b []byte) []byte {

@@ -90,7 +90,7 @@ func (c *Consumer) reserve() bool {
 	if c.flow == nil {
 		return true
 	}
-	if c.flow.held() {
+	if c.flow.held.Load() != 0 {
 		return false
 	}
 	return !c.shares || c.NoAck || c.flow.reserve()
@@ -101,7 +101,7 @@ func (c *Consumer) hasRoom() bool {
 	if c.flow == nil {
 		return true
 	}
-	if c.flow.held() {
+	if c.flow.held.Load() != 0 {
 		return false
 	}
 	return !c.shares || c.NoAck || c.flow.hasRoom()

@@ -5,29 +5,32 @@ import "sync/atomic"
 // Flow is what consumers share that belong together: whether they may have
 // messages at all, and how many they may have unsettled together.
 type Flow struct {
-	paused  atomic.Bool // until it is told to go on
-	stalled atomic.Bool // who takes the messages has no room
-	limit   atomic.Int64
-	out     atomic.Int64
-	missed  atomic.Bool // a queue found no room since the last Revive
+	held   atomic.Uint32 // messages are kept back: paused or stalled, or both
+	limit  atomic.Int64
+	out    atomic.Int64
+	missed atomic.Bool // a queue found no room since consumers were revived
 }
+
+// Why messages are kept back.
+const (
+	paused  = 1 << iota // until the user of the flow says otherwise
+	stalled             // who takes the messages has no room
+)
 
 // Pause keeps messages back, or lets them go on. It gives what was so before.
-func (f *Flow) Pause(paused bool) (was bool) { return f.set(&f.paused, paused) }
+func (f *Flow) Pause(on bool) (was bool) { return f.hold(paused, on) }
 
 // Stall keeps messages back while there is no room for them.
-func (f *Flow) Stall(stalled bool) (was bool) { return f.set(&f.stalled, stalled) }
+func (f *Flow) Stall(on bool) { f.hold(stalled, on) }
 
-func (f *Flow) set(flag *atomic.Bool, on bool) (was bool) {
-	was = flag.Swap(on)
-	if !on {
-		f.missed.Store(true)
+func (f *Flow) hold(why uint32, on bool) (was bool) {
+	if on {
+		return f.held.Or(why)&why != 0
 	}
+	was = f.held.And(^why)&why != 0
+	f.missed.Store(true)
 	return was
 }
-
-// held reports whether messages are kept back.
-func (f *Flow) held() bool { return f.paused.Load() || f.stalled.Load() }
 
 // SetLimit bounds the unsettled messages of all consumers together; zero: no
 // limit.

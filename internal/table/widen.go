@@ -7,6 +7,9 @@ import (
 
 // Narrow reports whether a table holds integers that Widen would widen.
 func Narrow(t Table) bool {
+	if len(t) == 0 {
+		return false
+	}
 	for _, v := range t {
 		if narrow(v) {
 			return true
@@ -30,6 +33,13 @@ func narrow(v any) bool {
 // Widen is t with every integer as an int64, at all levels: what has none of
 // another width is shared, not copied.
 func Widen(t Table) Table {
+	if len(t) == 0 {
+		return t
+	}
+	return widenTable(t)
+}
+
+func widenTable(t Table) Table {
 	if !Narrow(t) {
 		return t
 	}

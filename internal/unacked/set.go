@@ -106,9 +106,8 @@ func (s *Set[D]) Remove(tag uint64, d *D) bool {
 	if b == nil || b.used&(1<<i) == 0 {
 		return false
 	}
-	var zero D
 	*d = b.slots[i]
-	b.slots[i] = zero
+	b.slots[i] = *new(D)
 	b.used &^= 1 << i
 	s.size--
 	if b.used == 0 {
@@ -139,7 +138,6 @@ func (s *Set[D]) unlink(b *block[D]) {
 // RemoveTo takes out all deliveries up to and including tag, oldest first, and
 // appends them to out.
 func (s *Set[D]) RemoveTo(tag uint64, out []Tagged[D]) []Tagged[D] {
-	var zero D
 	last := tag / blockSize
 	for b := s.first; b != nil && b.number <= last; {
 		next, going := b.next, b.used
@@ -151,7 +149,7 @@ func (s *Set[D]) RemoveTo(tag uint64, out []Tagged[D]) []Tagged[D] {
 		for ; going != 0; going &= going - 1 {
 			i := bits.TrailingZeros32(going)
 			out = append(out, Tagged[D]{b.number*blockSize + uint64(i), b.slots[i]})
-			b.slots[i] = zero
+			b.slots[i] = *new(D)
 		}
 		if b.used == 0 {
 			s.unlink(b)
