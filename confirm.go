@@ -102,8 +102,8 @@ func (ch *Channel) publishConfirmed(ctx context.Context, exchange, key string, m
 // publishNumbered gives the message the next number. The number is zero if the
 // message was refused before it reached a queue.
 func (ch *Channel) publishNumbered(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) (tag uint64, nacked bool, err error) {
-	var p publishing
-	if err := ch.prepare(ctx, &p, exchange, key, msg, o); err != nil {
+	p := newPublishing(o)
+	if err := ch.prepare(ctx, &p, exchange, key, msg); err != nil {
 		return 0, false, err
 	}
 	tag = ch.published.Add(1)

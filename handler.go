@@ -295,14 +295,16 @@ func (h *Handler) checkReply(reply *Message) error {
 	if isReplyName(reply.ReplyTo) {
 		return errNoReplyConsumer(reply.ReplyTo)
 	}
-	return checkProperties(reply.properties())
+	_, err := checkProperties(reply.properties())
+	return err
 }
 
 // publishReply sends a reply the way any server would: through the default
 // exchange.
 func (h *Handler) publishReply(to string, reply *Message) {
 	var p publishing
-	if err := h.vhost.prepare(&p, nil, "", to, reply.Body); err == nil { // it has been checked
+	p.Body, p.Key = reply.Body, to
+	if err := h.vhost.prepare(&p, nil, ""); err == nil { // it has been checked
 		p.Content = message.NewPublished(reply.properties())
 		h.vhost.route(&p)
 	}

@@ -42,7 +42,7 @@ func (l *linkedSession) Ended(f func(reason string)) {
 // Publish follows Channel.Publish, with properties that stay as they are.
 func (l *linked) Publish(ctx context.Context, m *link.Publish) (number uint64, nacked bool, err error) {
 	ch := l.channel()
-	var p publishing
+	p := newPublishing(PublishOptions{Mandatory: m.Mandatory, Immediate: m.Immediate})
 	if err := l.prepare(ctx, &p, m); err != nil {
 		return 0, false, err
 	}
@@ -62,8 +62,8 @@ func (l *linked) prepare(ctx context.Context, p *publishing, m *link.Publish) er
 	if err := ch.check(); err != nil {
 		return err
 	}
-	p.Mandatory, p.Immediate = m.Mandatory, m.Immediate
-	if err := ch.vhost.prepare(p, ch, viewString(m.Exchange), l.routingKey(m), m.Body); err != nil {
+	p.Body, p.Key = m.Body, l.routingKey(m)
+	if err := ch.vhost.prepare(p, ch, viewString(m.Exchange)); err != nil {
 		return err
 	}
 	if m.Properties != nil {

@@ -40,8 +40,8 @@ func (ch *Channel) Publish(ctx context.Context, exchange, key string, msg Messag
 		_, err := ch.publishConfirmed(ctx, exchange, key, &msg, o)
 		return err
 	}
-	var p publishing
-	if err := ch.prepare(ctx, &p, exchange, key, &msg, o); err != nil {
+	p := newPublishing(o)
+	if err := ch.prepare(ctx, &p, exchange, key, &msg); err != nil {
 		return err
 	}
 	if ch.mode.Load() == modeTx {
@@ -60,14 +60,18 @@ type publishing struct {
 	to *declaredExchange
 }
 
+func newPublishing(o PublishOptions) publishing {
+	return publishing{Publishing: message.Publishing{Mandatory: o.Mandatory, Immediate: o.Immediate}}
+}
+
 // prepare makes the checks of basic.publish for a message in process, and waits
 // until there is memory for it.
-func (ch *Channel) prepare(ctx context.Context, p *publishing, exchange, key string, msg *Message, o PublishOptions) error {
+func (ch *Channel) prepare(ctx context.Context, p *publishing, exchange, key string, msg *Message) error {
 	if err := ch.check(); err != nil {
 		return err
 	}
-	p.Mandatory, p.Immediate = o.Mandatory, o.Immediate
-	if err := ch.vhost.prepare(p, ch, exchange, key, msg.Body); err != nil {
+	p.Body, p.Key = msg.Body, key
+	if err := ch.vhost.prepare(p, ch, exchange); err != nil {
 		return err
 	}
 	if props := msg.properties(); !props.Plain() {
@@ -82,8 +86,8 @@ func (ch *Channel) prepare(ctx context.Context, p *publishing, exchange, key str
 // those of properties, in RabbitMQ's order: size, permission, exchange, routing
 // key. A nil channel stands for what the broker publishes itself: requests of
 // calls, and replies of handlers.
-func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange, key string, body []byte) error {
-	if err := v.checkSize(len(body)); err != nil {
+func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange string) error {
+	if err := v.checkSize(len(p.Body)); err != nil {
 		return err
 	}
 	x := v.fallback
@@ -100,11 +104,10 @@ func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange, key string, 
 			return err
 		}
 	}
-	if len(key) > maxShortString {
-		return checkName(wire.BasicPublishID, "routing key", key)
+	if len(p.Key) > maxShortString {
+		return checkName(wire.BasicPublishID, "routing key", p.Key)
 	}
-	p.to = x
-	p.Body, p.Key, p.Exchange = body, key, &x.Name
+	p.to, p.Exchange = x, &x.Name
 	return nil
 }
 
@@ -142,7 +145,7 @@ func (ch *Channel) prepareProperties(p *publishing, props *message.Properties) e
 		}
 		address = r.address
 	}
-	headers, err := p.setProperties(ch.vhost.broker, props)
+	narrow, err := p.setProperties(ch.vhost.broker, props)
 	if err != nil {
 		return err
 	}
@@ -151,11 +154,10 @@ func (ch *Channel) prepareProperties(p *publishing, props *message.Properties) e
 			return err
 		}
 	}
-	props.Headers = headers
 	if address != "" {
 		props.ReplyTo = address
 	}
-	p.Content = message.NewPublished(props)
+	p.Content = message.NewChecked(props, narrow)
 	p.HideKeys()
 	return nil
 }
@@ -165,28 +167,30 @@ func errNoReplyConsumer(name string) error {
 		hint("consume from " + name + " on the same channel before publishing")
 }
 
-// checkProperties refuses properties that AMQP cannot carry.
-func checkProperties(props *message.Properties) error {
+// checkProperties refuses properties that AMQP cannot carry. Narrow tells whether
+// users see integers in the headers in another width.
+func checkProperties(props *message.Properties) (narrow bool, err error) {
 	if name, size := props.TooLong(); name != "" {
-		return failure(wire.BasicPublishID, wire.CodeSyntaxError, "property %s of %d bytes exceeds %d", name, size, maxShortString)
+		return false, failure(wire.BasicPublishID, wire.CodeSyntaxError, "property %s of %d bytes exceeds %d", name, size, maxShortString)
 	}
 	if props.Headers == nil {
-		return nil
+		return false, nil
 	}
 	return checkTable(wire.BasicPublishID, props.Headers)
 }
 
 // setProperties checks properties, and has the message expire as they say. It
-// takes further routing keys from the headers CC and BCC, and returns the
-// headers without BCC.
-func (p *publishing) setProperties(b *Broker, props *message.Properties) (Table, error) {
-	if err := checkProperties(props); err != nil {
-		return nil, err
+// takes further routing keys from the headers CC and BCC, and takes the latter
+// out. Narrow is as in checkProperties.
+func (p *publishing) setProperties(b *Broker, props *message.Properties) (narrow bool, err error) {
+	if narrow, err = checkProperties(props); err != nil {
+		return false, err
 	}
 	if err := p.setExpiration(b, props.Expiration); err != nil || props.Headers == nil {
-		return nil, err
+		return false, err
 	}
-	return p.takeKeys(props.Headers)
+	props.Headers, err = p.takeKeys(props.Headers)
+	return narrow, err
 }
 
 // setExpiration checks a message's expiration and counts it from now.

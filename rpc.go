@@ -100,7 +100,7 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 		o = callOptions(opts)
 	}
 	var p publishing
-	headers, err := v.prepareCall(ctx, &p, queue, msg, &o)
+	narrow, err := v.prepareCall(ctx, &p, queue, msg, &o)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	if c.CorrelationId == "" {
 		c.CorrelationId = address[len(DirectReplyTo)+1:]
 	}
-	c.setHeaders(headers)
+	c.setHeaders(msg.Headers, narrow)
 	p.Content = c
 	if err := v.sendCall(&p, c); err != nil && slot.claim(turn) {
 		v.replies.release(slot)
@@ -122,23 +122,24 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	return v.await(ctx, slot, turn, reply)
 }
 
-// prepareCall makes the checks of basic.publish and returns the headers to
-// send.
-func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, queue string, msg *Message, o *CallOptions) (headers Table, err error) {
+// prepareCall makes the checks of basic.publish, and makes msg, which is the
+// caller's own copy, what is sent. Narrow is as in checkProperties.
+func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, queue string, msg *Message, o *CallOptions) (narrow bool, err error) {
 	p.Mandatory, p.Immediate = true, o.RequireConsumer
-	if err := v.prepare(p, nil, o.Exchange, queue, msg.Body); err != nil {
-		return nil, err
+	p.Body, p.Key = msg.Body, queue
+	if err := v.prepare(p, nil, o.Exchange); err != nil {
+		return false, err
 	}
 	p.Deadline = v.broker.deadlineOf(ctx)
 	if props := msg.properties(); !props.Plain() {
-		if headers, err = p.setProperties(v.broker, props); err != nil {
-			return nil, err
+		if narrow, err = p.setProperties(v.broker, props); err != nil {
+			return false, err
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return false, err
 	}
-	return headers, v.admit(ctx, p, nil, nil)
+	return narrow, v.admit(ctx, p, nil, nil)
 }
 
 // sendCall publishes the request. It counts the queues that may have it: when

@@ -44,8 +44,12 @@ func (s *replySlot) reuse(c *call) {
 	s.spare = c
 }
 
-func (c *call) setHeaders(headers Table) {
-	c.headers, c.Request.Headers = headers, table.Widen(headers)
+// setHeaders sets headers, which users see in another form if they are narrow.
+func (c *call) setHeaders(headers Table, narrow bool) {
+	c.headers, c.Request.Headers = headers, headers
+	if narrow {
+		c.Request.Headers = table.Widen(headers)
+	}
 }
 
 // Properties are those of the request with the time that is left.
@@ -81,7 +85,7 @@ func (c *call) Derive(p message.Properties, _ bool) message.Content {
 	d := &call{caller: c.caller, slot: c.slot, turn: c.turn, parent: c, shared: true}
 	d.Message = Message(p)
 	d.Body = nil
-	d.setHeaders(p.Headers)
+	d.setHeaders(p.Headers, true)
 	return d
 }
 

@@ -19,10 +19,12 @@ type Table = map[string]any
 // its Scale, a uint8.
 type Decimal = wire.Decimal
 
-// checkTable refuses a table that AMQP cannot carry. The error is m's.
-func checkTable(m wire.MethodID, t Table) error {
-	if p := table.Check(t); p != nil {
-		return failure(m, p.Code, "%s", p.Text).hint(p.Hint)
+// checkTable refuses a table that AMQP cannot carry. The error is m's. Narrow
+// tells whether users see integers in it in another width.
+func checkTable(m wire.MethodID, t Table) (narrow bool, err error) {
+	narrow, p := table.Check(t)
+	if p != nil {
+		return false, failure(m, p.Code, "%s", p.Text).hint(p.Hint)
 	}
-	return nil
+	return narrow, nil
 }

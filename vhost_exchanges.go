@@ -17,7 +17,7 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 	if err := checkName(m, "exchange name", name); err != nil {
 		return err
 	}
-	if err := checkTable(m, o.Args); err != nil {
+	if _, err := checkTable(m, o.Args); err != nil {
 		return err
 	}
 	if kind == delayedAlias {
@@ -131,7 +131,7 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 	if err := checkName(m, "routing key", key); err != nil {
 		return err
 	}
-	if err := checkTable(m, args); err != nil {
+	if _, err := checkTable(m, args); err != nil {
 		return err
 	}
 	v.mu.Lock()

@@ -29,7 +29,7 @@ func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Que
 	if err := s.mayQueue(m, toConfigure, name); err != nil {
 		return Queue{}, err
 	}
-	if err := checkTable(m, o.Args); err != nil {
+	if _, err := checkTable(m, o.Args); err != nil {
 		return Queue{}, err
 	}
 	if o.Exclusive {

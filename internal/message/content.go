@@ -42,7 +42,16 @@ type narrow struct {
 
 // NewPublished makes content of p, without its body.
 func NewPublished(p *Properties) Content {
-	return derive(p, table.Narrow(p.Headers))
+	return NewChecked(p, table.Narrow(p.Headers))
+}
+
+// NewChecked is NewPublished for headers that table.Check has seen, which tells
+// whether they are narrow.
+func NewChecked(p *Properties, isNarrow bool) Content {
+	if isNarrow {
+		return newNarrow(p)
+	}
+	return newWide(p)
 }
 
 func newWide(p *Properties) *Published {
@@ -64,17 +73,9 @@ func (c *Published) Priority() uint8          { return c.props.Priority }
 func (c *Published) AppendTo(b []byte) []byte { return c.props.AppendTo(b) }
 func (c *Published) Lost(int)                 {}
 
+func (c *Published) Derive(p Properties, narrowed bool) Content { return NewChecked(&p, narrowed) }
+
 func (c *narrow) Derive(p Properties, _ bool) Content { return newNarrow(&p) }
-
-func (c *Published) Derive(p Properties, narrowed bool) Content { return derive(&p, narrowed) }
-
-// derive makes content whose headers are narrow or not.
-func derive(p *Properties, narrowed bool) Content {
-	if narrowed {
-		return newNarrow(p)
-	}
-	return newWide(p)
-}
 
 // Shown widens the headers once for all who look.
 func (c *narrow) Shown() Properties {

@@ -50,7 +50,7 @@ func (e *Entry) Shown() Properties {
 // properties, see Content.
 func (e *Entry) Derive(p *Properties, narrowed bool) Content {
 	if e.Content == nil {
-		return derive(p, narrowed) // there were no headers
+		return NewChecked(p, narrowed) // there were no headers
 	}
 	return e.Content.Derive(*p, narrowed)
 }

@@ -28,53 +28,59 @@ func problem(code uint16, format string, args ...any) *Problem {
 	return &Problem{Code: code, Text: fmt.Sprintf(format, args...)}
 }
 
-// Check tells why AMQP cannot carry a table; nil: it can.
-func Check(t Table) *Problem {
+// Check tells why AMQP cannot carry a table; nil: it can. Then narrow tells
+// whether it holds integers that Widen would widen.
+func Check(t Table) (narrow bool, p *Problem) {
 	if t == nil {
-		return nil
+		return false, nil
 	}
 	return checkTable(t, 1)
 }
 
-func checkTable(t Table, depth int) *Problem {
+func checkTable(t Table, depth int) (narrow bool, p *Problem) {
 	if depth > wire.MaxNesting {
-		return problem(wire.CodeSyntaxError, "table nests deeper than %d levels", wire.MaxNesting)
+		return false, problem(wire.CodeSyntaxError, "table nests deeper than %d levels", wire.MaxNesting)
 	}
 	for k, v := range t {
 		if len(k) > MaxKey {
-			return problem(wire.CodeSyntaxError, "table key of %d bytes exceeds %d", len(k), MaxKey)
+			return false, problem(wire.CodeSyntaxError, "table key of %d bytes exceeds %d", len(k), MaxKey)
 		}
 		if !utf8.ValidString(k) {
-			return problem(wire.CodeFrameError, "Malformed UTF-8 in table key %q", k)
+			return false, problem(wire.CodeFrameError, "Malformed UTF-8 in table key %q", k)
 		}
-		if p := checkValue(k, v, depth); p != nil {
-			return p
+		narrowValue, p := checkValue(k, v, depth)
+		if p != nil {
+			return false, p
 		}
+		narrow = narrow || narrowValue
 	}
-	return nil
+	return narrow, nil
 }
 
-func checkValue(key string, v any, depth int) *Problem {
+func checkValue(key string, v any, depth int) (narrow bool, p *Problem) {
 	switch v := v.(type) {
-	case nil, bool, string, []byte, time.Time, wire.Decimal,
-		int8, int16, int32, int64, int, uint8, uint16, uint32, float32, float64:
-		return nil
+	case nil, bool, string, []byte, time.Time, wire.Decimal, int64, float32, float64:
+		return false, nil
+	case int8, int16, int32, int, uint8, uint16, uint32:
+		return true, nil
 	case Table:
 		return checkTable(v, depth+1)
 	case []any:
 		if depth+1 > wire.MaxNesting {
-			return problem(wire.CodeSyntaxError, "table nests deeper than %d levels", wire.MaxNesting)
+			return false, problem(wire.CodeSyntaxError, "table nests deeper than %d levels", wire.MaxNesting)
 		}
 		for _, e := range v {
-			if p := checkValue(key, e, depth+1); p != nil {
-				return p
+			narrowValue, p := checkValue(key, e, depth+1)
+			if p != nil {
+				return false, p
 			}
+			narrow = narrow || narrowValue
 		}
-		return nil
+		return narrow, nil
 	}
-	p := problem(wire.CodeSyntaxError, "table value '%s' has type %T, which AMQP cannot carry", key, v)
+	p = problem(wire.CodeSyntaxError, "table value '%s' has type %T, which AMQP cannot carry", key, v)
 	p.Hint = "the types that a Table may hold are listed at its documentation"
-	return p
+	return false, p
 }
 
 // Clone copies the table's own level, so that a caller who changes its map
