@@ -67,9 +67,7 @@ func New(options *Options) *Broker {
 		sessions: make(map[*Session]struct{}),
 	}
 	b.ending, b.cut = context.WithCancel(context.Background())
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	b.finished = liveContext{ctx, cancel, func() bool { return false }}
+	b.finished = newFinished()
 	b.queues.Clock = clock.Start()
 	b.queues.Memory.Init(o.MemoryLimit, o.MemoryPolicy == FailPublishers, (*memoryAlarms)(b))
 	b.passwords.Rounds = password.Rounds
@@ -284,4 +282,12 @@ func (b *Broker) close(ctx context.Context) error {
 	}
 	<-b.ended
 	return b.tasks.Wait(ctx)
+}
+
+// deadlineOf is ctx's deadline on the broker's clock; zero if it has none.
+func (b *Broker) deadlineOf(ctx context.Context) int64 {
+	if t, ok := ctx.Deadline(); ok {
+		return b.queues.Clock.At(t)
+	}
+	return 0
 }

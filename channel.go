@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/unacked"
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // Channel is where the AMQP model is used: it declares, publishes, consumes
@@ -161,4 +163,62 @@ func (ch *Channel) pause(paused bool) (was bool) {
 		ch.revive()
 	}
 	return was
+}
+
+// declared notes the queue that an empty name stands for.
+func (ch *Channel) declared(name string) {
+	ch.mu.Lock()
+	ch.lastQueue = name
+	ch.mu.Unlock()
+}
+
+// queueName replaces an empty name by that of the queue declared last.
+func (ch *Channel) queueName(m wire.MethodID, name string) (string, error) {
+	if name != "" {
+		return name, checkName(m, "queue name", name)
+	}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.lastQueue == "" {
+		return "", failure(m, wire.CodeNotFound, "no previously declared queue")
+	}
+	return ch.lastQueue, nil
+}
+
+// readQueue is findQueue for what needs the permission to read.
+func (ch *Channel) readQueue(m wire.MethodID, name string) (*declaredQueue, error) {
+	name, err := ch.queueName(m, name)
+	if err == nil {
+		err = ch.session.mayQueue(m, toRead, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	q, err := ch.vhost.queueFor(m, ch.session, name)
+	if err == nil && q.IsStream() && m != wire.BasicConsumeID {
+		return nil, ch.vhost.noStream(m, m.String(), q.Name)
+	}
+	return q, err
+}
+
+// findQueue finds a queue that the channel's session may use.
+func (ch *Channel) findQueue(m wire.MethodID, name string) (*declaredQueue, error) {
+	name, err := ch.queueName(m, name)
+	if err != nil {
+		return nil, err
+	}
+	return ch.vhost.queueFor(m, ch.session, name)
+}
+
+// mayPublish is mayExchange for every message: it asks the pattern only if the
+// exchange is another than before.
+func (ch *Channel) mayPublish(g *grant, exchange string) error {
+	if w := ch.writable.Load(); w != nil && w.grant == g && w.exchange == exchange {
+		return nil
+	}
+	if err := ch.session.mayExchange(wire.BasicPublishID, toWrite, exchange); err != nil {
+		return err
+	}
+	ch.writable.Store(&writable{g, strings.Clone(exchange)}) // it may be a view
+	return nil
 }

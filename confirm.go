@@ -89,24 +89,3 @@ func (ch *Channel) PublishConfirm(ctx context.Context, exchange, key string, msg
 	c.resolve(!nacked)
 	return c, err
 }
-
-// publishConfirmed is Publish in confirm mode.
-func (ch *Channel) publishConfirmed(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) (uint64, error) {
-	tag, nacked, err := ch.publishNumbered(ctx, exchange, key, msg, o)
-	if err == nil && nacked {
-		err = ErrNacked
-	}
-	return tag, err
-}
-
-// publishNumbered gives the message the next number. The number is zero if the
-// message was refused before it reached a queue.
-func (ch *Channel) publishNumbered(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) (tag uint64, nacked bool, err error) {
-	p := newPublishing(o)
-	if err := ch.prepare(ctx, &p, exchange, key, msg); err != nil {
-		return 0, false, err
-	}
-	tag = ch.published.Add(1)
-	nacked, err = ch.send(&p)
-	return tag, nacked, err
-}

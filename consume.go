@@ -3,6 +3,7 @@ package warren
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/warrenmq/warren/internal/argument"
 	"github.com/warrenmq/warren/internal/link"
@@ -130,6 +131,50 @@ func (v *VirtualHost) consumerPriority(q *declaredQueue, o *ConsumeOptions) (int
 		return 0, v.badQueueArg(m, &argument.Problem{Arg: "x-priority", Text: argument.NoInteger(priority)}, q.Name)
 	}
 	return int(n), nil
+}
+
+// newReader makes the reader for a consumer with a prefetch limit. It refuses
+// what a stream cannot do.
+func (v *VirtualHost) newReader(q *declaredQueue, o *ConsumeOptions, limit int) (*queue.Reader, error) {
+	const m = wire.BasicConsumeID
+	args := o.table()
+	arg := argument.ForeignToReader(args)
+	if o.Priority != 0 {
+		arg = "x-priority"
+	}
+	if arg != "" {
+		return nil, v.foreignArg(m, arg, q.Name, argument.StreamName)
+	}
+	r, p := argument.ParseReader(args)
+	if p != nil {
+		return nil, v.badQueueArg(m, p, q.Name)
+	}
+	if limit <= 0 {
+		return nil, failure(m, wire.CodePreconditionFailed, "consumer prefetch count is not set for 'queue '%s' in vhost '%s''", q.Name, v.name).
+			hint("set ConsumeOptions.Prefetch, or call Qos before")
+	}
+	if o.NoAck {
+		return nil, v.noStream(m, "automatic acknowledgement", q.Name)
+	}
+	return queue.NewReader(v.streamStart(r.Start), r.Filter), nil
+}
+
+// streamStart is where a reader begins.
+func (v *VirtualHost) streamStart(start any) queue.Start {
+	switch start := start.(type) {
+	case int64:
+		return queue.Start{From: queue.FromOffset, N: start}
+	case time.Time:
+		return queue.Start{From: queue.FromTime, N: v.broker.queues.Clock.At(start)}
+	case string:
+		switch start {
+		case "first":
+			return queue.Start{From: queue.FromFirst}
+		case "last":
+			return queue.Start{From: queue.FromLast}
+		}
+	}
+	return queue.Start{From: queue.FromNext}
 }
 
 // checkTag refuses a consumer that the channel cannot have.

@@ -1,8 +1,11 @@
 package warren
 
 import (
+	"maps"
 	"math"
 
+	"github.com/warrenmq/warren/internal/argument"
+	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -41,4 +44,27 @@ func (o *ConsumeOptions) check() error {
 		return failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "prefetch %d exceeds %d", o.Prefetch, math.MaxUint16)
 	}
 	return nil
+}
+
+// table is Args with the arguments that the fields for streams set.
+func (o *ConsumeOptions) table() Table {
+	if o.Offset.arg == nil && len(o.Filter) == 0 && !o.MatchUnfiltered {
+		return o.Args
+	}
+	t := Table{}
+	if o.Offset.arg != nil {
+		t[message.OffsetHeader] = o.Offset.arg
+	}
+	if len(o.Filter) > 0 {
+		list := make([]any, len(o.Filter))
+		for i, f := range o.Filter {
+			list[i] = f
+		}
+		t[argument.Filter] = list
+	}
+	if o.MatchUnfiltered {
+		t[argument.MatchUnfiltered] = true
+	}
+	maps.Copy(t, o.Args)
+	return t
 }

@@ -9,20 +9,6 @@ import (
 	"github.com/warrenmq/warren/internal/route"
 )
 
-// DeadLetter says where a queue sends the messages that it loses: those that
-// are rejected without requeue, expire, exceed the length limit or come back
-// too often.
-type DeadLetter struct {
-	// Exchange takes them (x-dead-letter-exchange); empty: the default
-	// exchange. If there is none of this name when a message is lost, the
-	// message is dropped.
-	Exchange string
-	// RoutingKey is the key they get (x-dead-letter-routing-key). Empty: those
-	// they have, in the headers CC and BCC, too; an empty key of their own can
-	// be had by the argument.
-	RoutingKey string
-}
-
 // DeadLetter publishes a message that a queue has lost. It gets to none of the
 // queues that it has come round to again.
 func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, to *queue.DeadLetter) {

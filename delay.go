@@ -4,11 +4,9 @@ import (
 	"math"
 	"time"
 
-	"github.com/warrenmq/warren/internal/argument"
 	"github.com/warrenmq/warren/internal/delay"
 	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/table"
-	"github.com/warrenmq/warren/internal/wire"
 )
 
 // DelayHeader is the header of a message that says for how many milliseconds a
@@ -27,24 +25,6 @@ const DelayHeader = delay.Header
 // Delay is the value of [DelayHeader] for a delay of d, in whole milliseconds:
 // from zero to 4294967295, which is 49 days.
 func Delay(d time.Duration) int64 { return min(max(0, d.Milliseconds()), delay.Max) }
-
-// delayedAlias is LavinMQ's other name of the type.
-const delayedAlias = "x-delayed-exchange"
-
-// checkDelayedType refuses a delayed exchange that could not route.
-func checkDelayedType(args Table) error {
-	const m = wire.ExchangeDeclareID
-	s, ok := args[argument.DelayedType].(string)
-	switch kind := ExchangeType(s); {
-	case !ok:
-		return failure(m, wire.CodePreconditionFailed, "Invalid argument, 'x-delayed-type' must be an existing exchange type")
-	case kind == DelayedMessage || kind == delayedAlias:
-		return failure(m, wire.CodePreconditionFailed, "Invalid argument, '%s' can't be used for 'x-delayed-type'", DelayedMessage)
-	case !isExchangeType(kind):
-		return failure(m, wire.CodePreconditionFailed, "unknown exchange type '%s'", kind)
-	}
-	return nil
-}
 
 // releaseDelayed routes a message that x has kept back, on from there. Its
 // expiration counts from now.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 
 	"github.com/warrenmq/warren/internal/wire"
@@ -107,3 +108,6 @@ func isNotFound(err error) bool {
 	e, ok := err.(*Error)
 	return ok && e.Code == wire.CodeNotFound
 }
+
+// quoteBool writes a property as RabbitMQ does in texts.
+func quoteBool(b bool) string { return "'" + strconv.FormatBool(b) + "'" }

@@ -76,6 +76,9 @@ func (o *ExchangeOptions) table() Table {
 	return table.Join(t, o.Args)
 }
 
+// delayedAlias is LavinMQ's other name of the type.
+const delayedAlias = "x-delayed-exchange"
+
 // declaredExchange is an exchange as AMQP knows it.
 type declaredExchange struct {
 	route.Exchange // its Alternate is the one that counts, of arguments and policies
@@ -142,6 +145,30 @@ func (v *VirtualHost) setGate(x *declaredExchange) {
 	if g != (route.Gate{}) {
 		x.SetGate(&g)
 	}
+}
+
+// setAlternate has the exchange follow: a policy's alternate exchange counts if
+// the declaration says nothing of one. The caller holds mu.
+func (x *declaredExchange) setAlternate() {
+	x.Alternate = x.alternate
+	if _, said, _ := argument.AlternateOf(x.args); !said {
+		x.Alternate, _ = x.policies.definition()[argument.Alternate].(string)
+	}
+}
+
+// checkDelayedType refuses a delayed exchange that could not route.
+func checkDelayedType(args Table) error {
+	const m = wire.ExchangeDeclareID
+	s, ok := args[argument.DelayedType].(string)
+	switch kind := ExchangeType(s); {
+	case !ok:
+		return failure(m, wire.CodePreconditionFailed, "Invalid argument, 'x-delayed-type' must be an existing exchange type")
+	case kind == DelayedMessage || kind == delayedAlias:
+		return failure(m, wire.CodePreconditionFailed, "Invalid argument, '%s' can't be used for 'x-delayed-type'", DelayedMessage)
+	case !isExchangeType(kind):
+		return failure(m, wire.CodePreconditionFailed, "unknown exchange type '%s'", kind)
+	}
+	return nil
 }
 
 // isExchangeType reports whether exchanges of a type can route by themselves.

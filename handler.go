@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"runtime/debug"
-	"slices"
-	"sync"
 
 	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/names"
@@ -16,6 +13,25 @@ import (
 	"github.com/warrenmq/warren/internal/tasks"
 	"github.com/warrenmq/warren/internal/wire"
 )
+
+// HandlerFunc serves one request. Its reply goes to the requester, with the
+// request's CorrelationId unless it has one of its own. An error is a reply,
+// too: the caller gets it as [*RemoteError].
+//
+// In process, ctx has the values, the deadline and the cancellation of the
+// caller's context. It ends as well when the requester goes away and when the
+// broker closes, and at the latest when the handler has returned.
+//
+// A handler that passes the request on, to have a third party answer it,
+// publishes req.Message with its ReplyTo and CorrelationId as they are and
+// returns [ErrNoReply].
+type HandlerFunc func(ctx context.Context, req *Request) (Message, error)
+
+// Responder answers requests by handlers. [Broker] and [VirtualHost] are
+// Responders, and so can be a connection to a remote broker.
+type Responder interface {
+	Handle(queue string, h HandlerFunc, opts ...HandleOptions) (*Handler, error)
+}
 
 // HandleOptions say how a queue is served. Of several in one Handle, the last
 // one counts that sets a field.
@@ -37,34 +53,6 @@ type Handler struct {
 	pool    *queue.Pool
 	serve   HandlerFunc
 	workers tasks.Group
-}
-
-// pools are those of handlers that serve requests or may get some.
-type pools struct {
-	mu sync.Mutex
-	// Guarded by mu, which is locked with a queue's lock held.
-	all map[*queue.Pool]struct{}
-}
-
-func (p *pools) add(one *queue.Pool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.all == nil {
-		p.all = make(map[*queue.Pool]struct{})
-	}
-	p.all[one] = struct{}{}
-}
-
-func (p *pools) remove(one *queue.Pool) {
-	p.mu.Lock()
-	delete(p.all, one)
-	p.mu.Unlock()
-}
-
-func (p *pools) list() []*queue.Pool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Collect(maps.Keys(p.all))
 }
 
 // handleOptions are several as one.
@@ -262,7 +250,7 @@ func (h *Handler) run(ctx *requestContext, req *Request) (reply Message, err err
 func (h *Handler) reply(c *call, req *Request, reply *Message, err error) *replySlot {
 	if err == nil {
 		if err = h.checkReply(reply); err == nil {
-			err = remoteError(reply) // it may say so itself
+			err = remoteError(reply.Headers) // it may say so itself
 		}
 	} else if errors.Is(err, ErrNoReply) {
 		return nil

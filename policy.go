@@ -2,12 +2,10 @@ package warren
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/warrenmq/warren/internal/argument"
 	"github.com/warrenmq/warren/internal/pattern"
 	"github.com/warrenmq/warren/internal/table"
-	"github.com/warrenmq/warren/internal/wire"
 )
 
 // Policy gives settings to all queues and exchanges that its pattern matches,
@@ -58,91 +56,11 @@ const (
 	ApplyToStreams       ApplyTo = "streams"
 )
 
-// QueuePolicy is the definition of a [Policy] that gives queues what these
-// options say. Only those options that are arguments count; for one that no
-// policy can set, such as MaxPriority, PolicySet fails.
-func QueuePolicy(o QueueOptions) Table { return policyOf(o.table()) }
-
-// ExchangePolicy is the definition of a [Policy] that gives exchanges what
-// these options say: an alternate exchange.
-func ExchangePolicy(o ExchangeOptions) Table {
-	t := policyOf(o.Args)
-	if o.Alternate != "" {
-		t[argument.Alternate] = o.Alternate
-	}
-	return t
-}
-
-// policyOf names arguments as policies do.
-func policyOf(args Table) Table {
-	t := make(Table, len(args)+1)
-	for name, v := range args {
-		t[strings.TrimPrefix(name, "x-")] = v
-	}
-	return t
-}
-
-// PolicySet makes a policy or replaces the one of its name. When it returns,
-// the queues and exchanges that are there obey: a queue that has become too
-// long has lost its oldest messages, to its dead letter exchange if it has one.
-// As in RabbitMQ, a message keeps the time to live that it got when it came.
-//
-// It fails with 406 for a pattern that is no regular expression, for a setting
-// that is unknown or has a bad value, and if there are 1000 policies.
-func (v *VirtualHost) PolicySet(p Policy) error { return v.setPolicy(userPolicy, p) }
-
-// PolicyDelete takes a policy away, and with it what it has set. It fails with
-// [ErrNotFound] if there is none of this name.
-func (v *VirtualHost) PolicyDelete(name string) error {
-	return v.changePolicy(userPolicy, name, nil)
-}
-
-// Policies are those of the virtual host, by name.
-func (v *VirtualHost) Policies() []Policy { return v.listPolicies(userPolicy) }
-
-// OperatorPolicySet is PolicySet for a policy of whoever runs the broker: it
-// bounds what users ask for by policies and arguments, and applies beside the
-// user's policy. Its definition may have expires, message-ttl, max-length,
-// max-length-bytes, delivery-limit and overflow, as in RabbitMQ.
-func (v *VirtualHost) OperatorPolicySet(p Policy) error { return v.setPolicy(operatorPolicy, p) }
-
-// OperatorPolicyDelete is PolicyDelete for an operator policy.
-func (v *VirtualHost) OperatorPolicyDelete(name string) error {
-	return v.changePolicy(operatorPolicy, name, nil)
-}
-
-// OperatorPolicies are those of the virtual host, by name.
-func (v *VirtualHost) OperatorPolicies() []Policy { return v.listPolicies(operatorPolicy) }
-
 // EffectivePolicy tells what policies ask of a queue or an exchange.
 type EffectivePolicy struct {
 	Policy         string // name of the policy that applies; empty: none
 	OperatorPolicy string // likewise
 	Definition     Table  // of both together; what counts beside arguments, [Policy] says
-}
-
-// PolicyOfQueue tells which policies apply to a queue. It fails with
-// [ErrNotFound] if there is no such queue.
-func (v *VirtualHost) PolicyOfQueue(queue string) (EffectivePolicy, error) {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	q := v.queues[queue]
-	if q == nil {
-		return EffectivePolicy{}, v.noQueue(0, queue)
-	}
-	return q.policies.effective(), nil
-}
-
-// PolicyOfExchange tells which policies apply to an exchange. It fails with
-// [ErrNotFound] if there is no such exchange.
-func (v *VirtualHost) PolicyOfExchange(exchange string) (EffectivePolicy, error) {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	x := v.exchanges[exchange]
-	if x == nil {
-		return EffectivePolicy{}, v.noExchange(0, exchange)
-	}
-	return x.policies.effective(), nil
 }
 
 // policyKind tells policies from operator policies.
@@ -159,18 +77,6 @@ const (
 	maxPolicies      = 1000
 	maxPolicyPattern = 1024
 )
-
-func (v *VirtualHost) setPolicy(kind policyKind, p Policy) error {
-	fresh, problem := newPolicy(kind, p)
-	if problem != "" {
-		return v.badPolicy(kind, p.Name, problem)
-	}
-	return v.changePolicy(kind, p.Name, fresh)
-}
-
-func (v *VirtualHost) badPolicy(kind policyKind, name, problem string) error {
-	return failure(0, wire.CodePreconditionFailed, "invalid %s '%.*s' in vhost '%s': %s", kind, maxShortString, name, v.name, problem)
-}
 
 // newPolicy checks a policy, in RabbitMQ's order.
 func newPolicy(kind policyKind, p Policy) (_ *policy, problem string) {
@@ -200,4 +106,116 @@ func newPolicy(kind policyKind, p Policy) (_ *policy, problem string) {
 	}
 	p.Definition = table.Clone(p.Definition)
 	return &policy{Policy: p, kinds: kinds &^ unfit, allowed: allowed}, ""
+}
+
+// kinds is zero if a is unknown.
+func (a ApplyTo) kinds() argument.Kinds {
+	switch a {
+	case ApplyToAll:
+		return argument.Queue | argument.Exchange
+	case ApplyToExchanges:
+		return argument.Exchange
+	case ApplyToQueues:
+		return argument.Queue
+	case ApplyToClassicQueues:
+		return argument.Classic
+	case ApplyToQuorumQueues:
+		return argument.Quorum
+	case ApplyToStreams:
+		return argument.Stream
+	}
+	return 0
+}
+
+// policy is one that has been checked. It is never changed.
+type policy struct {
+	Policy
+	kinds   argument.Kinds // that it is for and that know all of its settings
+	allowed pattern.Pattern
+}
+
+// matches reports whether the policy is for an object.
+func (p *policy) matches(name string, kind argument.Kinds) bool {
+	return p.kinds&kind != 0 && p.allowed.Allows(name)
+}
+
+// before is the order in which policies win.
+func (p *policy) before(o *policy) bool {
+	if p.Priority != o.Priority {
+		return p.Priority > o.Priority
+	}
+	return p.Name < o.Name
+}
+
+// policyList has the policies of one kind in the order in which they win.
+type policyList []*policy
+
+// find gives the policy that an object follows, or nil.
+func (l policyList) find(name string, kind argument.Kinds) *policy {
+	for _, p := range l {
+		if p.matches(name, kind) {
+			return p
+		}
+	}
+	return nil
+}
+
+// replace gives a list with fresh in the place of old; either may be nil.
+func (l policyList) replace(old, fresh *policy) policyList {
+	out := make(policyList, 0, len(l)+1)
+	for _, p := range l {
+		if fresh != nil && fresh.before(p) {
+			out, fresh = append(out, fresh), nil
+		}
+		if p != old {
+			out = append(out, p)
+		}
+	}
+	if fresh != nil {
+		out = append(out, fresh)
+	}
+	return out
+}
+
+// following are the policies that an object follows, by their kind; nil: none.
+type following [2]*policy
+
+// definition is what the policies ask for together.
+func (f *following) definition() Table {
+	var t Table
+	for _, p := range [...]*policy{f[operatorPolicy], f[userPolicy]} {
+		if p == nil {
+			continue
+		}
+		if t == nil {
+			t = make(Table, len(p.Definition))
+		}
+		argument.Merge(t, "", p.Definition)
+	}
+	return t
+}
+
+func (f *following) effective() EffectivePolicy {
+	e := EffectivePolicy{Definition: f.definition()}
+	if p := f[userPolicy]; p != nil {
+		e.Policy = p.Name
+	}
+	if p := f[operatorPolicy]; p != nil {
+		e.OperatorPolicy = p.Name
+	}
+	return e
+}
+
+// renew finds the policy that an object follows now that fresh is in the place
+// of old, and reports whether it is another one. It looks for a match with one
+// pattern, mostly, so that the lock is soon free.
+func (l policyList) renew(p **policy, old, fresh *policy, name string, kind argument.Kinds) bool {
+	was := *p
+	switch {
+	case was != nil && was == old:
+		*p = l.find(name, kind)
+	case fresh != nil && (was == nil || fresh.before(was)) && fresh.matches(name, kind):
+		*p = fresh
+	}
+	return *p != was
 }

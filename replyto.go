@@ -218,7 +218,7 @@ func (t *replyTable) deliver(address string, e *message.Entry) bool {
 		return false
 	}
 	s.reply = Message(e.Shown())
-	s.err = remoteError(&s.reply)
+	s.err = remoteError(s.reply.Headers)
 	s.signal <- struct{}{}
 	t.delivered.Add(1)
 	return true

@@ -5,40 +5,10 @@ import (
 	"time"
 )
 
-// Request is what a handler gets: a message with the way it came. It must not
-// be changed, and it is the handler's until it returns: then the broker uses
-// it for another request. To keep what is in it, copy req.Message; the body
-// and headers that a copy points to stay as they are.
-type Request struct {
-	Message
-	Exchange    string // it was published to
-	RoutingKey  string // it was published with
-	Redelivered bool   // a handler or consumer has had it before and did not settle it
-}
-
-// HandlerFunc serves one request. Its reply goes to the requester, with the
-// request's CorrelationId unless it has one of its own. An error is a reply,
-// too: the caller gets it as [*RemoteError].
-//
-// In process, ctx has the values, the deadline and the cancellation of the
-// caller's context. It ends as well when the requester goes away and when the
-// broker closes, and at the latest when the handler has returned.
-//
-// A handler that passes the request on, to have a third party answer it,
-// publishes req.Message with its ReplyTo and CorrelationId as they are and
-// returns [ErrNoReply].
-type HandlerFunc func(ctx context.Context, req *Request) (Message, error)
-
 // Caller sends requests. [Broker] and [VirtualHost] are Callers, and so can be
 // a connection to a remote broker.
 type Caller interface {
 	Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (Message, error)
-}
-
-// Responder answers requests by handlers. [Broker] and [VirtualHost] are
-// Responders, and so can be a connection to a remote broker.
-type Responder interface {
-	Handle(queue string, h HandlerFunc, opts ...HandleOptions) (*Handler, error)
 }
 
 // CallOptions say how a request is sent. The zero value sends it to a queue,
@@ -220,12 +190,4 @@ func (v *VirtualHost) await(ctx context.Context, slot *replySlot, turn uint64, r
 		return context.DeadlineExceeded
 	}
 	return err
-}
-
-// deadlineOf is ctx's deadline on the broker's clock; zero if it has none.
-func (b *Broker) deadlineOf(ctx context.Context) int64 {
-	if t, ok := ctx.Deadline(); ok {
-		return b.queues.Clock.At(t)
-	}
-	return 0
 }

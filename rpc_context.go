@@ -29,19 +29,6 @@ func (c *contexts) next() *requestContext {
 	return ctx
 }
 
-type liveContext struct {
-	context.Context
-	cancel context.CancelFunc
-	stop   func() bool
-}
-
-// handlerKey finds the Handler in a context.
-type handlerKey struct{}
-
-// fromHandler reports whether ctx came from a handler, whose work is finished
-// even when the broker takes no more.
-func fromHandler(ctx context.Context) bool { return ctx.Value(handlerKey{}) != nil }
-
 func (c *requestContext) parent() context.Context {
 	if c.caller != nil {
 		return c.caller
@@ -70,11 +57,6 @@ func (c *requestContext) watch() *liveContext {
 		return c.live.Load()
 	}
 	return l
-}
-
-func (l *liveContext) end() {
-	l.stop()
-	l.cancel()
 }
 
 // finish ends the context after the handler has returned. Who has not looked

@@ -54,12 +54,12 @@ func errorHeaders(err *RemoteError) Table {
 	return Table{ErrorCodeHeader: err.Code, ErrorTextHeader: err.Text}
 }
 
-// remoteError finds the failure that a reply tells of, or nil.
-func remoteError(reply *Message) error {
-	code, ok := reply.Headers[ErrorCodeHeader].(string)
+// remoteError finds the failure that the headers of a reply tell of, or nil.
+func remoteError(headers Table) error {
+	code, ok := headers[ErrorCodeHeader].(string)
 	if !ok {
 		return nil
 	}
-	text, _ := reply.Headers[ErrorTextHeader].(string)
+	text, _ := headers[ErrorTextHeader].(string)
 	return &RemoteError{Code: code, Text: text}
 }

@@ -10,6 +10,17 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
+// Request is what a handler gets: a message with the way it came. It must not
+// be changed, and it is the handler's until it returns: then the broker uses
+// it for another request. To keep what is in it, copy req.Message; the body
+// and headers that a copy points to stay as they are.
+type Request struct {
+	Message
+	Exchange    string // it was published to
+	RoutingKey  string // it was published with
+	Redelivered bool   // a handler or consumer has had it before and did not settle it
+}
+
 // call is the content of a request of a Call: that of its Request, with the time
 // that is left to the caller. To a Handler the deadline travels as context.
 type call struct {

@@ -150,3 +150,58 @@ func (s *Session) disown(ch *Channel) {
 	delete(s.channels, ch)
 	s.mu.Unlock()
 }
+
+// may refuses an operation that the session's user is not allowed. A nil
+// session is the broker itself, one without a user this process: both may do
+// everything.
+func (s *Session) may(m wire.MethodID, what permission, kind, name string) error {
+	if s == nil {
+		return nil
+	}
+	g := s.grant.Load()
+	if g == nil || g.allows(what, name) {
+		return nil
+	}
+	return failure(m, wire.CodeAccessRefused, "%s access to %s '%s' in vhost '%s' refused for user '%s'", what, kind, name, s.vhost.name, g.user)
+}
+
+// mayQueue is may for a queue.
+func (s *Session) mayQueue(m wire.MethodID, what permission, name string) error {
+	return s.may(m, what, "queue", name)
+}
+
+// mayExchange is may for an exchange.
+func (s *Session) mayExchange(m wire.MethodID, what permission, name string) error {
+	if name == "" {
+		name = defaultExchangeName
+	}
+	return s.may(m, what, "exchange", name)
+}
+
+// mayBind is what bind and unbind need; kind is the destination's. The default
+// exchange is left to the rules of binding, which nobody may break.
+func (s *Session) mayBind(m wire.MethodID, kind, destination, source string) error {
+	if source == "" {
+		return nil
+	}
+	if err := s.may(m, toWrite, kind, destination); err != nil {
+		return err
+	}
+	return s.mayExchange(m, toRead, source)
+}
+
+// mayForward is what a new exchange with an alternate one needs.
+func (s *Session) mayForward(exchange, alternate string) error {
+	if err := s.mayExchange(wire.ExchangeDeclareID, toRead, exchange); err != nil {
+		return err
+	}
+	return s.mayExchange(wire.ExchangeDeclareID, toWrite, alternate)
+}
+
+// mayDeadLetter is what a new queue with a dead-letter exchange needs.
+func (s *Session) mayDeadLetter(queue, exchange string) error {
+	if err := s.mayQueue(wire.QueueDeclareID, toRead, queue); err != nil {
+		return err
+	}
+	return s.mayExchange(wire.QueueDeclareID, toWrite, exchange)
+}

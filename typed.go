@@ -2,29 +2,8 @@ package warren
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 )
-
-// Codec turns values into bodies and back, for [CallFor] and [HandleFor].
-type Codec interface {
-	// ContentType is set on the messages that Marshal makes.
-	ContentType() string
-	Marshal(v any) ([]byte, error)
-	Unmarshal(body []byte, v any) error
-}
-
-// JSON is the codec that is used when no other is given.
-type JSON struct{}
-
-// ContentType is "application/json".
-func (JSON) ContentType() string { return "application/json" }
-
-// Marshal is [json.Marshal].
-func (JSON) Marshal(v any) ([]byte, error) { return json.Marshal(v) }
-
-// Unmarshal is [json.Unmarshal].
-func (JSON) Unmarshal(body []byte, v any) error { return json.Unmarshal(body, v) }
 
 // CallFor is Call with values in place of bodies: it encodes request, and
 // decodes the reply into an R.
@@ -68,11 +47,4 @@ func HandleFor[Q, R any](r Responder, queue string, f func(context.Context, Q) (
 		}
 		return Message{ContentType: codec.ContentType(), Body: body}, nil
 	}, opts...)
-}
-
-func codecOr(c Codec) Codec {
-	if c == nil {
-		return JSON{}
-	}
-	return c
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/warrenmq/warren/internal/password"
-	"github.com/warrenmq/warren/internal/pattern"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -33,46 +32,8 @@ type User struct {
 	Tags []string
 }
 
-// account is a user as the broker keeps it, under the broker's lock.
-type account struct {
-	name     string
-	tags     []string
-	password *password.Password // nil: it cannot log in
-	grants   map[*VirtualHost]*grant
-}
-
-// stored is the account's password; nil: there is no account, or it has none.
-func (u *account) stored() *password.Password {
-	if u == nil {
-		return nil
-	}
-	return u.password
-}
-
 // ErrLoginRefused: there is no such user, or the password is another.
 var ErrLoginRefused = errors.New("warren: login refused: the user or the password is wrong")
-
-// usersLocked are the accounts by name; the broker's lock is held. They are
-// made when they are asked for first: most programs never do.
-func (b *Broker) usersLocked() map[string]*account {
-	if b.users == nil {
-		g := &account{name: Guest, tags: []string{Administrator}, grants: make(map[*VirtualHost]*grant)}
-		g.password = password.Known(Guest)
-		b.users = map[string]*account{Guest: g}
-		for _, v := range b.vhosts {
-			b.welcomeGuest(v)
-		}
-	}
-	return b.users
-}
-
-// welcomeGuest lets guest do everything in a new virtual host, if there is
-// still a guest; mu is held.
-func (b *Broker) welcomeGuest(v *VirtualHost) {
-	if g := b.users[Guest]; g != nil {
-		g.allow(v, &grant{Permissions: AllPermissions(), configure: pattern.Any(), write: pattern.Any(), read: pattern.Any()})
-	}
-}
 
 // UserDeclare makes an account, or gives the one of this name another password
 // and other tags; its permissions stay. A new user may do nothing until

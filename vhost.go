@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/warrenmq/warren/internal/argument"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/route"
 	"github.com/warrenmq/warren/internal/wire"
@@ -110,6 +111,21 @@ func (v *VirtualHost) Channel() (*Channel, error) {
 	return ch, nil
 }
 
+// LimitsSet bounds the virtual host from now on; what is there stays.
+func (v *VirtualHost) LimitsSet(l VirtualHostLimits) {
+	v.mu.Lock()
+	v.limits = l
+	v.note(change{kind: limitsSet})
+	v.unlock()
+}
+
+// Limits are those that LimitsSet has set last.
+func (v *VirtualHost) Limits() VirtualHostLimits {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.limits
+}
+
 // queue finds a queue by name.
 func (v *VirtualHost) queue(name string) *declaredQueue {
 	v.mu.RLock()
@@ -171,6 +187,62 @@ func (v *VirtualHost) exchangeFor(name string) (*declaredExchange, error) {
 	return x, nil
 }
 
+// removeExchange takes x and its bindings out. The caller holds mu.
+func (v *VirtualHost) removeExchange(x *declaredExchange) {
+	delete(v.exchanges, x.Name)
+	x.deleted.Store(true)
+	x.Gate.Close()
+	for b := range x.Bindings() {
+		route.Unlink(b)
+	}
+	for b := range x.Inbound() {
+		v.removeBinding(b)
+	}
+	v.note(change{kind: exchangeDeleted, exchange: x})
+}
+
+// removeBinding takes b out on both sides, and with the last one of an
+// auto-delete exchange the exchange; mu is held.
+func (v *VirtualHost) removeBinding(b *route.Binding) {
+	route.Unbind(b)
+	v.note(change{kind: unbound, binding: b})
+	x := v.exchanges[b.Source.Name]
+	if x != nil && &x.Exchange == b.Source && x.autoDelete && !x.InUse() {
+		v.removeExchange(x)
+	}
+}
+
+// removeQueue deletes q if the condition holds, or fails with the engine's error
+// that says why it does not.
+func (v *VirtualHost) removeQueue(q *declaredQueue, c queue.Condition) (ready int, err error) {
+	v.mu.Lock()
+	defer v.unlock()
+	if v.queues[q.Name] != q {
+		return 0, nil // somebody else was faster
+	}
+	if ready, err = q.Close(ErrConsumerCancelled, c); err != nil {
+		return 0, err
+	}
+	delete(v.queues, q.Name)
+	for b := range q.Inbound() {
+		v.removeBinding(b)
+	}
+	if q.owner != nil {
+		q.owner.orphan(q)
+	}
+	counts := q.Counts() // its last deliveries may be settled at the same time
+	v.counts.Add(&counts)
+	v.note(change{kind: queueDeleted, queue: q})
+	return ready, nil
+}
+
+// consumerLeft deletes an auto-delete queue whose last consumer has gone.
+func (v *VirtualHost) consumerLeft(q *declaredQueue, last bool) {
+	if last && q.autoDelete {
+		v.removeQueue(q, queue.IfUnused)
+	}
+}
+
 // close ends all queues. What is registered later finds the vhost closed.
 func (v *VirtualHost) close(err error) {
 	v.replies.close() // first: calls fail because of the end, not of what it drops
@@ -204,4 +276,12 @@ func (h *host) Expired(q *queue.Queue) {
 	if d := v.queue(q.Name); d != nil && &d.Queue.Queue == q {
 		v.removeQueue(d, queue.IfExpired)
 	}
+}
+
+// policiesFor is what a new object is to follow. The caller holds mu.
+func (v *VirtualHost) policiesFor(name string, kind argument.Kinds) (f following) {
+	for i, list := range v.policies {
+		f[i] = list.find(name, kind)
+	}
+	return f
 }

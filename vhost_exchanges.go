@@ -1,7 +1,6 @@
 package warren
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/warrenmq/warren/internal/argument"
@@ -60,8 +59,6 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 	return nil
 }
 
-func quoteBool(b bool) string { return "'" + strconv.FormatBool(b) + "'" }
-
 // findExchange is exchange.declare with passive set.
 func (v *VirtualHost) findExchange(name string) error {
 	if err := checkName(wire.ExchangeDeclareID, "exchange name", name); err != nil {
@@ -106,20 +103,6 @@ func (v *VirtualHost) deleteExchange(s *Session, name string, ifUnused bool) err
 	}
 	v.removeExchange(x)
 	return nil
-}
-
-// removeExchange takes x and its bindings out. The caller holds mu.
-func (v *VirtualHost) removeExchange(x *declaredExchange) {
-	delete(v.exchanges, x.Name)
-	x.deleted.Store(true)
-	x.Gate.Close()
-	for b := range x.Bindings() {
-		route.Unlink(b)
-	}
-	for b := range x.Inbound() {
-		v.removeBinding(b)
-	}
-	v.note(change{kind: exchangeDeleted, exchange: x})
 }
 
 // bind makes or removes a binding for s. The destination is found by find,
@@ -200,16 +183,5 @@ func (v *VirtualHost) toExchange(m wire.MethodID, name string) func() (*declared
 			return nil, nil, v.noExchange(m, name)
 		}
 		return nil, x, nil
-	}
-}
-
-// removeBinding takes b out on both sides, and with the last one of an
-// auto-delete exchange the exchange; mu is held.
-func (v *VirtualHost) removeBinding(b *route.Binding) {
-	route.Unbind(b)
-	v.note(change{kind: unbound, binding: b})
-	x := v.exchanges[b.Source.Name]
-	if x != nil && &x.Exchange == b.Source && x.autoDelete && !x.InUse() {
-		v.removeExchange(x)
 	}
 }

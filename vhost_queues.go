@@ -135,33 +135,12 @@ func (v *VirtualHost) deleteQueue(s *Session, name string, ifUnused, ifEmpty boo
 	return ready, err
 }
 
-// removeQueue deletes q if the condition holds, or fails with the engine's error
-// that says why it does not.
-func (v *VirtualHost) removeQueue(q *declaredQueue, c queue.Condition) (ready int, err error) {
-	v.mu.Lock()
-	defer v.unlock()
-	if v.queues[q.Name] != q {
-		return 0, nil // somebody else was faster
+// checkQueueCount refuses one more queue; mu is held.
+func (v *VirtualHost) checkQueueCount(name string) error {
+	for _, limit := range [...]int{v.limits.MaxQueues, v.broker.options.MaxQueues} {
+		if reached(len(v.queues), limit) {
+			return failure(wire.QueueDeclareID, wire.CodePreconditionFailed, "cannot declare queue '%s': queue limit in vhost '%s' (%d) is reached", name, v.name, max(0, limit))
+		}
 	}
-	if ready, err = q.Close(ErrConsumerCancelled, c); err != nil {
-		return 0, err
-	}
-	delete(v.queues, q.Name)
-	for b := range q.Inbound() {
-		v.removeBinding(b)
-	}
-	if q.owner != nil {
-		q.owner.orphan(q)
-	}
-	counts := q.Counts() // its last deliveries may be settled at the same time
-	v.counts.Add(&counts)
-	v.note(change{kind: queueDeleted, queue: q})
-	return ready, nil
-}
-
-// consumerLeft deletes an auto-delete queue whose last consumer has gone.
-func (v *VirtualHost) consumerLeft(q *declaredQueue, last bool) {
-	if last && q.autoDelete {
-		v.removeQueue(q, queue.IfUnused)
-	}
+	return nil
 }
