@@ -420,3 +420,23 @@ func TestConsumersThatComeAndGoLoseNothing(t *testing.T) {
 		brokertest.Clean(t, b)
 	})
 }
+
+func TestLeavingALoopOverRepliesKeepsTheRest(t *testing.T) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		replies := brokertest.Consume(t, ch, warren.DirectReplyTo, warren.ConsumeOptions{NoAck: true})
+		require.NoError(t, brokertest.Send(ch, "", "q", warren.Message{ReplyTo: warren.DirectReplyTo}, warren.PublishOptions{}))
+		address := brokertest.Take(t, ch, "q").ReplyTo
+		brokertest.Put(t, ch, "", address, "1", "2", "3")
+		for d, err := range replies.Deliveries(t.Context()) {
+			require.NoError(t, err)
+			require.Equal(t, "1", string(d.Body))
+			break
+		}
+		brokertest.Put(t, ch, "", address, "4")
+		for _, want := range []string{"2", "3", "4"} {
+			require.Equal(t, want, string(brokertest.Next(t, replies).Body))
+		}
+	})
+}

@@ -298,7 +298,7 @@ func TestATimeToLiveByPolicyIsForMessagesToCome(t *testing.T) {
 		require.Equal(t, 1, brokertest.Ready(t, ch, "q"))
 
 		// So many milliseconds are less than one, in 64 bits of nanoseconds.
-		setPolicy(t, v, "q", warren.Table{"message-ttl": 18446744073710, "expires": 18446744073710})
+		setPolicy(t, v, "q", warren.Table{"message-ttl": int64(18446744073710), "expires": int64(18446744073710)})
 		brokertest.Put(t, ch, "", "q", "longer than a time can be")
 		time.Sleep(1000 * time.Hour)
 		require.Equal(t, 2, brokertest.Ready(t, ch, "q"))

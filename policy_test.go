@@ -194,7 +194,7 @@ func TestSettingsOfRabbitMQAreAccepted(t *testing.T) {
 	for _, d := range []warren.Table{
 		{"dead-letter-exchange": "", "dead-letter-routing-key": ""}, {"dead-letter-routing-key": "k"}, {"alternate-exchange": "x"},
 		{"consumer-timeout": 0}, {"max-age": "1Y"}, {"max-age": "12M"}, {"max-age": "99999999999D"}, {"max-age": "10m"}, {"max-age": "1s"},
-		{"message-ttl": 99999999999999}, {"expires": 99999999999999},
+		{"message-ttl": int64(99999999999999)}, {"expires": int64(99999999999999)},
 		{"ha-mode": "all", "ha-sync-mode": "automatic", "ha-promote-on-shutdown": "always"}, {"ha-mode": "exactly", "ha-params": 2},
 		{"queue-mode": "lazy"}, {"queue-master-locator": "min-masters"}, {"queue-leader-locator": "balanced"},
 		{"dead-letter-strategy": "at-least-once"}, {"initial-cluster-size": 3}, {"stream-max-segment-size-bytes": 1000}, {"target-group-size": 3},

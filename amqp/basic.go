@@ -92,7 +92,7 @@ func (ch *channel) Deliver(d link.Delivery) {
 func (ch *channel) Got(d link.Delivery, left int) {
 	m := wire.BasicGetOk{
 		DeliveryTag: d.Tag, Redelivered: d.Redelivered, Exchange: view(d.Exchange), RoutingKey: view(d.RoutingKey),
-		MessageCount: uint32(min(left, math.MaxUint32)),
+		MessageCount: uint32(min(uint64(left), math.MaxUint32)),
 	}
 	o := &ch.conn.out
 	o.mu.Lock()
