@@ -8,7 +8,7 @@
 // The official Go client reaches the broker without a socket by
 // amqp091.Config{Dial: srv.Dial}.
 //
-// Clients find RabbitMQ's behaviour, with the exceptions that the README
-// lists. An operation that fails in the core fails here with the same reply
-// code and text, as channel.close or connection.close.
+// Clients find RabbitMQ's behaviour, with the exceptions that
+// docs/compatibility.md lists. An operation that fails in the core fails here
+// with the same reply code and text, as channel.close or connection.close.
 package amqp

@@ -218,3 +218,19 @@ func TestMemoryLimitRefusesPublishers(t *testing.T) {
 		})
 	})
 }
+
+// TestReturnedPropertiesAreThoseThatCame sends what an encoder of ours would not:
+// headers out of order, one of them twice, and a cluster-id.
+func TestReturnedPropertiesAreThoseThatCame(t *testing.T) {
+	withServer(t, func(t *env) {
+		r := t.raw()
+		entries := "\x01zS\x00\x00\x00\x011" + "\x01aI\x00\x00\x00\x02" + "\x01zV"
+		properties := "\x20\x04" + "\x00\x00\x00" + string(rune(len(entries))) + entries + "\x02id"
+		m := wire.BasicPublish{RoutingKey: []byte("nobody"), Mandatory: true}
+		r.write(wire.AppendPublish(nil, 1, &m, wire.RawProperties(properties), []byte("body"), 131072))
+		require.EqualValues(t, 312, expect[*wire.BasicReturn](r).ReplyCode)
+		h, err := wire.ParseContentHeader(r.nextFrame().Payload)
+		require.NoError(t, err)
+		require.Equal(t, properties, string(h.Properties))
+	})
+}
