@@ -16,7 +16,7 @@ type account struct {
 }
 
 // stored is the account's password; nil: there is no account, or it has none.
-func (u *account) stored() *password.Password {
+func (u *account) storedPassword() *password.Password {
 	if u == nil {
 		return nil
 	}
@@ -24,7 +24,7 @@ func (u *account) stored() *password.Password {
 }
 
 // allow makes g what the user may do in v.
-func (u *account) allow(v *VirtualHost, g *grant) {
+func (u *account) setGrant(v *VirtualHost, g *grant) {
 	g.user, g.impersonator = u.name, slices.Contains(u.tags, Impersonator)
 	u.grants[v] = g
 }
@@ -37,7 +37,7 @@ func (b *Broker) usersLocked() map[string]*account {
 		g.password = password.Known(Guest)
 		b.users = map[string]*account{Guest: g}
 		for _, v := range b.vhosts {
-			b.welcomeGuest(v)
+			b.grantGuest(v)
 		}
 	}
 	return b.users
@@ -45,8 +45,8 @@ func (b *Broker) usersLocked() map[string]*account {
 
 // welcomeGuest lets guest do everything in a new virtual host, if there is
 // still a guest; mu is held.
-func (b *Broker) welcomeGuest(v *VirtualHost) {
+func (b *Broker) grantGuest(v *VirtualHost) {
 	if g := b.users[Guest]; g != nil {
-		g.allow(v, &grant{Permissions: AllPermissions(), configure: pattern.Any(), write: pattern.Any(), read: pattern.Any()})
+		g.setGrant(v, &grant{Permissions: AllPermissions(), configure: pattern.Any(), write: pattern.Any(), read: pattern.Any()})
 	}
 }

@@ -21,28 +21,28 @@ const DefaultVirtualHost = "/"
 // end it with [Broker.Close]. Its methods are safe for many goroutines; it
 // starts a goroutine only for a handler or a callback that has work to do.
 type Broker struct {
-	options   Options
-	log       *slog.Logger
-	queues    queue.Shared // what all queues have together
-	root      *VirtualHost
-	settlings settlings
-	tasks     tasks.Group        // goroutines that the broker started
-	ending    context.Context    // ends when Close cuts handlers short
-	cut       context.CancelFunc // ends it
-	state     atomic.Int32       // of brokerState
-	changes   changes
+	options        Options
+	log            *slog.Logger
+	queues         queue.Shared // what all queues have together
+	root           *VirtualHost
+	settlingPool   settlingPool
+	tasks          tasks.Group        // goroutines that the broker started
+	handlersCtx    context.Context    // ends when Close cuts handlers short
+	cancelHandlers context.CancelFunc // ends it
+	state          atomic.Int32       // of brokerState
+	changes        changes
 
-	passwords password.Verifier
-	finished  liveContext // of handlers that returned without a look at theirs
+	passwords    password.Verifier
+	endedContext liveContext // of handlers that returned without a look at theirs
 
 	openJournal func(queue string) queue.Journal // nil: queues keep nothing beyond the broker
 
 	mu sync.Mutex
 	// Guarded by mu.
-	vhosts   map[string]*VirtualHost
-	sessions map[*Session]struct{}
-	users    map[string]*account // nil: those of a new broker, see usersLocked
-	ended    chan struct{}       // closed when everything is cut off; made by Close
+	vhosts    map[string]*VirtualHost
+	sessions  map[*Session]struct{}
+	users     map[string]*account // nil: those of a new broker, see usersLocked
+	closeDone chan struct{}       // closed when everything is cut off; made by Close
 }
 
 type brokerState = int32
@@ -66,13 +66,13 @@ func New(options *Options) *Broker {
 		vhosts:   make(map[string]*VirtualHost),
 		sessions: make(map[*Session]struct{}),
 	}
-	b.ending, b.cut = context.WithCancel(context.Background())
-	b.finished = newFinished()
+	b.handlersCtx, b.cancelHandlers = context.WithCancel(context.Background())
+	b.endedContext = newEndedContext()
 	b.queues.Clock = clock.Start()
 	b.queues.Memory.Init(o.MemoryLimit, o.MemoryPolicy == FailPublishers, (*memoryAlarms)(b))
 	b.passwords.Rounds = password.Rounds
 	if options != nil && options.Logger != nil {
-		b.readChanges(changeLog{o.Logger})
+		b.addChangeReader(changeLog{o.Logger})
 	}
 	b.root = newVirtualHost(b, DefaultVirtualHost)
 	b.vhosts[DefaultVirtualHost] = b.root
@@ -86,9 +86,9 @@ type memoryAlarms Broker
 func (m *memoryAlarms) MemoryAlarm(on bool) {
 	b := (*Broker)(m)
 	if on {
-		b.tell(change{kind: memoryAlarm})
+		b.announce(change{kind: memoryAlarm})
 	} else {
-		b.tell(change{kind: memoryAllowed})
+		b.announce(change{kind: memoryAllowed})
 	}
 }
 
@@ -123,7 +123,7 @@ func (b *Broker) declareVirtualHost(name string, guest bool) (*VirtualHost, erro
 	if err := checkName(wire.ConnectionOpenID, "vhost name", name); err != nil {
 		return nil, err
 	}
-	if err := b.accepting(); err != nil {
+	if err := b.checkOpen(); err != nil {
 		return nil, err
 	}
 	b.mu.Lock()
@@ -136,7 +136,7 @@ func (b *Broker) declareVirtualHost(name string, guest bool) (*VirtualHost, erro
 	if fresh {
 		v = newVirtualHost(b, name)
 		if guest {
-			b.welcomeGuest(v)
+			b.grantGuest(v)
 		} else {
 			b.usersLocked() // guest begins in those that there are
 		}
@@ -144,7 +144,7 @@ func (b *Broker) declareVirtualHost(name string, guest bool) (*VirtualHost, erro
 	}
 	b.mu.Unlock()
 	if fresh {
-		b.tell(change{kind: vhostDeclared, vhost: v})
+		b.announce(change{kind: vhostDeclared, vhost: v})
 	}
 	return v, nil
 }
@@ -162,7 +162,7 @@ func (b *Broker) VirtualHostDelete(name string) error {
 	}
 	b.mu.Lock()
 	delete(b.vhosts, name)
-	sessions := b.sessionsOf(func(s *Session) bool { return s.vhost == v })
+	sessions := b.sessionsWhere(func(s *Session) bool { return s.vhost == v })
 	for _, u := range b.users {
 		delete(u.grants, v)
 	}
@@ -171,7 +171,7 @@ func (b *Broker) VirtualHostDelete(name string) error {
 	for _, s := range sessions {
 		s.end(fmt.Sprintf("vhost '%s' is deleted", name))
 	}
-	b.tell(change{kind: vhostDeleted, vhost: v})
+	b.announce(change{kind: vhostDeleted, vhost: v})
 	return nil
 }
 
@@ -184,7 +184,7 @@ func (b *Broker) Session() (*Session, error) { return b.root.Session() }
 func (b *Broker) Channel() (*Channel, error) { return b.root.Channel() }
 
 // accepting refuses new work once the broker closes.
-func (b *Broker) accepting() error {
+func (b *Broker) checkOpen() error {
 	if b.state.Load() != stateOpen {
 		return ErrClosed
 	}
@@ -209,12 +209,12 @@ func (b *Broker) addSession(s *Session, user string) error {
 // logIn makes s a session of the user; mu is held.
 func (b *Broker) logIn(s *Session, user string) error {
 	v := s.vhost
-	if limit := v.Limits().MaxConnections; reached(v.clients, limit) {
+	if limit := v.Limits().MaxConnections; limitReached(v.clients, limit) {
 		return failure(wire.ConnectionOpenID, wire.CodeNotAllowed, "access to vhost '%s' refused for user '%s': connection limit (%d) is reached", v.name, user, max(0, limit))
 	}
 	u := b.usersLocked()[user]
 	if u == nil || u.grants[v] == nil {
-		return v.noAccess(user)
+		return v.errNoAccess(user)
 	}
 	s.user = u
 	s.grant.Store(u.grants[v])
@@ -223,7 +223,7 @@ func (b *Broker) logIn(s *Session, user string) error {
 }
 
 // sessionsOf are the sessions that f picks; mu is held.
-func (b *Broker) sessionsOf(f func(*Session) bool) (list []*Session) {
+func (b *Broker) sessionsWhere(f func(*Session) bool) (list []*Session) {
 	for s := range b.sessions {
 		if f(s) {
 			list = append(list, s)
@@ -257,7 +257,7 @@ func (b *Broker) close(ctx context.Context) error {
 	b.mu.Lock()
 	first := b.state.Swap(stateClosed) != stateClosed
 	if first {
-		b.ended = make(chan struct{})
+		b.closeDone = make(chan struct{})
 	}
 	vhosts := make([]*VirtualHost, 0, len(b.vhosts))
 	for _, v := range b.vhosts {
@@ -273,14 +273,14 @@ func (b *Broker) close(ctx context.Context) error {
 		for _, v := range vhosts {
 			v.close(ErrClosed)
 		}
-		b.cut() // calls have ended: what handlers make of this reaches nobody
+		b.cancelHandlers() // calls have ended: what handlers make of this reaches nobody
 		for _, s := range sessions {
 			s.Close()
 		}
-		close(b.ended)
-		b.tell(change{kind: brokerClosed})
+		close(b.closeDone)
+		b.announce(change{kind: brokerClosed})
 	}
-	<-b.ended
+	<-b.closeDone
 	return b.tasks.Wait(ctx)
 }
 

@@ -67,8 +67,8 @@ type changes struct {
 
 	mu sync.Mutex
 	// Guarded by mu, which is locked last of all.
-	list   []change
-	giving bool // a goroutine gives out
+	pending   []change
+	notifying bool // a goroutine gives out
 }
 
 // changeReader reads changes, with no lock held.
@@ -80,7 +80,7 @@ type changeReader interface {
 }
 
 // readChanges has r read the changes to come.
-func (b *Broker) readChanges(r changeReader) {
+func (b *Broker) addChangeReader(r changeReader) {
 	l := &b.changes
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -92,32 +92,32 @@ func (b *Broker) readChanges(r changeReader) {
 }
 
 // note keeps a change for giveChanges.
-func (b *Broker) note(c change) {
+func (b *Broker) recordChange(c change) {
 	l := &b.changes
 	readers := l.readers.Load()
 	if readers == nil || !slices.ContainsFunc(*readers, func(r changeReader) bool { return r.wants(c.kind) }) {
 		return
 	}
 	l.mu.Lock()
-	l.list = append(l.list, c)
+	l.pending = append(l.pending, c)
 	l.mu.Unlock()
 }
 
 // giveChanges gives out what was noted. No lock of the broker may be held.
-func (b *Broker) giveChanges() {
+func (b *Broker) notifyReaders() {
 	l := &b.changes
 	if l.readers.Load() == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.giving {
+	if l.notifying {
 		return
 	}
-	l.giving = true
-	for len(l.list) > 0 {
-		list := l.list
-		l.list = nil
+	l.notifying = true
+	for len(l.pending) > 0 {
+		list := l.pending
+		l.pending = nil
 		l.mu.Unlock()
 		for i := range list {
 			for _, r := range *l.readers.Load() {
@@ -128,11 +128,11 @@ func (b *Broker) giveChanges() {
 		}
 		l.mu.Lock()
 	}
-	l.giving = false
+	l.notifying = false
 }
 
 // tell notes a change and gives it out.
-func (b *Broker) tell(c change) {
-	b.note(c)
-	b.giveChanges()
+func (b *Broker) announce(c change) {
+	b.recordChange(c)
+	b.notifyReaders()
 }

@@ -41,7 +41,7 @@ func (l *changeList) kinds() (kinds []changeKind) {
 func TestChangesAreTold(t *testing.T) {
 	b := New(nil)
 	list := &changeList{}
-	b.readChanges(list)
+	b.addChangeReader(list)
 	var ch *Channel
 	var s *Session
 	var c *Consumer
@@ -86,7 +86,7 @@ func TestChangesComeInOrder(t *testing.T) {
 	b := New(nil)
 	defer b.Close()
 	list := &changeList{}
-	b.readChanges(list)
+	b.addChangeReader(list)
 	var wait sync.WaitGroup
 	for i := range 8 {
 		wait.Go(func() {
@@ -130,7 +130,7 @@ func TestAReaderOfChangesMayUseTheBroker(t *testing.T) {
 		_, declareErr := ch.QueueDeclare("another", QueueOptions{})
 		err = errors.Join(openErr, declareErr, ch.Close())
 	}
-	b.readChanges(list)
+	b.addChangeReader(list)
 	ch, openErr := b.Channel()
 	require.NoError(t, openErr)
 	_, declareErr := ch.QueueDeclare("q", QueueOptions{})
@@ -149,7 +149,7 @@ func TestTheMemoryAlarmIsTold(t *testing.T) {
 	_, err = ch.QueueDeclare("q", QueueOptions{})
 	require.NoError(t, err)
 	list := &changeList{}
-	b.readChanges(list)
+	b.addChangeReader(list)
 	publish := func() error {
 		return ch.Publish(t.Context(), "", "q", Message{Body: make([]byte, 1000)}, PublishOptions{})
 	}

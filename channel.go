@@ -38,7 +38,7 @@ type Channel struct {
 	recentExchange atomic.Pointer[declaredExchange] // published to last
 	recentQueue    atomic.Pointer[declaredQueue]    // published to last through the default exchange
 	recentKey      atomic.Pointer[string]           // routing key that came over the wire last
-	writable       atomic.Pointer[writable]         // published to last, if not everything may be
+	recentGranted  atomic.Pointer[grantedExchange]  // published to last, if not everything may be
 	reply          atomic.Pointer[replyConsumer]
 
 	_ [64]byte // consumers write what follows: it has a cache line of its own
@@ -48,15 +48,15 @@ type Channel struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	consumers map[string]*Consumer // by tag
-	started   uint64               // consumers ever
-	unacked   unacked.Set[queue.Delivered]
-	prefetch  int    // for consumers to come
-	lastQueue string // declared last
-	tx        transaction
-	alarm     clock.Alarm // for what is not settled in time
-	shown     uint64      // number that the user knows
-	closedBy  func(error) // of a connection, called when the broker closes the channel
+	consumers     map[string]*Consumer // by tag
+	started       uint64               // consumers ever
+	unacked       unacked.Set[queue.Delivered]
+	prefetch      int    // for consumers to come
+	lastQueue     string // declared last
+	tx            transaction
+	alarm         clock.Alarm // for what is not settled in time
+	shownNumber   uint64      // number that the user knows
+	onBrokerClose func(error) // of a connection, called when the broker closes the channel
 }
 
 type channelMode = int32
@@ -69,7 +69,7 @@ const (
 
 func newChannel(s *Session) *Channel {
 	ch := &Channel{session: s, vhost: s.vhost}
-	ch.channelPort = link.NewChannelPort((*linked)(ch))
+	ch.channelPort = link.NewChannelPort((*channelLink)(ch))
 	return ch
 }
 
@@ -97,7 +97,7 @@ func (ch *Channel) end(reason error) {
 	ch.reason = reason
 	ch.closed.Store(true)
 	ch.alarm.Stop()
-	consumers := ch.inOrder()
+	consumers := ch.sortedConsumers()
 	ch.consumers = nil
 	for _, s := range ch.tx.settled {
 		ch.unacked.Add(s.Tag, &s.Delivery)
@@ -114,12 +114,12 @@ func (ch *Channel) end(reason error) {
 		// What the end of the broker interrupts can still be read.
 		c.end(reason, ch.vhost.broker.state.Load() != stateClosed)
 	}
-	ch.session.disown(ch)
-	ch.vhost.broker.tell(change{kind: channelClosed, vhost: ch.vhost, session: ch.session, channel: ch, reason: reason})
+	ch.session.removeChannel(ch)
+	ch.vhost.broker.announce(change{kind: channelClosed, vhost: ch.vhost, session: ch.session, channel: ch, reason: reason})
 }
 
 // check refuses work on a closed channel.
-func (ch *Channel) check() error {
+func (ch *Channel) checkOpen() error {
 	if ch.closed.Load() {
 		return ch.reason
 	}
@@ -139,7 +139,7 @@ func (ch *Channel) revive() {
 
 // inOrder are the consumers as they came: the oldest is served first. The
 // channel's lock is held.
-func (ch *Channel) inOrder() []*Consumer {
+func (ch *Channel) sortedConsumers() []*Consumer {
 	return slices.SortedFunc(maps.Values(ch.consumers), func(a, b *Consumer) int { return cmp.Compare(a.number, b.number) })
 }
 
@@ -148,7 +148,7 @@ func (ch *Channel) queueConsumers() []*queue.Consumer {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	list := make([]*queue.Consumer, 0, len(ch.consumers))
-	for _, c := range ch.inOrder() {
+	for _, c := range ch.sortedConsumers() {
 		if c.reply == nil {
 			list = append(list, c.inner)
 		}
@@ -157,7 +157,7 @@ func (ch *Channel) queueConsumers() []*queue.Consumer {
 }
 
 // pause keeps deliveries back, or lets them go on. It gives what was so before.
-func (ch *Channel) pause(paused bool) (was bool) {
+func (ch *Channel) setPaused(paused bool) (was bool) {
 	was = ch.flow.Pause(paused)
 	if !paused {
 		ch.revive()
@@ -166,7 +166,7 @@ func (ch *Channel) pause(paused bool) (was bool) {
 }
 
 // declared notes the queue that an empty name stands for.
-func (ch *Channel) declared(name string) {
+func (ch *Channel) setLastQueue(name string) {
 	ch.mu.Lock()
 	ch.lastQueue = name
 	ch.mu.Unlock()
@@ -186,17 +186,17 @@ func (ch *Channel) queueName(m wire.MethodID, name string) (string, error) {
 }
 
 // readQueue is findQueue for what needs the permission to read.
-func (ch *Channel) readQueue(m wire.MethodID, name string) (*declaredQueue, error) {
+func (ch *Channel) findReadableQueue(m wire.MethodID, name string) (*declaredQueue, error) {
 	name, err := ch.queueName(m, name)
 	if err == nil {
-		err = ch.session.mayQueue(m, toRead, name)
+		err = ch.session.checkQueueAccess(m, toRead, name)
 	}
 	if err != nil {
 		return nil, err
 	}
-	q, err := ch.vhost.queueFor(m, ch.session, name)
+	q, err := ch.vhost.findQueue(m, ch.session, name)
 	if err == nil && q.IsStream() && m != wire.BasicConsumeID {
-		return nil, ch.vhost.noStream(m, m.String(), q.Name)
+		return nil, ch.vhost.errNotForStreams(m, m.String(), q.Name)
 	}
 	return q, err
 }
@@ -207,18 +207,18 @@ func (ch *Channel) findQueue(m wire.MethodID, name string) (*declaredQueue, erro
 	if err != nil {
 		return nil, err
 	}
-	return ch.vhost.queueFor(m, ch.session, name)
+	return ch.vhost.findQueue(m, ch.session, name)
 }
 
 // mayPublish is mayExchange for every message: it asks the pattern only if the
 // exchange is another than before.
-func (ch *Channel) mayPublish(g *grant, exchange string) error {
-	if w := ch.writable.Load(); w != nil && w.grant == g && w.exchange == exchange {
+func (ch *Channel) checkPublishAccess(g *grant, exchange string) error {
+	if w := ch.recentGranted.Load(); w != nil && w.grant == g && w.exchange == exchange {
 		return nil
 	}
-	if err := ch.session.mayExchange(wire.BasicPublishID, toWrite, exchange); err != nil {
+	if err := ch.session.checkExchangeAccess(wire.BasicPublishID, toWrite, exchange); err != nil {
 		return err
 	}
-	ch.writable.Store(&writable{g, strings.Clone(exchange)}) // it may be a view
+	ch.recentGranted.Store(&grantedExchange{g, strings.Clone(exchange)}) // it may be a view
 	return nil
 }

@@ -16,7 +16,7 @@ func (ch *Channel) Qos(prefetchCount int, o QosOptions) error {
 		return failure(wire.BasicQosID, wire.CodeSyntaxError, "prefetch_count %d is not between 0 and 65535", prefetchCount)
 	}
 	ch.mu.Lock()
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		ch.mu.Unlock()
 		return err
 	}
@@ -38,9 +38,9 @@ func (ch *Channel) Qos(prefetchCount int, o QosOptions) error {
 // Flow stops and restarts deliveries to the channel's consumers
 // (channel.flow). Replies by direct reply-to are not stopped.
 func (ch *Channel) Flow(active bool) error {
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return err
 	}
-	ch.pause(!active)
+	ch.setPaused(!active)
 	return nil
 }

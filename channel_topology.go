@@ -10,7 +10,7 @@ import (
 // exists, or if the type is unknown, and with 403 for the default exchange and
 // for new names that begin with "amq.".
 func (ch *Channel) ExchangeDeclare(name string, kind ExchangeType, o ExchangeOptions) error {
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return err
 	}
 	return ch.vhost.declareExchange(ch.session, name, kind, o)
@@ -18,10 +18,10 @@ func (ch *Channel) ExchangeDeclare(name string, kind ExchangeType, o ExchangeOpt
 
 // ExchangeDeclarePassive fails with 404 if there is no exchange of this name.
 func (ch *Channel) ExchangeDeclarePassive(name string) error {
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return err
 	}
-	return ch.vhost.findExchange(name)
+	return ch.vhost.declareExchangePassive(name)
 }
 
 // ExchangeDeleteOptions are the conditions of ExchangeDelete.
@@ -32,7 +32,7 @@ type ExchangeDeleteOptions struct {
 // ExchangeDelete removes an exchange and its bindings (exchange.delete). One
 // that does not exist is no error; predeclared ones cannot be deleted (403).
 func (ch *Channel) ExchangeDelete(name string, o ExchangeDeleteOptions) error {
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return err
 	}
 	return ch.vhost.deleteExchange(ch.session, name, o.IfUnused)
@@ -51,7 +51,7 @@ func (ch *Channel) ExchangeUnbind(destination, key, source string, args Table) e
 }
 
 func (ch *Channel) bindExchange(m wire.MethodID, destination, key, source string, args Table) error {
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return err
 	}
 	if err := checkName(m, "exchange name", destination); err != nil {
@@ -60,7 +60,7 @@ func (ch *Channel) bindExchange(m wire.MethodID, destination, key, source string
 	if destination == "" {
 		return failure(m, wire.CodeAccessRefused, "operation not permitted on the default exchange")
 	}
-	if err := ch.session.mayBind(m, "exchange", destination, source); err != nil {
+	if err := ch.session.checkBindAccess(m, "exchange", destination, source); err != nil {
 		return err
 	}
 	v := ch.vhost
@@ -77,7 +77,7 @@ func (ch *Channel) bindExchange(m wire.MethodID, destination, key, source string
 // requester is there, are answered as if they were queues; a reply address
 // whose requester has gone gets 404. Nothing is declared.
 func (ch *Channel) QueueDeclare(name string, o QueueOptions) (Queue, error) {
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return Queue{}, err
 	}
 	if isReplyName(name) || isReplyAddress(name) {
@@ -85,7 +85,7 @@ func (ch *Channel) QueueDeclare(name string, o QueueOptions) (Queue, error) {
 	}
 	q, err := ch.vhost.declareQueue(ch.session, name, o)
 	if err == nil {
-		ch.declared(q.Name)
+		ch.setLastQueue(q.Name)
 	}
 	return q, err
 }
@@ -93,7 +93,7 @@ func (ch *Channel) QueueDeclare(name string, o QueueOptions) (Queue, error) {
 // QueueDeclarePassive fails with 404 if there is no queue of this name, and
 // tells about the one that there is.
 func (ch *Channel) QueueDeclarePassive(name string) (Queue, error) {
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return Queue{}, err
 	}
 	if isReplyName(name) || isReplyAddress(name) {
@@ -103,7 +103,7 @@ func (ch *Channel) QueueDeclarePassive(name string) (Queue, error) {
 	if err != nil {
 		return Queue{}, err
 	}
-	ch.declared(q.Name)
+	ch.setLastQueue(q.Name)
 	return q.state(), nil
 }
 
@@ -121,7 +121,7 @@ func (ch *Channel) QueueUnbind(name, key, exchange string, args Table) error {
 }
 
 func (ch *Channel) bindQueue(m wire.MethodID, name, key, source string, args Table) error {
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return err
 	}
 	queueName, err := ch.queueName(m, name)
@@ -134,7 +134,7 @@ func (ch *Channel) bindQueue(m wire.MethodID, name, key, source string, args Tab
 	if name == "" && key == "" {
 		key = queueName
 	}
-	if err := ch.session.mayBind(m, "queue", queueName, source); err != nil {
+	if err := ch.session.checkBindAccess(m, "queue", queueName, source); err != nil {
 		return err
 	}
 	v := ch.vhost
@@ -145,13 +145,13 @@ func (ch *Channel) bindQueue(m wire.MethodID, name, key, source string, args Tab
 // were (queue.purge). Unsettled ones stay. It fails with 540 if the queue is a
 // stream.
 func (ch *Channel) QueuePurge(name string) (int, error) {
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return 0, err
 	}
 	if isReplyAddress(name) {
 		return 0, nil // no message ever waits there
 	}
-	q, err := ch.readQueue(wire.QueuePurgeID, name)
+	q, err := ch.findReadableQueue(wire.QueuePurgeID, name)
 	if err != nil {
 		return 0, err
 	}
@@ -168,7 +168,7 @@ type QueueDeleteOptions struct {
 // many messages were ready (queue.delete). Its consumers get
 // [ErrConsumerCancelled]. A queue that does not exist is no error.
 func (ch *Channel) QueueDelete(name string, o QueueDeleteOptions) (int, error) {
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return 0, err
 	}
 	name, err := ch.queueName(wire.QueueDeleteID, names.Clean(name))

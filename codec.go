@@ -22,7 +22,7 @@ func (JSON) Marshal(v any) ([]byte, error) { return json.Marshal(v) }
 // Unmarshal is [json.Unmarshal].
 func (JSON) Unmarshal(body []byte, v any) error { return json.Unmarshal(body, v) }
 
-func codecOr(c Codec) Codec {
+func codecOrJSON(c Codec) Codec {
 	if c == nil {
 		return JSON{}
 	}

@@ -60,7 +60,7 @@ func (c *Confirmation) Wait(ctx context.Context) error {
 func (ch *Channel) Confirm() error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return err
 	}
 	if ch.mode.Load() == modeTx {
@@ -74,11 +74,11 @@ func (ch *Channel) Confirm() error {
 // can be awaited later. A message that is returned has an answer as well,
 // beside the *[Return].
 func (ch *Channel) PublishConfirm(ctx context.Context, exchange, key string, msg Message, o PublishOptions) (*Confirmation, error) {
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return nil, err
 	}
 	if ch.mode.Load() != modeConfirm {
-		return nil, failure(wire.BasicPublishID, wire.CodePreconditionFailed, "channel is not in confirm mode").hint("call Confirm first")
+		return nil, failure(wire.BasicPublishID, wire.CodePreconditionFailed, "channel is not in confirm mode").withHint("call Confirm first")
 	}
 	c := &Confirmation{done: make(chan struct{})}
 	tag, nacked, err := ch.publishNumbered(ctx, exchange, key, &msg, o)

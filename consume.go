@@ -33,10 +33,10 @@ func (ch *Channel) Consume(queue string, o ConsumeOptions) (*Consumer, error) {
 
 // consume is Consume, for a connection if out is not nil.
 func (ch *Channel) consume(queue string, o ConsumeOptions, out link.Sink) (*Consumer, error) {
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return nil, err
 	}
-	if err := ch.vhost.broker.accepting(); err != nil {
+	if err := ch.vhost.broker.checkOpen(); err != nil {
 		return nil, err
 	}
 	if err := o.check(); err != nil {
@@ -53,7 +53,7 @@ func (ch *Channel) register(name string, o *ConsumeOptions, out link.Sink) (*Con
 	if err := ch.checkTag(o.Tag); err != nil {
 		return nil, err
 	}
-	q, err := ch.readQueue(wire.BasicConsumeID, name)
+	q, err := ch.findReadableQueue(wire.BasicConsumeID, name)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func (ch *Channel) register(name string, o *ConsumeOptions, out link.Sink) (*Con
 		ch.removeTag(c)
 		return nil, err
 	}
-	ch.vhost.broker.giveChanges()
+	ch.vhost.broker.notifyReaders()
 	return c, nil
 }
 
@@ -104,7 +104,7 @@ func (v *VirtualHost) addConsumer(q *declaredQueue, c *queue.Consumer) error {
 func (v *VirtualHost) consumeError(q *declaredQueue, err error) error {
 	switch err {
 	case queue.ErrDeleted:
-		return v.noQueue(wire.BasicConsumeID, q.Name)
+		return v.errNoQueue(wire.BasicConsumeID, q.Name)
 	case queue.ErrRemoved:
 		return ErrClosed
 	case queue.ErrExclusive:
@@ -120,7 +120,7 @@ func (v *VirtualHost) consumerPriority(q *declaredQueue, o *ConsumeOptions) (int
 	args := o.table()
 	if arg := argument.OfReader(args); arg != "" {
 		_, queueType := argument.Foreign(q.args)
-		return 0, v.foreignArg(m, arg, q.Name, queueType)
+		return 0, v.errForeignArg(m, arg, q.Name, queueType)
 	}
 	priority, ok := o.Args["x-priority"]
 	if !ok {
@@ -128,7 +128,7 @@ func (v *VirtualHost) consumerPriority(q *declaredQueue, o *ConsumeOptions) (int
 	}
 	n, ok := table.Integer(priority)
 	if !ok {
-		return 0, v.badQueueArg(m, &argument.Problem{Arg: "x-priority", Text: argument.NoInteger(priority)}, q.Name)
+		return 0, v.errBadQueueArg(m, &argument.Problem{Arg: "x-priority", Text: argument.NoInteger(priority)}, q.Name)
 	}
 	return int(n), nil
 }
@@ -143,18 +143,18 @@ func (v *VirtualHost) newReader(q *declaredQueue, o *ConsumeOptions, limit int) 
 		arg = "x-priority"
 	}
 	if arg != "" {
-		return nil, v.foreignArg(m, arg, q.Name, argument.StreamName)
+		return nil, v.errForeignArg(m, arg, q.Name, argument.StreamName)
 	}
 	r, p := argument.ParseReader(args)
 	if p != nil {
-		return nil, v.badQueueArg(m, p, q.Name)
+		return nil, v.errBadQueueArg(m, p, q.Name)
 	}
 	if limit <= 0 {
 		return nil, failure(m, wire.CodePreconditionFailed, "consumer prefetch count is not set for 'queue '%s' in vhost '%s''", q.Name, v.name).
-			hint("set ConsumeOptions.Prefetch, or call Qos before")
+			withHint("set ConsumeOptions.Prefetch, or call Qos before")
 	}
 	if o.NoAck {
-		return nil, v.noStream(m, "automatic acknowledgement", q.Name)
+		return nil, v.errNotForStreams(m, "automatic acknowledgement", q.Name)
 	}
 	return queue.NewReader(v.streamStart(r.Start), r.Filter), nil
 }
@@ -181,7 +181,7 @@ func (v *VirtualHost) streamStart(start any) queue.Start {
 func (ch *Channel) checkTag(tag string) error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return err
 	}
 	if _, used := ch.consumers[tag]; used {
@@ -199,7 +199,7 @@ func (ch *Channel) checkTag(tag string) error {
 
 // addTag enters c under its tag, or a new one; the channel's lock is held.
 func (ch *Channel) addTag(c *Consumer, tag string) error {
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return err
 	}
 	if tag == "" {
@@ -217,21 +217,19 @@ func (ch *Channel) addTag(c *Consumer, tag string) error {
 	return nil
 }
 
-// removeTag takes c out; false: somebody else did.
-func (ch *Channel) removeTag(c *Consumer) bool {
+// removeTag removes c from the channel's consumers, if it is still there.
+func (ch *Channel) removeTag(c *Consumer) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.consumers[c.tag] != c {
-		return false
+	if ch.consumers[c.tag] == c {
+		delete(ch.consumers, c.tag)
 	}
-	delete(ch.consumers, c.tag)
-	return true
 }
 
 // Cancel ends the consumer with the tag (basic.cancel); see [Consumer.Cancel].
 // A tag that is not in use is no error.
 func (ch *Channel) Cancel(tag string) error {
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return err
 	}
 	if err := checkName(wire.BasicCancelID, "consumer tag", tag); err != nil {
@@ -258,7 +256,7 @@ func (c *Consumer) end(reason error, cancelled bool) {
 	v := c.ch.vhost
 	v.consumerLeft(c.from, c.inner.Remove(reason))
 	c.ch.revive()
-	v.broker.tell(change{kind: consumerEnded, vhost: v, queue: c.from, session: c.ch.session, channel: c.ch, consumer: c.tag, reason: reason})
+	v.broker.announce(change{kind: consumerEnded, vhost: v, queue: c.from, session: c.ch.session, channel: c.ch, consumer: c.tag, reason: reason})
 }
 
 // ConsumeFunc starts a consumer and a goroutine that calls f for each of its
@@ -319,10 +317,10 @@ func (ch *Channel) Deliveries(ctx context.Context, queue string, o ConsumeOption
 // such queue, with 405 if it belongs to another session or has a single active
 // consumer, and with 540 if it is a stream.
 func (ch *Channel) Get(name string, autoAck bool) (d Delivery, ok bool, err error) {
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return d, false, err
 	}
-	q, err := ch.readQueue(wire.BasicGetID, name)
+	q, err := ch.findReadableQueue(wire.BasicGetID, name)
 	if err != nil {
 		return d, false, err
 	}

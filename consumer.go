@@ -35,7 +35,7 @@ func (s *consumerSink) Accepted() {
 	if c.out != nil {
 		c.out.Consuming(c.tag)
 	}
-	c.ch.vhost.note(change{kind: consumerStarted, queue: c.from, session: c.ch.session, channel: c.ch, consumer: c.tag})
+	c.ch.vhost.recordChange(change{kind: consumerStarted, queue: c.from, session: c.ch.session, channel: c.ch, consumer: c.tag})
 }
 
 // Deliver passes a message to the connection. What comes after the channel was
@@ -43,7 +43,7 @@ func (s *consumerSink) Accepted() {
 func (s *consumerSink) Deliver(it message.Item) *mailbox.Mailbox {
 	c := (*Consumer)(s)
 	d := queue.Delivered{Item: it, Queue: &c.from.Queue.Queue, Consumer: c.inner, Timeout: c.inner.Timeout()}
-	if !c.ch.pass(c, &d, c.inner.NoAck, c.out, 0) {
+	if !c.ch.deliverToSink(c, &d, c.inner.NoAck, c.out, 0) {
 		c.inner.Keep(&it)
 	}
 	return nil
@@ -95,7 +95,7 @@ func (c *Consumer) each(ctx context.Context, yield func(Delivery, error) bool) {
 		batch = batch[:1] // what is not seen must not hang with a reader that does
 	}
 	var unseen []message.Item
-	defer func() { c.giveBack(unseen) }() // a panic leaves the loop, too
+	defer func() { c.returnUnseen(unseen) }() // a panic leaves the loop, too
 	var d Delivery
 	for {
 		n, err := c.fetch(ctx, batch)
@@ -112,12 +112,12 @@ func (c *Consumer) each(ctx context.Context, yield func(Delivery, error) bool) {
 			if !yield(d, nil) {
 				return
 			}
-			if err = c.over(ctx); err != nil {
+			if err = c.loopError(ctx); err != nil {
 				break
 			}
 		}
 		if err != nil {
-			c.giveBack(unseen)
+			c.returnUnseen(unseen)
 			unseen = nil
 			yield(Delivery{}, err)
 			return
@@ -126,8 +126,8 @@ func (c *Consumer) each(ctx context.Context, yield func(Delivery, error) bool) {
 }
 
 // over tells why a loop must not go on, even if there is more to read.
-func (c *Consumer) over(ctx context.Context) error {
-	if err := c.ch.check(); err != nil {
+func (c *Consumer) loopError(ctx context.Context) error {
+	if err := c.ch.checkOpen(); err != nil {
 		return err
 	}
 	if c.ended.Load() {
@@ -153,7 +153,7 @@ func (c *Consumer) fetch(ctx context.Context, batch []message.Item) (int, error)
 	if c.reply != nil {
 		return c.reply.read(ctx, batch)
 	}
-	if err := c.ch.check(); err != nil {
+	if err := c.ch.checkOpen(); err != nil {
 		return 0, err
 	}
 	if c.ended.Load() {
@@ -182,11 +182,11 @@ func (c *Consumer) present(it *message.Item, d *Delivery) error {
 }
 
 // giveBack returns messages that were taken but not shown.
-func (c *Consumer) giveBack(items []message.Item) {
+func (c *Consumer) returnUnseen(items []message.Item) {
 	switch {
 	case len(items) == 0:
 	case c.reply != nil:
-		c.reply.unread(items)
+		c.reply.putBack(items)
 	default:
 		c.inner.Unread(items)
 	}

@@ -10,13 +10,13 @@ type liveContext struct {
 }
 
 // newFinished makes a context that has ended.
-func newFinished() liveContext {
+func newEndedContext() liveContext {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return liveContext{ctx, cancel, func() bool { return false }}
 }
 
-func (l *liveContext) end() {
+func (l *liveContext) stopAndCancel() {
 	l.stop()
 	l.cancel()
 }

@@ -47,8 +47,8 @@ func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, to *queue.DeadLetter
 		p.Deadline = v.broker.deadlineOf(c.caller)
 	}
 
-	w := v.startWalk()
-	defer v.endWalk(w)
+	w := v.getWalk()
+	defer v.putWalk(w)
 	v.walk(w, &p)
 	history, _ := props.Headers["x-death"].([]any)
 	w.Queues = slices.DeleteFunc(w.Queues, func(q *route.Queue) bool { return message.Cycles(history, q.Name) })

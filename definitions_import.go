@@ -66,7 +66,7 @@ func (v *VirtualHost) DefinitionsImport(r io.Reader) error {
 }
 
 func (b *Broker) importDefinitions(r io.Reader, only *VirtualHost) error {
-	if err := b.accepting(); err != nil {
+	if err := b.checkOpen(); err != nil {
 		return err
 	}
 	d, err := definitions.Read(r, definitions.MaxSize)
@@ -90,7 +90,7 @@ func (b *Broker) importDefinitions(r io.Reader, only *VirtualHost) error {
 	// Limits come last: they do not touch what is there.
 	define(in, d.VirtualHosts, in.limitVirtualHost)
 	define(in, d.Parameters, in.limitParameter)
-	b.tell(change{kind: definitionsImported, count: len(in.problems)})
+	b.announce(change{kind: definitionsImported, count: len(in.problems)})
 	return errors.Join(in.problems...)
 }
 

@@ -28,7 +28,7 @@ func Delay(d time.Duration) int64 { return min(max(0, d.Milliseconds()), delay.M
 
 // releaseDelayed routes a message that x has kept back, on from there. Its
 // expiration counts from now.
-func (v *VirtualHost) releaseDelayed(x *declaredExchange, kept *message.Publishing) {
+func (v *VirtualHost) routeDelayed(x *declaredExchange, kept *message.Publishing) {
 	props := kept.Properties()
 	p := publishing{to: x}
 	p.Entry, p.Extra, p.Hidden = kept.Entry, kept.Extra, kept.Hidden
@@ -40,12 +40,12 @@ func (v *VirtualHost) releaseDelayed(x *declaredExchange, kept *message.Publishi
 		p.setExpiration(v.broker, props.Expiration) // checked when it was published
 	}
 	props.Headers = table.Clone(props.Headers)
-	props.Headers[DelayHeader] = negative(delay.Of(kept.Content))
+	props.Headers[DelayHeader] = negativeDelay(delay.Of(kept.Content))
 	p.Content = kept.Derive(&props, true)
 	p.HideKeys()
 
-	w := v.startWalk()
-	defer v.endWalk(w)
+	w := v.getWalk()
+	defer v.putWalk(w)
 	w.Past = &x.Exchange
 	v.walk(w, &p)
 	if !v.forward(w, &p, &kept.Entry) {
@@ -55,7 +55,7 @@ func (v *VirtualHost) releaseDelayed(x *declaredExchange, kept *message.Publishi
 
 // negative is the delay as a delivered message has it: 32 bits, if they are
 // enough.
-func negative(ms int64) any {
+func negativeDelay(ms int64) any {
 	if ms <= -math.MinInt32 {
 		return int32(-ms)
 	}

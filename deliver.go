@@ -14,19 +14,19 @@ func (v *VirtualHost) route(p *publishing) (nacked bool, err error) {
 		queues, ok := p.to.Matcher.Exact(p.Key)
 		v.mu.RUnlock()
 		if ok && len(queues) > 0 {
-			return v.deliver(p, queues, nil, nil)
+			return v.deliverRouted(p, queues, nil, nil)
 		}
 	}
-	w := v.startWalk()
-	defer v.endWalk(w)
+	w := v.getWalk()
+	defer v.putWalk(w)
 	v.walk(w, p)
-	return v.deliver(p, w.Queues, w.Replies, w.Delays)
+	return v.deliverRouted(p, w.Queues, w.Replies, w.Delays)
 }
 
 // deliver gives the message to the queues and requesters that routing found,
 // and to the exchanges that keep it back.
-func (v *VirtualHost) deliver(p *publishing, queues []*route.Queue, replies []string, later []*delay.Store) (nacked bool, err error) {
-	taken, nacked := v.give(p, queues, replies)
+func (v *VirtualHost) deliverRouted(p *publishing, queues []*route.Queue, replies []string, later []*delay.Store) (nacked bool, err error) {
+	taken, nacked := v.offer(p, queues, replies)
 	routed := taken > 0 || nacked
 	for _, d := range later {
 		if d.Add(&p.Publishing) {
@@ -35,7 +35,7 @@ func (v *VirtualHost) deliver(p *publishing, queues []*route.Queue, replies []st
 	}
 	c, _ := p.Content.(*call)
 	if !routed && (taken == 0 || p.Mandatory && c == nil) {
-		return false, v.unrouted(p)
+		return false, v.handleUnrouted(p)
 	}
 	if missed := len(queues) + len(replies) + len(later) - taken; missed > 0 && taken > 0 && c != nil {
 		c.Lost(missed)
@@ -44,7 +44,7 @@ func (v *VirtualHost) deliver(p *publishing, queues []*route.Queue, replies []st
 }
 
 // give offers the message to all of them and counts those who took it.
-func (v *VirtualHost) give(p *publishing, queues []*route.Queue, replies []string) (taken int, nacked bool) {
+func (v *VirtualHost) offer(p *publishing, queues []*route.Queue, replies []string) (taken int, nacked bool) {
 	for _, q := range queues {
 		ok, err := q.Push(&p.Publishing)
 		if err != nil {
@@ -73,7 +73,7 @@ func (v *VirtualHost) forward(w *route.Walk, p *publishing, from *message.Entry)
 	if c != nil {
 		c.copies.Store(int32(n))
 	}
-	taken, _ := v.give(p, w.Queues, w.Replies)
+	taken, _ := v.offer(p, w.Queues, w.Replies)
 	for _, d := range w.Delays {
 		if d.Add(&p.Publishing) {
 			taken++
@@ -87,14 +87,14 @@ func (v *VirtualHost) forward(w *route.Walk, p *publishing, from *message.Entry)
 
 // unrouted counts a message that nobody took, and returns it if it had to be
 // taken.
-func (v *VirtualHost) unrouted(p *publishing) error {
+func (v *VirtualHost) handleUnrouted(p *publishing) error {
 	code := 0
 	switch {
 	case p.Immediate:
 		code = wire.CodeNoConsumers
 	case p.Mandatory:
 		code = wire.CodeNoRoute
-	case p.to == v.fallback && isReplyAddress(p.Key):
+	case p.to == v.defaultExchange && isReplyAddress(p.Key):
 		return nil // counted as a dropped reply
 	default:
 		v.unroutable.Add(1)
@@ -116,14 +116,14 @@ func (v *VirtualHost) walk(w *route.Walk, p *publishing) {
 	v.mu.RUnlock()
 }
 
-func (v *VirtualHost) startWalk() *route.Walk {
+func (v *VirtualHost) getWalk() *route.Walk {
 	if w, ok := v.walks.Get().(*route.Walk); ok {
 		return w
 	}
 	return route.NewWalk((*host)(v))
 }
 
-func (v *VirtualHost) endWalk(w *route.Walk) {
+func (v *VirtualHost) putWalk(w *route.Walk) {
 	w.Reset()
 	v.walks.Put(w)
 }

@@ -98,7 +98,7 @@ func failure(m wire.MethodID, code uint16, format string, args ...any) *Error {
 }
 
 // hint adds advice to e.
-func (e *Error) hint(h string) *Error {
+func (e *Error) withHint(h string) *Error {
 	e.Hint = h
 	return e
 }

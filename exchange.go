@@ -90,7 +90,7 @@ type declaredExchange struct {
 	args           Table
 	deleted        atomic.Bool // written with vhost.mu held
 
-	policies following // guarded by vhost.mu
+	policies appliedPolicies // guarded by vhost.mu
 }
 
 // newDeclaredExchange makes a durable exchange without arguments.
@@ -121,13 +121,13 @@ func (v *VirtualHost) newExchange(name string, kind ExchangeType, o ExchangeOpti
 	if p := argument.CheckExchange(args); p != nil {
 		return nil, failure(m, wire.CodePreconditionFailed, "invalid arg '%s' for exchange '%s' in vhost '%s': %s", p.Arg, name, v.name, p.Text)
 	}
-	if x.routes() == ConsistentHash {
+	if x.routingType() == ConsistentHash {
 		if problem := argument.CheckHash(args); problem != "" {
 			return nil, failure(m, wire.CodePreconditionFailed, "%s", problem)
 		}
 	}
 	header, property := argument.HashOf(args)
-	x.Matcher = route.NewMatcher(string(x.routes()), route.HashOn{Header: header, Property: property})
+	x.Matcher = route.NewMatcher(string(x.routingType()), route.HashOn{Header: header, Property: property})
 	v.setGate(x)
 	return x, nil
 }
@@ -140,7 +140,7 @@ func (v *VirtualHost) setGate(x *declaredExchange) {
 		g.Seen = duplicates.New(o, &b.queues.Clock)
 	}
 	if x.kind == DelayedMessage {
-		g.Delays = delay.New(&b.queues.Clock, &b.queues.Memory, &b.tasks, func(p *message.Publishing) { v.releaseDelayed(x, p) })
+		g.Delays = delay.New(&b.queues.Clock, &b.queues.Memory, &b.tasks, func(p *message.Publishing) { v.routeDelayed(x, p) })
 	}
 	if g != (route.Gate{}) {
 		x.SetGate(&g)
@@ -178,7 +178,7 @@ func isExchangeType(kind ExchangeType) bool {
 
 // routes is the type by which the exchange routes: that of a delayed one is
 // among its arguments.
-func (x *declaredExchange) routes() ExchangeType {
+func (x *declaredExchange) routingType() ExchangeType {
 	if x.kind == DelayedMessage {
 		t, _ := x.args[argument.DelayedType].(string)
 		return ExchangeType(t)
@@ -189,7 +189,7 @@ func (x *declaredExchange) routes() ExchangeType {
 // checkBinding refuses what means nothing to an exchange of this type.
 func (x *declaredExchange) checkBinding(m wire.MethodID, key string, args Table) error {
 	problem := ""
-	switch x.routes() {
+	switch x.routingType() {
 	case Headers:
 		problem = argument.CheckHeaders(args)
 	case ConsistentHash:
@@ -203,7 +203,7 @@ func (x *declaredExchange) checkBinding(m wire.MethodID, key string, args Table)
 
 // equivalentExchange compares a declaration with the exchange that exists: of
 // the arguments only those count that mean something to an exchange.
-func (v *VirtualHost) equivalentExchange(old, x *declaredExchange) error {
+func (v *VirtualHost) checkEquivalentExchange(old, x *declaredExchange) error {
 	differ := func(arg, received, current string) error {
 		return failure(wire.ExchangeDeclareID, wire.CodePreconditionFailed, "inequivalent arg '%s' for exchange '%s' in vhost '%s': received %s but current is %s", arg, old.Name, v.name, received, current)
 	}

@@ -34,7 +34,7 @@ func OvertakePolicy(v *VirtualHost, p Policy, meanwhile func()) {
 	fresh, _ := newPolicy(userPolicy, p)
 	change, _ := v.replacePolicy(userPolicy, p.Name, fresh)
 	meanwhile()
-	change.reachQueues()
+	change.applyToQueues()
 }
 
 // CheapPasswords makes the passwords to come cheap to check, for tests that try

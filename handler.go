@@ -94,7 +94,7 @@ func (v *VirtualHost) handle(name string, h HandlerFunc, opts []HandleOptions) (
 		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "a handler's concurrency of %d is negative", o.Concurrency)
 	}
 	setDefault(&o.Concurrency, defaultConcurrency)
-	if err := v.broker.accepting(); err != nil {
+	if err := v.broker.checkOpen(); err != nil {
 		return nil, err
 	}
 	if err := checkName(wire.BasicConsumeID, "queue name", name); err != nil {
@@ -122,7 +122,7 @@ func (v *VirtualHost) handle(name string, h HandlerFunc, opts []HandleOptions) (
 // register makes the handler a consumer of the queue.
 func (h *Handler) register(name string, concurrency int) error {
 	v := h.vhost
-	q, err := v.queueFor(wire.BasicConsumeID, nil, name)
+	q, err := v.findQueue(wire.BasicConsumeID, nil, name)
 	if err != nil {
 		return err
 	}
@@ -173,12 +173,12 @@ func (h *Handler) work(it message.Item) {
 	defer h.workers.Done()
 	defer func() {
 		if it.Exchange != nil {
-			h.exited(&it)
+			h.replyToGoexit(&it)
 		}
 	}()
 	var made contexts
 	for ok := true; ok; {
-		stay := h.answer(&it, made.next())
+		stay := h.serveOne(&it, made.next())
 		it = message.Item{}
 		if !stay {
 			return
@@ -189,7 +189,7 @@ func (h *Handler) work(it message.Item) {
 
 // answer serves one request, hands the reply over, settles the request and
 // then wakes the caller. It tells whether the worker is to wait for another.
-func (h *Handler) answer(it *message.Item, ctx *requestContext) (stay bool) {
+func (h *Handler) serveOne(it *message.Item, ctx *requestContext) (stay bool) {
 	c, _ := it.Content.(*call)
 	var req *Request
 	// The Request of a Call is there already, for the only one who can have it.
@@ -210,11 +210,11 @@ func (h *Handler) answer(it *message.Item, ctx *requestContext) (stay bool) {
 	}
 	ctx.replyTo, ctx.handler = req.ReplyTo, h
 	reply, err := h.run(ctx, req)
-	slot := h.reply(c, req, &reply, err)
+	slot := h.sendReply(c, req, &reply, err)
 	stay = h.pool.Done(it, true)
 	if slot != nil {
 		if own {
-			slot.reuse(c)
+			slot.keepSpare(c)
 		}
 		slot.signal <- struct{}{}
 	}
@@ -223,10 +223,10 @@ func (h *Handler) answer(it *message.Item, ctx *requestContext) (stay bool) {
 
 // exited answers a request whose function has ended the goroutine, and the
 // worker with it: runtime.Goexit, as a test's FailNow does.
-func (h *Handler) exited(it *message.Item) {
+func (h *Handler) replyToGoexit(it *message.Item) {
 	c, _ := it.Content.(*call)
 	req := &Request{Message: Message(it.Shown())}
-	slot := h.reply(c, req, &Message{}, &RemoteError{Code: CodePanic, Text: "the handler called runtime.Goexit"})
+	slot := h.sendReply(c, req, &Message{}, &RemoteError{Code: CodePanic, Text: "the handler called runtime.Goexit"})
 	h.pool.Done(it, false)
 	if slot != nil {
 		slot.signal <- struct{}{}
@@ -247,7 +247,7 @@ func (h *Handler) run(ctx *requestContext, req *Request) (reply Message, err err
 
 // reply hands the answer over, to the call that waits for it, if there is one.
 // The slot it returns, if any, is to be signalled.
-func (h *Handler) reply(c *call, req *Request, reply *Message, err error) *replySlot {
+func (h *Handler) sendReply(c *call, req *Request, reply *Message, err error) *replySlot {
 	if err == nil {
 		if err = h.checkReply(reply); err == nil {
 			err = remoteError(reply.Headers) // it may say so itself
@@ -263,7 +263,7 @@ func (h *Handler) reply(c *call, req *Request, reply *Message, err error) *reply
 		reply.CorrelationId = req.CorrelationId
 	}
 	if c != nil {
-		return h.answerCall(c, reply, err)
+		return h.replyToCall(c, reply, err)
 	}
 	if req.ReplyTo != "" {
 		if err != nil {
@@ -299,9 +299,9 @@ func (h *Handler) publishReply(to string, reply *Message) {
 }
 
 // answerCall hands an answer to the call that waits for it.
-func (h *Handler) answerCall(c *call, reply *Message, err error) *replySlot {
+func (h *Handler) replyToCall(c *call, reply *Message, err error) *replySlot {
 	t := &h.vhost.replies
-	if !c.slot.claim(c.turn) {
+	if !c.slot.claim(c.round) {
 		t.droppedGone.Add(1)
 		return nil
 	}

@@ -21,18 +21,18 @@ type (
 )
 
 // linked is a channel as a connection uses it.
-type linked Channel
+type channelLink Channel
 
-func (l *linked) channel() *Channel { return (*Channel)(l) }
+func (l *channelLink) channel() *Channel { return (*Channel)(l) }
 
 // linkedSession is a session as a connection uses it.
-type linkedSession Session
+type sessionLink Session
 
 // Ended has f called when the session is closed, or at once if it is.
-func (l *linkedSession) Ended(f func(reason string)) {
+func (l *sessionLink) Ended(f func(reason string)) {
 	l.mu.Lock()
 	closed := l.closed
-	l.closedBy = f
+	l.onEnd = f
 	l.mu.Unlock()
 	if closed {
 		f(shutdownReason)
@@ -40,7 +40,7 @@ func (l *linkedSession) Ended(f func(reason string)) {
 }
 
 // Publish follows Channel.Publish, with properties that stay as they are.
-func (l *linked) Publish(ctx context.Context, m *link.Publish) (number uint64, nacked bool, err error) {
+func (l *channelLink) Publish(ctx context.Context, m *link.Publish) (number uint64, nacked bool, err error) {
 	ch := l.channel()
 	p := newPublishing(PublishOptions{Mandatory: m.Mandatory, Immediate: m.Immediate})
 	if err := l.prepare(ctx, &p, m); err != nil {
@@ -57,9 +57,9 @@ func (l *linked) Publish(ctx context.Context, m *link.Publish) (number uint64, n
 }
 
 // prepare is Channel.prepare for a message whose properties stay encoded.
-func (l *linked) prepare(ctx context.Context, p *publishing, m *link.Publish) error {
+func (l *channelLink) prepare(ctx context.Context, p *publishing, m *link.Publish) error {
 	ch := l.channel()
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return err
 	}
 	p.Body, p.Key = m.Body, l.routingKey(m)
@@ -76,7 +76,7 @@ func (l *linked) prepare(ctx context.Context, p *publishing, m *link.Publish) er
 
 // routingKey makes a string of the key, if there is none yet that says the
 // same.
-func (l *linked) routingKey(m *link.Publish) string {
+func (l *channelLink) routingKey(m *link.Publish) string {
 	key := m.RoutingKey
 	if len(m.Exchange) == 0 {
 		if q := l.recentQueue.Load(); q != nil && q.Name == string(key) {
@@ -93,7 +93,7 @@ func (l *linked) routingKey(m *link.Publish) string {
 
 // setProperties checks what the broker looks at: reply_to, expiration, user_id,
 // and the headers CC and BCC.
-func (l *linked) setProperties(p *publishing, from *link.Publish) error {
+func (l *channelLink) setProperties(p *publishing, from *link.Publish) error {
 	raw, e := from.Properties, (*message.Encoded)(nil)
 	if name, ok := raw.Get(wire.ReplyTo); ok && len(name) <= len(rabbitReplyTo) && isReplyName(string(name)) {
 		r := l.reply.Load()
@@ -120,12 +120,12 @@ func (l *linked) setProperties(p *publishing, from *link.Publish) error {
 	// Few messages have these headers; a look at the bytes saves decoding the
 	// others.
 	if headers, ok := raw.Get(wire.Headers); ok && bytes.Contains(headers, []byte("CC")) {
-		return l.senderSelected(p, e)
+		return l.takeCarbonKeys(p, e)
 	}
 	return nil
 }
 
-func (l *linked) senderSelected(p *publishing, e *message.Encoded) error {
+func (l *channelLink) takeCarbonKeys(p *publishing, e *message.Encoded) error {
 	headers, err := p.takeKeys(e.Headers())
 	if err != nil || len(headers) == len(e.Headers()) {
 		return err
@@ -138,19 +138,19 @@ func (l *linked) senderSelected(p *publishing, e *message.Encoded) error {
 }
 
 // Consume follows Channel.Consume.
-func (l *linked) Consume(c *link.Consume, sink link.Sink) error {
+func (l *channelLink) Consume(c *link.Consume, sink link.Sink) error {
 	o := ConsumeOptions{Tag: c.Tag, NoAck: c.NoAck, Exclusive: c.Exclusive, Args: c.Arguments}
 	_, err := l.channel().consume(c.Queue, o, sink)
 	return err
 }
 
 // Get follows Channel.Get.
-func (l *linked) Get(name string, noAck bool, sink link.Sink) (ok bool, err error) {
+func (l *channelLink) Get(name string, noAck bool, sink link.Sink) (ok bool, err error) {
 	ch := l.channel()
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return false, err
 	}
-	q, err := ch.readQueue(wire.BasicGetID, name)
+	q, err := ch.findReadableQueue(wire.BasicGetID, name)
 	if err != nil {
 		return false, err
 	}
@@ -158,30 +158,30 @@ func (l *linked) Get(name string, noAck bool, sink link.Sink) (ok bool, err erro
 	if !ok {
 		return false, ch.vhost.getError(q, err)
 	}
-	if !ch.pass(nil, &d, noAck, sink, left) {
+	if !ch.deliverToSink(nil, &d, noAck, sink, left) {
 		q.Requeue(nil, []queue.Settling{queue.Unsettled(d.Item)}, false)
-		return false, ch.check()
+		return false, ch.checkOpen()
 	}
 	return true, nil
 }
 
 // Ended has f called after the broker has closed the channel by itself, with
 // the error; number is the channel's on its connection.
-func (l *linked) Ended(number uint16, f func(err error)) {
+func (l *channelLink) Ended(number uint16, f func(err error)) {
 	l.mu.Lock()
-	l.shown, l.closedBy = uint64(number), f
+	l.shownNumber, l.onBrokerClose = uint64(number), f
 	l.mu.Unlock()
 }
 
 // Recover follows Channel.Recover.
-func (l *linked) Recover(requeue bool, done func()) error {
+func (l *channelLink) Recover(requeue bool, done func()) error {
 	ch := l.channel()
 	if !requeue { // nothing comes back to a queue that a consumer could have it from
 		done()
 		return ch.Recover(false)
 	}
-	if !ch.pause(true) {
-		defer ch.pause(false)
+	if !ch.setPaused(true) {
+		defer ch.setPaused(false)
 	}
 	err := ch.Recover(true)
 	if err == nil {
@@ -190,14 +190,14 @@ func (l *linked) Recover(requeue bool, done func()) error {
 	return err
 }
 
-func (l *linked) Stall(stalled bool) {
+func (l *channelLink) Stall(stalled bool) {
 	l.flow.Stall(stalled)
 	if !stalled {
 		l.channel().revive()
 	}
 }
 
-func (l *linked) MaxMessageSize() int {
+func (l *channelLink) MaxMessageSize() int {
 	if limit := l.vhost.broker.options.MaxMessageSize; limit > 0 {
 		return limit
 	}
@@ -205,7 +205,7 @@ func (l *linked) MaxMessageSize() int {
 }
 
 // Returned gives the properties of a message that is returned, as it came.
-func (l *linked) Returned(err error) wire.RawProperties {
+func (l *channelLink) Returned(err error) wire.RawProperties {
 	if r, ok := err.(*Return); ok && r.content != nil {
 		return r.content.AppendTo(nil)
 	}
@@ -215,13 +215,13 @@ func (l *linked) Returned(err error) wire.RawProperties {
 // pass gives a message its delivery tag and passes it to the connection under
 // the channel's lock, so that tags leave in their order. It reports false if
 // the channel is closed. A nil consumer is Get, with what is left in the queue.
-func (ch *Channel) pass(c *Consumer, given *queue.Delivered, noAck bool, sink link.Sink, left int) bool {
+func (ch *Channel) deliverToSink(c *Consumer, delivered *queue.Delivered, noAck bool, sink link.Sink, left int) bool {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if ch.closed.Load() {
 		return false
 	}
-	it := &given.Item
+	it := &delivered.Item
 	d := link.Delivery{
 		Tag: ch.lastTag.Add(1), Redelivered: it.Redelivered,
 		Exchange: *it.Exchange, RoutingKey: it.Key, Body: it.Body,
@@ -233,7 +233,7 @@ func (ch *Channel) pass(c *Consumer, given *queue.Delivered, noAck bool, sink li
 		d.ConsumerTag, d.Reply = c.tag, c.reply != nil
 	}
 	if !noAck {
-		ch.await(d.Tag, given)
+		ch.addUnacked(d.Tag, delivered)
 	}
 	if c == nil {
 		sink.Got(d, left)

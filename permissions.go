@@ -85,7 +85,7 @@ func (g *grant) checkUser(said, is string) error {
 }
 
 // writable is an exchange that a grant let somebody publish to.
-type writable struct {
+type grantedExchange struct {
 	grant    *grant
 	exchange string
 }

@@ -8,7 +8,7 @@ func (v *VirtualHost) PermissionsSet(user string, p Permissions) error {
 	if err != nil {
 		return err
 	}
-	return v.changeGrant(permissionsSet, user, func(u *account) { u.allow(v, g) })
+	return v.changeGrant(permissionsSet, user, func(u *account) { u.setGrant(v, g) })
 }
 
 // PermissionsDelete shuts a user out of the virtual host: it may open no session
@@ -20,16 +20,16 @@ func (v *VirtualHost) PermissionsDelete(user string) error {
 
 func (v *VirtualHost) changeGrant(kind changeKind, name string, do func(*account)) error {
 	b := v.broker
-	defer b.giveChanges() // when the lock is free
+	defer b.notifyReaders() // when the lock is free
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	u := b.usersLocked()[name]
 	if u == nil {
-		return noUser(name)
+		return errNoUser(name)
 	}
 	do(u)
-	b.renew(u, v)
-	b.note(change{kind: kind, vhost: v, user: name})
+	b.updateGrants(u, v)
+	b.recordChange(change{kind: kind, vhost: v, user: name})
 	return nil
 }
 
@@ -48,12 +48,12 @@ func (v *VirtualHost) Permissions(user string) (p Permissions, ok bool) {
 }
 
 // renew tells the user's sessions in v what it may do now; mu is held.
-func (b *Broker) renew(u *account, v *VirtualHost) {
+func (b *Broker) updateGrants(u *account, v *VirtualHost) {
 	g := u.grants[v]
 	if g == nil {
 		g = &grant{user: u.name}
 	}
-	for _, s := range b.sessionsOf(func(s *Session) bool { return s.user == u && s.vhost == v }) {
+	for _, s := range b.sessionsWhere(func(s *Session) bool { return s.user == u && s.vhost == v }) {
 		s.grant.Store(g)
 	}
 }

@@ -178,10 +178,10 @@ func (l policyList) replace(old, fresh *policy) policyList {
 }
 
 // following are the policies that an object follows, by their kind; nil: none.
-type following [2]*policy
+type appliedPolicies [2]*policy
 
 // definition is what the policies ask for together.
-func (f *following) definition() Table {
+func (f *appliedPolicies) definition() Table {
 	var t Table
 	for _, p := range [...]*policy{f[operatorPolicy], f[userPolicy]} {
 		if p == nil {
@@ -195,7 +195,7 @@ func (f *following) definition() Table {
 	return t
 }
 
-func (f *following) effective() EffectivePolicy {
+func (f *appliedPolicies) effective() EffectivePolicy {
 	e := EffectivePolicy{Definition: f.definition()}
 	if p := f[userPolicy]; p != nil {
 		e.Policy = p.Name
@@ -209,7 +209,7 @@ func (f *following) effective() EffectivePolicy {
 // renew finds the policy that an object follows now that fresh is in the place
 // of old, and reports whether it is another one. It looks for a match with one
 // pattern, mostly, so that the lock is soon free.
-func (l policyList) renew(p **policy, old, fresh *policy, name string, kind argument.Kinds) bool {
+func (l policyList) update(p **policy, old, fresh *policy, name string, kind argument.Kinds) bool {
 	was := *p
 	switch {
 	case was != nil && was == old:

@@ -73,7 +73,7 @@ func (v *VirtualHost) PolicyOfQueue(queue string) (EffectivePolicy, error) {
 	defer v.mu.RUnlock()
 	q := v.queues[queue]
 	if q == nil {
-		return EffectivePolicy{}, v.noQueue(0, queue)
+		return EffectivePolicy{}, v.errNoQueue(0, queue)
 	}
 	return q.policies.effective(), nil
 }
@@ -85,7 +85,7 @@ func (v *VirtualHost) PolicyOfExchange(exchange string) (EffectivePolicy, error)
 	defer v.mu.RUnlock()
 	x := v.exchanges[exchange]
 	if x == nil {
-		return EffectivePolicy{}, v.noExchange(0, exchange)
+		return EffectivePolicy{}, v.errNoExchange(0, exchange)
 	}
 	return x.policies.effective(), nil
 }
@@ -93,19 +93,19 @@ func (v *VirtualHost) PolicyOfExchange(exchange string) (EffectivePolicy, error)
 func (v *VirtualHost) setPolicy(kind policyKind, p Policy) error {
 	fresh, problem := newPolicy(kind, p)
 	if problem != "" {
-		return v.badPolicy(kind, p.Name, problem)
+		return v.errBadPolicy(kind, p.Name, problem)
 	}
 	return v.changePolicy(kind, p.Name, fresh)
 }
 
-func (v *VirtualHost) badPolicy(kind policyKind, name, problem string) error {
+func (v *VirtualHost) errBadPolicy(kind policyKind, name, problem string) error {
 	return failure(0, wire.CodePreconditionFailed, "invalid %s '%.*s' in vhost '%s': %s", kind, maxShortString, name, v.name, problem)
 }
 
 // changePolicy replaces the policy of a name; a nil one takes it away.
 func (v *VirtualHost) changePolicy(kind policyKind, name string, fresh *policy) error {
 	change, err := v.replacePolicy(kind, name, fresh)
-	change.reachQueues()
+	change.applyToQueues()
 	return err
 }
 
@@ -113,24 +113,24 @@ func (v *VirtualHost) changePolicy(kind policyKind, name string, fresh *policy) 
 // messages by it, so no lock may be held.
 type policyChange struct {
 	number uint64
-	queues []follower
+	queues []queuePolicies
 }
 
-type follower struct {
-	queue     *declaredQueue
-	following following
+type queuePolicies struct {
+	queue    *declaredQueue
+	policies appliedPolicies
 }
 
-func (c *policyChange) reachQueues() {
+func (c *policyChange) applyToQueues() {
 	for _, f := range c.queues {
-		f.queue.Obey(c.number, argument.RulesBeside(f.queue.args, f.following.definition()))
+		f.queue.Obey(c.number, argument.RulesBeside(f.queue.args, f.policies.definition()))
 	}
 }
 
 // replacePolicy changes the list of policies and has the exchanges follow.
 func (v *VirtualHost) replacePolicy(kind policyKind, name string, fresh *policy) (c policyChange, err error) {
 	v.mu.Lock()
-	defer v.unlock()
+	defer v.unlockAndNotify()
 	if v.closed {
 		return c, ErrClosed
 	}
@@ -143,25 +143,25 @@ func (v *VirtualHost) replacePolicy(kind policyKind, name string, fresh *policy)
 	case old == nil && fresh == nil:
 		return c, failure(0, wire.CodeNotFound, "no %s '%s' in vhost '%s'", kind, name, v.name)
 	case old == nil && len(list) >= maxPolicies:
-		return c, v.badPolicy(kind, name, fmt.Sprintf("there are %d, which is the limit", len(list)))
+		return c, v.errBadPolicy(kind, name, fmt.Sprintf("there are %d, which is the limit", len(list)))
 	case fresh == nil:
-		v.note(change{kind: policyDeleted, policy: old, of: kind})
+		v.recordChange(change{kind: policyDeleted, policy: old, of: kind})
 	default:
-		v.note(change{kind: policySet, policy: fresh, of: kind})
+		v.recordChange(change{kind: policySet, policy: fresh, of: kind})
 	}
 	list = list.replace(old, fresh)
 	v.policies[kind] = list
-	v.policyChange++
-	c.number = v.policyChange
+	v.policyChanges++
+	c.number = v.policyChanges
 
 	for _, x := range v.exchanges {
-		if x != v.fallback && list.renew(&x.policies[kind], old, fresh, x.Name, argument.Exchange) {
+		if x != v.defaultExchange && list.update(&x.policies[kind], old, fresh, x.Name, argument.Exchange) {
 			x.setAlternate()
 		}
 	}
 	for _, q := range v.queues {
-		if list.renew(&q.policies[kind], old, fresh, q.Name, argument.KindOf(q.args)) {
-			c.queues = append(c.queues, follower{q, q.policies})
+		if list.update(&q.policies[kind], old, fresh, q.Name, argument.KindOf(q.args)) {
+			c.queues = append(c.queues, queuePolicies{q, q.policies})
 		}
 	}
 	return c, nil

@@ -88,7 +88,7 @@ func newPublishing(o PublishOptions) publishing {
 // prepare makes the checks of basic.publish for a message in process, and waits
 // until there is memory for it.
 func (ch *Channel) prepare(ctx context.Context, p *publishing, exchange, key string, msg *Message) error {
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return err
 	}
 	p.Body, p.Key = msg.Body, key
@@ -111,17 +111,17 @@ func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange string) error
 	if err := v.checkSize(len(p.Body)); err != nil {
 		return err
 	}
-	x := v.fallback
+	x := v.defaultExchange
 	if ch != nil {
 		if g := ch.session.grant.Load(); g != nil && !g.write.All() {
-			if err := ch.mayPublish(g, exchange); err != nil {
+			if err := ch.checkPublishAccess(g, exchange); err != nil {
 				return err
 			}
 		}
 	}
 	if exchange != "" {
 		var err error
-		if x, err = v.publishable(ch, exchange); err != nil {
+		if x, err = v.exchangeForPublish(ch, exchange); err != nil {
 			return err
 		}
 	}
@@ -141,14 +141,14 @@ func (v *VirtualHost) checkSize(size int) error {
 
 // publishable finds an exchange to publish to: mostly the one that the channel's
 // message before went to.
-func (v *VirtualHost) publishable(ch *Channel, name string) (*declaredExchange, error) {
+func (v *VirtualHost) exchangeForPublish(ch *Channel, name string) (*declaredExchange, error) {
 	if ch == nil {
-		return v.exchangeFor(name)
+		return v.findPublishExchange(name)
 	}
 	if x := ch.recentExchange.Load(); x != nil && x.Name == name && !x.deleted.Load() {
 		return x, nil
 	}
-	x, err := v.exchangeFor(name)
+	x, err := v.findPublishExchange(name)
 	if err == nil {
 		ch.recentExchange.Store(x)
 	}
@@ -185,7 +185,7 @@ func (ch *Channel) prepareProperties(p *publishing, props *message.Properties) e
 
 func errNoReplyConsumer(name string) error {
 	return failure(wire.BasicPublishID, wire.CodePreconditionFailed, "fast reply consumer does not exist").
-		hint("consume from " + name + " on the same channel before publishing")
+		withHint("consume from " + name + " on the same channel before publishing")
 }
 
 // checkProperties refuses properties that AMQP cannot carry. Narrow tells whether
@@ -222,7 +222,7 @@ func (p *publishing) setExpiration(b *Broker, expiration string) error {
 	ms, problem := message.ParseExpiration(expiration)
 	if problem != "" {
 		return failure(wire.BasicPublishID, wire.CodePreconditionFailed, "invalid expiration '%s': %s", expiration, problem).
-			hint("it is a number of milliseconds, written as decimal digits")
+			withHint("it is a number of milliseconds, written as decimal digits")
 	}
 	p.Deadline = clock.Earlier(p.Deadline, b.queues.Clock.Now()+ms*int64(time.Millisecond))
 	return nil
@@ -240,12 +240,12 @@ func (p *publishing) takeKeys(headers Table) (Table, error) {
 
 // admit lets p in when there is memory. Its time to live begins then. Before a
 // wait it calls waits, unless that is nil.
-func (ch *Channel) admit(ctx context.Context, p *publishing, waits func()) error {
+func (ch *Channel) admit(ctx context.Context, p *publishing, onWait func()) error {
 	b, start := ch.vhost.broker, int64(0)
 	if p.Deadline != 0 && b.queues.Memory.Full() {
 		start = b.queues.Clock.Now()
 	}
-	if err := ch.vhost.admit(ctx, p, &ch.closed, waits); err != nil {
+	if err := ch.vhost.admit(ctx, p, &ch.closed, onWait); err != nil {
 		if ch.closed.Load() {
 			return ch.reason
 		}
@@ -260,7 +260,7 @@ func (ch *Channel) admit(ctx context.Context, p *publishing, waits func()) error
 // admit holds new messages back while memory is short, and refuses them once
 // the broker drains; replies go through in both cases. What is published on may
 // be gone meanwhile.
-func (v *VirtualHost) admit(ctx context.Context, p *publishing, gone *atomic.Bool, waits func()) error {
+func (v *VirtualHost) admit(ctx context.Context, p *publishing, channelClosed *atomic.Bool, onWait func()) error {
 	b := v.broker
 	if b.state.Load() == stateOpen && b.queues.Memory.Open() {
 		return nil
@@ -268,18 +268,18 @@ func (v *VirtualHost) admit(ctx context.Context, p *publishing, gone *atomic.Boo
 	if b.state.Load() == stateClosed {
 		return ErrClosed
 	}
-	if gone != nil && p.to == v.fallback && isReplyAddress(p.Key) {
+	if channelClosed != nil && p.to == v.defaultExchange && isReplyAddress(p.Key) {
 		return nil
 	}
 	if b.state.Load() == stateDraining && !fromHandler(ctx) {
 		return ErrClosed
 	}
-	return b.waitForMemory(ctx, gone, waits)
+	return b.waitForMemory(ctx, channelClosed, onWait)
 }
 
 // waitForMemory waits until there is memory, or fails as the options say.
-func (b *Broker) waitForMemory(ctx context.Context, gone *atomic.Bool, waits func()) error {
-	switch err := b.queues.Memory.Admit(ctx, gone, waits); err {
+func (b *Broker) waitForMemory(ctx context.Context, channelClosed *atomic.Bool, onWait func()) error {
+	switch err := b.queues.Memory.Admit(ctx, channelClosed, onWait); err {
 	case memory.ErrFull:
 		return ErrMemoryLimit
 	case memory.ErrClosed:
@@ -295,7 +295,7 @@ func (b *Broker) waitForMemory(ctx context.Context, gone *atomic.Bool, waits fun
 // Most messages go to the queue that the one before went to: then it need not
 // be looked up.
 func (ch *Channel) send(p *publishing) (nacked bool, err error) {
-	if p.to != ch.vhost.fallback || p.Extra != nil {
+	if p.to != ch.vhost.defaultExchange || p.Extra != nil {
 		return ch.vhost.route(p)
 	}
 	q := ch.recentQueue.Load()

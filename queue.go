@@ -163,7 +163,7 @@ type declaredQueue struct {
 	args       Table
 	owner      *Session // of an exclusive queue
 
-	policies following // guarded by vhost.mu
+	policies appliedPolicies // guarded by vhost.mu
 }
 
 // newQueue makes a queue of checked options; vhost.mu is held.
@@ -202,17 +202,17 @@ func (v *VirtualHost) checkQueueArgs(name string, args Table) error {
 	case p.WrongType:
 		return failure(m, wire.CodePreconditionFailed, "invalid type '%s' for arg '%s' in queue '%s' in vhost '%s'", p.Text, p.Arg, name, v.name)
 	case p.QueueType != "":
-		return v.foreignArg(m, p.Arg, name, p.QueueType)
+		return v.errForeignArg(m, p.Arg, name, p.QueueType)
 	default:
-		return v.badQueueArg(m, p, name)
+		return v.errBadQueueArg(m, p, name)
 	}
 }
 
-func (v *VirtualHost) badQueueArg(m wire.MethodID, p *argument.Problem, queue string) error {
+func (v *VirtualHost) errBadQueueArg(m wire.MethodID, p *argument.Problem, queue string) error {
 	return failure(m, wire.CodePreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s': %s", p.Arg, queue, v.name, p.Text)
 }
 
-func (v *VirtualHost) foreignArg(m wire.MethodID, arg, queue, queueType string) error {
+func (v *VirtualHost) errForeignArg(m wire.MethodID, arg, queue, queueType string) error {
 	return failure(m, wire.CodePreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s' of queue type %s", arg, queue, v.name, queueType)
 }
 
@@ -238,6 +238,6 @@ func (v *VirtualHost) checkType(name string, o *QueueOptions) error {
 }
 
 // noStream refuses what streams cannot do, as RabbitMQ does.
-func (v *VirtualHost) noStream(m wire.MethodID, what, queue string) error {
+func (v *VirtualHost) errNotForStreams(m wire.MethodID, what, queue string) error {
 	return failure(m, wire.CodeNotImplemented, "%s not supported by stream queues queue '%s' in vhost '%s'", what, queue, v.name)
 }

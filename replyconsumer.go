@@ -16,7 +16,7 @@ import (
 type replyConsumer struct {
 	*Consumer
 	slot    *replySlot
-	turn    uint64
+	round   uint64
 	address string
 	limit   int // of unread replies
 
@@ -24,7 +24,7 @@ type replyConsumer struct {
 	// Guarded by mu.
 	box    *mailbox.Mailbox
 	gone   bool
-	alive  context.Context // made when a handler asks; ends with the consumer
+	ctx    context.Context // made when a handler asks; ends with the consumer
 	cancel context.CancelFunc
 }
 
@@ -36,7 +36,7 @@ func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, out link.Sink)
 	}
 	if !o.NoAck {
 		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "reply consumer cannot acknowledge").
-			hint("set NoAck to consume from " + name)
+			withHint("set NoAck to consume from " + name)
 	}
 	v := ch.vhost
 	r := &replyConsumer{limit: v.broker.options.ReplyBuffer}
@@ -44,20 +44,20 @@ func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, out link.Sink)
 	c := &Consumer{ch: ch, queue: name, reply: r, out: out}
 	r.Consumer = c
 	var err error
-	if r.slot, r.turn, r.address, err = v.replies.open(name, r, nil); err != nil {
+	if r.slot, r.round, r.address, err = v.replies.takeSlot(name, r, nil); err != nil {
 		return nil, err
 	}
 	ch.mu.Lock()
 	if ch.reply.Load() != nil {
 		err = failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "reply consumer already set").
-			hint("one reply consumer serves all requests of a channel")
+			withHint("one reply consumer serves all requests of a channel")
 	} else if err = ch.addTag(c, o.Tag); err == nil {
 		ch.reply.Store(r)
 	}
 	ch.mu.Unlock()
 	if err != nil {
-		r.slot.claim(r.turn)
-		v.replies.release(r.slot)
+		r.slot.claim(r.round)
+		v.replies.freeSlot(r.slot)
 		return nil, err
 	}
 	if out != nil {
@@ -76,7 +76,7 @@ func (r *replyConsumer) deliver(e *message.Entry) bool {
 		return false
 	}
 	if r.out != nil {
-		r.pass(e)
+		r.deliverToSink(e)
 		r.mu.Unlock()
 		t.delivered.Add(1)
 		return true
@@ -100,9 +100,9 @@ func (r *replyConsumer) deliver(e *message.Entry) bool {
 
 // pass passes a reply to the connection. One that comes after the channel was
 // closed reaches nobody.
-func (r *replyConsumer) pass(e *message.Entry) {
+func (r *replyConsumer) deliverToSink(e *message.Entry) {
 	d := queue.Delivered{Item: message.Item{Entry: *e}}
-	if !r.ch.pass(r.Consumer, &d, true, r.out, 0) {
+	if !r.ch.deliverToSink(r.Consumer, &d, true, r.out, 0) {
 		r.box.Put(&d.Item)
 	}
 }
@@ -115,7 +115,7 @@ func (r *replyConsumer) read(ctx context.Context, batch []message.Item) (int, er
 }
 
 // unread brings replies back that were read but not shown.
-func (r *replyConsumer) unread(items []message.Item) {
+func (r *replyConsumer) putBack(items []message.Item) {
 	r.mu.Lock()
 	wake := r.box.PutFront(items)
 	r.mu.Unlock()
@@ -127,10 +127,10 @@ func (r *replyConsumer) unread(items []message.Item) {
 // end withdraws the address. Replies that have come can still be read, unless
 // the requester has cancelled the consumer and wants no more.
 func (r *replyConsumer) end(reason error, cancelled bool) {
-	if !r.slot.claim(r.turn) {
+	if !r.slot.claim(r.round) {
 		return
 	}
-	r.ch.vhost.replies.release(r.slot)
+	r.ch.vhost.replies.freeSlot(r.slot)
 	r.ch.reply.CompareAndSwap(r, nil)
 	r.mu.Lock()
 	r.gone = true
@@ -152,13 +152,13 @@ func (r *replyConsumer) end(reason error, cancelled bool) {
 func (r *replyConsumer) context() context.Context {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.alive == nil {
-		r.alive, r.cancel = context.WithCancel(context.Background())
+	if r.ctx == nil {
+		r.ctx, r.cancel = context.WithCancel(context.Background())
 		if r.gone {
 			r.cancel()
 		}
 	}
-	return r.alive
+	return r.ctx
 }
 
 // inspectReply answers a declaration of the pseudo-queue or of a reply
@@ -171,8 +171,8 @@ func (ch *Channel) inspectReply(name string) (Queue, error) {
 		}
 		return q, nil
 	}
-	if !ch.vhost.replies.alive(name) {
-		return Queue{}, ch.vhost.noQueue(wire.QueueDeclareID, name)
+	if !ch.vhost.replies.isWaiting(name) {
+		return Queue{}, ch.vhost.errNoQueue(wire.QueueDeclareID, name)
 	}
 	return Queue{Name: name, Consumers: 1}, nil
 }

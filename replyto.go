@@ -70,11 +70,11 @@ type replyTable struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	slots  []*replySlot
-	free   []*replySlot // unused ones, to be used again
-	closed bool
-	random *rand.ChaCha8
-	rekey  int // addresses to make before random gets another key
+	slots      []*replySlot
+	free       []*replySlot // unused ones, to be used again
+	closed     bool
+	random     *rand.ChaCha8
+	untilRekey int // addresses to make before random gets another key
 }
 
 // replySlot is a requester's place: of a Call, or of a channel's reply
@@ -85,7 +85,7 @@ type replySlot struct {
 
 	// turn is odd while a requester waits. Whoever makes it even, by turning
 	// it once, may answer the call or give it up; nobody else can.
-	turn atomic.Uint64
+	round atomic.Uint64
 
 	// Guarded by replyTable.mu.
 	address  string
@@ -94,15 +94,15 @@ type replySlot struct {
 	unused   string          // addresses made in advance, of the same length
 
 	// Owned by who turned the slot, then, after the signal, by the caller.
-	reply Message
-	err   error
-	spare *call          // of an earlier call, to be used again
-	queue *declaredQueue // that an earlier call went to
+	reply       Message
+	err         error
+	spare       *call          // of an earlier call, to be used again
+	recentQueue *declaredQueue // that an earlier call went to
 }
 
 // open gives a requester a slot and an address that begins with base. The
 // requester is the reply consumer c, or a Call with the context caller.
-func (t *replyTable) open(base string, c *replyConsumer, caller context.Context) (s *replySlot, turn uint64, address string, err error) {
+func (t *replyTable) takeSlot(base string, c *replyConsumer, caller context.Context) (s *replySlot, round uint64, address string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -125,7 +125,7 @@ func (t *replyTable) open(base string, c *replyConsumer, caller context.Context)
 		s.address, s.unused = s.unused[:n], s.unused[n:]
 	}
 	s.consumer, s.caller = c, caller
-	return s, s.turn.Add(1), s.address, nil
+	return s, s.round.Add(1), s.address, nil
 }
 
 const (
@@ -135,11 +135,11 @@ const (
 
 // newAddresses makes addresses of a slot that nobody can guess, n in a row.
 func (t *replyTable) newAddresses(slot int, base string, n int) string {
-	if t.rekey -= n; t.rekey < 0 {
+	if t.untilRekey -= n; t.untilRekey < 0 {
 		var key [32]byte
 		crand.Read(key[:]) // never fails
 		t.random = rand.NewChaCha8(key)
-		t.rekey = rekeyAfter
+		t.untilRekey = rekeyAfter
 	}
 	var secrets [addressesAhead * secretLen]byte
 	t.random.Read(secrets[:n*secretLen]) // never fails
@@ -162,7 +162,7 @@ func (t *replyTable) newAddresses(slot int, base string, n int) string {
 }
 
 // release takes the slot back from a requester whose turn is over.
-func (t *replyTable) release(s *replySlot) {
+func (t *replyTable) freeSlot(s *replySlot) {
 	t.mu.Lock()
 	s.address, s.consumer, s.caller = "", nil, nil
 	t.free = append(t.free, s)
@@ -172,7 +172,7 @@ func (t *replyTable) release(s *replySlot) {
 // requester is who has an address.
 type requester struct {
 	slot     *replySlot // nil: nobody
-	turn     uint64
+	round    uint64
 	consumer *replyConsumer  // nil for a Call
 	caller   context.Context // of a Call
 }
@@ -193,15 +193,15 @@ func (t *replyTable) find(address string) requester {
 		return requester{}
 	}
 	s := t.slots[number]
-	turn := s.turn.Load()
-	if s.address != address || turn%2 == 0 {
+	round := s.round.Load()
+	if s.address != address || round%2 == 0 {
 		return requester{}
 	}
-	return requester{s, turn, s.consumer, s.caller}
+	return requester{s, round, s.consumer, s.caller}
 }
 
 // alive reports whether the requester of an address is there.
-func (t *replyTable) alive(address string) bool {
+func (t *replyTable) isWaiting(address string) bool {
 	return t.find(address).slot != nil
 }
 
@@ -213,7 +213,7 @@ func (t *replyTable) deliver(address string, e *message.Entry) bool {
 		return r.consumer.deliver(e)
 	}
 	s := r.slot
-	if s == nil || !s.claim(r.turn) {
+	if s == nil || !s.claim(r.round) {
 		t.droppedGone.Add(1)
 		return false
 	}
@@ -226,11 +226,11 @@ func (t *replyTable) deliver(address string, e *message.Entry) bool {
 
 // claim ends a requester's turn. True makes the claimer responsible for the
 // answer and the signal, or for the release of the slot.
-func (s *replySlot) claim(turn uint64) bool { return s.turn.CompareAndSwap(turn, turn+1) }
+func (s *replySlot) claim(round uint64) bool { return s.round.CompareAndSwap(round, round+1) }
 
 // fail ends a call with err, if it still waits.
-func (s *replySlot) fail(turn uint64, err error) {
-	if s.claim(turn) {
+func (s *replySlot) fail(round uint64, err error) {
+	if s.claim(round) {
 		s.err = err
 		s.signal <- struct{}{}
 	}
@@ -242,8 +242,8 @@ func (t *replyTable) close() {
 	defer t.mu.Unlock()
 	t.closed = true
 	for _, s := range t.slots {
-		if turn := s.turn.Load(); turn%2 == 1 && s.consumer == nil {
-			s.fail(turn, ErrClosed)
+		if round := s.round.Load(); round%2 == 1 && s.consumer == nil {
+			s.fail(round, ErrClosed)
 		}
 	}
 }

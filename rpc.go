@@ -74,22 +74,22 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	if err != nil {
 		return err
 	}
-	slot, turn, address, err := v.replies.open(DirectReplyTo, nil, ctx)
+	slot, round, address, err := v.replies.takeSlot(DirectReplyTo, nil, ctx)
 	if err != nil {
 		return err
 	}
-	c := slot.newCall(ctx, turn, msg)
+	c := slot.newCall(ctx, round, msg)
 	c.ReplyTo = address
 	if c.CorrelationId == "" {
 		c.CorrelationId = address[len(DirectReplyTo)+1:]
 	}
 	c.setHeaders(msg.Headers, narrow)
 	p.Content = c
-	if err := v.sendCall(&p, c); err != nil && slot.claim(turn) {
-		v.replies.release(slot)
+	if err := v.sendCall(&p, c); err != nil && slot.claim(round) {
+		v.replies.freeSlot(slot)
 		return err
 	} // else it is on its way, or has an answer all the same
-	return v.await(ctx, slot, turn, reply)
+	return v.awaitReply(ctx, slot, round, reply)
 }
 
 // prepareCall makes the checks of basic.publish, and makes msg, which is the
@@ -126,15 +126,15 @@ func (v *VirtualHost) sendCall(p *publishing, c *call) error {
 		if taken {
 			return nil
 		}
-		c.slot.queue = nil // it is gone, or has no consumer with room
+		c.slot.recentQueue = nil // it is gone, or has no consumer with room
 	}
-	w := v.startWalk()
-	defer v.endWalk(w)
+	w := v.getWalk()
+	defer v.putWalk(w)
 	v.walk(w, p)
 	n := len(w.Queues) + len(w.Replies) + len(w.Delays)
 	c.copies.Store(int32(n))
 	c.shared = n > 1
-	nacked, err := v.deliver(p, w.Queues, w.Replies, w.Delays)
+	nacked, err := v.deliverRouted(p, w.Queues, w.Replies, w.Delays)
 	if nacked {
 		return ErrNacked
 	}
@@ -144,29 +144,29 @@ func (v *VirtualHost) sendCall(p *publishing, c *call) error {
 // calledQueue is the queue that a request goes to without routing, if it does.
 // Mostly that is the one which the slot's call before went to.
 func (v *VirtualHost) calledQueue(p *publishing, slot *replySlot) *declaredQueue {
-	if p.to != v.fallback || p.Extra != nil {
+	if p.to != v.defaultExchange || p.Extra != nil {
 		return nil
 	}
-	if q := slot.queue; q != nil && q.Name == p.Key {
+	if q := slot.recentQueue; q != nil && q.Name == p.Key {
 		return q
 	}
 	q := v.queue(p.Key)
 	if q != nil {
-		slot.queue = q
+		slot.recentQueue = q
 	}
 	return q
 }
 
 // await waits for the answer and gives the slot back.
-func (v *VirtualHost) await(ctx context.Context, slot *replySlot, turn uint64, reply *Message) error {
+func (v *VirtualHost) awaitReply(ctx context.Context, slot *replySlot, round uint64, reply *Message) error {
 	if done := ctx.Done(); done == nil {
 		<-slot.signal
 	} else {
 		select {
 		case <-slot.signal:
 		case <-done:
-			if slot.claim(turn) {
-				v.replies.release(slot)
+			if slot.claim(round) {
+				v.replies.freeSlot(slot)
 				return ctx.Err()
 			}
 			<-slot.signal // the answer was faster
@@ -177,7 +177,7 @@ func (v *VirtualHost) await(ctx context.Context, slot *replySlot, turn uint64, r
 		*reply = slot.reply
 	}
 	slot.reply.Headers, slot.reply.Body, slot.err = nil, nil, nil
-	v.replies.release(slot)
+	v.replies.freeSlot(slot)
 	if err == nil {
 		return nil
 	}

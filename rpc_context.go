@@ -40,20 +40,20 @@ func (c *requestContext) parent() context.Context {
 	case r.caller != nil: // somebody has passed the request on
 		return r.caller
 	case isReplyAddress(c.replyTo): // the requester has gone
-		return &c.handler.vhost.broker.finished
+		return &c.handler.vhost.broker.endedContext
 	}
 	return context.Background()
 }
 
 // watch makes the live context.
-func (c *requestContext) watch() *liveContext {
+func (c *requestContext) ensureLive() *liveContext {
 	if l := c.live.Load(); l != nil {
 		return l
 	}
 	ctx, cancel := context.WithCancel(c.parent())
-	l := &liveContext{ctx, cancel, context.AfterFunc(c.handler.vhost.broker.ending, cancel)}
+	l := &liveContext{ctx, cancel, context.AfterFunc(c.handler.vhost.broker.handlersCtx, cancel)}
 	if !c.live.CompareAndSwap(nil, l) {
-		l.end()
+		l.stopAndCancel()
 		return c.live.Load()
 	}
 	return l
@@ -62,8 +62,8 @@ func (c *requestContext) watch() *liveContext {
 // finish ends the context after the handler has returned. Who has not looked
 // until then finds one that has ended.
 func (c *requestContext) finish() {
-	if !c.live.CompareAndSwap(nil, &c.handler.vhost.broker.finished) {
-		c.live.Load().end()
+	if !c.live.CompareAndSwap(nil, &c.handler.vhost.broker.endedContext) {
+		c.live.Load().stopAndCancel()
 	}
 }
 
@@ -76,10 +76,10 @@ func (c *requestContext) Deadline() (time.Time, bool) {
 }
 
 // Done is closed when the handler's work is not wanted any more.
-func (c *requestContext) Done() <-chan struct{} { return c.watch().Done() }
+func (c *requestContext) Done() <-chan struct{} { return c.ensureLive().Done() }
 
 // Err tells why.
-func (c *requestContext) Err() error { return c.watch().Err() }
+func (c *requestContext) Err() error { return c.ensureLive().Err() }
 
 // Value finds what the caller's context has.
 func (c *requestContext) Value(key any) any {

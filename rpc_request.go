@@ -29,7 +29,7 @@ type call struct {
 
 	caller context.Context
 	slot   *replySlot
-	turn   uint64       // the call's, in its slot
+	round  uint64       // the call's, in its slot
 	copies atomic.Int32 // queues that still have the request
 	parent *call        // the one that a queue lost when this became its dead letter
 	shared bool         // it went to more than one queue
@@ -37,20 +37,20 @@ type call struct {
 
 // newCall makes the content of a call, if need be: the last one's that was
 // answered by a handler serves again.
-func (s *replySlot) newCall(ctx context.Context, turn uint64, msg *Message) *call {
+func (s *replySlot) newCall(ctx context.Context, round uint64, msg *Message) *call {
 	c := s.spare
 	s.spare = nil
 	if c == nil {
 		c = &call{}
 	}
 	c.Message = *msg
-	c.caller, c.slot, c.turn, c.shared = ctx, s, turn, false
+	c.caller, c.slot, c.round, c.shared = ctx, s, round, false
 	return c
 }
 
 // reuse lets the slot's next call have content that nobody knows any more. The
 // slot is the caller's who claimed it.
-func (s *replySlot) reuse(c *call) {
+func (s *replySlot) keepSpare(c *call) {
 	c.Request.Headers, c.headers, c.Body, c.caller = nil, nil, nil, nil
 	s.spare = c
 }
@@ -93,7 +93,7 @@ func (c *call) AppendTo(b []byte) []byte {
 
 // Derive makes a request of the same call with other properties.
 func (c *call) Derive(p message.Properties, _ bool) message.Content {
-	d := &call{caller: c.caller, slot: c.slot, turn: c.turn, parent: c, shared: true}
+	d := &call{caller: c.caller, slot: c.slot, round: c.round, parent: c, shared: true}
 	d.Message = Message(p)
 	d.Body = nil
 	d.setHeaders(p.Headers, true)
@@ -108,7 +108,7 @@ func (c *call) Lost(n int) {
 	case c.parent != nil:
 		c.parent.Lost(1)
 	default:
-		c.slot.fail(c.turn, ErrRequestDropped)
+		c.slot.fail(c.round, ErrRequestDropped)
 	}
 }
 

@@ -31,7 +31,7 @@ type Session struct {
 	opened   uint64                      // channels ever
 	queues   map[*declaredQueue]struct{} // exclusive ones
 	closed   bool
-	closedBy func(reason string) // nil: nobody wants to know of the end
+	onEnd    func(reason string) // nil: nobody wants to know of the end
 }
 
 // newSession makes a session of a user; an empty name is this process.
@@ -40,11 +40,11 @@ func newSession(v *VirtualHost, user string) (*Session, error) {
 		vhost: v, id: uuid.NewString(),
 		channels: make(map[*Channel]struct{}), queues: make(map[*declaredQueue]struct{}),
 	}
-	s.sessionPort = link.NewSessionPort((*linkedSession)(s))
+	s.sessionPort = link.NewSessionPort((*sessionLink)(s))
 	if err := v.broker.addSession(s, user); err != nil {
 		return nil, err
 	}
-	v.broker.tell(change{kind: sessionOpened, vhost: v, session: s, user: user})
+	v.broker.announce(change{kind: sessionOpened, vhost: v, session: s, user: user})
 	return s, nil
 }
 
@@ -66,12 +66,12 @@ func (s *Session) VirtualHost() *VirtualHost { return s.vhost }
 // Channel opens a channel (channel.open). It fails with 530 when
 // [Options].MaxChannels are open, and with [ErrClosed] after Close.
 func (s *Session) Channel() (*Channel, error) {
-	if err := s.vhost.broker.accepting(); err != nil {
+	if err := s.vhost.broker.checkOpen(); err != nil {
 		return nil, err
 	}
 	ch, err := s.openChannel()
 	if err == nil {
-		s.vhost.broker.tell(change{kind: channelOpened, vhost: s.vhost, session: s, channel: ch})
+		s.vhost.broker.announce(change{kind: channelOpened, vhost: s.vhost, session: s, channel: ch})
 	}
 	return ch, err
 }
@@ -87,7 +87,7 @@ func (s *Session) openChannel() (*Channel, error) {
 	}
 	s.opened++
 	ch := newChannel(s)
-	ch.number, ch.shown = s.opened, s.opened
+	ch.number, ch.shownNumber = s.opened, s.opened
 	s.channels[ch] = struct{}{}
 	return ch, nil
 }
@@ -110,7 +110,7 @@ func (s *Session) end(reason string) {
 		return
 	}
 	s.closed = true
-	channels, queues, closedBy := s.channels, s.queues, s.closedBy
+	channels, queues, onEnd := s.channels, s.queues, s.onEnd
 	s.channels, s.queues = nil, nil
 	s.mu.Unlock()
 	for _, ch := range slices.SortedFunc(maps.Keys(channels), func(a, b *Channel) int { return cmp.Compare(a.number, b.number) }) {
@@ -120,14 +120,14 @@ func (s *Session) end(reason string) {
 		s.vhost.removeQueue(q, queue.Always)
 	}
 	s.vhost.broker.removeSession(s)
-	s.vhost.broker.tell(change{kind: sessionClosed, vhost: s.vhost, session: s, user: s.User()})
-	if closedBy != nil {
-		closedBy(reason)
+	s.vhost.broker.announce(change{kind: sessionClosed, vhost: s.vhost, session: s, user: s.User()})
+	if onEnd != nil {
+		onEnd(reason)
 	}
 }
 
 // adopt notes an exclusive queue; false: the session has ended.
-func (s *Session) adopt(q *declaredQueue) bool {
+func (s *Session) addExclusive(q *declaredQueue) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -138,14 +138,14 @@ func (s *Session) adopt(q *declaredQueue) bool {
 }
 
 // orphan is adopt undone: the queue is deleted.
-func (s *Session) orphan(q *declaredQueue) {
+func (s *Session) removeExclusive(q *declaredQueue) {
 	s.mu.Lock()
 	delete(s.queues, q)
 	s.mu.Unlock()
 }
 
 // disown takes a channel out that is closed.
-func (s *Session) disown(ch *Channel) {
+func (s *Session) removeChannel(ch *Channel) {
 	s.mu.Lock()
 	delete(s.channels, ch)
 	s.mu.Unlock()
@@ -154,7 +154,7 @@ func (s *Session) disown(ch *Channel) {
 // may refuses an operation that the session's user is not allowed. A nil
 // session is the broker itself, one without a user this process: both may do
 // everything.
-func (s *Session) may(m wire.MethodID, what permission, kind, name string) error {
+func (s *Session) checkAccess(m wire.MethodID, what permission, kind, name string) error {
 	if s == nil {
 		return nil
 	}
@@ -166,42 +166,42 @@ func (s *Session) may(m wire.MethodID, what permission, kind, name string) error
 }
 
 // mayQueue is may for a queue.
-func (s *Session) mayQueue(m wire.MethodID, what permission, name string) error {
-	return s.may(m, what, "queue", name)
+func (s *Session) checkQueueAccess(m wire.MethodID, what permission, name string) error {
+	return s.checkAccess(m, what, "queue", name)
 }
 
 // mayExchange is may for an exchange.
-func (s *Session) mayExchange(m wire.MethodID, what permission, name string) error {
+func (s *Session) checkExchangeAccess(m wire.MethodID, what permission, name string) error {
 	if name == "" {
 		name = defaultExchangeName
 	}
-	return s.may(m, what, "exchange", name)
+	return s.checkAccess(m, what, "exchange", name)
 }
 
 // mayBind is what bind and unbind need; kind is the destination's. The default
 // exchange is left to the rules of binding, which nobody may break.
-func (s *Session) mayBind(m wire.MethodID, kind, destination, source string) error {
+func (s *Session) checkBindAccess(m wire.MethodID, kind, destination, source string) error {
 	if source == "" {
 		return nil
 	}
-	if err := s.may(m, toWrite, kind, destination); err != nil {
+	if err := s.checkAccess(m, toWrite, kind, destination); err != nil {
 		return err
 	}
-	return s.mayExchange(m, toRead, source)
+	return s.checkExchangeAccess(m, toRead, source)
 }
 
 // mayForward is what a new exchange with an alternate one needs.
-func (s *Session) mayForward(exchange, alternate string) error {
-	if err := s.mayExchange(wire.ExchangeDeclareID, toRead, exchange); err != nil {
+func (s *Session) checkAlternateAccess(exchange, alternate string) error {
+	if err := s.checkExchangeAccess(wire.ExchangeDeclareID, toRead, exchange); err != nil {
 		return err
 	}
-	return s.mayExchange(wire.ExchangeDeclareID, toWrite, alternate)
+	return s.checkExchangeAccess(wire.ExchangeDeclareID, toWrite, alternate)
 }
 
 // mayDeadLetter is what a new queue with a dead-letter exchange needs.
-func (s *Session) mayDeadLetter(queue, exchange string) error {
-	if err := s.mayQueue(wire.QueueDeclareID, toRead, queue); err != nil {
+func (s *Session) checkDeadLetterAccess(queue, exchange string) error {
+	if err := s.checkQueueAccess(wire.QueueDeclareID, toRead, queue); err != nil {
 		return err
 	}
-	return s.mayExchange(wire.QueueDeclareID, toWrite, exchange)
+	return s.checkExchangeAccess(wire.QueueDeclareID, toWrite, exchange)
 }

@@ -29,15 +29,15 @@ func (ch *Channel) Ack(tag uint64, multiple bool) error {
 // one of the channel (basic.nack); tag 0 with multiple gives all back. With
 // requeue a message returns to its old place in the queue, else it is dropped.
 func (ch *Channel) Nack(tag uint64, multiple, requeue bool) error {
-	return ch.settle(wire.BasicNackID, tag, multiple, refused(requeue))
+	return ch.settle(wire.BasicNackID, tag, multiple, fateOfNack(requeue))
 }
 
 // Reject gives one delivery back, as Nack does (basic.reject).
 func (ch *Channel) Reject(tag uint64, requeue bool) error {
-	return ch.settle(wire.BasicRejectID, tag, false, refused(requeue))
+	return ch.settle(wire.BasicRejectID, tag, false, fateOfNack(requeue))
 }
 
-func refused(requeue bool) fate {
+func fateOfNack(requeue bool) fate {
 	if requeue {
 		return requeued
 	}
@@ -46,24 +46,24 @@ func refused(requeue bool) fate {
 
 func errUnknownTag(m wire.MethodID, tag uint64) error {
 	return failure(m, wire.CodePreconditionFailed, "unknown delivery tag %d", tag).
-		hint("each delivery is settled once, on the channel that received it, and only if its consumer acknowledges")
+		withHint("each delivery is settled once, on the channel that received it, and only if its consumer acknowledges")
 }
 
 // track notes a delivery that must be settled and gives it its tag.
 func (ch *Channel) track(d *queue.Delivered) (uint64, error) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return 0, err
 	}
 	tag := ch.lastTag.Add(1)
-	ch.await(tag, d)
+	ch.addUnacked(tag, d)
 	return tag, nil
 }
 
 func (ch *Channel) settle(m wire.MethodID, tag uint64, multiple bool, f fate) error {
 	ch.mu.Lock()
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		ch.mu.Unlock()
 		return err
 	}
@@ -71,7 +71,7 @@ func (ch *Channel) settle(m wire.MethodID, tag uint64, multiple bool, f fate) er
 		one := [1]queue.Settling{{Tag: tag}}
 		ok := ch.unacked.Remove(tag, &one[0].Delivery)
 		if ok && ch.mode.Load() == modeTx {
-			ch.tx.settle(f, one[0])
+			ch.tx.holdSettlings(f, one[0])
 			ch.mu.Unlock()
 			return nil
 		}
@@ -89,28 +89,28 @@ func (ch *Channel) settle(m wire.MethodID, tag uint64, multiple bool, f fate) er
 		ch.mu.Unlock()
 		return errUnknownTag(m, tag)
 	}
-	room := ch.vhost.broker.settlings.get()
+	room := ch.vhost.broker.settlingPool.get()
 	list := ch.unacked.RemoveTo(tag, *room)
 	tx := ch.mode.Load() == modeTx
 	if tx {
-		ch.tx.settle(f, list...)
+		ch.tx.holdSettlings(f, list...)
 	}
 	ch.mu.Unlock()
 	if !tx {
 		ch.apply(list, f)
 	}
-	ch.vhost.broker.settlings.put(room, list)
+	ch.vhost.broker.settlingPool.put(room, list)
 	return nil
 }
 
 // settlings are lists that are used again: who settles many at once does so
 // again and again.
-type settlings struct{ pool sync.Pool }
+type settlingPool struct{ pool sync.Pool }
 
 // keptSettlings is how long a list may be to be used again.
-const keptSettlings = 4096
+const maxKeptSettlings = 4096
 
-func (p *settlings) get() *[]queue.Settling {
+func (p *settlingPool) get() *[]queue.Settling {
 	if room, ok := p.pool.Get().(*[]queue.Settling); ok {
 		return room
 	}
@@ -118,8 +118,8 @@ func (p *settlings) get() *[]queue.Settling {
 }
 
 // put takes back what get gave, with the list that has grown from it.
-func (p *settlings) put(room *[]queue.Settling, list []queue.Settling) {
-	if cap(list) > keptSettlings {
+func (p *settlingPool) put(room *[]queue.Settling, list []queue.Settling) {
+	if cap(list) > maxKeptSettlings {
 		return
 	}
 	clear(list)
@@ -163,7 +163,7 @@ func sameRun(a, b *queue.Settling) bool {
 // cancelled consumers return to their queues in any case.
 func (ch *Channel) Recover(requeue bool) error {
 	ch.mu.Lock()
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		ch.mu.Unlock()
 		return err
 	}
@@ -198,23 +198,23 @@ func (ch *Channel) Recover(requeue bool) error {
 
 // await notes a delivery that must be settled; the channel's lock is held. There
 // is one alarm for all that must be settled in time.
-func (ch *Channel) await(tag uint64, d *queue.Delivered) {
+func (ch *Channel) addUnacked(tag uint64, d *queue.Delivered) {
 	if d.Timeout > 0 {
 		now := ch.vhost.broker.queues.Clock.Now()
 		if d.Due == 0 { // else a transaction had it meanwhile
 			d.Due = now + int64(d.Timeout)
 		}
-		ch.alarm.Set(d.Due, now, (*overdue)(ch))
+		ch.alarm.Set(d.Due, now, (*settleAlarm)(ch))
 	}
 	ch.unacked.Add(tag, d)
 }
 
 // overdue is a channel that may not have settled a delivery in time.
-type overdue Channel
+type settleAlarm Channel
 
 // Ring closes the channel if it has not, and sets the alarm again if it may
 // still do so. The channel's alarm calls it.
-func (o *overdue) Ring() {
+func (o *settleAlarm) Ring() {
 	ch := (*Channel)(o)
 	b := ch.vhost.broker
 	ch.mu.Lock()
@@ -229,15 +229,15 @@ func (o *overdue) Ring() {
 		ch.mu.Unlock()
 		return
 	}
-	timeout, name, number, closedBy := d.Timeout, d.Queue.Name, ch.shown, ch.closedBy
+	timeout, name, number, onBrokerClose := d.Timeout, d.Queue.Name, ch.shownNumber, ch.onBrokerClose
 	ch.mu.Unlock()
 
 	err := errOverdue(number, timeout)
 	b.log.Warn("channel closed: a delivery was not settled in time",
 		"vhost", ch.vhost.name, "session", ch.session.id, "channel", number, "queue", name, "timeout", timeout)
 	ch.end(err)
-	if closedBy != nil {
-		closedBy(err)
+	if onBrokerClose != nil {
+		onBrokerClose(err)
 	}
 }
 
@@ -258,5 +258,5 @@ func errOverdue(channel uint64, timeout time.Duration) error {
 	return fmt.Errorf("%w: %w", ErrClosed, failure(0, wire.CodePreconditionFailed,
 		"delivery acknowledgement on channel %d timed out. Timeout value used: %d ms. This timeout value can be configured, see consumers doc guide to learn more",
 		channel, timeout.Milliseconds()).
-		hint("the queue has an x-consumer-timeout; what the channel had not settled is in its queues again"))
+		withHint("the queue has an x-consumer-timeout; what the channel had not settled is in its queues again"))
 }

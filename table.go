@@ -24,7 +24,7 @@ type Decimal = wire.Decimal
 func checkTable(m wire.MethodID, t Table) (narrow bool, err error) {
 	narrow, p := table.Check(t)
 	if p != nil {
-		return false, failure(m, p.Code, "%s", p.Text).hint(p.Hint)
+		return false, failure(m, p.Code, "%s", p.Text).withHint(p.Hint)
 	}
 	return narrow, nil
 }

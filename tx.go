@@ -17,10 +17,10 @@ type transaction struct {
 
 type heldPublish struct {
 	publishing
-	held    int64 // since when, if it has a deadline
-	queues  []*route.Queue
-	replies []string
-	gated   bool // it is routed at the commit
+	heldSince int64 // since when, if it has a deadline
+	queues    []*route.Queue
+	replies   []string
+	gated     bool // it is routed at the commit
 }
 
 type heldSettle struct {
@@ -29,14 +29,14 @@ type heldSettle struct {
 }
 
 // settle holds deliveries back; the channel's lock is held.
-func (t *transaction) settle(f fate, list ...queue.Settling) {
+func (t *transaction) holdSettlings(f fate, list ...queue.Settling) {
 	for _, s := range list {
 		t.settled = append(t.settled, heldSettle{s, f})
 	}
 }
 
 // acked are the deliveries that the transaction holds back.
-func (t *transaction) acked() []queue.Settling {
+func (t *transaction) heldSettlings() []queue.Settling {
 	var list []queue.Settling
 	for _, s := range t.settled {
 		list = append(list, s.Settling)
@@ -50,7 +50,7 @@ func (t *transaction) acked() []queue.Settling {
 func (ch *Channel) Tx() error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return err
 	}
 	if ch.mode.Load() == modeConfirm {
@@ -66,7 +66,7 @@ func (ch *Channel) Tx() error {
 // that nobody took, one of [ErrNacked] of messages that a queue could not
 // keep: the rest of the transaction is carried out in both cases.
 func (ch *Channel) TxCommit() error {
-	t, err := ch.endTx(wire.TxCommitID)
+	t, err := ch.takeTx(wire.TxCommitID)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (ch *Channel) TxCommit() error {
 	for i := range t.publishes {
 		p := &t.publishes[i]
 		if p.Deadline != 0 { // its time to live begins now
-			p.Deadline += ch.vhost.broker.queues.Clock.Now() - p.held
+			p.Deadline += ch.vhost.broker.queues.Clock.Now() - p.heldSince
 		}
 		nacked, err := ch.vhost.deliverHeld(p)
 		if nacked {
@@ -97,27 +97,27 @@ func (ch *Channel) TxCommit() error {
 // settled again, and are not redelivered (tx.rollback). It fails with 406
 // without Tx.
 func (ch *Channel) TxRollback() error {
-	t, err := ch.endTx(wire.TxRollbackID)
+	t, err := ch.takeTx(wire.TxRollbackID)
 	if err != nil {
 		return err
 	}
 	ch.mu.Lock()
 	if !ch.closed.Load() {
 		for _, s := range t.settled {
-			ch.await(s.Tag, &s.Delivery)
+			ch.addUnacked(s.Tag, &s.Delivery)
 		}
 		t.settled = nil
 	}
 	ch.mu.Unlock()
-	ch.apply(t.acked(), requeued) // the channel was closed meanwhile
+	ch.apply(t.heldSettlings(), requeued) // the channel was closed meanwhile
 	return nil
 }
 
 // endTx takes the transaction and begins the next.
-func (ch *Channel) endTx(m wire.MethodID) (transaction, error) {
+func (ch *Channel) takeTx(m wire.MethodID) (transaction, error) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return transaction{}, err
 	}
 	if ch.mode.Load() != modeTx {
@@ -133,7 +133,7 @@ func (v *VirtualHost) deliverHeld(h *heldPublish) (nacked bool, err error) {
 	if h.gated {
 		return v.route(&h.publishing)
 	}
-	return v.deliver(&h.publishing, h.queues, h.replies, nil)
+	return v.deliverRouted(&h.publishing, h.queues, h.replies, nil)
 }
 
 // holdPublish routes a message now and keeps it for TxCommit, as RabbitMQ
@@ -143,18 +143,18 @@ func (ch *Channel) holdPublish(p publishing) error {
 	v := ch.vhost
 	h := heldPublish{publishing: p}
 	if p.Deadline != 0 {
-		h.held = v.broker.queues.Clock.Now()
+		h.heldSince = v.broker.queues.Clock.Now()
 	}
-	w := v.startWalk()
+	w := v.getWalk()
 	w.Shut = true
 	v.walk(w, &p)
 	h.gated = w.Gated
 	h.queues = append(h.queues, w.Queues...)
 	h.replies = append(h.replies, w.Replies...)
-	v.endWalk(w)
+	v.putWalk(w)
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if err := ch.check(); err != nil {
+	if err := ch.checkOpen(); err != nil {
 		return err
 	}
 	ch.tx.publishes = append(ch.tx.publishes, h)

@@ -9,7 +9,7 @@ import (
 // decodes the reply into an R.
 func CallFor[R any](ctx context.Context, c Caller, queue string, request any, opts ...CallOptions) (R, error) {
 	var result R
-	codec := codecOr(callOptions(opts).Codec)
+	codec := codecOrJSON(callOptions(opts).Codec)
 	body, err := codec.Marshal(request)
 	if err != nil {
 		return result, fmt.Errorf("warren: encode the request to '%s': %w", queue, err)
@@ -31,7 +31,7 @@ func HandleFor[Q, R any](r Responder, queue string, f func(context.Context, Q) (
 	if f == nil {
 		return r.Handle(queue, nil, opts...)
 	}
-	codec := codecOr(handleOptions(opts).Codec)
+	codec := codecOrJSON(handleOptions(opts).Codec)
 	return r.Handle(queue, func(ctx context.Context, req *Request) (Message, error) {
 		var q Q
 		if err := codec.Unmarshal(req.Body, &q); err != nil {

@@ -71,12 +71,12 @@ func (b *Broker) declareUser(name string, p *password.Password, tags []string) e
 	old := u.password
 	u.password, u.tags = p, slices.Clone(tags)
 	for v, g := range u.grants {
-		u.allow(v, &grant{Permissions: g.Permissions, configure: g.configure, write: g.write, read: g.read})
-		b.renew(u, v)
+		u.setGrant(v, &grant{Permissions: g.Permissions, configure: g.configure, write: g.write, read: g.read})
+		b.updateGrants(u, v)
 	}
 	b.mu.Unlock()
 	b.passwords.Forget(old)
-	b.tell(change{kind: userDeclared, user: name})
+	b.announce(change{kind: userDeclared, user: name})
 	return nil
 }
 
@@ -95,16 +95,16 @@ func (b *Broker) UserDelete(name string) error {
 	u := users[name]
 	if u == nil {
 		b.mu.Unlock()
-		return noUser(name)
+		return errNoUser(name)
 	}
 	delete(users, name)
-	sessions := b.sessionsOf(func(s *Session) bool { return s.user == u })
+	sessions := b.sessionsWhere(func(s *Session) bool { return s.user == u })
 	b.mu.Unlock()
 	b.passwords.Forget(u.password)
 	for _, s := range sessions {
 		s.end(fmt.Sprintf("user '%s' was deleted", name))
 	}
-	b.tell(change{kind: userDeleted, user: name})
+	b.announce(change{kind: userDeleted, user: name})
 	return nil
 }
 
@@ -127,7 +127,7 @@ func (b *Broker) Users() []User {
 func (b *Broker) Authenticate(name, password string) error {
 	b.mu.Lock()
 	u := b.usersLocked()[name]
-	stored := u.stored()
+	stored := u.storedPassword()
 	b.mu.Unlock()
 	if !b.passwords.Verify(stored, password) {
 		return ErrLoginRefused
@@ -142,6 +142,6 @@ func (b *Broker) UserExists(name string) bool {
 	return b.usersLocked()[name] != nil
 }
 
-func noUser(name string) error {
+func errNoUser(name string) error {
 	return &Error{Code: wire.CodeNotFound, Text: fmt.Sprintf("NOT_FOUND - no user '%s'", name)}
 }

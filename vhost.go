@@ -29,28 +29,28 @@ type VirtualHost struct {
 
 	mu sync.RWMutex
 	// Guarded by mu.
-	exchanges map[string]*declaredExchange
-	queues    map[string]*declaredQueue
-	fallback  *declaredExchange // the default exchange, also in exchanges
-	closed    bool
-	limits    VirtualHostLimits
-	counts    queue.Counts // of deleted queues
+	exchanges       map[string]*declaredExchange
+	queues          map[string]*declaredQueue
+	defaultExchange *declaredExchange // the default exchange, also in exchanges
+	closed          bool
+	limits          VirtualHostLimits
+	counts          queue.Counts // of deleted queues
 
 	// Guarded by mu.
-	policies     [2]policyList // by their kind
-	policyChange uint64        // number of their last change
+	policies      [2]policyList // by their kind
+	policyChanges uint64        // number of their last change
 }
 
 // note keeps a change for unlock; mu is held.
-func (v *VirtualHost) note(c change) {
+func (v *VirtualHost) recordChange(c change) {
 	c.vhost = v
-	v.broker.note(c)
+	v.broker.recordChange(c)
 }
 
 // unlock gives up mu and tells what has changed.
-func (v *VirtualHost) unlock() {
+func (v *VirtualHost) unlockAndNotify() {
 	v.mu.Unlock()
-	v.broker.giveChanges()
+	v.broker.notifyReaders()
 }
 
 func newVirtualHost(b *Broker, name string) *VirtualHost {
@@ -60,8 +60,8 @@ func newVirtualHost(b *Broker, name string) *VirtualHost {
 		queues:    make(map[string]*declaredQueue),
 	}
 	v.replies.vhost = v
-	v.fallback = newDeclaredExchange("", Direct, defaultMatcher{v})
-	v.exchanges[""] = v.fallback
+	v.defaultExchange = newDeclaredExchange("", Direct, defaultMatcher{v})
+	v.exchanges[""] = v.defaultExchange
 	for _, x := range []struct {
 		name string
 		kind ExchangeType
@@ -87,12 +87,12 @@ func (v *VirtualHost) Session() (*Session, error) { return newSession(v, "") }
 // [VirtualHostLimits] allow.
 func (v *VirtualHost) SessionFor(user string) (*Session, error) {
 	if user == "" {
-		return nil, v.noAccess(user)
+		return nil, v.errNoAccess(user)
 	}
 	return newSession(v, user)
 }
 
-func (v *VirtualHost) noAccess(user string) error {
+func (v *VirtualHost) errNoAccess(user string) error {
 	return failure(wire.ConnectionOpenID, wire.CodeNotAllowed, "access to vhost '%s' refused for user '%s'", v.name, user)
 }
 
@@ -115,8 +115,8 @@ func (v *VirtualHost) Channel() (*Channel, error) {
 func (v *VirtualHost) LimitsSet(l VirtualHostLimits) {
 	v.mu.Lock()
 	v.limits = l
-	v.note(change{kind: limitsSet})
-	v.unlock()
+	v.recordChange(change{kind: limitsSet})
+	v.unlockAndNotify()
 }
 
 // Limits are those that LimitsSet has set last.
@@ -136,10 +136,10 @@ func (v *VirtualHost) queue(name string) *declaredQueue {
 
 // queueFor finds a queue for an operation of s (nil: the broker's own), which
 // an exclusive queue allows its owner only.
-func (v *VirtualHost) queueFor(m wire.MethodID, s *Session, name string) (*declaredQueue, error) {
+func (v *VirtualHost) findQueue(m wire.MethodID, s *Session, name string) (*declaredQueue, error) {
 	q := v.queue(name)
 	if q == nil {
-		return nil, v.noQueue(m, name)
+		return nil, v.errNoQueue(m, name)
 	}
 	return q, v.checkOwner(m, q, s)
 }
@@ -147,20 +147,20 @@ func (v *VirtualHost) queueFor(m wire.MethodID, s *Session, name string) (*decla
 // checkOwner refuses an exclusive queue to everybody but its owner.
 func (v *VirtualHost) checkOwner(m wire.MethodID, q *declaredQueue, s *Session) error {
 	if q.exclusive && q.owner != s {
-		return v.locked(m, q.Name)
+		return v.errLocked(m, q.Name)
 	}
 	return nil
 }
 
-func (v *VirtualHost) locked(m wire.MethodID, name string) error {
+func (v *VirtualHost) errLocked(m wire.MethodID, name string) error {
 	return failure(m, wire.CodeResourceLocked, "cannot obtain exclusive access to locked queue '%s' in vhost '%s'. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration.", name, v.name)
 }
 
-func (v *VirtualHost) noQueue(m wire.MethodID, name string) error {
+func (v *VirtualHost) errNoQueue(m wire.MethodID, name string) error {
 	return failure(m, wire.CodeNotFound, "no queue '%s' in vhost '%s'", name, v.name)
 }
 
-func (v *VirtualHost) noExchange(m wire.MethodID, name string) error {
+func (v *VirtualHost) errNoExchange(m wire.MethodID, name string) error {
 	return failure(m, wire.CodeNotFound, "no exchange '%s' in vhost '%s'", name, v.name)
 }
 
@@ -173,13 +173,13 @@ func (v *VirtualHost) exchange(name string) *declaredExchange {
 }
 
 // exchangeFor finds the exchange that a message is published to.
-func (v *VirtualHost) exchangeFor(name string) (*declaredExchange, error) {
+func (v *VirtualHost) findPublishExchange(name string) (*declaredExchange, error) {
 	x := v.exchange(name)
 	if x == nil {
 		if err := checkName(wire.BasicPublishID, "exchange name", name); err != nil {
 			return nil, err
 		}
-		return nil, v.noExchange(wire.BasicPublishID, name)
+		return nil, v.errNoExchange(wire.BasicPublishID, name)
 	}
 	if x.internal {
 		return nil, failure(wire.BasicPublishID, wire.CodeAccessRefused, "cannot publish to internal exchange '%s' in vhost '%s'", name, v.name)
@@ -198,14 +198,14 @@ func (v *VirtualHost) removeExchange(x *declaredExchange) {
 	for b := range x.Inbound() {
 		v.removeBinding(b)
 	}
-	v.note(change{kind: exchangeDeleted, exchange: x})
+	v.recordChange(change{kind: exchangeDeleted, exchange: x})
 }
 
 // removeBinding takes b out on both sides, and with the last one of an
 // auto-delete exchange the exchange; mu is held.
 func (v *VirtualHost) removeBinding(b *route.Binding) {
 	route.Unbind(b)
-	v.note(change{kind: unbound, binding: b})
+	v.recordChange(change{kind: unbound, binding: b})
 	x := v.exchanges[b.Source.Name]
 	if x != nil && &x.Exchange == b.Source && x.autoDelete && !x.InUse() {
 		v.removeExchange(x)
@@ -216,7 +216,7 @@ func (v *VirtualHost) removeBinding(b *route.Binding) {
 // that says why it does not.
 func (v *VirtualHost) removeQueue(q *declaredQueue, c queue.Condition) (ready int, err error) {
 	v.mu.Lock()
-	defer v.unlock()
+	defer v.unlockAndNotify()
 	if v.queues[q.Name] != q {
 		return 0, nil // somebody else was faster
 	}
@@ -228,11 +228,11 @@ func (v *VirtualHost) removeQueue(q *declaredQueue, c queue.Condition) (ready in
 		v.removeBinding(b)
 	}
 	if q.owner != nil {
-		q.owner.orphan(q)
+		q.owner.removeExclusive(q)
 	}
 	counts := q.Counts() // its last deliveries may be settled at the same time
 	v.counts.Add(&counts)
-	v.note(change{kind: queueDeleted, queue: q})
+	v.recordChange(change{kind: queueDeleted, queue: q})
 	return ready, nil
 }
 
@@ -279,7 +279,7 @@ func (h *host) Expired(q *queue.Queue) {
 }
 
 // policiesFor is what a new object is to follow. The caller holds mu.
-func (v *VirtualHost) policiesFor(name string, kind argument.Kinds) (f following) {
+func (v *VirtualHost) policiesFor(name string, kind argument.Kinds) (f appliedPolicies) {
 	for i, list := range v.policies {
 		f[i] = list.find(name, kind)
 	}

@@ -29,7 +29,7 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 	if name == "" {
 		return failure(m, wire.CodeAccessRefused, "operation not permitted on the default exchange")
 	}
-	if err := s.mayExchange(m, toConfigure, name); err != nil {
+	if err := s.checkExchangeAccess(m, toConfigure, name); err != nil {
 		return err
 	}
 	x, err := v.newExchange(name, kind, o)
@@ -37,30 +37,30 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 		return err
 	}
 	v.mu.Lock()
-	defer v.unlock()
+	defer v.unlockAndNotify()
 	if v.closed {
 		return ErrClosed
 	}
 	if old := v.exchanges[name]; old != nil {
-		return v.equivalentExchange(old, x)
+		return v.checkEquivalentExchange(old, x)
 	}
 	if strings.HasPrefix(name, names.ReservedPrefix) {
 		return failure(m, wire.CodeAccessRefused, "exchange name '%s' contains reserved prefix 'amq.*'", name)
 	}
 	if x.alternate != "" {
-		if err := s.mayForward(name, x.alternate); err != nil {
+		if err := s.checkAlternateAccess(name, x.alternate); err != nil {
 			return err
 		}
 	}
 	x.policies = v.policiesFor(name, argument.Exchange)
 	x.setAlternate()
 	v.exchanges[name] = x
-	v.note(change{kind: exchangeDeclared, exchange: x})
+	v.recordChange(change{kind: exchangeDeclared, exchange: x})
 	return nil
 }
 
 // findExchange is exchange.declare with passive set.
-func (v *VirtualHost) findExchange(name string) error {
+func (v *VirtualHost) declareExchangePassive(name string) error {
 	if err := checkName(wire.ExchangeDeclareID, "exchange name", name); err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (v *VirtualHost) findExchange(name string) error {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	if v.exchanges[name] == nil {
-		return v.noExchange(wire.ExchangeDeclareID, name)
+		return v.errNoExchange(wire.ExchangeDeclareID, name)
 	}
 	return nil
 }
@@ -89,11 +89,11 @@ func (v *VirtualHost) deleteExchange(s *Session, name string, ifUnused bool) err
 	if strings.HasPrefix(name, names.ReservedPrefix) {
 		return failure(m, wire.CodeAccessRefused, "deletion of system exchange '%s' in vhost '%s' not allowed", name, v.name)
 	}
-	if err := s.mayExchange(m, toConfigure, name); err != nil {
+	if err := s.checkExchangeAccess(m, toConfigure, name); err != nil {
 		return err
 	}
 	v.mu.Lock()
-	defer v.unlock()
+	defer v.unlockAndNotify()
 	x := v.exchanges[name]
 	if x == nil {
 		return nil
@@ -118,7 +118,7 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 		return err
 	}
 	v.mu.Lock()
-	defer v.unlock()
+	defer v.unlockAndNotify()
 	unbind := m == wire.QueueUnbindID || m == wire.ExchangeUnbindID
 	q, x, err := find()
 	from := v.exchanges[source]
@@ -130,7 +130,7 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 	case from == nil && unbind:
 		return nil
 	case from == nil:
-		return v.noExchange(m, source)
+		return v.errNoExchange(m, source)
 	case err != nil:
 		return err
 	}
@@ -159,7 +159,7 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 	} else if old == nil {
 		b := &route.Binding{BindingKey: id, Source: &from.Exchange, Args: table.Clone(args)}
 		route.Bind(b)
-		v.note(change{kind: bound, binding: b})
+		v.recordChange(change{kind: bound, binding: b})
 	}
 	return nil
 }
@@ -169,7 +169,7 @@ func (v *VirtualHost) toQueue(m wire.MethodID, name string) func() (*declaredQue
 	return func() (*declaredQueue, *declaredExchange, error) {
 		q := v.queues[name]
 		if q == nil {
-			return nil, nil, v.noQueue(m, name)
+			return nil, nil, v.errNoQueue(m, name)
 		}
 		return q, nil, nil
 	}
@@ -180,7 +180,7 @@ func (v *VirtualHost) toExchange(m wire.MethodID, name string) func() (*declared
 	return func() (*declaredQueue, *declaredExchange, error) {
 		x := v.exchanges[name]
 		if x == nil {
-			return nil, nil, v.noExchange(m, name)
+			return nil, nil, v.errNoExchange(m, name)
 		}
 		return nil, x, nil
 	}

@@ -21,4 +21,4 @@ func (l *VirtualHostLimits) named() [2]limitName {
 }
 
 // reached reports whether n are as many as a limit allows.
-func reached(n, limit int) bool { return limit != 0 && n >= limit }
+func limitReached(n, limit int) bool { return limit != 0 && n >= limit }

@@ -26,7 +26,7 @@ func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Que
 	} else if strings.HasPrefix(name, names.ReservedPrefix) {
 		return Queue{}, failure(m, wire.CodeAccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", name)
 	}
-	if err := s.mayQueue(m, toConfigure, name); err != nil {
+	if err := s.checkQueueAccess(m, toConfigure, name); err != nil {
 		return Queue{}, err
 	}
 	if _, err := checkTable(m, o.Args); err != nil {
@@ -48,12 +48,12 @@ func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Que
 // ensureQueue finds the queue or makes it.
 func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *declaredQueue, fresh bool, err error) {
 	v.mu.Lock()
-	defer v.unlock()
+	defer v.unlockAndNotify()
 	if v.closed {
 		return nil, false, ErrClosed
 	}
 	if q := v.queues[name]; q != nil {
-		return q, false, v.equivalentQueue(s, q, &o)
+		return q, false, v.checkEquivalentQueue(s, q, &o)
 	}
 	if err := v.checkQueueArgs(name, o.Args); err != nil {
 		return nil, false, err
@@ -65,30 +65,30 @@ func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *d
 		return nil, false, err
 	}
 	if x, ok := o.Args["x-dead-letter-exchange"].(string); ok {
-		if err := s.mayDeadLetter(name, x); err != nil {
+		if err := s.checkDeadLetterAccess(name, x); err != nil {
 			return nil, false, err
 		}
 	}
 	q = v.newQueue(name, &o)
 	if o.Exclusive {
-		if !s.adopt(q) {
+		if !s.addExclusive(q) {
 			return nil, false, ErrClosed
 		}
 		q.owner = s
 	}
 	v.queues[name] = q
-	v.note(change{kind: queueDeclared, queue: q})
+	v.recordChange(change{kind: queueDeclared, queue: q})
 	return q, true, nil
 }
 
 // equivalentQueue compares a declaration with the queue that exists: of the
 // arguments only those count that mean something to a queue.
-func (v *VirtualHost) equivalentQueue(s *Session, q *declaredQueue, o *QueueOptions) error {
+func (v *VirtualHost) checkEquivalentQueue(s *Session, q *declaredQueue, o *QueueOptions) error {
 	differ := func(arg, received, current string) error {
 		return failure(wire.QueueDeclareID, wire.CodePreconditionFailed, "inequivalent arg '%s' for queue '%s' in vhost '%s': received %s but current is %s", arg, q.Name, v.name, received, current)
 	}
 	if q.exclusive != o.Exclusive || q.exclusive && q.owner != s {
-		return v.locked(wire.QueueDeclareID, q.Name)
+		return v.errLocked(wire.QueueDeclareID, q.Name)
 	}
 	if q.durable != o.Durable {
 		return differ("durable", quoteBool(o.Durable), quoteBool(q.durable))
@@ -108,7 +108,7 @@ func (v *VirtualHost) deleteQueue(s *Session, name string, ifUnused, ifEmpty boo
 	if err := checkName(m, "queue name", name); err != nil {
 		return 0, err
 	}
-	if err := s.mayQueue(m, toConfigure, name); err != nil {
+	if err := s.checkQueueAccess(m, toConfigure, name); err != nil {
 		return 0, err
 	}
 	q := v.queue(name)
@@ -138,7 +138,7 @@ func (v *VirtualHost) deleteQueue(s *Session, name string, ifUnused, ifEmpty boo
 // checkQueueCount refuses one more queue; mu is held.
 func (v *VirtualHost) checkQueueCount(name string) error {
 	for _, limit := range [...]int{v.limits.MaxQueues, v.broker.options.MaxQueues} {
-		if reached(len(v.queues), limit) {
+		if limitReached(len(v.queues), limit) {
 			return failure(wire.QueueDeclareID, wire.CodePreconditionFailed, "cannot declare queue '%s': queue limit in vhost '%s' (%d) is reached", name, v.name, max(0, limit))
 		}
 	}

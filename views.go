@@ -29,7 +29,7 @@ type exchangeView struct {
 	autoDelete bool
 	internal   bool
 	args       Table
-	policies   following
+	policies   appliedPolicies
 
 	exchange *declaredExchange
 }
@@ -50,7 +50,7 @@ type queueView struct {
 	autoDelete bool
 	args       Table
 	owner      *Session // of an exclusive queue
-	policies   following
+	policies   appliedPolicies
 
 	queue *declaredQueue
 }
@@ -121,7 +121,7 @@ type sessionView struct {
 // viewSessions are the sessions of all virtual hosts.
 func (b *Broker) viewSessions() []sessionView {
 	b.mu.Lock()
-	sessions := b.sessionsOf(func(*Session) bool { return true })
+	sessions := b.sessionsWhere(func(*Session) bool { return true })
 	b.mu.Unlock()
 	views := make([]sessionView, len(sessions))
 	for i, s := range sessions {
@@ -159,8 +159,8 @@ func (s *Session) viewChannels() []channelView {
 	views := make([]channelView, len(channels))
 	for i, ch := range channels {
 		ch.mu.Lock()
-		views[i] = channelView{ch.shown, ch.mode.Load(), ch.published.Load(), ch.unacked.Len(), ch.prefetch, nil}
-		for _, c := range ch.inOrder() {
+		views[i] = channelView{ch.shownNumber, ch.mode.Load(), ch.published.Load(), ch.unacked.Len(), ch.prefetch, nil}
+		for _, c := range ch.sortedConsumers() {
 			views[i].consumers = append(views[i].consumers, channelConsumerView{c.tag, c.queue, c.reply != nil})
 		}
 		ch.mu.Unlock()
