@@ -7,15 +7,16 @@ import (
 	"github.com/warrenmq/warren/internal/pattern"
 )
 
-// account is a user as the broker keeps it, under the broker's lock.
+// account is a user as the broker stores it. The broker's lock guards it.
 type account struct {
 	name     string
 	tags     []string
-	password *password.Password // nil: it cannot log in
+	password *password.Password // nil: the user cannot log in
 	grants   map[*VirtualHost]*grant
 }
 
-// stored is the account's password; nil: there is no account, or it has none.
+// storedPassword returns the account's password. It is nil if u is nil or if the
+// user has no password.
 func (u *account) storedPassword() *password.Password {
 	if u == nil {
 		return nil
@@ -23,14 +24,14 @@ func (u *account) storedPassword() *password.Password {
 	return u.password
 }
 
-// allow makes g what the user may do in v.
+// setGrant sets what the user may do in v.
 func (u *account) setGrant(v *VirtualHost, g *grant) {
 	g.user, g.impersonator = u.name, slices.Contains(u.tags, Impersonator)
 	u.grants[v] = g
 }
 
-// usersLocked are the accounts by name; the broker's lock is held. They are
-// made when they are asked for first: most programs never do.
+// usersLocked returns the accounts by name. It creates them on the first call,
+// because most programs need none. The broker's lock is held.
 func (b *Broker) usersLocked() map[string]*account {
 	if b.users == nil {
 		g := &account{name: Guest, tags: []string{Administrator}, grants: make(map[*VirtualHost]*grant)}
@@ -43,8 +44,8 @@ func (b *Broker) usersLocked() map[string]*account {
 	return b.users
 }
 
-// welcomeGuest lets guest do everything in a new virtual host, if there is
-// still a guest; mu is held.
+// grantGuest allows the user guest to do everything in v, if the account guest still
+// exists. b.mu is held.
 func (b *Broker) grantGuest(v *VirtualHost) {
 	if g := b.users[Guest]; g != nil {
 		g.setGrant(v, &grant{Permissions: AllPermissions(), configure: pattern.Any(), write: pattern.Any(), read: pattern.Any()})

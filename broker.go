@@ -17,44 +17,44 @@ import (
 // DefaultVirtualHost is the virtual host that every broker has.
 const DefaultVirtualHost = "/"
 
-// Broker is an AMQP 0-9-1 broker inside this process. Make one with [New] and
-// end it with [Broker.Close]. Its methods are safe for many goroutines; it
-// starts a goroutine only for a handler or a callback that has work to do.
+// Broker is an AMQP 0-9-1 broker inside this process. Make one with [New] and close
+// it with [Broker.Close]. Its methods are safe for concurrent use. It starts a
+// goroutine only for a handler or a callback that has work to do.
 type Broker struct {
 	options        Options
 	log            *slog.Logger
-	queues         queue.Shared // what all queues have together
+	queues         queue.Shared // what all queues share
 	root           *VirtualHost
 	settlingPool   settlingPool
 	tasks          tasks.Group        // goroutines that the broker started
-	handlersCtx    context.Context    // ends when Close cuts handlers short
-	cancelHandlers context.CancelFunc // ends it
-	state          atomic.Int32       // of brokerState
+	handlersCtx    context.Context    // the parent of handlers' contexts; ends when Close cuts handlers short
+	cancelHandlers context.CancelFunc // ends handlersCtx
+	state          atomic.Int32       // a brokerState
 	changes        changes
 
 	passwords    password.Verifier
-	endedContext liveContext // of handlers that returned without a look at theirs
+	endedContext liveContext // replaces the context of a handler that returned without looking at it
 
-	openJournal func(queue string) queue.Journal // nil: queues keep nothing beyond the broker
+	openJournal func(queue string) queue.Journal // nil: messages are not stored outside the broker
 
 	mu sync.Mutex
 	// Guarded by mu.
 	vhosts    map[string]*VirtualHost
 	sessions  map[*Session]struct{}
-	users     map[string]*account // nil: those of a new broker, see usersLocked
-	closeDone chan struct{}       // closed when everything is cut off; made by Close
+	users     map[string]*account // nil: only guest exists, see usersLocked
+	closeDone chan struct{}       // made by Close, and closed when it has closed everything
 }
 
 type brokerState = int32
 
 const (
 	stateOpen     brokerState = iota
-	stateDraining             // Shutdown: what is accepted is finished
+	stateDraining             // Shutdown was called: accepted work is still finished
 	stateClosed
 )
 
-// New makes a broker with one virtual host, "/". It listens nowhere, keeps
-// nothing on disk and cannot fail. Nil options are the zero [Options].
+// New makes a broker with one virtual host, "/". It listens on no network address,
+// writes nothing to disk and cannot fail. Nil options mean the zero [Options].
 func New(options *Options) *Broker {
 	var o Options
 	if options != nil {
@@ -79,10 +79,11 @@ func New(options *Options) *Broker {
 	return b
 }
 
-// memoryAlarms is a broker as its memory sees it.
+// memoryAlarms implements memory.Alarmed for a broker.
 type memoryAlarms Broker
 
-// MemoryAlarm tells that publishers are held back, or not any more.
+// MemoryAlarm announces that publishers are held back (on), or that they may
+// continue.
 func (m *memoryAlarms) MemoryAlarm(on bool) {
 	b := (*Broker)(m)
 	if on {
@@ -92,8 +93,9 @@ func (m *memoryAlarms) MemoryAlarm(on bool) {
 	}
 }
 
-// VirtualHost finds a virtual host; an empty name means "/", as in LavinMQ. It
-// fails with 530 if there is none of this name.
+// VirtualHost returns a virtual host. An empty name means "/", as in LavinMQ. It
+// fails with 530 if there is no virtual host of this name, and with [ErrClosed]
+// after Close.
 func (b *Broker) VirtualHost(name string) (*VirtualHost, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -110,12 +112,15 @@ func (b *Broker) VirtualHost(name string) (*VirtualHost, error) {
 	return v, nil
 }
 
-// VirtualHostDeclare makes a virtual host, or finds it if it is there.
+// VirtualHostDeclare makes a virtual host, or returns the existing one of this name.
+// It fails with 530 if the name is empty, with 502 if it is longer than 255 bytes,
+// and with [ErrClosed] after Close or Shutdown.
 func (b *Broker) VirtualHostDeclare(name string) (*VirtualHost, error) {
 	return b.declareVirtualHost(name, true)
 }
 
-// declareVirtualHost lets guest into a new one only if it is welcome.
+// declareVirtualHost is VirtualHostDeclare. If guest is true, the user guest may do
+// everything in a new virtual host.
 func (b *Broker) declareVirtualHost(name string, guest bool) (*VirtualHost, error) {
 	if name == "" {
 		return nil, failure(wire.ConnectionOpenID, wire.CodeNotAllowed, "a vhost must have a name")
@@ -138,7 +143,7 @@ func (b *Broker) declareVirtualHost(name string, guest bool) (*VirtualHost, erro
 		if guest {
 			b.grantGuest(v)
 		} else {
-			b.usersLocked() // guest begins in those that there are
+			b.usersLocked() // creates guest now, so that guest gets no grant for v later
 		}
 		b.vhosts[name] = v
 	}
@@ -149,9 +154,9 @@ func (b *Broker) declareVirtualHost(name string, guest bool) (*VirtualHost, erro
 	return v, nil
 }
 
-// VirtualHostDelete removes a virtual host with all that is in it: its
-// sessions and handlers are closed and its messages are lost. It fails with
-// 530 if there is none, and with 403 for "/".
+// VirtualHostDelete removes a virtual host with everything in it: its sessions and
+// handlers are closed and its messages are lost. It fails with 530 if there is no
+// virtual host of this name, and with 403 for "/".
 func (b *Broker) VirtualHostDelete(name string) error {
 	if name == DefaultVirtualHost {
 		return failure(wire.ConnectionOpenID, wire.CodeAccessRefused, "vhost '/' cannot be deleted")
@@ -178,12 +183,12 @@ func (b *Broker) VirtualHostDelete(name string) error {
 // Session opens a session in the virtual host "/".
 func (b *Broker) Session() (*Session, error) { return b.root.Session() }
 
-// Channel opens a channel in the virtual host "/", in a session of its own
-// that ends with it. Open a [Broker.Session] to have several channels share
-// their exclusive queues.
+// Channel opens a channel in the virtual host "/". The channel has a session of its
+// own, which ends with it. Use [Broker.Session] to have several channels share their
+// exclusive queues.
 func (b *Broker) Channel() (*Channel, error) { return b.root.Channel() }
 
-// accepting refuses new work once the broker closes.
+// checkOpen returns ErrClosed once Shutdown or Close has been called.
 func (b *Broker) checkOpen() error {
 	if b.state.Load() != stateOpen {
 		return ErrClosed
@@ -206,7 +211,9 @@ func (b *Broker) addSession(s *Session, user string) error {
 	return nil
 }
 
-// logIn makes s a session of the user; mu is held.
+// logIn makes s a session of the user. It fails with 530 if the virtual host has
+// reached its connection limit or if the user has no permissions there. b.mu is
+// held.
 func (b *Broker) logIn(s *Session, user string) error {
 	v := s.vhost
 	if limit := v.Limits().MaxConnections; limitReached(v.clients, limit) {
@@ -222,7 +229,7 @@ func (b *Broker) logIn(s *Session, user string) error {
 	return nil
 }
 
-// sessionsOf are the sessions that f picks; mu is held.
+// sessionsWhere returns the sessions for which f returns true. b.mu is held.
 func (b *Broker) sessionsWhere(f func(*Session) bool) (list []*Session) {
 	for s := range b.sessions {
 		if f(s) {
@@ -242,11 +249,11 @@ func (b *Broker) removeSession(s *Session) {
 }
 
 // Close ends the broker at once: waiting calls, consumers and publishers get
-// [ErrClosed], the contexts of running handlers end, and Close waits for them
-// and for everything else that the broker started. It fails only if a handler,
-// or a function given to ConsumeFunc, does not return within
-// [Options].CloseTimeout; called from one of these it cannot but fail so.
-// Closing twice does nothing but wait.
+// [ErrClosed] and the contexts of running handlers end. Close waits for the handlers
+// and for every other goroutine that the broker started. It fails only if a handler,
+// or a function given to ConsumeFunc, does not return within [Options].CloseTimeout.
+// It always fails in this way when it is called from such a function. A second Close
+// only waits.
 func (b *Broker) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), b.options.CloseTimeout)
 	defer cancel()
@@ -273,7 +280,7 @@ func (b *Broker) close(ctx context.Context) error {
 		for _, v := range vhosts {
 			v.close(ErrClosed)
 		}
-		b.cancelHandlers() // calls have ended: what handlers make of this reaches nobody
+		b.cancelHandlers() // all calls have failed already, so nobody gets a reply that handlers send now
 		for _, s := range sessions {
 			s.Close()
 		}
@@ -284,7 +291,7 @@ func (b *Broker) close(ctx context.Context) error {
 	return b.tasks.Wait(ctx)
 }
 
-// deadlineOf is ctx's deadline on the broker's clock; zero if it has none.
+// deadlineOf returns ctx's deadline in the broker's time, or zero if ctx has none.
 func (b *Broker) deadlineOf(ctx context.Context) int64 {
 	if t, ok := ctx.Deadline(); ok {
 		return b.queues.Clock.At(t)

@@ -8,7 +8,7 @@ import (
 	"github.com/warrenmq/warren/internal/route"
 )
 
-// changeKind says what has happened.
+// changeKind says what has changed.
 type changeKind int
 
 const (
@@ -34,52 +34,52 @@ const (
 	consumerStarted
 	consumerEnded
 	memoryAlarm   // publishers wait from now on, or fail
-	memoryAllowed // they go on
+	memoryAllowed // publishers continue
 	definitionsImported
 	brokerClosed
 )
 
-// change is something that has happened to the topology or to those who use it.
-// The fields that its kind has no use for are zero. What it points to is not to
-// be changed, and but for what is set for good, not to be read without its lock.
+// change is a change of the topology, or of those who use it. Fields that its kind
+// does not use are zero. A reader must not modify what the fields point to. It must
+// hold the object's lock to read anything that is not constant.
 type change struct {
 	kind     changeKind
 	vhost    *VirtualHost
 	exchange *declaredExchange
 	queue    *declaredQueue
 	binding  *route.Binding
-	policy   *policy    // set, or deleted
-	of       policyKind // of policy
+	policy   *policy    // the one that was set or deleted
+	of       policyKind // kind of policy
 	user     string
 	session  *Session
 	channel  *Channel
-	consumer string // tag
-	reason   error  // of what has ended; nil: in good order
-	count    int    // of problems, with definitionsImported
+	consumer string // its tag
+	reason   error  // why something ended; nil: it ended normally
+	count    int    // number of problems of definitionsImported
 }
 
-// changes is the list of changes on their way to those who read them. They are
-// noted under whatever lock guards what has changed, so that their order is
-// right, and given out when that lock is free, by one goroutine at a time: a
-// reader may use the broker.
+// changes are on their way to their readers. A change is recorded under the lock
+// that guards the changed object, so that changes are in order. It is read after
+// that lock is released, by one goroutine at a time, because a reader may use the
+// broker.
 type changes struct {
-	readers atomic.Pointer[[]changeReader] // copied to be changed
+	readers atomic.Pointer[[]changeReader] // replaced, never modified
 
 	mu sync.Mutex
-	// Guarded by mu, which is locked last of all.
+	// Guarded by mu. No other lock is taken while mu is held.
 	pending   []change
-	notifying bool // a goroutine gives out
+	notifying bool // a goroutine is calling the readers
 }
 
-// changeReader reads changes, with no lock held.
+// changeReader reads changes. It is called with no lock held.
 type changeReader interface {
-	// wants reports whether changes of a kind are read at the moment: asking is
-	// cheaper than making one.
+	// wants reports whether the reader reads changes of a kind at the moment. It is
+	// called before a change is recorded, to save that work.
 	wants(kind changeKind) bool
 	read(c *change)
 }
 
-// readChanges has r read the changes to come.
+// addChangeReader makes r read all later changes.
 func (b *Broker) addChangeReader(r changeReader) {
 	l := &b.changes
 	l.mu.Lock()
@@ -91,7 +91,7 @@ func (b *Broker) addChangeReader(r changeReader) {
 	l.readers.Store(&readers)
 }
 
-// note keeps a change for giveChanges.
+// recordChange stores a change for notifyReaders.
 func (b *Broker) recordChange(c change) {
 	l := &b.changes
 	readers := l.readers.Load()
@@ -103,7 +103,8 @@ func (b *Broker) recordChange(c change) {
 	l.mu.Unlock()
 }
 
-// giveChanges gives out what was noted. No lock of the broker may be held.
+// notifyReaders passes the recorded changes to the readers. The caller must hold no
+// lock of the broker.
 func (b *Broker) notifyReaders() {
 	l := &b.changes
 	if l.readers.Load() == nil {
@@ -131,7 +132,7 @@ func (b *Broker) notifyReaders() {
 	l.notifying = false
 }
 
-// tell notes a change and gives it out.
+// announce records a change and notifies the readers.
 func (b *Broker) announce(c change) {
 	b.recordChange(c)
 	b.notifyReaders()

@@ -15,10 +15,10 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// Channel is where the AMQP model is used: it declares, publishes, consumes
-// and settles. Its methods have the names and rules of the AMQP methods, and
-// they are safe for many goroutines. An error never closes a channel; the same
-// error would close one over AMQP. Only a consumer timeout does, see
+// Channel has the operations of the AMQP model: declare, publish, consume and
+// settle. Its methods have the names and rules of the AMQP methods, and they are
+// safe for concurrent use. An error does not close the channel, although the same
+// error would close it over AMQP. Only a consumer timeout closes a channel, see
 // [QueueOptions].ConsumerTimeout.
 //
 // An empty queue name stands for the queue that the channel declared last.
@@ -28,35 +28,35 @@ type Channel struct {
 	session     *Session
 	vhost       *VirtualHost
 	ownsSession bool
-	number      uint64 // among the session's, from 1
+	number      uint64 // counts the session's channels from 1
 
 	// Publishers read these.
 	closed         atomic.Bool
-	reason         error                            // why it is closed; written before closed
-	mode           atomic.Int32                     // of channelMode
-	published      atomic.Uint64                    // in confirm mode
-	recentExchange atomic.Pointer[declaredExchange] // published to last
-	recentQueue    atomic.Pointer[declaredQueue]    // published to last through the default exchange
-	recentKey      atomic.Pointer[string]           // routing key that came over the wire last
-	recentGranted  atomic.Pointer[grantedExchange]  // published to last, if not everything may be
+	reason         error                            // why the channel is closed; written before closed
+	mode           atomic.Int32                     // a channelMode
+	published      atomic.Uint64                    // number of publishes in confirm mode
+	recentExchange atomic.Pointer[declaredExchange] // the exchange that was published to last
+	recentQueue    atomic.Pointer[declaredQueue]    // the queue that was published to last through the default exchange
+	recentKey      atomic.Pointer[string]           // the last routing key of a client
+	recentGranted  atomic.Pointer[grantedExchange]  // the exchange that the user was allowed to publish to last
 	reply          atomic.Pointer[replyConsumer]
 
-	_ [64]byte // consumers write what follows: it has a cache line of its own
+	_ [64]byte // consumers write the fields below, so these get another cache line
 
-	lastTag atomic.Uint64 // delivery tag given last
-	flow    queue.Flow    // of all consumers together
+	lastTag atomic.Uint64 // the last delivery tag
+	flow    queue.Flow    // limits the deliveries of all consumers together
 
 	mu sync.Mutex
 	// Guarded by mu.
 	consumers     map[string]*Consumer // by tag
-	started       uint64               // consumers ever
+	started       uint64               // number of consumers ever started
 	unacked       unacked.Set[queue.Delivered]
-	prefetch      int    // for consumers to come
-	lastQueue     string // declared last
+	prefetch      int    // limit for later consumers; zero: none
+	lastQueue     string // the queue that was declared last
 	tx            transaction
-	alarm         clock.Alarm // for what is not settled in time
-	shownNumber   uint64      // number that the user knows
-	onBrokerClose func(error) // of a connection, called when the broker closes the channel
+	alarm         clock.Alarm // rings when a delivery is not settled in time
+	shownNumber   uint64      // the channel's number in errors and logs: over AMQP, the client's
+	onBrokerClose func(error) // set by a connection; called after the broker has closed the channel
 }
 
 type channelMode = int32
@@ -73,12 +73,12 @@ func newChannel(s *Session) *Channel {
 	return ch
 }
 
-// Session is the session that the channel belongs to.
+// Session returns the session that the channel belongs to.
 func (ch *Channel) Session() *Session { return ch.session }
 
-// Close closes the channel (channel.close): its consumers end, what it has not
-// settled returns to the queues, and a transaction that is not committed is
-// forgotten. Closing twice does nothing.
+// Close closes the channel (channel.close): its consumers end, its unsettled
+// deliveries return to their queues, and an uncommitted transaction is discarded. A
+// second Close does nothing.
 func (ch *Channel) Close() error {
 	ch.end(ErrClosed)
 	if ch.ownsSession {
@@ -87,7 +87,7 @@ func (ch *Channel) Close() error {
 	return nil
 }
 
-// end closes the channel for a reason.
+// end closes the channel for the given reason.
 func (ch *Channel) end(reason error) {
 	ch.mu.Lock()
 	if ch.closed.Load() {
@@ -106,19 +106,20 @@ func (ch *Channel) end(reason error) {
 	ch.tx = transaction{}
 	ch.mu.Unlock()
 	ch.vhost.broker.queues.Memory.Wake()
-	// What was read comes before what was not, so it must be back first; the
-	// channel's own consumers are not to get it again.
+	// Deliveries that were read are older than the consumers' unread messages, so
+	// they return to their queues first. The pause keeps the channel's own consumers
+	// from getting them again.
 	ch.flow.Pause(true)
 	ch.apply(unsettled, requeued)
 	for _, c := range consumers {
-		// What the end of the broker interrupts can still be read.
+		// After the broker's Close, messages that have arrived can still be read.
 		c.end(reason, ch.vhost.broker.state.Load() != stateClosed)
 	}
 	ch.session.removeChannel(ch)
 	ch.vhost.broker.announce(change{kind: channelClosed, vhost: ch.vhost, session: ch.session, channel: ch, reason: reason})
 }
 
-// check refuses work on a closed channel.
+// checkOpen returns the reason if the channel is closed.
 func (ch *Channel) checkOpen() error {
 	if ch.closed.Load() {
 		return ch.reason
@@ -126,8 +127,8 @@ func (ch *Channel) checkOpen() error {
 	return nil
 }
 
-// revive lets the channel's consumers have messages again, if some went
-// without because of the channel.
+// revive lets queues deliver again to those of the channel's consumers that got
+// nothing because of a limit or a pause of the channel.
 func (ch *Channel) revive() {
 	if !ch.flow.Owed() {
 		return
@@ -137,13 +138,14 @@ func (ch *Channel) revive() {
 	}
 }
 
-// inOrder are the consumers as they came: the oldest is served first. The
-// channel's lock is held.
+// sortedConsumers returns the consumers, oldest first: the oldest is served first.
+// ch.mu is held.
 func (ch *Channel) sortedConsumers() []*Consumer {
 	return slices.SortedFunc(maps.Values(ch.consumers), func(a, b *Consumer) int { return cmp.Compare(a.number, b.number) })
 }
 
-// queueConsumers are the channel's consumers, but for the reply consumer.
+// queueConsumers returns the channel's consumers, oldest first, without the reply
+// consumer.
 func (ch *Channel) queueConsumers() []*queue.Consumer {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -156,7 +158,7 @@ func (ch *Channel) queueConsumers() []*queue.Consumer {
 	return list
 }
 
-// pause keeps deliveries back, or lets them go on. It gives what was so before.
+// setPaused stops or restarts deliveries. It returns the previous state.
 func (ch *Channel) setPaused(paused bool) (was bool) {
 	was = ch.flow.Pause(paused)
 	if !paused {
@@ -165,14 +167,15 @@ func (ch *Channel) setPaused(paused bool) (was bool) {
 	return was
 }
 
-// declared notes the queue that an empty name stands for.
+// setLastQueue stores the queue that an empty name stands for.
 func (ch *Channel) setLastQueue(name string) {
 	ch.mu.Lock()
 	ch.lastQueue = name
 	ch.mu.Unlock()
 }
 
-// queueName replaces an empty name by that of the queue declared last.
+// queueName replaces an empty name by that of the queue that was declared last. It
+// fails with 404 if there is none.
 func (ch *Channel) queueName(m wire.MethodID, name string) (string, error) {
 	if name != "" {
 		return name, checkName(m, "queue name", name)
@@ -185,7 +188,8 @@ func (ch *Channel) queueName(m wire.MethodID, name string) (string, error) {
 	return ch.lastQueue, nil
 }
 
-// readQueue is findQueue for what needs the permission to read.
+// findReadableQueue is findQueue for operations that need the permission to read. It
+// fails with 540 if the queue is a stream, unless m is basic.consume.
 func (ch *Channel) findReadableQueue(m wire.MethodID, name string) (*declaredQueue, error) {
 	name, err := ch.queueName(m, name)
 	if err == nil {
@@ -210,8 +214,8 @@ func (ch *Channel) findQueue(m wire.MethodID, name string) (*declaredQueue, erro
 	return ch.vhost.findQueue(m, ch.session, name)
 }
 
-// mayPublish is mayExchange for every message: it asks the pattern only if the
-// exchange is another than before.
+// checkPublishAccess checks the permission to publish to an exchange. It is called
+// for every message, so it remembers the exchange that was allowed last.
 func (ch *Channel) checkPublishAccess(g *grant, exchange string) error {
 	if w := ch.recentGranted.Load(); w != nil && w.grant == g && w.exchange == exchange {
 		return nil
@@ -219,6 +223,6 @@ func (ch *Channel) checkPublishAccess(g *grant, exchange string) error {
 	if err := ch.session.checkExchangeAccess(wire.BasicPublishID, toWrite, exchange); err != nil {
 		return err
 	}
-	ch.recentGranted.Store(&grantedExchange{g, strings.Clone(exchange)}) // it may be a view
+	ch.recentGranted.Store(&grantedExchange{g, strings.Clone(exchange)}) // the name may be a view of a buffer
 	return nil
 }

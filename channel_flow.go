@@ -2,15 +2,15 @@ package warren
 
 import "github.com/warrenmq/warren/internal/wire"
 
-// QosOptions say how Qos counts.
+// QosOptions say what the count of Qos applies to.
 type QosOptions struct {
-	// Global: the limit is shared by all consumers of the channel. Else it is
-	// the limit of each consumer that is started afterwards, as in RabbitMQ.
+	// Global makes all consumers of the channel share the limit. Otherwise each
+	// consumer that is started afterwards has the limit for itself, as in RabbitMQ.
 	Global bool
 }
 
-// Qos limits how many unsettled deliveries may be out (basic.qos). A count of
-// zero means no limit. Consumers without ack, and Get, are not limited.
+// Qos limits how many deliveries may be unsettled (basic.qos): from 0, which means
+// no limit, to 65535. Consumers with NoAck and Get are not limited.
 func (ch *Channel) Qos(prefetchCount int, o QosOptions) error {
 	if prefetchCount < 0 || prefetchCount > 65535 {
 		return failure(wire.BasicQosID, wire.CodeSyntaxError, "prefetch_count %d is not between 0 and 65535", prefetchCount)
@@ -35,7 +35,7 @@ func (ch *Channel) Qos(prefetchCount int, o QosOptions) error {
 	return nil
 }
 
-// Flow stops and restarts deliveries to the channel's consumers
+// Flow stops (false) or restarts (true) deliveries to the channel's consumers
 // (channel.flow). Replies by direct reply-to are not stopped.
 func (ch *Channel) Flow(active bool) error {
 	if err := ch.checkOpen(); err != nil {

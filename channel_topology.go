@@ -5,10 +5,10 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// ExchangeDeclare makes sure that an exchange of this name, type and options
-// exists (exchange.declare). It fails with 406 if it differs from the one that
-// exists, or if the type is unknown, and with 403 for the default exchange and
-// for new names that begin with "amq.".
+// ExchangeDeclare makes sure that an exchange of this name, type and options exists
+// (exchange.declare). It fails with 406 if the existing exchange differs or the type
+// is unknown, and with 403 for the default exchange and for new names that begin
+// with "amq.".
 func (ch *Channel) ExchangeDeclare(name string, kind ExchangeType, o ExchangeOptions) error {
 	if err := ch.checkOpen(); err != nil {
 		return err
@@ -26,11 +26,11 @@ func (ch *Channel) ExchangeDeclarePassive(name string) error {
 
 // ExchangeDeleteOptions are the conditions of ExchangeDelete.
 type ExchangeDeleteOptions struct {
-	IfUnused bool // fail with 406 if bindings start at the exchange
+	IfUnused bool // fail with 406 if the exchange is the source of bindings
 }
 
-// ExchangeDelete removes an exchange and its bindings (exchange.delete). One
-// that does not exist is no error; predeclared ones cannot be deleted (403).
+// ExchangeDelete removes an exchange and its bindings (exchange.delete). An exchange
+// that does not exist is no error. Predeclared exchanges cannot be deleted (403).
 func (ch *Channel) ExchangeDelete(name string, o ExchangeDeleteOptions) error {
 	if err := ch.checkOpen(); err != nil {
 		return err
@@ -38,13 +38,13 @@ func (ch *Channel) ExchangeDelete(name string, o ExchangeDeleteOptions) error {
 	return ch.vhost.deleteExchange(ch.session, name, o.IfUnused)
 }
 
-// ExchangeBind lets destination have the messages of source that match key and
-// args (exchange.bind). A binding that exists is left as it is.
+// ExchangeBind makes the exchange source send the messages that match key and args
+// to the exchange destination (exchange.bind). An existing binding does not change.
 func (ch *Channel) ExchangeBind(destination, key, source string, args Table) error {
 	return ch.bindExchange(wire.ExchangeBindID, destination, key, source, args)
 }
 
-// ExchangeUnbind removes a binding (exchange.unbind). One that does not exist
+// ExchangeUnbind removes a binding (exchange.unbind). A binding that does not exist
 // is no error.
 func (ch *Channel) ExchangeUnbind(destination, key, source string, args Table) error {
 	return ch.bindExchange(wire.ExchangeUnbindID, destination, key, source, args)
@@ -68,14 +68,14 @@ func (ch *Channel) bindExchange(m wire.MethodID, destination, key, source string
 }
 
 // QueueDeclare makes sure that a queue of this name with these options exists
-// (queue.declare). An empty name lets the broker choose one that begins with
-// "amq.gen-". It fails with 405 if the queue is exclusive to another session
-// or differs in that, with 406 if another option differs, and with 403 for
+// (queue.declare). If the name is empty, the broker chooses one that begins with
+// "amq.gen-". It fails with 405 if the queue is exclusive to another session or only
+// one of the two is exclusive, with 406 if another option differs, and with 403 for
 // names that begin with "amq.".
 //
-// The name of the direct reply-to pseudo-queue, and a reply address whose
-// requester is there, are answered as if they were queues; a reply address
-// whose requester has gone gets 404. Nothing is declared.
+// For the name of the direct reply-to pseudo-queue, and for a reply address whose
+// requester still exists, it returns a Queue although there is none, and declares
+// nothing. A reply address whose requester has gone gets 404.
 func (ch *Channel) QueueDeclare(name string, o QueueOptions) (Queue, error) {
 	if err := ch.checkOpen(); err != nil {
 		return Queue{}, err
@@ -90,8 +90,8 @@ func (ch *Channel) QueueDeclare(name string, o QueueOptions) (Queue, error) {
 	return q, err
 }
 
-// QueueDeclarePassive fails with 404 if there is no queue of this name, and
-// tells about the one that there is.
+// QueueDeclarePassive returns the state of an existing queue. It fails with 404 if
+// there is no queue of this name.
 func (ch *Channel) QueueDeclarePassive(name string) (Queue, error) {
 	if err := ch.checkOpen(); err != nil {
 		return Queue{}, err
@@ -107,14 +107,14 @@ func (ch *Channel) QueueDeclarePassive(name string) (Queue, error) {
 	return q.state(), nil
 }
 
-// QueueBind lets a queue have the messages of an exchange that match key and
-// args (queue.bind). A binding that exists is left as it is. With name and
-// key both empty, the key is the name of the queue that was declared last.
+// QueueBind makes an exchange send the messages that match key and args to a queue
+// (queue.bind). An existing binding does not change. If name and key are both empty,
+// the key is the name of the queue that was declared last.
 func (ch *Channel) QueueBind(name, key, exchange string, args Table) error {
 	return ch.bindQueue(wire.QueueBindID, name, key, exchange, args)
 }
 
-// QueueUnbind removes a binding (queue.unbind). One that does not exist is no
+// QueueUnbind removes a binding (queue.unbind). A binding that does not exist is no
 // error.
 func (ch *Channel) QueueUnbind(name, key, exchange string, args Table) error {
 	return ch.bindQueue(wire.QueueUnbindID, name, key, exchange, args)
@@ -141,15 +141,15 @@ func (ch *Channel) bindQueue(m wire.MethodID, name, key, source string, args Tab
 	return v.bind(m, ch.session, source, key, args, v.toQueue(m, queueName))
 }
 
-// QueuePurge drops the ready messages of a queue and reports how many there
-// were (queue.purge). Unsettled ones stay. It fails with 540 if the queue is a
+// QueuePurge drops the ready messages of a queue and returns their number
+// (queue.purge). Unsettled messages stay. It fails with 540 if the queue is a
 // stream.
 func (ch *Channel) QueuePurge(name string) (int, error) {
 	if err := ch.checkOpen(); err != nil {
 		return 0, err
 	}
 	if isReplyAddress(name) {
-		return 0, nil // no message ever waits there
+		return 0, nil // a reply address holds no messages
 	}
 	q, err := ch.findReadableQueue(wire.QueuePurgeID, name)
 	if err != nil {
@@ -164,9 +164,9 @@ type QueueDeleteOptions struct {
 	IfEmpty  bool // fail with 406 if messages are ready in it
 }
 
-// QueueDelete removes a queue with its bindings and messages, and reports how
-// many messages were ready (queue.delete). Its consumers get
-// [ErrConsumerCancelled]. A queue that does not exist is no error.
+// QueueDelete removes a queue with its bindings and messages, and returns how many
+// messages were ready (queue.delete). Its consumers get [ErrConsumerCancelled]. A
+// queue that does not exist is no error.
 func (ch *Channel) QueueDelete(name string, o QueueDeleteOptions) (int, error) {
 	if err := ch.checkOpen(); err != nil {
 		return 0, err

@@ -9,24 +9,25 @@ import (
 // Confirmation is the broker's answer to a message that was published in
 // confirm mode: basic.ack or basic.nack.
 type Confirmation struct {
-	// DeliveryTag numbers the channel's publishes in confirm mode from 1.
+	// DeliveryTag is the number of the publish: it counts the channel's publishes in
+	// confirm mode from 1.
 	DeliveryTag uint64
 
-	done chan struct{} // closed when acked is known
+	done chan struct{} // closed after ok is set
 	ok   bool
 }
 
-// resolve gives the answer, once.
+// resolve sets the answer. It is called once.
 func (c *Confirmation) resolve(acked bool) {
 	c.ok = acked
 	close(c.done)
 }
 
-// Done is closed when the answer is there.
+// Done returns a channel that is closed when the answer has come.
 func (c *Confirmation) Done() <-chan struct{} { return c.done }
 
-// Acked reports whether the broker has taken responsibility for the message.
-// It is false as long as there is no answer.
+// Acked reports whether the answer is an ack: the broker is responsible for the
+// message. It is false until the answer has come.
 func (c *Confirmation) Acked() bool {
 	select {
 	case <-c.done:
@@ -36,14 +37,14 @@ func (c *Confirmation) Acked() bool {
 	}
 }
 
-// Wait waits for the answer: nil for an ack, [ErrNacked] for a nack, ctx's
-// error if ctx ends first.
+// Wait waits for the answer. It returns nil for an ack, [ErrNacked] for a nack, and
+// ctx's error if ctx ends first.
 func (c *Confirmation) Wait(ctx context.Context) error {
 	select {
 	case <-c.done:
 	case <-ctx.Done():
 		select {
-		case <-c.done: // it was first
+		case <-c.done: // the answer came before ctx ended
 		default:
 			return ctx.Err()
 		}
@@ -54,9 +55,9 @@ func (c *Confirmation) Wait(ctx context.Context) error {
 	return nil
 }
 
-// Confirm puts the channel into confirm mode (confirm.select): from now on
-// publishes are numbered and PublishConfirm may be used. It fails with 406 on a channel with
-// transactions. A second call does nothing.
+// Confirm puts the channel into confirm mode (confirm.select): from now on publishes
+// are numbered and PublishConfirm may be used. It fails with 406 in transaction
+// mode. A second call does nothing.
 func (ch *Channel) Confirm() error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -70,9 +71,9 @@ func (ch *Channel) Confirm() error {
 	return nil
 }
 
-// PublishConfirm is Publish on a channel in confirm mode, with an answer that
-// can be awaited later. A message that is returned has an answer as well,
-// beside the *[Return].
+// PublishConfirm is Publish on a channel in confirm mode. The returned answer can be
+// awaited later. A returned message has both an answer and a *[Return] error. It
+// fails with 406 without Confirm.
 func (ch *Channel) PublishConfirm(ctx context.Context, exchange, key string, msg Message, o PublishOptions) (*Confirmation, error) {
 	if err := ch.checkOpen(); err != nil {
 		return nil, err

@@ -14,24 +14,25 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// Consume starts a consumer (basic.consume): from now on the queue hands it
-// messages, to be read with [Consumer.Next] or [Consumer.Deliveries]. The
-// queue's turn goes round among the consumers of the highest priority that
-// have room.
+// Consume starts a consumer (basic.consume): from now on the queue sends it
+// messages, to be read with [Consumer.Next] or [Consumer.Deliveries]. Of the
+// consumers that have room, the queue serves those with the highest priority, one
+// after another.
 //
 // It fails with 404 if there is no such queue, with 403 if the queue has an
-// exclusive consumer or the new one would be exclusive beside others, with 405
-// if the queue belongs to another session, and with 530 if the tag is in use
-// on the channel. A stream wants a prefetch limit (406) and acknowledgement
-// (540), and starts where Offset says, or fails with 406.
+// exclusive consumer or if the new one is exclusive and the queue has others, with
+// 405 if the queue belongs to another session, and with 530 if the tag is in use on
+// the channel. A stream needs a prefetch limit (406), acknowledgement (540) and a
+// valid Offset (406).
 //
-// The queue may be a name of the direct reply-to pseudo-queue, see
-// [DirectReplyTo]; NoAck must be set then.
+// The queue may be a name of the direct reply-to pseudo-queue, see [DirectReplyTo].
+// NoAck must be set then.
 func (ch *Channel) Consume(queue string, o ConsumeOptions) (*Consumer, error) {
 	return ch.consume(queue, o, nil)
 }
 
-// consume is Consume, for a connection if out is not nil.
+// consume is Consume. If out is not nil, it is the connection that gets the
+// deliveries.
 func (ch *Channel) consume(queue string, o ConsumeOptions, out link.Sink) (*Consumer, error) {
 	if err := ch.checkOpen(); err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func (ch *Channel) consume(queue string, o ConsumeOptions, out link.Sink) (*Cons
 	return ch.register(queue, &o, out)
 }
 
-// register makes the consumer known to the channel, then to the queue.
+// register adds the consumer to the channel, then to the queue.
 func (ch *Channel) register(name string, o *ConsumeOptions, out link.Sink) (*Consumer, error) {
 	if err := ch.checkTag(o.Tag); err != nil {
 		return nil, err
@@ -75,7 +76,7 @@ func (ch *Channel) register(name string, o *ConsumeOptions, out link.Sink) (*Con
 	return c, nil
 }
 
-// setInner makes the queue's side of the consumer; the channel's lock is held.
+// setInner makes the queue's part of the consumer. c.ch.mu is held.
 func (c *Consumer) setInner(o *ConsumeOptions) (err error) {
 	ch := c.ch
 	options := queue.ConsumerOptions{
@@ -95,12 +96,13 @@ func (c *Consumer) setInner(o *ConsumeOptions) (err error) {
 	return err
 }
 
-// addConsumer makes c a consumer of q.
+// addConsumer adds c to the consumers of q.
 func (v *VirtualHost) addConsumer(q *declaredQueue, c *queue.Consumer) error {
 	return v.consumeError(q, q.Add(c))
 }
 
-// consumeError says in RabbitMQ's words why a queue does not take a consumer.
+// consumeError translates the error of a queue that refuses a consumer into
+// RabbitMQ's words.
 func (v *VirtualHost) consumeError(q *declaredQueue, err error) error {
 	switch err {
 	case queue.ErrDeleted:
@@ -113,8 +115,8 @@ func (v *VirtualHost) consumeError(q *declaredQueue, err error) error {
 	return err
 }
 
-// consumerPriority takes x-priority, and refuses what only readers of streams
-// can have.
+// consumerPriority returns the consumer's priority, from x-priority if that is set.
+// It fails with 406 for arguments that only streams allow.
 func (v *VirtualHost) consumerPriority(q *declaredQueue, o *ConsumeOptions) (int, error) {
 	const m = wire.BasicConsumeID
 	args := o.table()
@@ -133,8 +135,8 @@ func (v *VirtualHost) consumerPriority(q *declaredQueue, o *ConsumeOptions) (int
 	return int(n), nil
 }
 
-// newReader makes the reader for a consumer with a prefetch limit. It refuses
-// what a stream cannot do.
+// newReader makes the reader of a stream for a consumer with a prefetch limit. It
+// refuses options that streams do not support.
 func (v *VirtualHost) newReader(q *declaredQueue, o *ConsumeOptions, limit int) (*queue.Reader, error) {
 	const m = wire.BasicConsumeID
 	args := o.table()
@@ -159,7 +161,7 @@ func (v *VirtualHost) newReader(q *declaredQueue, o *ConsumeOptions, limit int) 
 	return queue.NewReader(v.streamStart(r.Start), r.Filter), nil
 }
 
-// streamStart is where a reader begins.
+// streamStart returns where a reader begins. The default is the next message.
 func (v *VirtualHost) streamStart(start any) queue.Start {
 	switch start := start.(type) {
 	case int64:
@@ -177,7 +179,7 @@ func (v *VirtualHost) streamStart(start any) queue.Start {
 	return queue.Start{From: queue.FromNext}
 }
 
-// checkTag refuses a consumer that the channel cannot have.
+// checkTag fails if the tag is in use or the channel has its maximum of consumers.
 func (ch *Channel) checkTag(tag string) error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -189,7 +191,7 @@ func (ch *Channel) checkTag(tag string) error {
 	}
 	count := len(ch.consumers)
 	if ch.reply.Load() != nil {
-		count-- // the reply consumer is free
+		count-- // the reply consumer does not count
 	}
 	if limit := ch.vhost.broker.options.MaxConsumers; limit > 0 && count >= limit {
 		return failure(wire.BasicConsumeID, wire.CodeNotAllowed, "reached maximum (%d) of consumers per channel", limit)
@@ -197,7 +199,8 @@ func (ch *Channel) checkTag(tag string) error {
 	return nil
 }
 
-// addTag enters c under its tag, or a new one; the channel's lock is held.
+// addTag adds c to the channel's consumers under tag, or under a new one if tag is
+// empty. ch.mu is held.
 func (ch *Channel) addTag(c *Consumer, tag string) error {
 	if err := ch.checkOpen(); err != nil {
 		return err
@@ -226,8 +229,8 @@ func (ch *Channel) removeTag(c *Consumer) {
 	}
 }
 
-// Cancel ends the consumer with the tag (basic.cancel); see [Consumer.Cancel].
-// A tag that is not in use is no error.
+// Cancel ends the consumer with the tag (basic.cancel), see [Consumer.Cancel]. A tag
+// that is not in use is no error.
 func (ch *Channel) Cancel(tag string) error {
 	if err := ch.checkOpen(); err != nil {
 		return err
@@ -244,8 +247,8 @@ func (ch *Channel) Cancel(tag string) error {
 	return nil
 }
 
-// end takes the consumer off its channel and queue: by Cancel, or because the
-// channel is closed.
+// end removes the consumer from its channel and its queue. Cancel calls it, and so
+// does the end of the channel. If cancelled is true, unread replies are dropped.
 func (c *Consumer) end(reason error, cancelled bool) {
 	c.ch.removeTag(c)
 	c.ended.Store(true)
@@ -259,9 +262,9 @@ func (c *Consumer) end(reason error, cancelled bool) {
 	v.broker.announce(change{kind: consumerEnded, vhost: v, queue: c.from, session: c.ch.session, channel: c.ch, consumer: c.tag, reason: reason})
 }
 
-// ConsumeFunc starts a consumer and a goroutine that calls f for each of its
-// deliveries, one after another, until the consumer ends. See
-// [Consumer.Done].
+// ConsumeFunc starts a consumer and a goroutine that calls f for one delivery after
+// another until the consumer ends. [Consumer.Done] tells when the goroutine has
+// ended.
 func (ch *Channel) ConsumeFunc(queue string, o ConsumeOptions, f func(Delivery)) (*Consumer, error) {
 	if f == nil {
 		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "a consumer must have a function")
@@ -277,7 +280,7 @@ func (ch *Channel) ConsumeFunc(queue string, o ConsumeOptions, f func(Delivery))
 	go func() {
 		defer tasks.Done()
 		defer close(c.done)
-		defer c.Cancel() // f may leave by runtime.Goexit
+		defer c.Cancel() // f may end the goroutine by runtime.Goexit
 		c.each(context.Background(), func(d Delivery, err error) bool {
 			if err == nil {
 				f(d)
@@ -335,14 +338,15 @@ func (ch *Channel) Get(name string, autoAck bool) (d Delivery, ok bool, err erro
 		return d, true, nil
 	}
 	d.DeliveryTag, err = ch.track(&got)
-	if err != nil { // the channel was closed meanwhile
+	if err != nil { // the channel was closed after the message was taken
 		q.Requeue(nil, []queue.Settling{queue.Unsettled(got.Item)}, false)
 		return Delivery{}, false, err
 	}
 	return d, true, nil
 }
 
-// getError says in RabbitMQ's words why a queue gives nothing to Get.
+// getError translates the error of a queue that refuses Get into RabbitMQ's words.
+// It is nil if the queue was empty.
 func (v *VirtualHost) getError(q *declaredQueue, err error) error {
 	if err != queue.ErrSingleActive {
 		return err

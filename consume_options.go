@@ -9,30 +9,30 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// ConsumeOptions say how to consume (basic.consume). The zero value gives a
-// server-named consumer that acknowledges, without a prefetch limit.
+// ConsumeOptions say how to consume (basic.consume). The zero value means a tag made
+// by the broker, acknowledgement, and the prefetch limit of Qos.
 type ConsumeOptions struct {
 	Tag       string // consumer tag, unique in the channel; empty: the broker makes one
-	NoAck     bool   // deliveries count as settled when they are received
-	Exclusive bool   // no other consumer may have the queue
-	Prefetch  int    // unsettled deliveries at a time; zero: what Qos set; negative: no limit
-	Priority  int    // higher ones are served first while they have room (x-priority)
+	NoAck     bool   // deliveries are settled when they are received
+	Exclusive bool   // the queue has no other consumer
+	Prefetch  int    // limit of unsettled deliveries; zero: that of Qos; negative: none
+	Priority  int    // consumers with a higher one are served first while they have room (x-priority)
 
-	// Offset is where in a stream to start (x-stream-offset). Zero: [StreamNext].
-	// Consumers of streams must have a prefetch limit and acknowledge; what they
-	// give back counts as acknowledged, and Exclusive means nothing.
+	// Offset is where in a stream to start (x-stream-offset). Zero: [StreamNext]. A
+	// consumer of a stream must have a prefetch limit and acknowledge. A nack or
+	// reject of its deliveries counts as an ack, and Exclusive has no effect.
 	Offset StreamStart
-	// Filter lets only the messages of a stream through whose header
-	// x-stream-filter-value is one of these (x-stream-filter). Empty: all.
+	// Filter selects the messages of a stream whose header x-stream-filter-value is
+	// one of these (x-stream-filter). Empty: all messages.
 	Filter []string
-	// MatchUnfiltered lets a Filter take messages without such a header as well
+	// MatchUnfiltered makes Filter select messages without that header as well
 	// (x-stream-match-unfiltered).
 	MatchUnfiltered bool
 
-	Args Table // further arguments of basic.consume
+	Args Table // more arguments of basic.consume
 }
 
-// check refuses options that cannot be meant.
+// check refuses a bad tag, bad arguments and a prefetch above 65535.
 func (o *ConsumeOptions) check() error {
 	if err := checkName(wire.BasicConsumeID, "consumer tag", o.Tag); err != nil {
 		return err
@@ -46,7 +46,7 @@ func (o *ConsumeOptions) check() error {
 	return nil
 }
 
-// table is Args with the arguments that the fields for streams set.
+// table returns Args with the arguments that the fields for streams set.
 func (o *ConsumeOptions) table() Table {
 	if o.Offset.arg == nil && len(o.Filter) == 0 && !o.MatchUnfiltered {
 		return o.Args

@@ -11,23 +11,23 @@ import (
 	"github.com/warrenmq/warren/internal/queue"
 )
 
-// Consumer receives the messages of one queue on a [Channel]. Its methods are
-// safe for many goroutines: each message reaches one of them.
+// Consumer receives the messages of one queue on a [Channel]. Its methods are safe
+// for concurrent use: each message is returned once.
 type Consumer struct {
 	ch     *Channel
 	tag    string
-	number uint64 // among the channel's, from 1
+	number uint64 // counts the channel's consumers from 1
 	queue  string
 
-	out   link.Sink       // of a connection; nil: somebody reads
-	inner *queue.Consumer // the queue's side; nil for a direct reply-to consumer
+	out   link.Sink       // the connection that gets the deliveries; nil: Next or Deliveries return them
+	inner *queue.Consumer // the queue's part of the consumer; nil for a direct reply-to consumer
 	from  *declaredQueue  // nil for a direct reply-to consumer
 	reply *replyConsumer  // nil for a queue's consumer
-	ended atomic.Bool     // by Cancel or the end of the channel
-	done  chan struct{}   // closed when ConsumeFunc's goroutine has ended
+	ended atomic.Bool     // set by Cancel and by the end of the channel
+	done  chan struct{}   // closed when ConsumeFunc's goroutine has ended; nil without ConsumeFunc
 }
 
-// consumerSink is a consumer as its queue sees it.
+// consumerSink implements queue.Sink for a consumer.
 type consumerSink Consumer
 
 func (s *consumerSink) Accepted() {
@@ -38,8 +38,8 @@ func (s *consumerSink) Accepted() {
 	c.ch.vhost.recordChange(change{kind: consumerStarted, queue: c.from, session: c.ch.session, channel: c.ch, consumer: c.tag})
 }
 
-// Deliver passes a message to the connection. What comes after the channel was
-// closed lies in the mailbox until the consumer ends.
+// Deliver sends a message to the connection. If the channel is closed, the message
+// stays in the mailbox until the consumer ends.
 func (s *consumerSink) Deliver(it message.Item) *mailbox.Mailbox {
 	c := (*Consumer)(s)
 	d := queue.Delivered{Item: it, Queue: &c.from.Queue.Queue, Consumer: c.inner, Timeout: c.inner.Timeout()}
@@ -52,7 +52,7 @@ func (s *consumerSink) Deliver(it message.Item) *mailbox.Mailbox {
 func (s *consumerSink) Cancelled(reason error) *mailbox.Mailbox {
 	c := (*Consumer)(s)
 	if reason == ErrConsumerCancelled {
-		c.ch.removeTag(c) // its tag is free again
+		c.ch.removeTag(c) // the tag may be used again
 		if c.out != nil {
 			c.out.Cancelled(c.tag)
 		}
@@ -60,17 +60,17 @@ func (s *consumerSink) Cancelled(reason error) *mailbox.Mailbox {
 	return c.inner.Abandon(reason)
 }
 
-// Tag is the consumer's tag, unique in its channel.
+// Tag returns the consumer's tag, unique in its channel.
 func (c *Consumer) Tag() string { return c.tag }
 
-// Queue is the name of the queue, as given to Consume.
+// Queue returns the name of the queue that the consumer reads.
 func (c *Consumer) Queue() string { return c.queue }
 
-// Next returns the next delivery, and waits for it if there is none. It fails
-// with ctx's error when ctx ends first, with [ErrClosed] after Cancel or the
-// end of the channel, with [ErrConsumerCancelled] when the queue was deleted
-// and with [ErrSlowConsumer] when a reply consumer fell behind; what had
-// arrived before a cancel by the broker can still be read.
+// Next returns the next delivery, and waits if there is none. It fails with ctx's
+// error when ctx ends first, with [ErrClosed] after Cancel or the end of the
+// channel, with [ErrConsumerCancelled] when the queue was deleted, and with
+// [ErrSlowConsumer] when a reply consumer was too slow. If the broker ended the
+// consumer, Next first returns the messages that had arrived.
 func (c *Consumer) Next(ctx context.Context) (Delivery, error) {
 	var one [1]message.Item
 	if _, err := c.fetch(ctx, one[:]); err != nil {
@@ -81,9 +81,9 @@ func (c *Consumer) Next(ctx context.Context) (Delivery, error) {
 	return d, err
 }
 
-// Deliveries yields what Next returns, until the loop is left or an error
-// comes; the error is the last pair. Leaving the loop does not cancel the
-// consumer: messages that the loop has not seen wait for the next reader.
+// Deliveries yields what Next returns, until the loop ends. An error is the last
+// pair. The end of the loop does not cancel the consumer: messages that the loop has
+// not seen stay for the next reader.
 func (c *Consumer) Deliveries(ctx context.Context) iter.Seq2[Delivery, error] {
 	return func(yield func(Delivery, error) bool) { c.each(ctx, yield) }
 }
@@ -92,10 +92,10 @@ func (c *Consumer) Deliveries(ctx context.Context) iter.Seq2[Delivery, error] {
 func (c *Consumer) each(ctx context.Context, yield func(Delivery, error) bool) {
 	batch := make([]message.Item, 64)
 	if c.reply == nil && c.inner.Timeout() > 0 {
-		batch = batch[:1] // what is not seen must not hang with a reader that does
+		batch = batch[:1] // the timeout counts for every message in the batch, also for those not yet yielded
 	}
 	var unseen []message.Item
-	defer func() { c.returnUnseen(unseen) }() // a panic leaves the loop, too
+	defer func() { c.returnUnseen(unseen) }() // a panic in yield also leaves the loop
 	var d Delivery
 	for {
 		n, err := c.fetch(ctx, batch)
@@ -125,7 +125,7 @@ func (c *Consumer) each(ctx context.Context, yield func(Delivery, error) bool) {
 	}
 }
 
-// over tells why a loop must not go on, even if there is more to read.
+// loopError returns why a loop must end although messages may be left, or nil.
 func (c *Consumer) loopError(ctx context.Context) error {
 	if err := c.ch.checkOpen(); err != nil {
 		return err
@@ -136,16 +136,16 @@ func (c *Consumer) loopError(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Cancel ends the consumer (basic.cancel). Messages that nobody has read
-// return to the queue; deliveries that are not settled stay with the channel,
-// which can still settle them. Cancelling twice does nothing.
+// Cancel ends the consumer (basic.cancel). Unread messages return to the queue.
+// Unsettled deliveries stay with the channel and can still be settled. A second
+// Cancel does nothing.
 func (c *Consumer) Cancel() error {
 	c.end(ErrClosed, true)
 	return nil
 }
 
-// Done is closed when a consumer of ConsumeFunc has ended and its last call of
-// the function has returned. It is nil for other consumers.
+// Done returns a channel that is closed when a consumer of ConsumeFunc has ended and
+// the last call of its function has returned. It is nil for other consumers.
 func (c *Consumer) Done() <-chan struct{} { return c.done }
 
 // fetch waits for messages and moves at least one of them into batch.
@@ -162,8 +162,8 @@ func (c *Consumer) fetch(ctx context.Context, batch []message.Item) (int, error)
 	return c.inner.Read(ctx, batch)
 }
 
-// present makes the delivery that the user sees: from here on the message has
-// a delivery tag and, unless it needs no ack, waits to be settled.
+// present makes the delivery that the user sees. The message gets a delivery tag
+// and, unless the consumer has NoAck, must be settled from now on.
 func (c *Consumer) present(it *message.Item, d *Delivery) error {
 	d.fill(c.ch, it)
 	d.ConsumerTag = c.tag
@@ -173,7 +173,7 @@ func (c *Consumer) present(it *message.Item, d *Delivery) error {
 	}
 	q := c.inner.Queue()
 	tag, err := c.ch.track(&queue.Delivered{Item: *it, Queue: q, Consumer: c.inner, Timeout: c.inner.Timeout()})
-	if err != nil { // the channel was closed meanwhile
+	if err != nil { // the channel was closed after the message was read
 		q.Requeue(c.inner, []queue.Settling{queue.Unsettled(*it)}, false)
 		return err
 	}
@@ -181,7 +181,7 @@ func (c *Consumer) present(it *message.Item, d *Delivery) error {
 	return nil
 }
 
-// giveBack returns messages that were taken but not shown.
+// returnUnseen returns messages that were read but not presented.
 func (c *Consumer) returnUnseen(items []message.Item) {
 	switch {
 	case len(items) == 0:

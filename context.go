@@ -2,14 +2,15 @@ package warren
 
 import "context"
 
-// liveContext is a context that somebody looks at.
+// liveContext is a cancellable context of a handler, made when the handler first
+// uses its own.
 type liveContext struct {
 	context.Context
 	cancel context.CancelFunc
 	stop   func() bool
 }
 
-// newFinished makes a context that has ended.
+// newEndedContext makes a context that has ended.
 func newEndedContext() liveContext {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -21,9 +22,9 @@ func (l *liveContext) stopAndCancel() {
 	l.cancel()
 }
 
-// handlerKey finds the Handler in a context.
+// handlerKey is the key of the Handler in the context of a request.
 type handlerKey struct{}
 
-// fromHandler reports whether ctx came from a handler, whose work is finished
-// even when the broker takes no more.
+// fromHandler reports whether ctx comes from a handler. Handlers may publish and
+// call while the broker drains.
 func fromHandler(ctx context.Context) bool { return ctx.Value(handlerKey{}) != nil }

@@ -9,12 +9,12 @@ import (
 	"github.com/warrenmq/warren/internal/route"
 )
 
-// DeadLetter publishes a message that a queue has lost. It gets to none of the
-// queues that it has come round to again.
+// DeadLetter publishes a message that a queue has lost to the exchange of its
+// dead-letter rule. It skips queues in which the message would cycle.
 func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, to *queue.DeadLetter) {
 	v := (*VirtualHost)(h)
 	var p publishing
-	if to != nil { // the rules may have changed meanwhile
+	if to != nil { // nil if the rules have changed since
 		p.to = v.exchange(to.Exchange)
 	}
 	if p.to == nil {
@@ -26,7 +26,7 @@ func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, to *queue.DeadLetter
 	if to.Keyed {
 		p.Key = to.RoutingKey
 	} else {
-		p.TakeKeys(props.Headers) // checked when it was published
+		p.TakeKeys(props.Headers) // the keys were checked by the publish
 		if b, ok := lost.Content.(*message.Blind); ok {
 			p.Extra, p.Hidden = append(p.Extra, b.Keys...), b.Keys
 		}

@@ -8,32 +8,33 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
-// DeduplicationHeader is the header of a message that says what it is, unless
-// [Deduplication] names another. It may have any value. It is also the name of
-// the argument that does so, as in LavinMQ.
+// DeduplicationHeader is the header whose value identifies a message, unless
+// [Deduplication] names another header. Its value may have any type. The argument
+// that names another header has the same name, as in LavinMQ.
 const DeduplicationHeader = argument.DeduplicationHeader
 
-// Deduplication has an exchange or a queue take a message once
-// (x-message-deduplication), as in LavinMQ: those whose header has a value that
-// came before are duplicates. A message without the header is none.
+// Deduplication makes an exchange or a queue drop duplicates
+// (x-message-deduplication), as in LavinMQ. A message is a duplicate if its header
+// has a value that an earlier message had. A message without the header is not a
+// duplicate.
 //
-// A duplicate goes nowhere from an exchange, and does not get into a queue: it
-// is confirmed by an ack, and if it was mandatory and nobody else has taken it,
+// An exchange does not route a duplicate, and a queue does not take it. The
+// duplicate is confirmed by an ack. If it was mandatory and no other queue took it,
 // it is returned with 312.
 type Deduplication struct {
 	// Header is the name of the header (x-deduplication-header). Empty:
 	// [DeduplicationHeader].
 	Header string
-	// CacheSize is how many values are remembered; the oldest is forgotten for
-	// a new one (x-cache-size). Zero: 128.
+	// CacheSize is how many values are remembered (x-cache-size). A new value
+	// replaces the oldest one. Zero: 128.
 	CacheSize int64
 	// CacheTTL is how long a value is remembered, in whole milliseconds
-	// (x-cache-ttl). Zero: as long as there is room. A message with an integer
-	// in its header x-cache-ttl says so itself.
+	// (x-cache-ttl). Zero: until newer values replace it. A message may set its own
+	// time by an integer in its header x-cache-ttl.
 	CacheTTL time.Duration
 }
 
-// addTo puts into t the arguments that the fields set.
+// addTo adds the arguments that the fields set to t. A nil d adds nothing.
 func (d *Deduplication) addTo(t *Table) {
 	if d == nil {
 		return

@@ -11,22 +11,21 @@ import (
 	"github.com/warrenmq/warren/internal/names"
 )
 
-// DefinitionsExport writes the topology of the broker as JSON that RabbitMQ,
-// LavinMQ and [Broker.DefinitionsImport] read: users, virtual hosts with their
-// limits, permissions, policies and operator policies, exchanges, queues and
-// bindings, in the order of their names. Messages are not in it, nor is what cannot be declared: exclusive
-// queues, and queues and exchanges whose names begin with "amq.", though
-// bindings from those exchanges are.
+// DefinitionsExport writes the topology of the broker as JSON that RabbitMQ, LavinMQ
+// and [Broker.DefinitionsImport] read: users, virtual hosts with their limits,
+// permissions, policies and operator policies, exchanges, queues and bindings, each
+// sorted by name. It contains no messages, no exclusive queues, and no queues and
+// exchanges whose names begin with "amq.". It contains bindings whose source is such
+// an exchange.
 //
-// The hashes of passwords are in it, so keep it as safe as they should be.
-// RabbitMQ and LavinMQ can check those that were imported or came by
-// [Broker.UserDeclareHash], and guest's. They cannot check those of
-// [Broker.UserDeclare], which are in a member of their own: such a user has no
-// password there until it gets one.
+// It contains the hashes of passwords, so keep it secret. RabbitMQ and LavinMQ can
+// check the passwords of guest, of imported users and of [Broker.UserDeclareHash].
+// They cannot check those of [Broker.UserDeclare], which the JSON has in a member
+// that only Warren reads: such a user has no password there until it gets one.
 //
-// JSON has no octets, timestamps or decimals, so arguments of these types
-// become texts, integers and floats, as in RabbitMQ. A virtual host is exported
-// as it is at one moment, one after the other.
+// JSON has no octets, timestamps or decimals, so arguments of these types become
+// strings, integers and floats, as in RabbitMQ. The virtual hosts are exported one
+// after another, each as it is at one moment.
 func (b *Broker) DefinitionsExport(w io.Writer) error {
 	d := &definitions.File{ProductName: productName, VirtualHosts: definitions.Section[definitions.VirtualHost]{}}
 	vhosts := b.exportAccounts(d)
@@ -38,9 +37,9 @@ func (b *Broker) DefinitionsExport(w io.Writer) error {
 	return d.Write(w)
 }
 
-// DefinitionsExport writes the virtual host's policies, exchanges, queues,
-// bindings and limits as [Broker.DefinitionsExport] does, without its name, so
-// that they may be imported into another one.
+// DefinitionsExport writes the virtual host's policies, exchanges, queues, bindings
+// and limits as [Broker.DefinitionsExport] does, but without the name of the virtual
+// host, so that another one may import them.
 func (v *VirtualHost) DefinitionsExport(w io.Writer) error {
 	d := &definitions.File{ProductName: productName}
 	beginExport(d)
@@ -50,7 +49,7 @@ func (v *VirtualHost) DefinitionsExport(w io.Writer) error {
 
 const productName = "Warren"
 
-// beginExport makes the sections that every file has.
+// beginExport makes the sections that every file has, even if they are empty.
 func beginExport(d *definitions.File) {
 	d.Parameters = definitions.Section[definitions.Parameter]{}
 	d.Policies = definitions.Section[definitions.Policy]{}
@@ -59,7 +58,8 @@ func beginExport(d *definitions.File) {
 	d.Bindings = definitions.Section[definitions.Binding]{}
 }
 
-// exportAccounts adds users and permissions, and gives the virtual hosts.
+// exportAccounts adds users and permissions to d, and returns the virtual hosts by
+// name.
 func (b *Broker) exportAccounts(d *definitions.File) []*VirtualHost {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -81,8 +81,8 @@ func (b *Broker) exportAccounts(d *definitions.File) []*VirtualHost {
 	return slices.SortedFunc(maps.Values(b.vhosts), func(x, y *VirtualHost) int { return strings.Compare(x.name, y.name) })
 }
 
-// exportTopology adds what is in the virtual host, under the given name, and
-// gives its limits.
+// exportTopology adds the content of the virtual host to d, under the given name,
+// and returns its limits.
 func (v *VirtualHost) exportTopology(d *definitions.File, name string) definitions.Table {
 	t := v.view()
 	parameters, policies := len(d.Parameters), len(d.Policies)
@@ -173,7 +173,7 @@ func compareBindings(x, y definitions.Binding) int {
 		strings.Compare(x.Canonical, y.Canonical))
 }
 
-// exported are the limits as RabbitMQ counts them: zero is none at all.
+// exported returns the limits as RabbitMQ writes them, where zero allows nothing.
 func (l VirtualHostLimits) exported() definitions.Table {
 	t := definitions.Table{}
 	for _, limit := range l.named() {

@@ -16,8 +16,8 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// DefinitionError tells of an object of a definitions file that could not be
-// imported, or not fully. The others were.
+// DefinitionError says that one object of a definitions file was not imported, or
+// only in part. The other objects were imported.
 type DefinitionError struct {
 	Object string // for example: queue 'jobs' in vhost '/'
 	Err    error
@@ -28,39 +28,39 @@ func (e *DefinitionError) Error() string {
 	return fmt.Sprintf("warren: import %s: %s", e.Object, strings.TrimPrefix(e.Err.Error(), "warren: "))
 }
 
-// Unwrap is what is wrong, for example an [*Error] with 406 for a queue that
-// exists with other properties.
+// Unwrap returns the cause, for example an [*Error] with 406 for a queue that exists
+// with other properties.
 func (e *DefinitionError) Unwrap() error { return e.Err }
 
-// DefinitionsImport makes what a definitions file names: one of
-// [Broker.DefinitionsExport], of RabbitMQ or of LavinMQ. It adds to what there
-// is and may be repeated. Users, permissions, limits and policies are set; an
-// exchange or queue that exists with other properties stays as it is, and so
-// does everything that the file does not name.
+// DefinitionsImport makes the objects of a definitions file, which
+// [Broker.DefinitionsExport], RabbitMQ or LavinMQ wrote. It may be repeated. Users,
+// permissions, limits and policies are set to what the file says. An exchange or
+// queue that exists with other properties does not change, nor does anything that
+// the file does not name.
 //
-// A file that is not JSON in this shape, or larger than 64 MiB, is refused
-// before anything is changed. Otherwise all that can be made is made, and the
-// error joins a [*DefinitionError] for each object that could not be, see
+// A file that is not JSON in this form, or that is larger than 64 MiB, is refused
+// before anything is changed. Otherwise everything that can be made is made, and the
+// error joins a [*DefinitionError] for each object that could not be made, see
 // [errors.Join].
 //
-// Passwords that RabbitMQ or LavinMQ hashed with SHA-256, SHA-512 or MD5 log in
-// as before. Others, such as LavinMQ's Bcrypt, cannot be checked: a new user
-// gets no password then, which is an error, and one that exists stays as it is.
+// Passwords that RabbitMQ or LavinMQ hashed with SHA-256, SHA-512 or MD5 still work.
+// Other hashes, such as LavinMQ's Bcrypt, are an error: a new user gets no password,
+// and an existing user does not change.
 //
-// Some things are not supported here, and are errors: limits of users;
-// parameters of plugins such as shovels; and topic permissions that do not
-// allow everything: the permissions that they would narrow are not given. Some
-// are left out: global parameters, what describes a virtual host, and queues,
-// exchanges and bindings of queues whose names begin with "amq.". Objects
-// without a virtual host go to "/", as in LavinMQ. If the file has permissions,
-// guest gets no others in the virtual hosts that are new.
+// Errors for lack of support are: limits of users, parameters of plugins such as
+// shovels, and topic permissions that do not allow everything. A user with such
+// topic permissions gets no permissions in that virtual host. The import skips
+// global parameters, descriptions of virtual hosts, and queues, exchanges and
+// bindings of queues whose names begin with "amq.". Objects without a virtual host
+// go to "/", as in LavinMQ. If the file has permissions, guest gets only these in
+// new virtual hosts.
 func (b *Broker) DefinitionsImport(r io.Reader) error {
 	return b.importDefinitions(r, nil)
 }
 
-// DefinitionsImport makes the exchanges, queues, bindings, policies and limits
-// of a definitions file in this virtual host, whichever the file says, and
-// leaves out the rest. See [Broker.DefinitionsImport].
+// DefinitionsImport makes the exchanges, queues, bindings, policies and limits of a
+// definitions file in this virtual host, even if the file names another one. It
+// skips the rest. See [Broker.DefinitionsImport].
 func (v *VirtualHost) DefinitionsImport(r io.Reader) error {
 	return v.broker.importDefinitions(r, v)
 }
@@ -74,7 +74,7 @@ func (b *Broker) importDefinitions(r io.Reader, only *VirtualHost) error {
 		return err
 	}
 	in := &importer{broker: b, only: only, withoutGuest: d.Permissions != nil, narrowed: make(map[permissionScope]bool)}
-	if only != nil { // the rest is not its business
+	if only != nil { // one virtual host has no users or permissions
 		d.Users, d.VirtualHosts, d.TopicPermissions, d.Permissions = nil, nil, nil, nil
 	}
 	define(in, d.Users, in.defineUser)
@@ -87,26 +87,26 @@ func (b *Broker) importDefinitions(r io.Reader, only *VirtualHost) error {
 	define(in, d.Exchanges, in.defineExchange)
 	define(in, d.Queues, in.defineQueue)
 	define(in, d.Bindings, in.defineBinding)
-	// Limits come last: they do not touch what is there.
+	// Limits come last, because they do not apply to existing objects.
 	define(in, d.VirtualHosts, in.limitVirtualHost)
 	define(in, d.Parameters, in.limitParameter)
 	b.announce(change{kind: definitionsImported, count: len(in.problems)})
 	return errors.Join(in.problems...)
 }
 
-// importer makes what definitions say.
+// importer makes the objects of a definitions file.
 type importer struct {
 	broker       *Broker
-	only         *VirtualHost // nil: the objects say which
-	withoutGuest bool         // the file says who may work where
+	only         *VirtualHost // where all objects go; nil: each object names its virtual host
+	withoutGuest bool         // the file has permissions, so guest gets no others
 	narrowed     map[permissionScope]bool
 	problems     []error
 }
 
-// permissionScope is where permissions hold.
+// permissionScope is a user in a virtual host.
 type permissionScope struct{ user, vhost string }
 
-// define makes the objects of a section, and notes what could not be.
+// define makes the objects of a section. It adds a DefinitionError for each failure.
 func define[T any, P interface {
 	*T
 	fmt.Stringer
@@ -119,7 +119,7 @@ func define[T any, P interface {
 	}
 }
 
-// vhost is the one that an object goes to.
+// vhost returns the virtual host that an object goes to.
 func (in *importer) vhost(name string) (*VirtualHost, error) {
 	if in.only != nil {
 		return in.only, nil
@@ -127,8 +127,8 @@ func (in *importer) vhost(name string) (*VirtualHost, error) {
 	return in.broker.VirtualHost(name)
 }
 
-// define makes a new account even if nobody can log in, so that what is said of
-// it elsewhere holds.
+// defineUser makes a new account even if its password cannot be used, so that its
+// permissions can be imported.
 func (in *importer) defineUser(u *definitions.User) error {
 	p, problem := in.password(u)
 	if problem != nil && in.broker.UserExists(u.Name) {
@@ -163,8 +163,8 @@ func (in *importer) defineVirtualHost(d *definitions.VirtualHost) error {
 	return err
 }
 
-// limit sets the limits, if there are any: RabbitMQ has them as a parameter,
-// too.
+// limitVirtualHost sets the limits that the virtual host itself names. RabbitMQ has
+// them as a parameter, see limitParameter.
 func (in *importer) limitVirtualHost(d *definitions.VirtualHost) error {
 	if len(d.Limits) == 0 {
 		return nil
@@ -172,7 +172,8 @@ func (in *importer) limitVirtualHost(d *definitions.VirtualHost) error {
 	return in.setLimits(d.Name, d.Limits)
 }
 
-// setLimits takes them as RabbitMQ counts them: negative is no limit.
+// setLimits sets limits that are written as in RabbitMQ: zero allows nothing, and
+// negative means no limit.
 func (in *importer) setLimits(vhost string, t definitions.Table) error {
 	var l VirtualHostLimits
 	known := l.named()
@@ -202,13 +203,14 @@ func (in *importer) setLimits(vhost string, t definitions.Table) error {
 func (in *importer) definePermission(p *definitions.Permission) error {
 	v, err := in.vhost(p.VirtualHost)
 	if err != nil || in.narrowed[permissionScope{p.User, v.name}] {
-		return err // that the narrowed ones are not given has been told
+		return err // defineTopicPermission has reported that these permissions are not given
 	}
 	return v.PermissionsSet(p.User, Permissions{Configure: p.Configure, Write: p.Write, Read: p.Read})
 }
 
-// define refuses what would not be kept: a user who may do less than a
-// permission says may do nothing.
+// defineTopicPermission refuses topic permissions, which the broker cannot enforce,
+// unless they allow everything. The user then gets no permissions in the virtual
+// host, rather than too many.
 func (in *importer) defineTopicPermission(p *definitions.TopicPermission) error {
 	if p.Write == ".*" && p.Read == ".*" {
 		return nil
@@ -224,7 +226,7 @@ func (in *importer) defineTopicPermission(p *definitions.TopicPermission) error 
 func (in *importer) defineParameter(p *definitions.Parameter) error {
 	switch v := p.Value.(type) {
 	case *definitions.Table:
-		return nil // limits come later
+		return nil // limitParameter sets limits later
 	case *definitions.Policy:
 		return in.setPolicy(p.VirtualHost, p.Name, v, (*VirtualHost).OperatorPolicySet)
 	}
@@ -253,14 +255,14 @@ func (in *importer) setPolicy(vhost, name string, p *definitions.Policy, set fun
 
 func (in *importer) defineExchange(d *definitions.Exchange) error {
 	if names.IsReserved(d.Name) {
-		return nil // they are there
+		return nil // predeclared
 	}
 	v, err := in.vhost(d.VirtualHost)
 	if err != nil {
 		return err
 	}
 	kind, args := ExchangeType(d.Type), Table(d.Arguments)
-	if args[delayedAlias] == true { // LavinMQ's way to tell of one
+	if args[delayedAlias] == true { // LavinMQ marks a delayed exchange by this argument
 		args = table.Clone(args)
 		delete(args, delayedAlias)
 		kind, args[argument.DelayedType] = DelayedMessage, d.Type
@@ -275,7 +277,7 @@ func (in *importer) defineQueue(d *definitions.Queue) error {
 	case d.Name == "":
 		return errors.New("the queue has no name")
 	case names.IsReserved(d.Name):
-		return nil // its name was made for those who had declared it
+		return nil // the broker made this name for a client
 	}
 	v, err := in.vhost(d.VirtualHost)
 	if err != nil {
@@ -301,7 +303,7 @@ func (in *importer) defineBinding(d *definitions.Binding) error {
 	switch d.DestinationType {
 	case definitions.ToQueue:
 		if names.IsReserved(d.Destination) && d.Destination != "" || d.Source == "" && d.RoutingKey == d.Destination {
-			return nil // the queue was left out, or it has this binding by itself
+			return nil // the queue was skipped, or this is its binding to the default exchange
 		}
 		return v.bind(wire.QueueBindID, nil, d.Source, d.RoutingKey, Table(d.Arguments), v.toQueue(wire.QueueBindID, d.Destination))
 	case definitions.ToExchange:

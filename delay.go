@@ -10,34 +10,35 @@ import (
 )
 
 // DelayHeader is the header of a message that says for how many milliseconds a
-// [DelayedMessage] exchange keeps it back: see [Delay]. Any integer, float or
-// numeric string will do; with none of these, with zero or less, and with more
-// than 4294967295 the message is routed at once. At delivery the header is
-// there with a negative value, as with RabbitMQ's plugin, so that no other such
-// exchange delays the message again.
+// [DelayedMessage] exchange holds it: see [Delay]. The value may be any integer,
+// float or numeric string. The message is routed at once if the value is none of
+// these, is zero or less, or is more than 4294967295. A delivered message has the
+// header with a negative value, as with RabbitMQ's plugin, so that no other such
+// exchange delays it again.
 //
-// A message that is kept back is confirmed by an ack, but counts as not routed:
-// with Mandatory it is returned with 312 and will be delivered all the same. With
-// Immediate it is not kept, but returned with 313. The request of a Call waits
-// like any other message. What is kept back is lost with its exchange.
+// A delayed message is confirmed by an ack, but it does not count as routed: with
+// Mandatory it is returned with 312, and is delivered later all the same. With
+// Immediate it is not delayed, but returned with 313. The request of a Call is
+// delayed like any other message. Delayed messages are lost if their exchange is
+// deleted.
 const DelayHeader = delay.Header
 
-// Delay is the value of [DelayHeader] for a delay of d, in whole milliseconds:
-// from zero to 4294967295, which is 49 days.
+// Delay returns the value of [DelayHeader] for a delay of d, in whole milliseconds:
+// from 0 to 4294967295, which is 49 days.
 func Delay(d time.Duration) int64 { return min(max(0, d.Milliseconds()), delay.Max) }
 
-// releaseDelayed routes a message that x has kept back, on from there. Its
-// expiration counts from now.
+// routeDelayed routes a message whose delay at the exchange x is over. Its
+// Expiration counts from now.
 func (v *VirtualHost) routeDelayed(x *declaredExchange, kept *message.Publishing) {
 	props := kept.Properties()
 	p := publishing{to: x}
 	p.Entry, p.Extra, p.Hidden = kept.Entry, kept.Extra, kept.Hidden
 	if c, ok := kept.Content.(*call); ok {
-		props.Expiration = c.Expiration // not yet what is left to the caller
+		props.Expiration = c.Expiration // the published Expiration, not the time left to the caller
 		p.Deadline = v.broker.deadlineOf(c.caller)
 	}
 	if props.Expiration != "" {
-		p.setExpiration(v.broker, props.Expiration) // checked when it was published
+		p.setExpiration(v.broker, props.Expiration) // the value was checked by the publish
 	}
 	props.Headers = table.Clone(props.Headers)
 	props.Headers[DelayHeader] = negativeDelay(delay.Of(kept.Content))
@@ -53,8 +54,8 @@ func (v *VirtualHost) routeDelayed(x *declaredExchange, kept *message.Publishing
 	}
 }
 
-// negative is the delay as a delivered message has it: 32 bits, if they are
-// enough.
+// negativeDelay returns the header of a delivered message: an int32 if that is large
+// enough, else an int64.
 func negativeDelay(ms int64) any {
 	if ms <= -math.MinInt32 {
 		return int32(-ms)
