@@ -7,7 +7,8 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// route finds the queues of the message and gives it to them.
+// route finds the queues of the message and delivers it to them. nacked is set when
+// a queue could not keep it. The error is a *Return or nil.
 func (v *VirtualHost) route(p *publishing) (nacked bool, err error) {
 	if p.Extra == nil {
 		v.mu.RLock()
@@ -23,8 +24,8 @@ func (v *VirtualHost) route(p *publishing) (nacked bool, err error) {
 	return v.deliverRouted(p, w.Queues, w.Replies, w.Delays)
 }
 
-// deliver gives the message to the queues and requesters that routing found,
-// and to the exchanges that keep it back.
+// deliverRouted gives the message to the queues and requesters that routing found,
+// and to the delayed exchanges (later).
 func (v *VirtualHost) deliverRouted(p *publishing, queues []*route.Queue, replies []string, later []*delay.Store) (nacked bool, err error) {
 	taken, nacked := v.offer(p, queues, replies)
 	routed := taken > 0 || nacked
@@ -43,7 +44,8 @@ func (v *VirtualHost) deliverRouted(p *publishing, queues []*route.Queue, replie
 	return nacked, nil
 }
 
-// give offers the message to all of them and counts those who took it.
+// offer offers the message to all queues and requesters, and counts those that took
+// it. nacked is set when a queue could not keep it.
 func (v *VirtualHost) offer(p *publishing, queues []*route.Queue, replies []string) (taken int, nacked bool) {
 	for _, q := range queues {
 		ok, err := q.Push(&p.Publishing)
@@ -61,8 +63,9 @@ func (v *VirtualHost) offer(p *publishing, queues []*route.Queue, replies []stri
 	return taken, nacked
 }
 
-// forward gives a message that the broker had already, and that was from until
-// now, to all that the walk found for it. It reports false if nobody took it.
+// forward delivers a message that the broker already had, and that was in the entry
+// from, to everything that the walk found. It reports false if nothing took the
+// message.
 func (v *VirtualHost) forward(w *route.Walk, p *publishing, from *message.Entry) bool {
 	n := len(w.Queues) + len(w.Replies) + len(w.Delays)
 	if n == 0 {
@@ -85,8 +88,8 @@ func (v *VirtualHost) forward(w *route.Walk, p *publishing, from *message.Entry)
 	return taken > 0
 }
 
-// unrouted counts a message that nobody took, and returns it if it had to be
-// taken.
+// handleUnrouted counts a message that nothing took. It returns a *Return for a
+// mandatory or immediate message.
 func (v *VirtualHost) handleUnrouted(p *publishing) error {
 	code := 0
 	switch {
@@ -95,7 +98,7 @@ func (v *VirtualHost) handleUnrouted(p *publishing) error {
 	case p.Mandatory:
 		code = wire.CodeNoRoute
 	case p.to == v.defaultExchange && isReplyAddress(p.Key):
-		return nil // counted as a dropped reply
+		return nil // already counted as a dropped reply
 	default:
 		v.unroutable.Add(1)
 		return nil
@@ -107,7 +110,7 @@ func (v *VirtualHost) handleUnrouted(p *publishing) error {
 	}
 }
 
-// walk finds where a message goes, from the exchange that it comes to.
+// walk finds the destinations of a message, starting at its exchange.
 func (v *VirtualHost) walk(w *route.Walk, p *publishing) {
 	v.mu.RLock()
 	if !p.to.deleted.Load() {

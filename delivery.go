@@ -6,20 +6,20 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// Delivery is a message that a consumer or Get received.
+// Delivery is a message that a consumer or Get has received.
 type Delivery struct {
 	Message
-	Exchange     string // it was published to
-	RoutingKey   string // it was published with
-	ConsumerTag  string // of the consumer; empty from Get
+	Exchange     string // the exchange that it was published to
+	RoutingKey   string // the key that it was published with
+	ConsumerTag  string // empty for Get
 	DeliveryTag  uint64 // counts the channel's deliveries from 1
-	Redelivered  bool   // somebody has seen it before and did not settle it
-	MessageCount int    // messages left ready in the queue; set by Get only
+	Redelivered  bool   // it was delivered before and not settled
+	MessageCount int    // ready messages left in the queue; set by Get only
 
 	ch *Channel
 }
 
-// fill makes d show it.
+// fill sets all fields of d except the tags and MessageCount.
 func (d *Delivery) fill(ch *Channel, it *message.Item) {
 	if c := it.Outgoing(); c == nil {
 		d.Message = Message{Body: it.Body}
@@ -33,8 +33,8 @@ func (d *Delivery) fill(ch *Channel, it *message.Item) {
 	d.ch = ch
 }
 
-// Ack settles the delivery, and with multiple every earlier one of its channel
-// (basic.ack). See [Channel.Ack].
+// Ack settles the delivery (basic.ack). With multiple it also settles every earlier
+// delivery of the channel. See [Channel.Ack].
 func (d *Delivery) Ack(multiple bool) error {
 	if d.ch == nil {
 		return errUnknownTag(wire.BasicAckID, d.DeliveryTag)
@@ -42,9 +42,9 @@ func (d *Delivery) Ack(multiple bool) error {
 	return d.ch.Ack(d.DeliveryTag, multiple)
 }
 
-// Nack gives the delivery back, and with multiple every earlier one of its
-// channel: to its old place in the queue with requeue, else it is dropped
-// (basic.nack). See [Channel.Nack].
+// Nack rejects the delivery (basic.nack). With multiple it also rejects every
+// earlier delivery of the channel. With requeue the messages return to their old
+// places in the queue, otherwise they are dropped. See [Channel.Nack].
 func (d *Delivery) Nack(multiple, requeue bool) error {
 	if d.ch == nil {
 		return errUnknownTag(wire.BasicNackID, d.DeliveryTag)
@@ -52,7 +52,7 @@ func (d *Delivery) Nack(multiple, requeue bool) error {
 	return d.ch.Nack(d.DeliveryTag, multiple, requeue)
 }
 
-// Reject gives one delivery back, as Nack does (basic.reject).
+// Reject rejects one delivery, as Nack does (basic.reject).
 func (d *Delivery) Reject(requeue bool) error {
 	if d.ch == nil {
 		return errUnknownTag(wire.BasicRejectID, d.DeliveryTag)
@@ -60,10 +60,10 @@ func (d *Delivery) Reject(requeue bool) error {
 	return d.ch.Reject(d.DeliveryTag, requeue)
 }
 
-// StreamOffset is the place of the delivery in the stream that it comes from:
-// a consumer that starts at the next one, by [StreamOffset], goes on behind
-// it. ok is false if it does not come from a stream. It is the header
-// x-stream-offset.
+// StreamOffset returns the offset of the delivery in its stream, which is the header
+// x-stream-offset. A consumer that starts at n+1, by the function [StreamOffset],
+// continues after this delivery. ok is false if the delivery does not come from a
+// stream.
 func (d *Delivery) StreamOffset() (n int64, ok bool) {
 	return table.Integer(d.Headers[message.OffsetHeader])
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// Errors to test for with [errors.Is]. The first seven match any [*Error] or
+// Errors to test for with [errors.Is]. The first seven match each [*Error] and
 // [*Return] with the same reply code.
 var (
 	ErrNotFound           error = &Error{Code: wire.CodeNotFound, Text: "NOT_FOUND"}
@@ -19,45 +19,45 @@ var (
 	ErrResourceLocked     error = &Error{Code: wire.CodeResourceLocked, Text: "RESOURCE_LOCKED"}
 	ErrNotAllowed         error = &Error{Code: wire.CodeNotAllowed, Text: "NOT_ALLOWED"}
 
-	// ErrNoRoute: no queue took a message that had to be routed (312), or
-	// nobody serves the queue that a Call was sent to.
+	// ErrNoRoute: no queue took a mandatory message (312), or the queue of a Call
+	// does not exist.
 	ErrNoRoute error = &Error{Code: wire.CodeNoRoute, Text: "NO_ROUTE"}
-	// ErrNoConsumers: no consumer was ready for a message that had to be
-	// delivered at once (313).
+	// ErrNoConsumers: no consumer had room for an immediate message (313).
 	ErrNoConsumers error = &Error{Code: wire.CodeNoConsumers, Text: "NO_CONSUMERS"}
 
-	// ErrClosed: the broker, session, channel, consumer or handler was closed.
-	// It also matches [net.ErrClosed]. A channel that the broker has closed
-	// tells why by an [*Error] with it, see [QueueOptions].ConsumerTimeout.
+	// ErrClosed: the broker, session, channel, consumer or handler was closed. It
+	// also matches [net.ErrClosed]. If the broker has closed the channel by itself,
+	// the error also is an [*Error] with the reason, see
+	// [QueueOptions].ConsumerTimeout.
 	ErrClosed = fmt.Errorf("warren: closed (%w)", net.ErrClosed)
-	// ErrConsumerCancelled: the broker cancelled the consumer, because its
-	// queue was deleted. AMQP clients get basic.cancel in this case.
+	// ErrConsumerCancelled: the broker cancelled the consumer, because its queue was
+	// deleted. AMQP clients get basic.cancel then.
 	ErrConsumerCancelled = errors.New("warren: the consumer was cancelled: its queue was deleted")
-	// ErrSlowConsumer: replies came faster than a direct reply-to consumer read
-	// them and filled its buffer ([Options].ReplyBuffer), so it was cancelled.
+	// ErrSlowConsumer: a direct reply-to consumer was cancelled because it had
+	// [Options].ReplyBuffer unread replies when one more came.
 	ErrSlowConsumer = errors.New("warren: the reply consumer was cancelled: its buffer of unread replies is full")
-	// ErrMemoryLimit: queues hold [Options].MemoryLimit bytes and the broker
-	// is set to refuse publishes then.
+	// ErrMemoryLimit: the queues hold [Options].MemoryLimit bytes, and
+	// [Options].MemoryPolicy is [FailPublishers].
 	ErrMemoryLimit = errors.New("warren: publish refused: queues hold as much memory as Options.MemoryLimit allows")
-	// ErrRequestDropped: the request of a Call was dropped before anybody
-	// answered it: its queue was deleted or purged, or a consumer rejected it.
+	// ErrRequestDropped: the request of a Call was dropped before it was answered:
+	// its queue was deleted or purged, or a consumer rejected it.
 	ErrRequestDropped = errors.New("warren: the request was dropped before it was answered: its queue was deleted or purged, or a consumer rejected it")
 	// ErrNacked: a queue could not keep a message that was published in
 	// confirm mode, in a transaction or by a Call (basic.nack).
 	ErrNacked = errors.New("warren: the broker refused the message (basic.nack)")
 )
 
-// Error is a failed operation, as AMQP would report it in channel.close or
-// connection.close. In process it closes nothing: it is only returned.
+// Error is a failed operation, as AMQP reports it in channel.close or
+// connection.close. In process it is only returned and closes nothing.
 type Error struct {
 	Code   uint16 // reply code, for example 404
 	Class  uint16 // class id of the method that failed, for example 50 for queue.*
 	Method uint16 // method id within the class
-	Text   string // reply text in RabbitMQ's words, with the name of the code in front
-	Hint   string // what to do about it; not part of the reply text
+	Text   string // reply text in RabbitMQ's words, beginning with the name of the code
+	Hint   string // advice; not part of the reply text
 }
 
-// Error gives the reply text, the method that failed and the hint.
+// Error returns the method that failed, the reply text and the hint.
 func (e *Error) Error() string {
 	var s strings.Builder
 	s.WriteString("warren: ")
@@ -73,21 +73,21 @@ func (e *Error) Error() string {
 	return s.String()
 }
 
-// Is reports whether target is the sentinel for the error's code. Any *Error
-// without class and method counts as one.
+// Is reports whether target is the sentinel for the error's code: an *Error with
+// this code, and without class and method.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Code == e.Code && t.Class == 0 && t.Method == 0
 }
 
-// ClosesConnection reports whether an AMQP broker closes the whole connection
-// for this error, as RabbitMQ does, and not just the channel.
+// ClosesConnection reports whether RabbitMQ closes the whole connection for this
+// error, and not only the channel.
 func (e *Error) ClosesConnection() bool {
 	return wire.ClosesConnection(e.Code)
 }
 
-// failure makes the error that AMQP reports for m with the given code and text.
-// A zero m stands for what the broker does by itself.
+// failure makes the error that AMQP reports for the method m, with the given code
+// and text. m is zero if no method caused the error.
 func failure(m wire.MethodID, code uint16, format string, args ...any) *Error {
 	return &Error{
 		Code:   code,
@@ -97,17 +97,17 @@ func failure(m wire.MethodID, code uint16, format string, args ...any) *Error {
 	}
 }
 
-// hint adds advice to e.
+// withHint sets the hint of e and returns e.
 func (e *Error) withHint(h string) *Error {
 	e.Hint = h
 	return e
 }
 
-// isNotFound reports whether err is a 404.
+// isNotFound reports whether err is an *Error with code 404.
 func isNotFound(err error) bool {
 	e, ok := err.(*Error)
 	return ok && e.Code == wire.CodeNotFound
 }
 
-// quoteBool writes a property as RabbitMQ does in texts.
+// quoteBool formats a property as RabbitMQ's texts do.
 func quoteBool(b bool) string { return "'" + strconv.FormatBool(b) + "'" }

@@ -12,60 +12,58 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// ExchangeType says how an exchange matches messages with bindings.
+// ExchangeType says how an exchange selects the bindings for a message.
 type ExchangeType string
 
 // The exchange types of AMQP 0-9-1.
 const (
-	Direct  ExchangeType = "direct"  // binding key equals routing key
-	Fanout  ExchangeType = "fanout"  // every binding
-	Topic   ExchangeType = "topic"   // binding key is a pattern: * is one word, # any number
-	Headers ExchangeType = "headers" // binding arguments are compared with the message's headers
+	Direct  ExchangeType = "direct"  // bindings whose key equals the routing key
+	Fanout  ExchangeType = "fanout"  // all bindings
+	Topic   ExchangeType = "topic"   // the binding key is a pattern: * is one word, # any number of words
+	Headers ExchangeType = "headers" // the binding arguments are compared with the message's headers
 )
 
-// Exchange types that RabbitMQ has by its plugins, and LavinMQ as well.
+// Exchange types that RabbitMQ has in plugins. LavinMQ has them too.
 const (
-	// ConsistentHash gives each message to one of the bindings' destinations:
-	// to the same one as long as the routing key, or what else
-	// [ExchangeOptions] says, is the same. Binding keys are weights, integers
-	// from 1 to 4294967295: the share of a destination in all messages. When a
-	// binding comes or goes, its own share moves and nothing else. A
-	// destination that is bound more than once has the weight of its oldest
-	// binding.
+	// ConsistentHash sends each message to one of the bindings' destinations.
+	// Messages with the same routing key go to the same destination;
+	// [ExchangeOptions] can name a header or property to use instead of the key.
+	// Binding keys are weights, integers from 1 to 4294967295: a destination's share
+	// of all messages is in proportion to its weight. A new or removed binding
+	// changes only the destinations of its own share. If a destination is bound more
+	// than once, its weight is that of its oldest binding.
 	ConsistentHash ExchangeType = "x-consistent-hash"
-	// DelayedMessage keeps a message back for the milliseconds in its header
-	// [DelayHeader], then routes it as an exchange of the type
-	// ExchangeOptions.DelayedType. LavinMQ's name x-delayed-exchange means the
-	// same. See [DelayHeader].
+	// DelayedMessage holds a message for the milliseconds in its header
+	// [DelayHeader], then routes it like an exchange of type
+	// [ExchangeOptions].DelayedType. LavinMQ's name x-delayed-exchange means the
+	// same.
 	DelayedMessage ExchangeType = "x-delayed-message"
 )
 
-// ExchangeOptions are the properties of an exchange (exchange.declare). The
-// zero value gives a transient exchange that stays until it is deleted. Fields
-// that name an argument set it unless they are zero.
+// ExchangeOptions are the properties of an exchange (exchange.declare). The zero
+// value gives a transient exchange that exists until it is deleted. A field that
+// names an argument sets it, unless the field is zero.
 type ExchangeOptions struct {
 	Durable    bool   // survives a restart of a durable broker
-	AutoDelete bool   // deleted when its last binding to a destination goes
-	Internal   bool   // takes messages from exchanges only, not from publishers
-	Alternate  string // exchange for messages that match no binding (alternate-exchange)
+	AutoDelete bool   // deleted when its last binding to a destination is removed
+	Internal   bool   // takes messages from other exchanges only, not from publishers
+	Alternate  string // takes the messages that match no binding (alternate-exchange)
 
-	// HashHeader is the header whose value decides where a [ConsistentHash]
-	// exchange sends a message (hash-header, in LavinMQ x-hash-on).
-	// HashProperty is the property that does: correlation_id, message_id or
-	// timestamp (hash-property). Both empty: the routing key decides. Both set
-	// is 406.
+	// HashHeader is the header that selects the destination at a [ConsistentHash]
+	// exchange (hash-header, in LavinMQ x-hash-on). HashProperty is the property
+	// that does it instead: correlation_id, message_id or timestamp (hash-property).
+	// Both empty: the routing key selects. Setting both fails with 406.
 	HashHeader, HashProperty string
-	// DelayedType is how a [DelayedMessage] exchange routes messages when
-	// their delay is over; it must have one (x-delayed-type).
+	// DelayedType is the type by which a [DelayedMessage] exchange, which must set
+	// it, routes messages after their delay (x-delayed-type).
 	DelayedType ExchangeType
-	// Deduplicate drops messages that the exchange has had before. Nil: it
-	// routes all.
+	// Deduplicate makes the exchange drop duplicates. Nil: it routes all messages.
 	Deduplicate *Deduplication
 
-	Args Table // further arguments
+	Args Table // more arguments
 }
 
-// table is Args with the arguments that the fields set.
+// table returns Args with the arguments that the fields set.
 func (o *ExchangeOptions) table() Table {
 	var t Table
 	table.Set(&t, argument.Alternate, o.Alternate, o.Alternate != "")
@@ -76,17 +74,17 @@ func (o *ExchangeOptions) table() Table {
 	return table.Join(t, o.Args)
 }
 
-// delayedAlias is LavinMQ's other name of the type.
+// delayedAlias is LavinMQ's name of the type DelayedMessage.
 const delayedAlias = "x-delayed-exchange"
 
-// declaredExchange is an exchange as AMQP knows it.
+// declaredExchange is an exchange with the properties of its declaration.
 type declaredExchange struct {
-	route.Exchange // its Alternate is the one that counts, of arguments and policies
+	route.Exchange // Alternate is in effect, from the arguments or a policy
 	kind           ExchangeType
 	durable        bool
 	autoDelete     bool
 	internal       bool
-	alternate      string // name of the alternate exchange that was declared
+	alternate      string // the declared alternate exchange
 	args           Table
 	deleted        atomic.Bool // written with vhost.mu held
 
@@ -98,8 +96,8 @@ func newDeclaredExchange(name string, kind ExchangeType, m route.Matcher) *decla
 	return &declaredExchange{Exchange: route.Exchange{Name: name, Matcher: m}, kind: kind, durable: true}
 }
 
-// newExchange makes an exchange of a known type, or says what is wrong with
-// its arguments.
+// newExchange makes an exchange of a known type. It fails if an argument is not
+// valid.
 func (v *VirtualHost) newExchange(name string, kind ExchangeType, o ExchangeOptions) (*declaredExchange, error) {
 	const m = wire.ExchangeDeclareID
 	args := o.table()
@@ -132,7 +130,7 @@ func (v *VirtualHost) newExchange(name string, kind ExchangeType, o ExchangeOpti
 	return x, nil
 }
 
-// setGate gives a new exchange the gate that its type and arguments ask for.
+// setGate gives a new exchange the gate that its type and arguments require.
 func (v *VirtualHost) setGate(x *declaredExchange) {
 	b := v.broker
 	var g route.Gate
@@ -147,8 +145,8 @@ func (v *VirtualHost) setGate(x *declaredExchange) {
 	}
 }
 
-// setAlternate has the exchange follow: a policy's alternate exchange counts if
-// the declaration says nothing of one. The caller holds mu.
+// setAlternate sets the alternate exchange that is in effect: the declared one,
+// otherwise that of a policy. The vhost's mu is held.
 func (x *declaredExchange) setAlternate() {
 	x.Alternate = x.alternate
 	if _, said, _ := argument.AlternateOf(x.args); !said {
@@ -156,7 +154,7 @@ func (x *declaredExchange) setAlternate() {
 	}
 }
 
-// checkDelayedType refuses a delayed exchange that could not route.
+// checkDelayedType fails unless a delayed exchange has a type that can route.
 func checkDelayedType(args Table) error {
 	const m = wire.ExchangeDeclareID
 	s, ok := args[argument.DelayedType].(string)
@@ -171,13 +169,13 @@ func checkDelayedType(args Table) error {
 	return nil
 }
 
-// isExchangeType reports whether exchanges of a type can route by themselves.
+// isExchangeType reports whether kind is a type that routes without delay.
 func isExchangeType(kind ExchangeType) bool {
 	return route.NewMatcher(string(kind), route.HashOn{}) != nil
 }
 
-// routes is the type by which the exchange routes: that of a delayed one is
-// among its arguments.
+// routingType returns the type by which the exchange routes. For a delayed exchange
+// it is in the arguments.
 func (x *declaredExchange) routingType() ExchangeType {
 	if x.kind == DelayedMessage {
 		t, _ := x.args[argument.DelayedType].(string)
@@ -186,7 +184,8 @@ func (x *declaredExchange) routingType() ExchangeType {
 	return x.kind
 }
 
-// checkBinding refuses what means nothing to an exchange of this type.
+// checkBinding refuses arguments and keys that are not valid for the exchange's
+// type.
 func (x *declaredExchange) checkBinding(m wire.MethodID, key string, args Table) error {
 	problem := ""
 	switch x.routingType() {
@@ -201,8 +200,8 @@ func (x *declaredExchange) checkBinding(m wire.MethodID, key string, args Table)
 	return nil
 }
 
-// equivalentExchange compares a declaration with the exchange that exists: of
-// the arguments only those count that mean something to an exchange.
+// checkEquivalentExchange fails if the declaration x differs from the exchange that
+// exists. It compares only arguments that have a meaning for exchanges.
 func (v *VirtualHost) checkEquivalentExchange(old, x *declaredExchange) error {
 	differ := func(arg, received, current string) error {
 		return failure(wire.ExchangeDeclareID, wire.CodePreconditionFailed, "inequivalent arg '%s' for exchange '%s' in vhost '%s': received %s but current is %s", arg, old.Name, v.name, received, current)
@@ -227,8 +226,8 @@ func (v *VirtualHost) checkEquivalentExchange(old, x *declaredExchange) error {
 	return nil
 }
 
-// defaultMatcher is the default exchange: every queue is bound by its name,
-// and so is every requester by its direct reply-to address.
+// defaultMatcher matches for the default exchange: each queue is bound by its name,
+// and each requester by its direct reply-to address.
 type defaultMatcher struct{ vhost *VirtualHost }
 
 func (defaultMatcher) Add(*route.Binding)    {}

@@ -14,39 +14,38 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// HandlerFunc serves one request. Its reply goes to the requester, with the
-// request's CorrelationId unless it has one of its own. An error is a reply,
+// HandlerFunc serves one request. The returned message is the reply. It gets the
+// request's CorrelationId unless it has one. A returned error is sent as a reply,
 // too: the caller gets it as [*RemoteError].
 //
-// In process, ctx has the values, the deadline and the cancellation of the
-// caller's context. It ends as well when the requester goes away and when the
-// broker closes, and at the latest when the handler has returned.
+// In process, ctx has the values, the deadline and the cancellation of the caller's
+// context. It also ends when the requester goes away, when the broker closes, and
+// when the handler returns.
 //
-// A handler that passes the request on, to have a third party answer it,
-// publishes req.Message with its ReplyTo and CorrelationId as they are and
-// returns [ErrNoReply].
+// To have a third party answer, a handler publishes req.Message with the same
+// ReplyTo and CorrelationId and returns [ErrNoReply].
 type HandlerFunc func(ctx context.Context, req *Request) (Message, error)
 
-// Responder answers requests by handlers. [Broker] and [VirtualHost] are
-// Responders, and so can be a connection to a remote broker.
+// Responder serves queues with handlers. [Broker] and [VirtualHost] are Responders.
+// A connection to a remote broker can be one, too.
 type Responder interface {
 	Handle(queue string, h HandlerFunc, opts ...HandleOptions) (*Handler, error)
 }
 
-// HandleOptions say how a queue is served. Of several in one Handle, the last
-// one counts that sets a field.
+// HandleOptions say how a queue is served. If several are given to one Handle, the
+// last one that sets a field determines it.
 type HandleOptions struct {
-	// Concurrency is how many requests are served at a time; the others wait in
-	// the queue. Zero: 256. A negative one is refused with 406.
+	// Concurrency is how many requests are served at the same time. More requests
+	// wait in the queue. Zero: 256. A negative value fails with 406.
 	Concurrency int
-	// Codec is that of [HandleFor]. Nil: [JSON].
+	// Codec is the codec of [HandleFor]. Nil: [JSON].
 	Codec Codec
 }
 
 const defaultConcurrency = 256
 
-// Handler serves a queue, see [Broker.Handle]. It has a goroutine for each
-// request that it serves; up to 16 wait for the next ones.
+// Handler serves a queue, see [Broker.Handle]. It has one goroutine for each request
+// that it serves. Up to 16 idle goroutines wait for more requests.
 type Handler struct {
 	vhost   *VirtualHost
 	queue   *declaredQueue
@@ -55,7 +54,7 @@ type Handler struct {
 	workers tasks.Group
 }
 
-// handleOptions are several as one.
+// handleOptions merges several options into one.
 func handleOptions(opts []HandleOptions) (all HandleOptions) {
 	for i := range opts {
 		o := &opts[i]
@@ -69,13 +68,14 @@ func handleOptions(opts []HandleOptions) (all HandleOptions) {
 	return all
 }
 
-// Handle serves a queue: h is called for each request, up to [HandleOptions].Concurrency at
-// a time, and what it returns goes to the request's ReplyTo. The queue is
-// declared if it is missing, transient and auto-delete, so that calls fail
-// with [ErrNoRoute] when the last handler has gone.
+// Handle serves a queue: it calls h for each request, up to
+// [HandleOptions].Concurrency at the same time, and sends what h returns to the
+// request's ReplyTo. It declares the queue if it does not exist: transient and
+// auto-delete, so that calls fail with [ErrNoRoute] when the last handler has gone.
 //
-// The request is acknowledged after the reply has been handed over. A panic
-// in h is an answer, too: a [*RemoteError].
+// The request is acknowledged after its reply has been sent. If h panics, the caller
+// gets a [*RemoteError]. It fails with 406 for a nil h and, like [Channel.Consume],
+// if the queue cannot be consumed from.
 func (b *Broker) Handle(queue string, h HandlerFunc, opts ...HandleOptions) (*Handler, error) {
 	return b.root.handle(queue, h, opts)
 }
@@ -106,15 +106,15 @@ func (v *VirtualHost) handle(name string, h HandlerFunc, opts []HandleOptions) (
 		if !isNotFound(err) {
 			return handler, err
 		}
-		// Not there: make it. It may go again before the next try, if it was
-		// just made by a handler that is being closed.
+		// The queue does not exist, so declare it. It may be gone again before the
+		// next attempt, if another handler has declared it and is being closed.
 		q, err := v.declareQueue(nil, name, QueueOptions{AutoDelete: true})
 		if err == nil {
-			name = q.Name // the broker may have chosen or cleaned it
+			name = q.Name // the broker may have chosen or changed the name
 		} else {
 			if !errors.Is(err, ErrPreconditionFailed) || v.queue(name) == nil {
 				return nil, err
-			} // somebody else has declared it meanwhile, differently
+			} // somebody else has declared the queue with other properties
 		}
 	}
 }
@@ -136,13 +136,12 @@ func (h *Handler) register(name string, concurrency int) error {
 	return nil
 }
 
-// Queue is the name of the queue that the handler serves.
+// Queue returns the name of the queue that the handler serves.
 func (h *Handler) Queue() string { return h.queue.Name }
 
-// Close takes no more requests and waits for those that are being served; the
-// others stay in the queue for other handlers, or are dropped with it if
-// nobody is left. It must not be called by the handler's own function, which
-// can use Stop.
+// Close takes no more requests and waits for those that are being served. Other
+// requests stay in the queue for other handlers, or are dropped with the queue if it
+// is deleted. The handler's own function must not call Close; it can call Stop.
 func (h *Handler) Close() error {
 	h.Stop()
 	return h.workers.Wait(context.Background())
@@ -153,10 +152,10 @@ func (h *Handler) Stop() {
 	h.vhost.consumerLeft(h.queue, h.pool.Stop())
 }
 
-// workers is a handler as its pool sees it.
+// workers implements the starting of workers for the handler's pool.
 type workers Handler
 
-// Start starts a worker.
+// Start starts a worker that serves it first.
 func (w *workers) Start(it message.Item) {
 	h := (*Handler)(w)
 	h.workers.Add()
@@ -164,10 +163,10 @@ func (w *workers) Start(it message.Item) {
 	go h.work(it)
 }
 
-// Ended lets go of the pool: nobody need wait for it.
+// Ended removes the pool from those that Shutdown waits for.
 func (w *workers) Ended() { w.vhost.pools.remove(w.pool) }
 
-// work serves requests until there are enough other workers for what comes.
+// work serves requests until the pool has enough idle workers.
 func (h *Handler) work(it message.Item) {
 	defer h.vhost.broker.tasks.Done()
 	defer h.workers.Done()
@@ -187,12 +186,12 @@ func (h *Handler) work(it message.Item) {
 	}
 }
 
-// answer serves one request, hands the reply over, settles the request and
-// then wakes the caller. It tells whether the worker is to wait for another.
+// serveOne serves one request, sends the reply, settles the request and then wakes
+// the caller. stay says that the worker should wait for another request.
 func (h *Handler) serveOne(it *message.Item, ctx *requestContext) (stay bool) {
 	c, _ := it.Content.(*call)
 	var req *Request
-	// The Request of a Call is there already, for the only one who can have it.
+	// Only this worker has the Request of the call, so it need not be copied.
 	own := c != nil && !c.shared && !it.Redelivered
 	if own {
 		req = &c.Request
@@ -203,7 +202,7 @@ func (h *Handler) serveOne(it *message.Item, ctx *requestContext) (stay bool) {
 	if c != nil {
 		ctx.caller = c.caller
 		if c.caller.Err() != nil {
-			// Its caller has gone: nobody wants the answer.
+			// The caller has gone, so no answer is needed.
 			h.vhost.replies.droppedGone.Add(1)
 			return h.pool.Done(it, true)
 		}
@@ -221,8 +220,8 @@ func (h *Handler) serveOne(it *message.Item, ctx *requestContext) (stay bool) {
 	return stay
 }
 
-// exited answers a request whose function has ended the goroutine, and the
-// worker with it: runtime.Goexit, as a test's FailNow does.
+// replyToGoexit answers a request whose function has ended the worker's goroutine by
+// runtime.Goexit, as a test's FailNow does.
 func (h *Handler) replyToGoexit(it *message.Item) {
 	c, _ := it.Content.(*call)
 	req := &Request{Message: Message(it.Shown())}
@@ -245,12 +244,12 @@ func (h *Handler) run(ctx *requestContext, req *Request) (reply Message, err err
 	return h.serve(ctx, req)
 }
 
-// reply hands the answer over, to the call that waits for it, if there is one.
-// The slot it returns, if any, is to be signalled.
+// sendReply sends the reply or the error to the requester. If it returns a slot, the
+// caller must send its signal.
 func (h *Handler) sendReply(c *call, req *Request, reply *Message, err error) *replySlot {
 	if err == nil {
 		if err = h.checkReply(reply); err == nil {
-			err = remoteError(reply.Headers) // it may say so itself
+			err = remoteError(reply.Headers) // the reply may carry an error in its headers
 		}
 	} else if errors.Is(err, ErrNoReply) {
 		return nil
@@ -274,8 +273,8 @@ func (h *Handler) sendReply(c *call, req *Request, reply *Message, err error) *r
 	return nil
 }
 
-// checkReply makes the checks of basic.publish: a reply is a message like any
-// other.
+// checkReply makes the checks of basic.publish, because a reply is a message like
+// any other.
 func (h *Handler) checkReply(reply *Message) error {
 	if err := h.vhost.checkSize(len(reply.Body)); err != nil || reply.properties().Plain() {
 		return err
@@ -287,18 +286,19 @@ func (h *Handler) checkReply(reply *Message) error {
 	return err
 }
 
-// publishReply sends a reply the way any server would: through the default
-// exchange.
+// publishReply publishes a reply to the default exchange, as a server over AMQP
+// does.
 func (h *Handler) publishReply(to string, reply *Message) {
 	var p publishing
 	p.Body, p.Key = reply.Body, to
-	if err := h.vhost.prepare(&p, nil, ""); err == nil { // it has been checked
+	if err := h.vhost.prepare(&p, nil, ""); err == nil { // checkReply has been called
 		p.Content = message.NewPublished(reply.properties())
 		h.vhost.route(&p)
 	}
 }
 
-// answerCall hands an answer to the call that waits for it.
+// replyToCall gives the reply to the call that waits for it. It returns the slot to
+// signal, or nil if the call has ended.
 func (h *Handler) replyToCall(c *call, reply *Message, err error) *replySlot {
 	t := &h.vhost.replies
 	if !c.slot.claim(c.round) {

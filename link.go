@@ -12,23 +12,24 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// The ports give channels and sessions the method Link, which is for package
-// amqp alone: messages stay encoded, and deliveries go straight to the
-// connection. By these names the embedded fields are not exported.
+// The ports add the method Link to channels and sessions, for package amqp only:
+// messages stay encoded, and deliveries go straight to the connection. These aliases
+// keep the embedded fields unexported.
 type (
 	channelPort = link.ChannelPort
 	sessionPort = link.SessionPort
 )
 
-// linked is a channel as a connection uses it.
+// channelLink is a channel as a connection uses it. It implements link.Channel.
 type channelLink Channel
 
 func (l *channelLink) channel() *Channel { return (*Channel)(l) }
 
-// linkedSession is a session as a connection uses it.
+// sessionLink is a session as a connection uses it. It implements link.Session.
 type sessionLink Session
 
-// Ended has f called when the session is closed, or at once if it is.
+// Ended sets the function to call when the session is closed. It calls f at once if
+// the session is closed already.
 func (l *sessionLink) Ended(f func(reason string)) {
 	l.mu.Lock()
 	closed := l.closed
@@ -39,7 +40,7 @@ func (l *sessionLink) Ended(f func(reason string)) {
 	}
 }
 
-// Publish follows Channel.Publish, with properties that stay as they are.
+// Publish is Channel.Publish for a message whose properties stay encoded.
 func (l *channelLink) Publish(ctx context.Context, m *link.Publish) (number uint64, nacked bool, err error) {
 	ch := l.channel()
 	p := newPublishing(PublishOptions{Mandatory: m.Mandatory, Immediate: m.Immediate})
@@ -74,8 +75,8 @@ func (l *channelLink) prepare(ctx context.Context, p *publishing, m *link.Publis
 	return ch.admit(ctx, p, m.Waits)
 }
 
-// routingKey makes a string of the key, if there is none yet that says the
-// same.
+// routingKey returns the key as a string. It reuses a recent string with the same
+// content.
 func (l *channelLink) routingKey(m *link.Publish) string {
 	key := m.RoutingKey
 	if len(m.Exchange) == 0 {
@@ -91,8 +92,8 @@ func (l *channelLink) routingKey(m *link.Publish) string {
 	return k
 }
 
-// setProperties checks what the broker looks at: reply_to, expiration, user_id,
-// and the headers CC and BCC.
+// setProperties checks the properties that the broker uses: reply_to, expiration,
+// user_id, and the headers CC and BCC.
 func (l *channelLink) setProperties(p *publishing, from *link.Publish) error {
 	raw, e := from.Properties, (*message.Encoded)(nil)
 	if name, ok := raw.Get(wire.ReplyTo); ok && len(name) <= len(rabbitReplyTo) && isReplyName(string(name)) {
@@ -117,7 +118,7 @@ func (l *channelLink) setProperties(p *publishing, from *link.Publish) error {
 		e = &message.Encoded{}
 	}
 	e.Raw, p.Content = raw, e
-	// Few messages have these headers; a look at the bytes saves decoding the
+	// Few messages have these headers. A search of the bytes avoids decoding the
 	// others.
 	if headers, ok := raw.Get(wire.Headers); ok && bytes.Contains(headers, []byte("CC")) {
 		return l.takeCarbonKeys(p, e)
@@ -130,21 +131,21 @@ func (l *channelLink) takeCarbonKeys(p *publishing, e *message.Encoded) error {
 	if err != nil || len(headers) == len(e.Headers()) {
 		return err
 	}
-	props := e.Properties() // without BCC it is another message
+	props := e.Properties() // the message without BCC needs new properties
 	props.Headers = headers
 	p.Content = message.NewPublished(&props)
 	p.HideKeys()
 	return nil
 }
 
-// Consume follows Channel.Consume.
+// Consume is Channel.Consume with a sink for the deliveries.
 func (l *channelLink) Consume(c *link.Consume, sink link.Sink) error {
 	o := ConsumeOptions{Tag: c.Tag, NoAck: c.NoAck, Exclusive: c.Exclusive, Args: c.Arguments}
 	_, err := l.channel().consume(c.Queue, o, sink)
 	return err
 }
 
-// Get follows Channel.Get.
+// Get is Channel.Get with a sink for the delivery.
 func (l *channelLink) Get(name string, noAck bool, sink link.Sink) (ok bool, err error) {
 	ch := l.channel()
 	if err := ch.checkOpen(); err != nil {
@@ -165,18 +166,19 @@ func (l *channelLink) Get(name string, noAck bool, sink link.Sink) (ok bool, err
 	return true, nil
 }
 
-// Ended has f called after the broker has closed the channel by itself, with
-// the error; number is the channel's on its connection.
+// Ended sets the function to call after the broker has closed the channel by itself,
+// with the error. number is the channel's number on its connection.
 func (l *channelLink) Ended(number uint16, f func(err error)) {
 	l.mu.Lock()
 	l.shownNumber, l.onBrokerClose = uint64(number), f
 	l.mu.Unlock()
 }
 
-// Recover follows Channel.Recover.
+// Recover is Channel.Recover that calls done before the messages are delivered
+// again.
 func (l *channelLink) Recover(requeue bool, done func()) error {
 	ch := l.channel()
-	if !requeue { // nothing comes back to a queue that a consumer could have it from
+	if !requeue { // Channel.Recover itself redelivers, so done must come first
 		done()
 		return ch.Recover(false)
 	}
@@ -204,7 +206,7 @@ func (l *channelLink) MaxMessageSize() int {
 	return math.MaxInt
 }
 
-// Returned gives the properties of a message that is returned, as it came.
+// Returned returns the properties of a returned message as they were sent.
 func (l *channelLink) Returned(err error) wire.RawProperties {
 	if r, ok := err.(*Return); ok && r.content != nil {
 		return r.content.AppendTo(nil)
@@ -212,9 +214,10 @@ func (l *channelLink) Returned(err error) wire.RawProperties {
 	return nil
 }
 
-// pass gives a message its delivery tag and passes it to the connection under
-// the channel's lock, so that tags leave in their order. It reports false if
-// the channel is closed. A nil consumer is Get, with what is left in the queue.
+// deliverToSink gives a message its delivery tag and passes it to the connection. It
+// holds the channel's lock, so that tags are sent in their order. It reports false
+// if the channel is closed. c is nil for Get; left is then the number of messages
+// left in the queue.
 func (ch *Channel) deliverToSink(c *Consumer, delivered *queue.Delivered, noAck bool, sink link.Sink, left int) bool {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -243,8 +246,8 @@ func (ch *Channel) deliverToSink(c *Consumer, delivered *queue.Delivered, noAck 
 	return true
 }
 
-// view shows a string as bytes that must not be written to.
+// view returns the bytes of a string. They must not be written to.
 func view(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
-// viewString shows bytes as a string, which lasts as long as they do.
+// viewString returns bytes as a string. It is valid as long as b is not changed.
 func viewString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

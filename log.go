@@ -5,8 +5,9 @@ import (
 	"log/slog"
 )
 
-// changeLog writes changes to the host's logger: those of accounts and of the
-// broker itself as information, the many others for debugging.
+// changeLog writes changes to the user's logger: the memory alarm as a warning,
+// changes of accounts and of the broker itself as information, others as debug
+// messages.
 type changeLog struct{ log *slog.Logger }
 
 func (l changeLog) level(kind changeKind) slog.Level {
@@ -34,7 +35,8 @@ func (l changeLog) read(c *change) {
 	l.log.Log(context.Background(), l.level(c.kind), text, args...)
 }
 
-// describe is the change as a line of a log; empty: there is none.
+// describe returns the text and arguments of a log line. An empty text means that
+// the change is not logged.
 func (c *change) describe() (text string, args []any) {
 	switch c.kind {
 	case vhostDeclared:

@@ -5,54 +5,53 @@ import (
 	"time"
 )
 
-// Options configure a [Broker]. The zero value is the right one for most
-// programs and for tests.
+// Options configure a [Broker]. The zero value is right for most programs and for
+// tests.
 type Options struct {
-	// Logger gets the broker's changes of state and its handlers' panics; it
-	// never gets a line per message. It is called without a
-	// lock held, so it may use the broker. Nil: nothing is logged.
+	// Logger gets the broker's changes of state and the panics of handlers, but no
+	// line per message. It is called with no lock held, so it may use the broker.
+	// Nil: nothing is logged.
 	Logger *slog.Logger
 
-	// MaxMessageSize is the largest body, in bytes, that may be published.
-	// Zero: 128 MiB, LavinMQ's default. Negative: no bound. A larger one gets
-	// 406.
+	// MaxMessageSize is the largest body that may be published, in bytes. Zero: 128
+	// MiB, LavinMQ's default. Negative: no limit. A larger body fails with 406.
 	MaxMessageSize int
 
-	// MaxChannels bounds the open channels of one session. Zero: 2047,
-	// RabbitMQ's channel_max. Negative: no bound. One more gets 530.
+	// MaxChannels limits the open channels of a session. Zero: 2047, RabbitMQ's
+	// channel_max. Negative: no limit. One more fails with 530.
 	MaxChannels int
 
-	// MaxConsumers bounds the consumers of one channel. Zero: no bound. One
-	// more gets 530.
+	// MaxConsumers limits the consumers of a channel. Zero: no limit. One more fails
+	// with 530.
 	MaxConsumers int
 
-	// MaxQueues bounds the queues of one virtual host. Zero: no bound. One
-	// more gets 406.
+	// MaxQueues limits the queues of a virtual host. Zero: no limit. One more fails
+	// with 406.
 	MaxQueues int
 
-	// MemoryLimit is how many bytes the messages in all queues may hold
-	// together, with about 100 bytes of bookkeeping counted for each. It is a
-	// soft limit: publishers that are under way may exceed it by a message
-	// each, and those who wait go on when an eighth is free again. Replies by
-	// direct reply-to are not counted, so that those who free memory can
-	// finish. Zero: 1 GiB. Negative: no limit.
+	// MemoryLimit is how many bytes the messages in all queues may hold together,
+	// including about 100 bytes of bookkeeping for each. It is a soft limit: each
+	// publisher that is under way may exceed it by a message. Waiting publishers
+	// continue when an eighth is free again. Replies by direct reply-to are not
+	// counted, so that those who free memory can finish. Zero: 1 GiB. Negative: no
+	// limit.
 	MemoryLimit int64
 
-	// MemoryPolicy says what a publisher meets at the limit. Zero:
+	// MemoryPolicy says what happens to publishers at the limit. Zero:
 	// [BlockPublishers].
 	MemoryPolicy MemoryPolicy
 
-	// Mailbox is how many messages wait with a consumer that set no prefetch,
-	// before the rest stays in the queue. Zero or less: 256.
+	// Mailbox is how many messages are sent ahead to a consumer without a prefetch
+	// limit. The others stay in the queue. Zero or less: 256.
 	Mailbox int
 
-	// ReplyBuffer is how many unread replies a direct reply-to consumer may
-	// have before it is cancelled with [ErrSlowConsumer]. Zero or less: 4096. A
-	// Call has a slot of its own and no such limit.
+	// ReplyBuffer is how many unread replies a direct reply-to consumer may have.
+	// One more cancels it with [ErrSlowConsumer]. Zero or less: 4096. A Call has no
+	// such limit.
 	ReplyBuffer int
 
-	// CloseTimeout is how long Close waits for handlers that do not return
-	// although their context has ended. Zero: 10 seconds.
+	// CloseTimeout is how long Close waits for handlers that do not return although
+	// their context has ended. Zero: 10 seconds.
 	CloseTimeout time.Duration
 }
 
@@ -61,14 +60,14 @@ type Options struct {
 type MemoryPolicy int
 
 const (
-	// BlockPublishers makes them wait until consumers catch up or their
-	// context ends, as RabbitMQ does with connections.
+	// BlockPublishers makes publishers wait until memory is free or their context
+	// ends, as RabbitMQ does with connections.
 	BlockPublishers MemoryPolicy = iota
-	// FailPublishers makes them fail at once with [ErrMemoryLimit].
+	// FailPublishers makes publishers fail at once with [ErrMemoryLimit].
 	FailPublishers
 )
 
-// withDefaults is o with every zero replaced by what it stands for.
+// withDefaults returns o with zero values replaced by their defaults.
 func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

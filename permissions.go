@@ -7,10 +7,10 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// Permissions say what a user may do in a virtual host: each is a regular
-// expression (RE2) that a name must match in some part of it, as in RabbitMQ
-// and LavinMQ. An empty one matches nothing, ".*" everything. The default
-// exchange goes by the name of amq.default.
+// Permissions say what a user may do in a virtual host. Each is a regular expression
+// (RE2) that some part of a name must match, as in RabbitMQ and LavinMQ. An empty
+// one matches nothing, ".*" matches everything. The default exchange has the name
+// amq.default here.
 //
 //	declare, delete         configure on the queue or exchange
 //	bind, unbind            write on the destination, read on the source
@@ -19,17 +19,17 @@ import (
 //	an alternate exchange   read on the exchange, write on the alternate
 //	a dead-letter exchange  read on the queue, write on the exchange
 //
-// The direct reply-to pseudo-queue needs none.
+// The direct reply-to pseudo-queue needs no permission.
 type Permissions struct {
 	Configure string
 	Write     string
 	Read      string
 }
 
-// AllPermissions allow everything in a virtual host.
+// AllPermissions returns permissions that allow everything in a virtual host.
 func AllPermissions() Permissions { return Permissions{Configure: ".*", Write: ".*", Read: ".*"} }
 
-// permission is one of the three.
+// permission is the name of one of the three permissions.
 type permission string
 
 const (
@@ -38,11 +38,10 @@ const (
 	toRead      permission = "read"
 )
 
-// defaultExchangeName is what permissions call the default exchange.
+// defaultExchangeName is the name of the default exchange in permissions.
 const defaultExchangeName = "amq.default"
 
-// grant is what a user may do in a virtual host, ready to be asked. It is never
-// changed.
+// grant has the compiled permissions of a user in a virtual host. It is immutable.
 type grant struct {
 	Permissions
 	user                   string
@@ -75,8 +74,8 @@ func (g *grant) allows(what permission, name string) bool {
 	return g.read.Allows(name)
 }
 
-// checkUser refuses a message that somebody says another has published. A nil
-// grant is of a user that only the host knows.
+// checkUser fails with 406 if the property user_id (said) is not the name of the
+// logged-in user (is). A nil grant belongs to a user that only the program knows.
 func (g *grant) checkUser(said, is string) error {
 	if said == is || g != nil && g.impersonator {
 		return nil
@@ -84,7 +83,7 @@ func (g *grant) checkUser(said, is string) error {
 	return failure(wire.BasicPublishID, wire.CodePreconditionFailed, "user_id property set to '%s' but authenticated user was '%s'", said, is)
 }
 
-// writable is an exchange that a grant let somebody publish to.
+// grantedExchange is an exchange that a grant allows to publish to.
 type grantedExchange struct {
 	grant    *grant
 	exchange string

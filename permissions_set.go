@@ -1,8 +1,8 @@
 package warren
 
-// PermissionsSet lets a user work in the virtual host, within these bounds.
-// They hold at once, for its open sessions too. It fails with [ErrNotFound] if
-// there is no such user, and for a pattern that is not one.
+// PermissionsSet sets the permissions of a user in the virtual host. They take
+// effect at once, for open sessions too. It fails with [ErrNotFound] if there is no
+// such user, and with another error if a pattern is not valid.
 func (v *VirtualHost) PermissionsSet(user string, p Permissions) error {
 	g, err := newGrant(p)
 	if err != nil {
@@ -11,16 +11,16 @@ func (v *VirtualHost) PermissionsSet(user string, p Permissions) error {
 	return v.changeGrant(permissionsSet, user, func(u *account) { u.setGrant(v, g) })
 }
 
-// PermissionsDelete shuts a user out of the virtual host: it may open no session
-// and do nothing in those that it has. It fails with [ErrNotFound] if there is
-// no such user.
+// PermissionsDelete removes a user's permissions in the virtual host: the user can
+// open no session there, and can do nothing in existing sessions. It fails with
+// [ErrNotFound] if there is no such user.
 func (v *VirtualHost) PermissionsDelete(user string) error {
 	return v.changeGrant(permissionsDeleted, user, func(u *account) { delete(u.grants, v) })
 }
 
 func (v *VirtualHost) changeGrant(kind changeKind, name string, do func(*account)) error {
 	b := v.broker
-	defer b.notifyReaders() // when the lock is free
+	defer b.notifyReaders() // after the lock is released
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	u := b.usersLocked()[name]
@@ -33,8 +33,8 @@ func (v *VirtualHost) changeGrant(kind changeKind, name string, do func(*account
 	return nil
 }
 
-// Permissions are those of a user in the virtual host; ok is false if it has
-// none there.
+// Permissions returns the permissions of a user in the virtual host. ok is false if
+// the user has none there.
 func (v *VirtualHost) Permissions(user string) (p Permissions, ok bool) {
 	b := v.broker
 	b.mu.Lock()
@@ -47,7 +47,7 @@ func (v *VirtualHost) Permissions(user string) (p Permissions, ok bool) {
 	return Permissions{}, false
 }
 
-// renew tells the user's sessions in v what it may do now; mu is held.
+// updateGrants gives the user's open sessions in v the current grant. b.mu is held.
 func (b *Broker) updateGrants(u *account, v *VirtualHost) {
 	g := u.grants[v]
 	if g == nil {

@@ -8,45 +8,43 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
-// Policy gives settings to all queues and exchanges that its pattern matches,
-// those that are there and those that come: what their declarations would say
-// by arguments. It can be changed and taken away while they are in use.
+// Policy sets arguments of all queues and exchanges that its pattern matches,
+// existing and later ones. It can be changed and deleted while they are in use.
 //
-// One policy at a time applies to an object, and beside it one operator policy
-// (see [VirtualHost.OperatorPolicySet]): of those that match, the one with the
-// highest priority; among equals, the first by name. Policies are not added up.
-// As in RabbitMQ, one that has a setting which the type of a queue does not
-// know, such as max-age, is not for that queue.
+// At most one policy and one operator policy (see [VirtualHost.OperatorPolicySet])
+// apply to an object. Of several that match, the one with the highest priority
+// applies; of those with equal priority, the first by name. As in RabbitMQ, a policy
+// does not match a queue whose type does not know one of its settings, such as
+// max-age.
 //
-// Of a number, the smallest counts that the argument, the policy and the
-// operator policy say. Of everything else the argument counts, then the
-// operator policy, then the policy.
+// If the argument, the policy and the operator policy set a number, the smallest one
+// is used. For all other settings the argument takes precedence over the operator
+// policy, and that over the policy.
 type Policy struct {
-	// Name is at most 255 bytes. It tells the virtual host's policies apart.
+	// Name is unique in the virtual host. It has at most 255 bytes.
 	Name string
-	// Pattern is a regular expression (RE2) that must match in some part of a
-	// name: "^log\\." is for names that begin with "log.". An empty one is for
-	// all. It has at most 1024 bytes.
+	// Pattern is a regular expression (RE2) that some part of a name must match:
+	// "^log\\." matches names that begin with "log.". An empty pattern matches all
+	// names. It has at most 1024 bytes.
 	Pattern string
-	// ApplyTo says what it is for. Empty: [ApplyToAll].
+	// ApplyTo selects the kinds of objects. Empty: [ApplyToAll].
 	ApplyTo ApplyTo
-	// Priority: the policy with the highest one applies.
+	// Priority decides between policies that match: the highest applies.
 	Priority int
-	// Definition has RabbitMQ's keys, which are the names of arguments without
-	// "x-": max-length, max-length-bytes, message-ttl, expires, overflow,
+	// Definition has RabbitMQ's keys, which are the names of arguments without "x-":
+	// max-length, max-length-bytes, message-ttl, expires, overflow,
 	// dead-letter-exchange, dead-letter-routing-key, delivery-limit,
 	// consumer-timeout, max-age, alternate-exchange. Times are in milliseconds.
-	// [QueuePolicy] and [ExchangePolicy] make it from options. Keys that say
-	// how RabbitMQ replicates and stores queues (ha-mode, queue-mode, ...) are
-	// accepted, and do nothing.
+	// [QueuePolicy] and [ExchangePolicy] make a definition from options. Keys for
+	// RabbitMQ's replication and storage of queues (ha-mode, queue-mode, ...) are
+	// accepted and have no effect.
 	Definition Table
 }
 
-// ApplyTo says what kinds of objects a policy is for (apply-to).
+// ApplyTo selects the kinds of objects of a policy (apply-to).
 type ApplyTo string
 
-// The kinds of objects. The types of queues are those of the argument
-// x-queue-type.
+// The kinds of objects. The type of a queue is its argument x-queue-type.
 const (
 	ApplyToAll           ApplyTo = "all"
 	ApplyToExchanges     ApplyTo = "exchanges"
@@ -56,14 +54,14 @@ const (
 	ApplyToStreams       ApplyTo = "streams"
 )
 
-// EffectivePolicy tells what policies ask of a queue or an exchange.
+// EffectivePolicy says which policies apply to a queue or an exchange.
 type EffectivePolicy struct {
 	Policy         string // name of the policy that applies; empty: none
-	OperatorPolicy string // likewise
-	Definition     Table  // of both together; what counts beside arguments, [Policy] says
+	OperatorPolicy string // name of the operator policy that applies; empty: none
+	Definition     Table  // settings of both; [Policy] says how they combine with arguments
 }
 
-// policyKind tells policies from operator policies.
+// policyKind distinguishes policies from operator policies.
 type policyKind int
 
 const (
@@ -108,7 +106,7 @@ func newPolicy(kind policyKind, p Policy) (_ *policy, problem string) {
 	return &policy{Policy: p, kinds: kinds &^ unfit, allowed: allowed}, ""
 }
 
-// kinds is zero if a is unknown.
+// kinds returns zero if a is unknown.
 func (a ApplyTo) kinds() argument.Kinds {
 	switch a {
 	case ApplyToAll:
@@ -127,19 +125,19 @@ func (a ApplyTo) kinds() argument.Kinds {
 	return 0
 }
 
-// policy is one that has been checked. It is never changed.
+// policy is a checked policy. It is immutable.
 type policy struct {
 	Policy
-	kinds   argument.Kinds // that it is for and that know all of its settings
+	kinds   argument.Kinds // the selected kinds, without those that do not know a setting
 	allowed pattern.Pattern
 }
 
-// matches reports whether the policy is for an object.
+// matches reports whether the policy matches an object.
 func (p *policy) matches(name string, kind argument.Kinds) bool {
 	return p.kinds&kind != 0 && p.allowed.Allows(name)
 }
 
-// before is the order in which policies win.
+// before reports whether p takes precedence over o.
 func (p *policy) before(o *policy) bool {
 	if p.Priority != o.Priority {
 		return p.Priority > o.Priority
@@ -147,10 +145,10 @@ func (p *policy) before(o *policy) bool {
 	return p.Name < o.Name
 }
 
-// policyList has the policies of one kind in the order in which they win.
+// policyList has the policies of one kind in their order of precedence.
 type policyList []*policy
 
-// find gives the policy that an object follows, or nil.
+// find returns the policy that applies to an object, or nil.
 func (l policyList) find(name string, kind argument.Kinds) *policy {
 	for _, p := range l {
 		if p.matches(name, kind) {
@@ -160,7 +158,7 @@ func (l policyList) find(name string, kind argument.Kinds) *policy {
 	return nil
 }
 
-// replace gives a list with fresh in the place of old; either may be nil.
+// replace returns a copy of the list with fresh instead of old. Either may be nil.
 func (l policyList) replace(old, fresh *policy) policyList {
 	out := make(policyList, 0, len(l)+1)
 	for _, p := range l {
@@ -177,10 +175,11 @@ func (l policyList) replace(old, fresh *policy) policyList {
 	return out
 }
 
-// following are the policies that an object follows, by their kind; nil: none.
+// appliedPolicies are the policies that apply to an object, by their kind. An entry
+// may be nil.
 type appliedPolicies [2]*policy
 
-// definition is what the policies ask for together.
+// definition merges the settings of both policies.
 func (f *appliedPolicies) definition() Table {
 	var t Table
 	for _, p := range [...]*policy{f[operatorPolicy], f[userPolicy]} {
@@ -206,9 +205,9 @@ func (f *appliedPolicies) effective() EffectivePolicy {
 	return e
 }
 
-// renew finds the policy that an object follows now that fresh is in the place
-// of old, and reports whether it is another one. It looks for a match with one
-// pattern, mostly, so that the lock is soon free.
+// update updates the policy *p that applies to an object, after fresh has replaced
+// old in the list. It reports whether *p has changed. It usually matches one pattern
+// only, so that the lock is held briefly.
 func (l policyList) update(p **policy, old, fresh *policy, name string, kind argument.Kinds) bool {
 	was := *p
 	switch {

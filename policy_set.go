@@ -10,13 +10,13 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// QueuePolicy is the definition of a [Policy] that gives queues what these
-// options say. Only those options that are arguments count; for one that no
-// policy can set, such as MaxPriority, PolicySet fails.
+// QueuePolicy returns the definition of a [Policy] that sets these options for
+// queues. Only options that are arguments count. PolicySet fails for an option that
+// no policy can set, such as MaxPriority.
 func QueuePolicy(o QueueOptions) Table { return policyOf(o.table()) }
 
-// ExchangePolicy is the definition of a [Policy] that gives exchanges what
-// these options say: an alternate exchange.
+// ExchangePolicy returns the definition of a [Policy] that sets these options for
+// exchanges: an alternate exchange.
 func ExchangePolicy(o ExchangeOptions) Table {
 	t := policyOf(o.Args)
 	if o.Alternate != "" {
@@ -25,7 +25,7 @@ func ExchangePolicy(o ExchangeOptions) Table {
 	return t
 }
 
-// policyOf names arguments as policies do.
+// policyOf replaces the names of arguments by the keys of policies.
 func policyOf(args Table) Table {
 	t := make(Table, len(args)+1)
 	for name, v := range args {
@@ -34,28 +34,29 @@ func policyOf(args Table) Table {
 	return t
 }
 
-// PolicySet makes a policy or replaces the one of its name. When it returns,
-// the queues and exchanges that are there obey: a queue that has become too
-// long has lost its oldest messages, to its dead letter exchange if it has one.
-// As in RabbitMQ, a message keeps the time to live that it got when it came.
+// PolicySet makes a policy or replaces the one of its name. When it returns, the
+// policy has taken effect for existing queues and exchanges: a queue that is now too
+// long has lost its oldest messages, to its dead letter exchange if it has one. As
+// in RabbitMQ, a message keeps the time to live that it got when it came.
 //
-// It fails with 406 for a pattern that is no regular expression, for a setting
-// that is unknown or has a bad value, and if there are 1000 policies.
+// It fails with 406 for a pattern that is not a regular expression, for a setting
+// that is unknown or has a bad value, and for the 1001st policy.
 func (v *VirtualHost) PolicySet(p Policy) error { return v.setPolicy(userPolicy, p) }
 
-// PolicyDelete takes a policy away, and with it what it has set. It fails with
-// [ErrNotFound] if there is none of this name.
+// PolicyDelete deletes a policy, and with it the settings that it made. It fails
+// with [ErrNotFound] if there is no policy of this name.
 func (v *VirtualHost) PolicyDelete(name string) error {
 	return v.changePolicy(userPolicy, name, nil)
 }
 
-// Policies are those of the virtual host, by name.
+// Policies returns the policies of the virtual host, sorted by name.
 func (v *VirtualHost) Policies() []Policy { return v.listPolicies(userPolicy) }
 
-// OperatorPolicySet is PolicySet for a policy of whoever runs the broker: it
-// bounds what users ask for by policies and arguments, and applies beside the
-// user's policy. Its definition may have expires, message-ttl, max-length,
-// max-length-bytes, delivery-limit and overflow, as in RabbitMQ.
+// OperatorPolicySet is PolicySet for an operator policy, which belongs to those who
+// run the broker. It limits what users request by policies and arguments, and
+// applies together with the user's policy. Its definition may have expires,
+// message-ttl, max-length, max-length-bytes, delivery-limit and overflow, as in
+// RabbitMQ.
 func (v *VirtualHost) OperatorPolicySet(p Policy) error { return v.setPolicy(operatorPolicy, p) }
 
 // OperatorPolicyDelete is PolicyDelete for an operator policy.
@@ -63,10 +64,11 @@ func (v *VirtualHost) OperatorPolicyDelete(name string) error {
 	return v.changePolicy(operatorPolicy, name, nil)
 }
 
-// OperatorPolicies are those of the virtual host, by name.
+// OperatorPolicies returns the operator policies of the virtual host, sorted by
+// name.
 func (v *VirtualHost) OperatorPolicies() []Policy { return v.listPolicies(operatorPolicy) }
 
-// PolicyOfQueue tells which policies apply to a queue. It fails with
+// PolicyOfQueue returns the policies that apply to a queue. It fails with
 // [ErrNotFound] if there is no such queue.
 func (v *VirtualHost) PolicyOfQueue(queue string) (EffectivePolicy, error) {
 	v.mu.RLock()
@@ -78,7 +80,7 @@ func (v *VirtualHost) PolicyOfQueue(queue string) (EffectivePolicy, error) {
 	return q.policies.effective(), nil
 }
 
-// PolicyOfExchange tells which policies apply to an exchange. It fails with
+// PolicyOfExchange returns the policies that apply to an exchange. It fails with
 // [ErrNotFound] if there is no such exchange.
 func (v *VirtualHost) PolicyOfExchange(exchange string) (EffectivePolicy, error) {
 	v.mu.RLock()
@@ -102,15 +104,16 @@ func (v *VirtualHost) errBadPolicy(kind policyKind, name, problem string) error 
 	return failure(0, wire.CodePreconditionFailed, "invalid %s '%.*s' in vhost '%s': %s", kind, maxShortString, name, v.name, problem)
 }
 
-// changePolicy replaces the policy of a name; a nil one takes it away.
+// changePolicy replaces the policy with the name by fresh, or deletes it if fresh is
+// nil.
 func (v *VirtualHost) changePolicy(kind policyKind, name string, fresh *policy) error {
 	change, err := v.replacePolicy(kind, name, fresh)
 	change.applyToQueues()
 	return err
 }
 
-// policyChange is what a change of policies has left to do: queues may lose
-// messages by it, so no lock may be held.
+// policyChange is the part of a change that must be done with no lock held, because
+// queues may lose messages by it.
 type policyChange struct {
 	number uint64
 	queues []queuePolicies
@@ -127,7 +130,7 @@ func (c *policyChange) applyToQueues() {
 	}
 }
 
-// replacePolicy changes the list of policies and has the exchanges follow.
+// replacePolicy changes the list of policies and applies it to exchanges.
 func (v *VirtualHost) replacePolicy(kind policyKind, name string, fresh *policy) (c policyChange, err error) {
 	v.mu.Lock()
 	defer v.unlockAndNotify()

@@ -8,10 +8,10 @@ import (
 	"github.com/warrenmq/warren/internal/queue"
 )
 
-// pools are those of handlers that serve requests or may get some.
+// pools is the set of pools of handlers that serve requests or may get some.
 type pools struct {
 	mu sync.Mutex
-	// Guarded by mu, which is locked with a queue's lock held.
+	// Guarded by mu, which may be taken while a queue's lock is held.
 	all map[*queue.Pool]struct{}
 }
 

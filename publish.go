@@ -14,27 +14,28 @@ import (
 
 // PublishOptions are the flags of basic.publish.
 type PublishOptions struct {
-	// Mandatory: if no queue takes the message, Publish fails with a *[Return]
-	// of 312 (see [ErrNoRoute]). Without it such a message is dropped silently.
+	// Mandatory: if no queue takes the message, Publish fails with a *[Return] of
+	// 312 (see [ErrNoRoute]). Otherwise such a message is dropped silently.
 	Mandatory bool
-	// Immediate: only queues with a consumer that has room take the message; if
-	// there is none, Publish fails with a *[Return] of 313 (see
-	// [ErrNoConsumers]), as in LavinMQ.
+	// Immediate: only queues with a consumer that has room take the message. If
+	// there is none, Publish fails with a *[Return] of 313 (see [ErrNoConsumers]),
+	// as in LavinMQ.
 	Immediate bool
 }
 
-// Publish sends a message to an exchange with a routing key (basic.publish).
-// The empty exchange is the default one: key is then the name of a queue.
+// Publish sends a message to an exchange with a routing key (basic.publish). An
+// empty exchange is the default exchange: key is then the name of a queue.
 //
-// When it returns nil, the queues that the message was routed to have it; in a
-// transaction, TxCommit will hand it over. It fails with 404 if there is no such exchange, with 403
-// if it is internal, with 406 for a message that is too large or has bad
-// properties, with a *[Return] as the options say, with [ErrNacked] if a queue
-// cannot keep the message, and with ctx's error if ctx ends while it waits for
-// memory (see [Options].MemoryLimit).
+// When it returns nil, the queues that the message was routed to have it. In a
+// transaction they get it by TxCommit. It fails with 404 if there is no such
+// exchange, with 403 if the exchange is internal, with 406 if the message is too
+// large or has bad properties, with a *[Return] according to the options, with
+// [ErrNacked] if a queue cannot keep the message, and with ctx's error if ctx ends
+// while it waits for memory (see [Options].MemoryLimit).
 //
-// A ReplyTo that is a name of the direct reply-to pseudo-queue is replaced by
-// the address of this channel's reply consumer; without one it is 406.
+// If ReplyTo is a name of the direct reply-to pseudo-queue, it is replaced by the
+// address of this channel's reply consumer. It fails with 406 if the channel has
+// none.
 func (ch *Channel) Publish(ctx context.Context, exchange, key string, msg Message, o PublishOptions) error {
 	if ch.mode.Load() == modeConfirm {
 		_, err := ch.publishConfirmed(ctx, exchange, key, &msg, o)
@@ -63,8 +64,8 @@ func (ch *Channel) publishConfirmed(ctx context.Context, exchange, key string, m
 	return tag, err
 }
 
-// publishNumbered gives the message the next number. The number is zero if the
-// message was refused before it reached a queue.
+// publishNumbered publishes the message with the next delivery tag. The tag is zero
+// if the message was refused before it reached a queue.
 func (ch *Channel) publishNumbered(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) (tag uint64, nacked bool, err error) {
 	p := newPublishing(o)
 	if err := ch.prepare(ctx, &p, exchange, key, msg); err != nil {
@@ -75,7 +76,7 @@ func (ch *Channel) publishNumbered(ctx context.Context, exchange, key string, ms
 	return tag, nacked, err
 }
 
-// publishing is a checked message on its way to the queues.
+// publishing is a checked message and the exchange that it goes to.
 type publishing struct {
 	message.Publishing
 	to *declaredExchange
@@ -103,10 +104,9 @@ func (ch *Channel) prepare(ctx context.Context, p *publishing, exchange, key str
 	return ch.admit(ctx, p, nil)
 }
 
-// prepare makes the checks of basic.publish that all publishers share, before
-// those of properties, in RabbitMQ's order: size, permission, exchange, routing
-// key. A nil channel stands for what the broker publishes itself: requests of
-// calls, and replies of handlers.
+// prepare makes the checks of basic.publish that all publishers share, before those
+// of properties, in RabbitMQ's order: size, permission, exchange, routing key. ch is
+// nil for messages of the broker itself: requests of calls, and replies of handlers.
 func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange string) error {
 	if err := v.checkSize(len(p.Body)); err != nil {
 		return err
@@ -139,8 +139,8 @@ func (v *VirtualHost) checkSize(size int) error {
 	return nil
 }
 
-// publishable finds an exchange to publish to: mostly the one that the channel's
-// message before went to.
+// exchangeForPublish returns the exchange to publish to. It first tries the exchange
+// of the channel's previous message.
 func (v *VirtualHost) exchangeForPublish(ch *Channel, name string) (*declaredExchange, error) {
 	if ch == nil {
 		return v.findPublishExchange(name)
@@ -155,8 +155,8 @@ func (v *VirtualHost) exchangeForPublish(ch *Channel, name string) (*declaredExc
 	return x, err
 }
 
-// prepareProperties checks the properties of a message that has some, makes them
-// what the broker sends, and makes the message's content.
+// prepareProperties checks and completes the properties of a message, and makes the
+// message's content from them.
 func (ch *Channel) prepareProperties(p *publishing, props *message.Properties) error {
 	var address string
 	if isReplyName(props.ReplyTo) {
@@ -188,8 +188,8 @@ func errNoReplyConsumer(name string) error {
 		withHint("consume from " + name + " on the same channel before publishing")
 }
 
-// checkProperties refuses properties that AMQP cannot carry. Narrow tells whether
-// users see integers in the headers in another width.
+// checkProperties refuses properties that AMQP cannot carry. narrow says that the
+// headers have integers which users see in another width.
 func checkProperties(props *message.Properties) (narrow bool, err error) {
 	if name, size := props.TooLong(); name != "" {
 		return false, failure(wire.BasicPublishID, wire.CodeSyntaxError, "property %s of %d bytes exceeds %d", name, size, maxShortString)
@@ -200,9 +200,9 @@ func checkProperties(props *message.Properties) (narrow bool, err error) {
 	return checkTable(wire.BasicPublishID, props.Headers)
 }
 
-// setProperties checks properties, and has the message expire as they say. It
-// takes further routing keys from the headers CC and BCC, and takes the latter
-// out. Narrow is as in checkProperties.
+// setProperties checks the properties, sets the message's deadline from its
+// expiration, and takes more routing keys from the headers CC and BCC. It removes
+// BCC from the headers. narrow is as in checkProperties.
 func (p *publishing) setProperties(b *Broker, props *message.Properties) (narrow bool, err error) {
 	if narrow, err = checkProperties(props); err != nil {
 		return false, err
@@ -214,7 +214,7 @@ func (p *publishing) setProperties(b *Broker, props *message.Properties) (narrow
 	return narrow, err
 }
 
-// setExpiration checks a message's expiration and counts it from now.
+// setExpiration checks an expiration and sets the deadline, counted from now.
 func (p *publishing) setExpiration(b *Broker, expiration string) error {
 	if expiration == "" {
 		return nil
@@ -228,8 +228,8 @@ func (p *publishing) setExpiration(b *Broker, expiration string) error {
 	return nil
 }
 
-// takeKeys takes further routing keys from the headers CC and BCC, and returns
-// the headers without BCC.
+// takeKeys adds the routing keys in the headers CC and BCC to p, and returns the
+// headers without BCC.
 func (p *publishing) takeKeys(headers Table) (Table, error) {
 	rest, bad, v := p.TakeKeys(headers)
 	if bad != "" {
@@ -238,8 +238,8 @@ func (p *publishing) takeKeys(headers Table) (Table, error) {
 	return rest, nil
 }
 
-// admit lets p in when there is memory. Its time to live begins then. Before a
-// wait it calls waits, unless that is nil.
+// admit waits until there is memory for p. The time to live of p begins when the
+// wait ends. It calls onWait, if that is not nil, before it waits.
 func (ch *Channel) admit(ctx context.Context, p *publishing, onWait func()) error {
 	b, start := ch.vhost.broker, int64(0)
 	if p.Deadline != 0 && b.queues.Memory.Full() {
@@ -257,9 +257,10 @@ func (ch *Channel) admit(ctx context.Context, p *publishing, onWait func()) erro
 	return nil
 }
 
-// admit holds new messages back while memory is short, and refuses them once
-// the broker drains; replies go through in both cases. What is published on may
-// be gone meanwhile.
+// admit waits while memory is short, and returns ErrClosed while the broker drains.
+// Replies of a channel pass in both cases, and handlers may publish while the broker
+// drains. channelClosed is the flag of the publisher's channel; it is nil for a
+// Call.
 func (v *VirtualHost) admit(ctx context.Context, p *publishing, channelClosed *atomic.Bool, onWait func()) error {
 	b := v.broker
 	if b.state.Load() == stateOpen && b.queues.Memory.Open() {
@@ -277,7 +278,8 @@ func (v *VirtualHost) admit(ctx context.Context, p *publishing, channelClosed *a
 	return b.waitForMemory(ctx, channelClosed, onWait)
 }
 
-// waitForMemory waits until there is memory, or fails as the options say.
+// waitForMemory waits until there is memory, or returns ErrMemoryLimit if the
+// options say so.
 func (b *Broker) waitForMemory(ctx context.Context, channelClosed *atomic.Bool, onWait func()) error {
 	switch err := b.queues.Memory.Admit(ctx, channelClosed, onWait); err {
 	case memory.ErrFull:
@@ -289,11 +291,11 @@ func (b *Broker) waitForMemory(ctx context.Context, channelClosed *atomic.Bool, 
 	}
 }
 
-// send gives the message to its queues. nacked is set when one of them could
-// not keep it; the error is a *Return or nil.
+// send delivers the message to its queues. nacked is set when one of them could not
+// keep it. The error is a *Return or nil.
 //
-// Most messages go to the queue that the one before went to: then it need not
-// be looked up.
+// Most messages go to the same queue as the message before. That queue is not looked
+// up again.
 func (ch *Channel) send(p *publishing) (nacked bool, err error) {
 	if p.to != ch.vhost.defaultExchange || p.Extra != nil {
 		return ch.vhost.route(p)
@@ -307,7 +309,7 @@ func (ch *Channel) send(p *publishing) (nacked bool, err error) {
 	}
 	taken, err := q.Push(&p.Publishing)
 	if !taken && err == nil {
-		ch.recentQueue.Store(nil) // it is gone, or has no consumer with room
+		ch.recentQueue.Store(nil) // the queue is deleted, or no consumer has room
 		return ch.vhost.route(p)
 	}
 	return err != nil, nil

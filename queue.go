@@ -11,96 +11,94 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// Queue is what a declaration tells of a queue.
+// Queue is the state of a queue, as a declaration returns it.
 type Queue struct {
 	Name      string
-	Messages  int // ready
+	Messages  int // ready messages
 	Consumers int
 }
 
-// QueueType says how a queue keeps messages (x-queue-type).
+// QueueType says how a queue stores messages (x-queue-type).
 type QueueType string
 
 const (
-	// Classic queues give each message to one consumer: what a queue is if it
-	// is not told otherwise.
+	// Classic queues deliver each message to one consumer. This is the default.
 	Classic QueueType = "classic"
-	// Quorum queues are classic ones here, as in LavinMQ: a message is kept
-	// once, and nobody elects anything.
+	// Quorum queues are like classic ones here, as in LavinMQ: there is one copy of
+	// each message, and no election.
 	Quorum QueueType = "quorum"
-	// Stream queues are logs: messages stay when they have been read, for as
-	// long as the queue's limits let them, and each consumer reads all of them
-	// from a place of its own (see [ConsumeOptions].Offset). A stream must be
-	// Durable and have a name, and can be neither Exclusive nor AutoDelete. Its
-	// messages cannot be got or purged and do not expire. Give it a limit: one
-	// without grows until [Options].MemoryLimit stops the publishers.
+	// Stream queues are logs: messages stay after they were read, as long as the
+	// queue's limits allow, and each consumer reads all messages from its own start
+	// (see [ConsumeOptions].Offset). A stream must be Durable and have a name, and
+	// can be neither Exclusive nor AutoDelete. Get and QueuePurge fail for streams,
+	// and messages do not expire. Set a limit: without one a stream grows until
+	// [Options].MemoryLimit stops the publishers.
 	Stream QueueType = "stream"
 )
 
-// QueueOptions are the properties of a queue (queue.declare). The zero value
-// gives a transient queue that everybody may use and that stays until it is
-// deleted. Fields that name an argument set it unless they are zero; what they
-// cannot say, such as a limit of zero, can be said in Args.
+// QueueOptions are the properties of a queue (queue.declare). The zero value gives a
+// transient queue that everybody may use and that exists until it is deleted. A
+// field that names an argument sets it, unless the field is zero. Use Args for
+// values that a field cannot have, such as a limit of zero.
 type QueueOptions struct {
 	Durable    bool // survives a restart of a durable broker
-	Exclusive  bool // belongs to the session that declares it and ends with it
-	AutoDelete bool // deleted when its last consumer goes
+	Exclusive  bool // only the declaring session may use it; deleted when the session ends
+	AutoDelete bool // deleted when its last consumer ends
 
-	// Type is how the queue keeps messages (x-queue-type). Empty: [Classic].
+	// Type is how the queue stores messages (x-queue-type). Empty: [Classic].
 	Type QueueType
-	// MessageTTL is how long a message may wait in the queue, in whole
-	// milliseconds (x-message-ttl). The smaller one of this and of the
-	// message's Expiration counts. Zero: for ever.
+	// MessageTTL is how long a message may stay in the queue, in whole milliseconds
+	// (x-message-ttl). If the message has an Expiration, the smaller one of both
+	// counts. Zero: for ever.
 	MessageTTL time.Duration
-	// Expires is how long the queue stays while it has no consumers and nobody
-	// declares it or gets from it, in whole milliseconds (x-expires). Zero: for
-	// ever.
+	// Expires is how long the queue exists without use: without consumers,
+	// declarations and Get, in whole milliseconds (x-expires). Zero: for ever.
 	Expires time.Duration
-	// MaxLength is how many messages may be ready (x-max-length), MaxLengthBytes
-	// how many bytes their bodies may have together (x-max-length-bytes). Zero:
-	// no limit. A stream that has more gives up its oldest segment.
+	// MaxLength is how many messages may be ready (x-max-length). MaxLengthBytes is
+	// how many bytes their bodies may have together (x-max-length-bytes). Zero: no
+	// limit. A stream above the limit drops its oldest segment.
 	MaxLength, MaxLengthBytes int64
-	// MaxAge is how long messages stay in a stream, in whole seconds; a fraction
-	// counts as one (x-max-age). A segment goes when its newest message is older,
-	// so a message may stay an eighth longer. Zero: for ever.
+	// MaxAge is how long messages stay in a stream, in whole seconds (x-max-age). A
+	// fraction of a second counts as one. A segment is dropped when its newest
+	// message is older, so a message may stay an eighth longer. Zero: for ever.
 	MaxAge time.Duration
-	// MaxSegmentBytes is how many bytes the bodies in a segment of a stream may
-	// have together (x-stream-max-segment-size-bytes): a segment is what a
-	// stream gives up at a time. It has 256 messages at most, or an eighth of
-	// what MaxLength and MaxAge allow. Zero: an eighth of MaxLengthBytes, 1 MiB
-	// at most. Less than 1 KiB counts as 1 KiB, more than 3 GB is refused.
+	// MaxSegmentBytes is how many bytes the bodies in a segment of a stream may have
+	// together (x-stream-max-segment-size-bytes). A stream drops whole segments. A
+	// segment has at most 256 messages, and at most an eighth of what MaxLength and
+	// MaxAge allow. Zero: an eighth of MaxLengthBytes, at most 1 MiB. Less than 1
+	// KiB counts as 1 KiB. More than 3 GB is refused.
 	MaxSegmentBytes int64
-	// Overflow says what happens beyond that (x-overflow). Empty: [DropHead].
+	// Overflow says what happens at MaxLength and MaxLengthBytes (x-overflow).
+	// Empty: [DropHead].
 	Overflow Overflow
 	// DeadLetter is where lost messages go (x-dead-letter-exchange and
-	// x-dead-letter-routing-key). Nil: nowhere.
+	// x-dead-letter-routing-key). Nil: they are dropped.
 	DeadLetter *DeadLetter
-	// MaxPriority makes it a priority queue: messages with a higher Priority,
-	// up to this one, come first (x-max-priority). Zero: order of arrival only.
+	// MaxPriority makes it a priority queue: messages with a higher Priority are
+	// delivered first (x-max-priority). A Priority above MaxPriority counts as
+	// MaxPriority. Zero: order of arrival.
 	MaxPriority uint8
-	// SingleActiveConsumer has one consumer at a time get messages; when it
-	// goes, the next one does (x-single-active-consumer).
+	// SingleActiveConsumer makes the queue deliver to one consumer at a time. When
+	// that one ends, the next one gets the messages (x-single-active-consumer).
 	SingleActiveConsumer bool
-	// DeliveryLimit is how often a message may come back before it is lost
-	// (x-delivery-limit). Zero: without limit.
+	// DeliveryLimit is how often a message may return to the queue before it is lost
+	// (x-delivery-limit). Zero: no limit.
 	DeliveryLimit int64
-	// ConsumerTimeout is how long a consumer, or who got a message by Get, may
-	// take to settle a delivery, in whole milliseconds (x-consumer-timeout). It
-	// counts from when the delivery is read, over AMQP from when it is sent.
-	// After that the channel is closed as by [Channel.Close], and whoever uses
-	// it or its consumers gets an [ErrClosed] that is an [*Error] of 406, too.
-	// Consumers that start later have the timeout that the queue has then. A
-	// [Handler] has none: the caller's deadline ends what takes too long. Zero:
-	// as long as it likes.
+	// ConsumerTimeout is how long a delivery of a consumer or of Get may be
+	// unsettled, in whole milliseconds (x-consumer-timeout). It counts from when the
+	// delivery is read, over AMQP from when it is sent. After that the channel is
+	// closed as by [Channel.Close], and those who use it or its consumers get an
+	// [ErrClosed] that also is an [*Error] with 406. A changed timeout applies to
+	// consumers that start later. A [Handler] has no timeout, because the caller's
+	// deadline ends a request. Zero: no timeout.
 	ConsumerTimeout time.Duration
-	// Deduplicate drops messages that the queue has had before. Nil: it takes
-	// all.
+	// Deduplicate makes the queue drop duplicates. Nil: it takes all messages.
 	Deduplicate *Deduplication
 
-	Args Table // further arguments
+	Args Table // more arguments
 }
 
-// table is Args with the arguments that the fields set.
+// table returns Args with the arguments that the fields set.
 func (o *QueueOptions) table() Table {
 	var t Table
 	set := func(name string, v any, asked bool) { table.Set(&t, name, v, asked) }
@@ -126,47 +124,46 @@ func (o *QueueOptions) table() Table {
 	return table.Join(t, o.Args)
 }
 
-// Overflow says what a queue does with a message that exceeds its length
-// limit (x-overflow).
+// Overflow says what a queue does with a message above its length limit
+// (x-overflow).
 type Overflow string
 
 const (
-	// DropHead drops messages at the head of the queue, or dead-letters them:
-	// what a queue does if it is not told otherwise.
+	// DropHead drops or dead-letters messages at the head of the queue. This is the
+	// default.
 	DropHead Overflow = "drop-head"
 	// RejectPublish refuses the new message: the publisher gets a nack.
 	RejectPublish Overflow = "reject-publish"
-	// RejectPublishDLX refuses it as well, and dead-letters it.
+	// RejectPublishDLX refuses the new message and dead-letters it.
 	RejectPublishDLX Overflow = "reject-publish-dlx"
 )
 
-// DeadLetter says where a queue sends the messages that it loses: those that
-// are rejected without requeue, expire, exceed the length limit or come back
-// too often.
+// DeadLetter says where a queue sends lost messages: those that are rejected without
+// requeue, expire, exceed the length limit or return too often.
 type DeadLetter struct {
-	// Exchange takes them (x-dead-letter-exchange); empty: the default
-	// exchange. If there is none of this name when a message is lost, the
+	// Exchange gets the messages (x-dead-letter-exchange). Empty: the default
+	// exchange. If there is no exchange of this name when a message is lost, the
 	// message is dropped.
 	Exchange string
-	// RoutingKey is the key they get (x-dead-letter-routing-key). Empty: those
-	// they have, in the headers CC and BCC, too; an empty key of their own can
-	// be had by the argument.
+	// RoutingKey replaces the message's routing keys (x-dead-letter-routing-key).
+	// Empty: the message keeps its keys, including those in the headers CC and BCC.
+	// An empty key can be set by the argument.
 	RoutingKey string
 }
 
-// declaredQueue is a queue as AMQP knows it.
+// declaredQueue is a queue with the properties of its declaration.
 type declaredQueue struct {
 	route.Queue
 	durable    bool
 	exclusive  bool
 	autoDelete bool
 	args       Table
-	owner      *Session // of an exclusive queue
+	owner      *Session // nil unless the queue is exclusive
 
 	policies appliedPolicies // guarded by vhost.mu
 }
 
-// newQueue makes a queue of checked options; vhost.mu is held.
+// newQueue makes a queue. The options have been checked and v.mu is held.
 func (v *VirtualHost) newQueue(name string, o *QueueOptions) *declaredQueue {
 	q := &declaredQueue{durable: o.Durable, exclusive: o.Exclusive, autoDelete: o.AutoDelete, args: o.Args}
 	q.policies = v.policiesFor(name, argument.KindOf(o.Args))
@@ -187,13 +184,13 @@ func (v *VirtualHost) newQueue(name string, o *QueueOptions) *declaredQueue {
 	return q
 }
 
-// state is what declare-ok tells.
+// state returns what declare-ok reports.
 func (q *declaredQueue) state() Queue {
 	ready, consumers := q.Inspect()
 	return Queue{Name: q.Name, Messages: ready, Consumers: consumers}
 }
 
-// checkQueueArgs refuses arguments that a new queue cannot obey.
+// checkQueueArgs refuses arguments that are not valid for a new queue.
 func (v *VirtualHost) checkQueueArgs(name string, args Table) error {
 	const m = wire.QueueDeclareID
 	switch p := argument.CheckQueue(args); {
@@ -216,7 +213,7 @@ func (v *VirtualHost) errForeignArg(m wire.MethodID, arg, queue, queueType strin
 	return failure(m, wire.CodePreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s' of queue type %s", arg, queue, v.name, queueType)
 }
 
-// checkType refuses a new queue whose type does not allow its properties. The
+// checkType refuses properties that the type of a new queue does not allow. The
 // values of its arguments have been checked.
 func (v *VirtualHost) checkType(name string, o *QueueOptions) error {
 	if !argument.IsStream(o.Args) {
@@ -237,7 +234,8 @@ func (v *VirtualHost) checkType(name string, o *QueueOptions) error {
 	return nil
 }
 
-// noStream refuses what streams cannot do, as RabbitMQ does.
+// errNotForStreams says that streams do not support an operation, in RabbitMQ's
+// words.
 func (v *VirtualHost) errNotForStreams(m wire.MethodID, what, queue string) error {
 	return failure(m, wire.CodeNotImplemented, "%s not supported by stream queues queue '%s' in vhost '%s'", what, queue, v.name)
 }

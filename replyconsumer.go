@@ -18,18 +18,18 @@ type replyConsumer struct {
 	slot    *replySlot
 	round   uint64
 	address string
-	limit   int // of unread replies
+	limit   int // number of unread replies allowed
 
-	mu sync.Mutex // the mailbox's too
+	mu sync.Mutex // also the mailbox's lock
 	// Guarded by mu.
 	box    *mailbox.Mailbox
 	gone   bool
-	ctx    context.Context // made when a handler asks; ends with the consumer
+	ctx    context.Context // made by the first handler that needs it; ends with the consumer
 	cancel context.CancelFunc
 }
 
-// consumeReplies is Consume on the pseudo-queue. Of the options only Tag and
-// NoAck count.
+// consumeReplies is Consume on the pseudo-queue. It uses only the options Tag and
+// NoAck.
 func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, out link.Sink) (*Consumer, error) {
 	if err := ch.checkTag(o.Tag); err != nil {
 		return nil, err
@@ -66,7 +66,8 @@ func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, out link.Sink)
 	return c, nil
 }
 
-// deliver puts a reply into the mailbox. A full one ends the consumer.
+// deliver puts a reply into the mailbox, or passes it to the connection. It reports
+// false if the consumer has ended, or has to end because the mailbox is full.
 func (r *replyConsumer) deliver(e *message.Entry) bool {
 	t := &r.ch.vhost.replies
 	r.mu.Lock()
@@ -98,8 +99,8 @@ func (r *replyConsumer) deliver(e *message.Entry) bool {
 	return true
 }
 
-// pass passes a reply to the connection. One that comes after the channel was
-// closed reaches nobody.
+// deliverToSink passes a reply to the connection. If the channel is closed, the
+// reply is dropped. mu is held.
 func (r *replyConsumer) deliverToSink(e *message.Entry) {
 	d := queue.Delivered{Item: message.Item{Entry: *e}}
 	if !r.ch.deliverToSink(r.Consumer, &d, true, r.out, 0) {
@@ -114,7 +115,7 @@ func (r *replyConsumer) read(ctx context.Context, batch []message.Item) (int, er
 	return r.box.Read(ctx, batch)
 }
 
-// unread brings replies back that were read but not shown.
+// putBack returns replies to the mailbox that were read but not presented.
 func (r *replyConsumer) putBack(items []message.Item) {
 	r.mu.Lock()
 	wake := r.box.PutFront(items)
@@ -124,8 +125,8 @@ func (r *replyConsumer) putBack(items []message.Item) {
 	}
 }
 
-// end withdraws the address. Replies that have come can still be read, unless
-// the requester has cancelled the consumer and wants no more.
+// end removes the address. Replies that have arrived can still be read, unless the
+// consumer was cancelled by its user.
 func (r *replyConsumer) end(reason error, cancelled bool) {
 	if !r.slot.claim(r.round) {
 		return
@@ -148,7 +149,7 @@ func (r *replyConsumer) end(reason error, cancelled bool) {
 	}
 }
 
-// context ends when the requester goes away.
+// context returns a context that ends when the requester goes away.
 func (r *replyConsumer) context() context.Context {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -161,8 +162,8 @@ func (r *replyConsumer) context() context.Context {
 	return r.ctx
 }
 
-// inspectReply answers a declaration of the pseudo-queue or of a reply
-// address: it tells whether the requester is there.
+// inspectReply answers a declaration of the pseudo-queue or of a reply address. It
+// fails with 404 if the requester of the address has gone.
 func (ch *Channel) inspectReply(name string) (Queue, error) {
 	if isReplyName(name) {
 		q := Queue{Name: name}

@@ -13,13 +13,14 @@ import (
 	"github.com/warrenmq/warren/internal/names"
 )
 
-// DirectReplyTo is the name of the direct reply-to pseudo-queue: consume from
-// it with NoAck, then publish requests on the same channel with it as ReplyTo.
-// The server sees a reply address in its place and publishes the reply to the
-// default exchange with that address as routing key; no queue is involved.
+// DirectReplyTo is the name of the direct reply-to pseudo-queue. To use it, consume
+// from it with NoAck, then publish requests on the same channel with this name as
+// ReplyTo. The server gets a reply address instead of the name, and publishes the
+// reply to the default exchange with that address as routing key. No queue is
+// involved.
 //
-// "amq.rabbitmq.reply-to" and "amq.lavinmq.reply-to" mean the same. [Broker.Call]
-// needs none of them.
+// The names "amq.rabbitmq.reply-to" and "amq.lavinmq.reply-to" mean the same.
+// [Broker.Call] does not need them.
 const DirectReplyTo = "amq.direct.reply-to"
 
 const (
@@ -27,13 +28,13 @@ const (
 	lavinReplyTo  = "amq.lavinmq.reply-to"
 )
 
-// isReplyName reports whether name is one of the pseudo-queue's.
+// isReplyName reports whether name is a name of the pseudo-queue.
 func isReplyName(name string) bool {
 	return name == DirectReplyTo || name == rabbitReplyTo || name == lavinReplyTo
 }
 
-// isReplyAddress reports whether name has the form of a reply address, of a
-// requester that may be there or not.
+// isReplyAddress reports whether name has the form of a reply address. The requester
+// may have gone.
 func isReplyAddress(name string) bool {
 	if !strings.HasPrefix(name, names.ReservedPrefix) {
 		return false
@@ -46,21 +47,20 @@ func isReplyAddress(name string) bool {
 	return false
 }
 
-// A reply address is "<pseudo-queue>.<secret><slot>": 132 random bits as 22
-// letters, then the number of the requester's slot in the table, in base 36.
-// The number only finds the slot; what counts is that the whole address is the
-// one that the slot has now.
+// A reply address is "<pseudo-queue>.<secret><slot>": 132 random bits as 22 letters,
+// then the number of the requester's slot in the table, in base 36. The number only
+// finds the slot. The address is valid if it equals the slot's current address.
 //
-// The bits come from ChaCha8, a cryptographically strong generator, with a key
-// of 256 bits from crypto/rand that is replaced now and then: crypto/rand
-// itself would be a tenth of what a call costs.
+// The bits come from ChaCha8, a cryptographically strong generator. Its key has 256
+// bits from crypto/rand and is replaced regularly. To use crypto/rand for each
+// address would take a tenth of the time of a call.
 const (
 	secretLen = 22
-	alphabet  = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" // 64, so each has 6 bits
+	alphabet  = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" // 64 letters, 6 bits each
 	numberLen = 6
 )
 
-// replyTable finds the requester of a reply address. Each vhost has one.
+// replyTable finds the requester of a reply address. Each virtual host has one.
 type replyTable struct {
 	vhost *VirtualHost
 
@@ -71,36 +71,36 @@ type replyTable struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	slots      []*replySlot
-	free       []*replySlot // unused ones, to be used again
+	free       []*replySlot // slots without a requester
 	closed     bool
 	random     *rand.ChaCha8
-	untilRekey int // addresses to make before random gets another key
+	untilRekey int // number of addresses until random gets a new key
 }
 
-// replySlot is a requester's place: of a Call, or of a channel's reply
-// consumer. Requesters come and go; each has a turn of its own.
+// replySlot is the place of a requester: a Call, or a channel's reply consumer. It
+// is used again for later requesters, each of which has a round of its own.
 type replySlot struct {
 	number int
-	signal chan struct{} // one slot: the call's answer is complete
+	signal chan struct{} // has room for one: the call's answer is complete
 
-	// turn is odd while a requester waits. Whoever makes it even, by turning
-	// it once, may answer the call or give it up; nobody else can.
+	// round is odd while a requester waits. Whoever makes it even, by adding one
+	// with claim, may answer the call or give it up. Nobody else may.
 	round atomic.Uint64
 
 	// Guarded by replyTable.mu.
 	address  string
 	consumer *replyConsumer  // nil for a Call
 	caller   context.Context // of a Call
-	unused   string          // addresses made in advance, of the same length
+	unused   string          // addresses made in advance, all of the same length
 
-	// Owned by who turned the slot, then, after the signal, by the caller.
+	// Owned by whoever claimed the slot, and after the signal by the caller.
 	reply       Message
 	err         error
-	spare       *call          // of an earlier call, to be used again
-	recentQueue *declaredQueue // that an earlier call went to
+	spare       *call          // content of an earlier call, for the next one
+	recentQueue *declaredQueue // the queue of an earlier call
 }
 
-// open gives a requester a slot and an address that begins with base. The
+// takeSlot gives a requester a slot and an address that begins with base. The
 // requester is the reply consumer c, or a Call with the context caller.
 func (t *replyTable) takeSlot(base string, c *replyConsumer, caller context.Context) (s *replySlot, round uint64, address string, err error) {
 	t.mu.Lock()
@@ -129,11 +129,11 @@ func (t *replyTable) takeSlot(base string, c *replyConsumer, caller context.Cont
 }
 
 const (
-	addressesAhead = 8 // a Call's slot gets so many addresses with one allocation
+	addressesAhead = 8 // addresses that a Call's slot makes with one allocation
 	rekeyAfter     = 4096
 )
 
-// newAddresses makes addresses of a slot that nobody can guess, n in a row.
+// newAddresses returns n new secret addresses of a slot, one after another.
 func (t *replyTable) newAddresses(slot int, base string, n int) string {
 	if t.untilRekey -= n; t.untilRekey < 0 {
 		var key [32]byte
@@ -143,7 +143,7 @@ func (t *replyTable) newAddresses(slot int, base string, n int) string {
 	}
 	var secrets [addressesAhead * secretLen]byte
 	t.random.Read(secrets[:n*secretLen]) // never fails
-	// All differ in the secret only.
+	// The addresses differ only in the secret.
 	var room [64]byte
 	address := append(append(room[:0], base...), '.')
 	at := len(address)
@@ -161,7 +161,7 @@ func (t *replyTable) newAddresses(slot int, base string, n int) string {
 	return b.String()
 }
 
-// release takes the slot back from a requester whose turn is over.
+// freeSlot takes the slot back. The round of its requester is over.
 func (t *replyTable) freeSlot(s *replySlot) {
 	t.mu.Lock()
 	s.address, s.consumer, s.caller = "", nil, nil
@@ -169,15 +169,15 @@ func (t *replyTable) freeSlot(s *replySlot) {
 	t.mu.Unlock()
 }
 
-// requester is who has an address.
+// requester is the holder of an address.
 type requester struct {
-	slot     *replySlot // nil: nobody
+	slot     *replySlot // nil: there is no requester
 	round    uint64
 	consumer *replyConsumer  // nil for a Call
 	caller   context.Context // of a Call
 }
 
-// find gives the requester who has the address.
+// find returns the requester that holds the address.
 func (t *replyTable) find(address string) requester {
 	_, token, _ := strings.Cut(address, ".reply-to.")
 	if len(token) != secretLen+numberLen {
@@ -200,13 +200,13 @@ func (t *replyTable) find(address string) requester {
 	return requester{s, round, s.consumer, s.caller}
 }
 
-// alive reports whether the requester of an address is there.
+// isWaiting reports whether an address has a requester.
 func (t *replyTable) isWaiting(address string) bool {
 	return t.find(address).slot != nil
 }
 
-// deliver hands a reply to the requester of an address, and reports false if
-// there is none.
+// deliver gives a reply to the requester of an address. It reports false if there is
+// none, or if it does not take the reply.
 func (t *replyTable) deliver(address string, e *message.Entry) bool {
 	r := t.find(address)
 	if r.consumer != nil {
@@ -224,8 +224,8 @@ func (t *replyTable) deliver(address string, e *message.Entry) bool {
 	return true
 }
 
-// claim ends a requester's turn. True makes the claimer responsible for the
-// answer and the signal, or for the release of the slot.
+// claim ends the round of a requester, and reports whether it was this call that
+// ended it. The claimer then must answer and signal the call, or free the slot.
 func (s *replySlot) claim(round uint64) bool { return s.round.CompareAndSwap(round, round+1) }
 
 // fail ends a call with err, if it still waits.
@@ -236,7 +236,7 @@ func (s *replySlot) fail(round uint64, err error) {
 	}
 }
 
-// close fails all calls. Reply consumers are closed by their channels.
+// close fails all calls. Reply consumers are ended by their channels.
 func (t *replyTable) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -248,7 +248,7 @@ func (t *replyTable) close() {
 	}
 }
 
-// pending counts the requesters that wait for replies.
+// pending returns the number of requesters.
 func (t *replyTable) pending() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()

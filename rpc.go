@@ -5,28 +5,27 @@ import (
 	"time"
 )
 
-// Caller sends requests. [Broker] and [VirtualHost] are Callers, and so can be
-// a connection to a remote broker.
+// Caller sends requests. [Broker] and [VirtualHost] are Callers. A connection to a
+// remote broker can be one, too.
 type Caller interface {
 	Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (Message, error)
 }
 
-// CallOptions say how a request is sent. The zero value sends it to a queue,
-// where it waits for a handler. Of several in one Call, the last one counts that
-// sets a field.
+// CallOptions say how a request is sent. The zero value sends it to a queue, where
+// it waits for a handler. If several are given to one Call, the last one that sets a
+// field determines it.
 type CallOptions struct {
-	// Exchange is where the request is published, with the queue argument of
-	// Call as routing key; the first reply is the answer. Empty: the default
-	// exchange.
+	// Exchange is where the request is published, with Call's argument queue as
+	// routing key. The first reply is the answer. Empty: the default exchange.
 	Exchange string
-	// RequireConsumer makes the call fail with [ErrNoConsumers] at once unless
-	// a consumer has room for the request now.
+	// RequireConsumer makes the call fail with [ErrNoConsumers] at once unless a
+	// consumer has room for the request.
 	RequireConsumer bool
-	// Codec is that of [CallFor]. Nil: [JSON].
+	// Codec is the codec of [CallFor]. Nil: [JSON].
 	Codec Codec
 }
 
-// callOptions are several as one.
+// callOptions merges several options into one.
 func callOptions(opts []CallOptions) (all CallOptions) {
 	for i := range opts {
 		o := &opts[i]
@@ -41,16 +40,16 @@ func callOptions(opts []CallOptions) (all CallOptions) {
 	return all
 }
 
-// Call sends a request to a queue and waits for the answer. See the package
-// documentation for what travels with it.
+// Call sends a request to a queue and waits for the answer. The package
+// documentation says what the request carries.
 //
-// The request is published to the default exchange with queue as routing key.
-// With nobody bound, it fails at once with [ErrNoRoute]. It ends with ctx's
-// error when ctx ends, with [*RemoteError] when the handler failed, with
-// [ErrRequestDropped] when the request was lost with its queue, and with
-// [ErrClosed] when the broker closes. A request without CorrelationId gets
-// one; ReplyTo is set by the broker. A request that is refused, or that waits
-// for memory, fails as in [Channel.Publish]. Any number of goroutines may call.
+// The request is published to the default exchange with queue as routing key. Call
+// fails at once with [ErrNoRoute] if there is no such queue. It fails with ctx's
+// error when ctx ends, with [*RemoteError] when the handler fails, with
+// [ErrRequestDropped] when the request is lost with its queue, and with [ErrClosed]
+// when the broker closes. A request without CorrelationId gets one. The broker sets
+// ReplyTo. A request that is refused, or that waits for memory, fails as in
+// [Channel.Publish].
 func (b *Broker) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
 	err = b.root.call(ctx, queue, &msg, opts, &reply)
 	return reply, err
@@ -62,8 +61,8 @@ func (v *VirtualHost) Call(ctx context.Context, queue string, msg Message, opts 
 	return reply, err
 }
 
-// call publishes a request with an address of its own as ReplyTo and waits for
-// what comes there: the reply.
+// call publishes a request with a new reply address as ReplyTo, and waits for the
+// first reply to that address.
 func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts []CallOptions, reply *Message) error {
 	var o CallOptions
 	if len(opts) > 0 {
@@ -88,12 +87,12 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	if err := v.sendCall(&p, c); err != nil && slot.claim(round) {
 		v.replies.freeSlot(slot)
 		return err
-	} // else it is on its way, or has an answer all the same
+	} // else the request was sent, or has an answer already
 	return v.awaitReply(ctx, slot, round, reply)
 }
 
-// prepareCall makes the checks of basic.publish, and makes msg, which is the
-// caller's own copy, what is sent. Narrow is as in checkProperties.
+// prepareCall makes the checks of basic.publish. It completes msg, which is a copy
+// of the caller's message. narrow is as in checkProperties.
 func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, queue string, msg *Message, o *CallOptions) (narrow bool, err error) {
 	p.Mandatory, p.Immediate = true, o.RequireConsumer
 	p.Body, p.Key = msg.Body, queue
@@ -112,11 +111,11 @@ func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, queue stri
 	return narrow, v.admit(ctx, p, nil, nil)
 }
 
-// sendCall publishes the request. It counts the queues that may have it: when
-// the last of them drops it, the call fails.
+// sendCall publishes the request. It counts the queues that have it: when the last
+// of them drops it, the call fails.
 func (v *VirtualHost) sendCall(p *publishing, c *call) error {
 	if q := v.calledQueue(p, c.slot); q != nil {
-		if c.copies.Load() != 1 { // mostly it is, from the call before
+		if c.copies.Load() != 1 { // usually left at 1 by the previous call
 			c.copies.Store(1)
 		}
 		taken, err := q.Push(&p.Publishing)
@@ -126,7 +125,7 @@ func (v *VirtualHost) sendCall(p *publishing, c *call) error {
 		if taken {
 			return nil
 		}
-		c.slot.recentQueue = nil // it is gone, or has no consumer with room
+		c.slot.recentQueue = nil // the queue is deleted, or no consumer has room
 	}
 	w := v.getWalk()
 	defer v.putWalk(w)
@@ -141,8 +140,8 @@ func (v *VirtualHost) sendCall(p *publishing, c *call) error {
 	return err
 }
 
-// calledQueue is the queue that a request goes to without routing, if it does.
-// Mostly that is the one which the slot's call before went to.
+// calledQueue returns the queue that a request goes to without routing, or nil.
+// Usually it is the queue of the slot's previous call.
 func (v *VirtualHost) calledQueue(p *publishing, slot *replySlot) *declaredQueue {
 	if p.to != v.defaultExchange || p.Extra != nil {
 		return nil
@@ -157,7 +156,7 @@ func (v *VirtualHost) calledQueue(p *publishing, slot *replySlot) *declaredQueue
 	return q
 }
 
-// await waits for the answer and gives the slot back.
+// awaitReply waits for the answer and frees the slot.
 func (v *VirtualHost) awaitReply(ctx context.Context, slot *replySlot, round uint64, reply *Message) error {
 	if done := ctx.Done(); done == nil {
 		<-slot.signal
@@ -169,7 +168,7 @@ func (v *VirtualHost) awaitReply(ctx context.Context, slot *replySlot, round uin
 				v.replies.freeSlot(slot)
 				return ctx.Err()
 			}
-			<-slot.signal // the answer was faster
+			<-slot.signal // the answer came first
 		}
 	}
 	err := slot.err
@@ -181,8 +180,8 @@ func (v *VirtualHost) awaitReply(ctx context.Context, slot *replySlot, round uin
 	if err == nil {
 		return nil
 	}
-	// Not what the queue or the handler made of the same end, who may have
-	// been faster.
+	// If the context has ended, return its error. The queue or the handler may have
+	// seen the same end first and answered with another error.
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

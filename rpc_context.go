@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// requestContext is the context of a handler: that of the caller, which ends
-// as well with the requester, the broker and the handler. A handler that does
-// not look at it costs nothing but this; the first look makes a liveContext.
+// requestContext is the context of a handler. It is the caller's context, which also
+// ends with the requester, the broker and the handler. The liveContext that it needs
+// for this is made when the handler first uses Done or Err.
 type requestContext struct {
-	caller  context.Context // of an in-process Call; else nil
-	replyTo string          // where another requester is
+	caller  context.Context // of an in-process Call; otherwise nil
+	replyTo string          // address of a requester without caller
 	handler *Handler
 	live    atomic.Pointer[liveContext]
 }
 
-// contexts are those of a worker's requests to come: making several at a time
-// costs less.
+// contexts are prepared for the next requests of a worker. One allocation makes
+// several.
 type contexts []requestContext
 
 func (c *contexts) next() *requestContext {
@@ -37,7 +37,7 @@ func (c *requestContext) parent() context.Context {
 	switch {
 	case r.consumer != nil:
 		return r.consumer.context()
-	case r.caller != nil: // somebody has passed the request on
+	case r.caller != nil: // somebody has passed the request of a Call on
 		return r.caller
 	case isReplyAddress(c.replyTo): // the requester has gone
 		return &c.handler.vhost.broker.endedContext
@@ -45,7 +45,7 @@ func (c *requestContext) parent() context.Context {
 	return context.Background()
 }
 
-// watch makes the live context.
+// ensureLive returns the live context, and makes it if necessary.
 func (c *requestContext) ensureLive() *liveContext {
 	if l := c.live.Load(); l != nil {
 		return l
@@ -59,15 +59,15 @@ func (c *requestContext) ensureLive() *liveContext {
 	return l
 }
 
-// finish ends the context after the handler has returned. Who has not looked
-// until then finds one that has ended.
+// finish ends the context after the handler has returned. A context that was not
+// used before is replaced by one that has ended.
 func (c *requestContext) finish() {
 	if !c.live.CompareAndSwap(nil, &c.handler.vhost.broker.endedContext) {
 		c.live.Load().stopAndCancel()
 	}
 }
 
-// Deadline is the caller's.
+// Deadline returns the caller's deadline.
 func (c *requestContext) Deadline() (time.Time, bool) {
 	if c.caller == nil {
 		return time.Time{}, false
@@ -75,13 +75,13 @@ func (c *requestContext) Deadline() (time.Time, bool) {
 	return c.caller.Deadline()
 }
 
-// Done is closed when the handler's work is not wanted any more.
+// Done returns a channel that is closed when the request's work should stop.
 func (c *requestContext) Done() <-chan struct{} { return c.ensureLive().Done() }
 
-// Err tells why.
+// Err returns why the context has ended, or nil.
 func (c *requestContext) Err() error { return c.ensureLive().Err() }
 
-// Value finds what the caller's context has.
+// Value returns the value of the caller's context.
 func (c *requestContext) Value(key any) any {
 	if key == (handlerKey{}) {
 		return c.handler
@@ -95,5 +95,5 @@ func (c *requestContext) Value(key any) any {
 	return nil
 }
 
-// String tells what the context is, for those who print it.
+// String returns a description for printing.
 func (c *requestContext) String() string { return "warren.Handler(" + c.handler.queue.Name + ")" }

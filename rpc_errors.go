@@ -4,10 +4,10 @@ import (
 	"errors"
 )
 
-// Headers of a reply that tells of a handler's failure. Its body is empty. A
-// server in any language may send them.
+// Headers of a reply that reports a handler's failure. Its body is empty. A server
+// in any language may send them.
 const (
-	ErrorCodeHeader = "x-warren-error"      // a word for programs, see RemoteError.Code
+	ErrorCodeHeader = "x-warren-error"      // a code for programs, see RemoteError.Code
 	ErrorTextHeader = "x-warren-error-text" // a text for people
 )
 
@@ -18,29 +18,29 @@ const (
 	CodeCodec = "codec" // the handler could not decode the request or encode the reply
 )
 
-// ErrNoReply is what a handler returns when it sends no reply, because
-// somebody else will or because none is wanted.
+// ErrNoReply is returned by a handler that sends no reply, because somebody else
+// answers or because no reply is wanted.
 var ErrNoReply = errors.New("warren: the handler sends no reply")
 
-// RemoteError is a handler's failure as its caller sees it. A handler returns
-// one itself to choose the code.
+// RemoteError is a handler's failure, as the caller gets it. A handler may return
+// one to choose the code.
 type RemoteError struct {
-	Code string // a word for programs: the handler's own, or a Code constant
+	Code string // a code for programs: chosen by the handler, or one of the Code constants
 	Text string // a text for people
 }
 
-// Error gives the code and the text.
+// Error returns the code and the text.
 func (e *RemoteError) Error() string {
 	return "warren: the handler failed: " + e.Code + ": " + e.Text
 }
 
-// Is matches a *RemoteError with the same code and no text.
+// Is reports whether target is a *RemoteError with the same code and no text.
 func (e *RemoteError) Is(target error) bool {
 	t, ok := target.(*RemoteError)
 	return ok && t.Text == "" && t.Code == e.Code
 }
 
-// asRemoteError keeps of err what can travel.
+// asRemoteError converts err to the form in which it is sent.
 func asRemoteError(err error) *RemoteError {
 	var r *RemoteError
 	if errors.As(err, &r) {
@@ -49,12 +49,12 @@ func asRemoteError(err error) *RemoteError {
 	return &RemoteError{Code: CodeError, Text: err.Error()}
 }
 
-// errorHeaders are those of a reply that carries err.
+// errorHeaders returns the headers of a reply that reports err.
 func errorHeaders(err *RemoteError) Table {
 	return Table{ErrorCodeHeader: err.Code, ErrorTextHeader: err.Text}
 }
 
-// remoteError finds the failure that the headers of a reply tell of, or nil.
+// remoteError returns the failure that the headers of a reply report, or nil.
 func remoteError(headers Table) error {
 	code, ok := headers[ErrorCodeHeader].(string)
 	if !ok {

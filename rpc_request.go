@@ -10,33 +10,32 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
-// Request is what a handler gets: a message with the way it came. It must not
-// be changed, and it is the handler's until it returns: then the broker uses
-// it for another request. To keep what is in it, copy req.Message; the body
-// and headers that a copy points to stay as they are.
+// Request is a message as a handler gets it. A handler must not change it, and must
+// not use it after it has returned: the broker uses it again for another request. To
+// keep its content, copy req.Message. The body and headers of the copy stay valid.
 type Request struct {
 	Message
-	Exchange    string // it was published to
-	RoutingKey  string // it was published with
-	Redelivered bool   // a handler or consumer has had it before and did not settle it
+	Exchange    string // the exchange that it was published to
+	RoutingKey  string // the key that it was published with
+	Redelivered bool   // it was delivered before and not settled
 }
 
-// call is the content of a request of a Call: that of its Request, with the time
-// that is left to the caller. To a Handler the deadline travels as context.
+// call is the content of a Call's request. It adds the time left until the caller's
+// deadline as Expiration. A Handler gets the deadline by its context.
 type call struct {
 	Request
-	headers Table // as they were published; those of Request are as users see them
+	headers Table // as published; Request.Headers is as users see them
 
 	caller context.Context
 	slot   *replySlot
-	round  uint64       // the call's, in its slot
+	round  uint64       // round of the call in its slot
 	copies atomic.Int32 // queues that still have the request
-	parent *call        // the one that a queue lost when this became its dead letter
-	shared bool         // it went to more than one queue
+	parent *call        // the call that a queue dead-lettered as this one
+	shared bool         // the request went to more than one queue
 }
 
-// newCall makes the content of a call, if need be: the last one's that was
-// answered by a handler serves again.
+// newCall makes the content of a call. It reuses the slot's spare one, if there is
+// one.
 func (s *replySlot) newCall(ctx context.Context, round uint64, msg *Message) *call {
 	c := s.spare
 	s.spare = nil
@@ -48,14 +47,14 @@ func (s *replySlot) newCall(ctx context.Context, round uint64, msg *Message) *ca
 	return c
 }
 
-// reuse lets the slot's next call have content that nobody knows any more. The
-// slot is the caller's who claimed it.
+// keepSpare keeps the content for the slot's next call. Nobody else may refer to it,
+// and the caller of keepSpare must have claimed the slot.
 func (s *replySlot) keepSpare(c *call) {
 	c.Request.Headers, c.headers, c.Body, c.caller = nil, nil, nil, nil
 	s.spare = c
 }
 
-// setHeaders sets headers, which users see in another form if they are narrow.
+// setHeaders sets the headers. If they are narrow, users see them widened.
 func (c *call) setHeaders(headers Table, narrow bool) {
 	c.headers, c.Request.Headers = headers, headers
 	if narrow {
@@ -63,7 +62,7 @@ func (c *call) setHeaders(headers Table, narrow bool) {
 	}
 }
 
-// Properties are those of the request with the time that is left.
+// Properties returns the properties to send, with the time left as Expiration.
 func (c *call) Properties() message.Properties {
 	p := *c.properties()
 	p.Headers, p.Body = c.headers, nil
@@ -75,7 +74,7 @@ func (c *call) Properties() message.Properties {
 	return p
 }
 
-// Shown are the properties as users see them.
+// Shown returns the properties as users see them.
 func (c *call) Shown() message.Properties {
 	p := c.Properties()
 	p.Headers = c.Request.Headers
@@ -85,7 +84,7 @@ func (c *call) Shown() message.Properties {
 func (c *call) Headers() table.Table { return c.headers }
 func (c *call) Priority() uint8      { return c.Request.Priority }
 
-// AppendTo appends the properties as they travel.
+// AppendTo appends the encoded properties to b.
 func (c *call) AppendTo(b []byte) []byte {
 	p := c.Properties()
 	return p.AppendTo(b)
@@ -100,8 +99,8 @@ func (c *call) Derive(p message.Properties, _ bool) message.Content {
 	return d
 }
 
-// Lost says that n of the queues have the request no more and have not had it
-// answered: when none has it, the call fails.
+// Lost says that n queues have lost the request without an answer. The call fails
+// when no queue has the request any more.
 func (c *call) Lost(n int) {
 	switch {
 	case c.copies.Add(int32(-n)) > 0:
@@ -112,7 +111,7 @@ func (c *call) Lost(n int) {
 	}
 }
 
-// Unawaited is the content without the call, which has been told that nobody
+// Unawaited returns the content without the call, which has been told that nobody
 // will answer it.
 func (c *call) Unawaited() message.Content {
 	p := *c.properties()
@@ -120,8 +119,8 @@ func (c *call) Unawaited() message.Content {
 	return message.NewPublished(&p)
 }
 
-// remaining is the time left until ctx's deadline, in milliseconds and never
-// negative; ok is false when there is none.
+// remaining returns the time until ctx's deadline in milliseconds, at least zero. ok
+// is false if ctx has no deadline.
 func remaining(ctx context.Context) (ms int64, ok bool) {
 	deadline, ok := ctx.Deadline()
 	if !ok {

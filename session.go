@@ -14,27 +14,26 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// Session is what a connection is over AMQP: it has channels and owns the
-// exclusive queues that they declare. Its methods are safe for many
-// goroutines.
+// Session is the counterpart of an AMQP connection: it has channels and owns the
+// exclusive queues that they declare. Its methods are safe for concurrent use.
 type Session struct {
 	sessionPort
 
 	vhost *VirtualHost
 	id    string
-	user  *account              // who is logged in; nil: this process
-	grant atomic.Pointer[grant] // what the user may do; nil: everything
+	user  *account              // the logged-in user; nil: this program
+	grant atomic.Pointer[grant] // permissions of the user; nil: everything is allowed
 
 	mu sync.Mutex
 	// Guarded by mu.
 	channels map[*Channel]struct{}
-	opened   uint64                      // channels ever
-	queues   map[*declaredQueue]struct{} // exclusive ones
+	opened   uint64                      // number of channels ever opened
+	queues   map[*declaredQueue]struct{} // the exclusive queues
 	closed   bool
-	onEnd    func(reason string) // nil: nobody wants to know of the end
+	onEnd    func(reason string) // called after the end of the session; may be nil
 }
 
-// newSession makes a session of a user; an empty name is this process.
+// newSession makes a session of a user. An empty name stands for this program.
 func newSession(v *VirtualHost, user string) (*Session, error) {
 	s := &Session{
 		vhost: v, id: uuid.NewString(),
@@ -48,11 +47,11 @@ func newSession(v *VirtualHost, user string) (*Session, error) {
 	return s, nil
 }
 
-// ID is the session's identifier, unique for ever.
+// ID returns the session's identifier, which is a UUID.
 func (s *Session) ID() string { return s.id }
 
-// User is the name of the user who is logged in, empty for sessions of this
-// process.
+// User returns the name of the logged-in user. It is empty for sessions of this
+// program.
 func (s *Session) User() string {
 	if s.user == nil {
 		return ""
@@ -60,11 +59,11 @@ func (s *Session) User() string {
 	return s.user.name
 }
 
-// VirtualHost is the virtual host that the session works in.
+// VirtualHost returns the virtual host of the session.
 func (s *Session) VirtualHost() *VirtualHost { return s.vhost }
 
-// Channel opens a channel (channel.open). It fails with 530 when
-// [Options].MaxChannels are open, and with [ErrClosed] after Close.
+// Channel opens a channel (channel.open). It fails with 530 if [Options].MaxChannels
+// channels are open, and with [ErrClosed] after Close.
 func (s *Session) Channel() (*Channel, error) {
 	if err := s.vhost.broker.checkOpen(); err != nil {
 		return nil, err
@@ -92,17 +91,17 @@ func (s *Session) openChannel() (*Channel, error) {
 	return ch, nil
 }
 
-// Close closes the session's channels and deletes its exclusive queues, as the
-// end of a connection does over AMQP. Closing twice does nothing.
+// Close closes the session's channels and deletes its exclusive queues, like the end
+// of an AMQP connection. A second Close does nothing.
 func (s *Session) Close() error {
 	s.end(shutdownReason)
 	return nil
 }
 
-// shutdownReason is what the clients of a broker that closes are told.
+// shutdownReason is what clients are told when the broker closes.
 const shutdownReason = "broker forced connection closure with reason 'shutdown'"
 
-// end is Close with a reason.
+// end closes the session for the given reason.
 func (s *Session) end(reason string) {
 	s.mu.Lock()
 	if s.closed {
@@ -126,7 +125,8 @@ func (s *Session) end(reason string) {
 	}
 }
 
-// adopt notes an exclusive queue; false: the session has ended.
+// addExclusive adds q to the session's exclusive queues. It reports false if the
+// session is closed.
 func (s *Session) addExclusive(q *declaredQueue) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,23 +137,23 @@ func (s *Session) addExclusive(q *declaredQueue) bool {
 	return true
 }
 
-// orphan is adopt undone: the queue is deleted.
+// removeExclusive removes a deleted queue from the session's exclusive queues.
 func (s *Session) removeExclusive(q *declaredQueue) {
 	s.mu.Lock()
 	delete(s.queues, q)
 	s.mu.Unlock()
 }
 
-// disown takes a channel out that is closed.
+// removeChannel removes a closed channel from the session.
 func (s *Session) removeChannel(ch *Channel) {
 	s.mu.Lock()
 	delete(s.channels, ch)
 	s.mu.Unlock()
 }
 
-// may refuses an operation that the session's user is not allowed. A nil
-// session is the broker itself, one without a user this process: both may do
-// everything.
+// checkAccess fails with 403 if the session's user lacks a permission. It always
+// succeeds for a nil session, which is the broker itself, and for a session of this
+// program.
 func (s *Session) checkAccess(m wire.MethodID, what permission, kind, name string) error {
 	if s == nil {
 		return nil
@@ -165,12 +165,12 @@ func (s *Session) checkAccess(m wire.MethodID, what permission, kind, name strin
 	return failure(m, wire.CodeAccessRefused, "%s access to %s '%s' in vhost '%s' refused for user '%s'", what, kind, name, s.vhost.name, g.user)
 }
 
-// mayQueue is may for a queue.
+// checkQueueAccess is checkAccess for a queue.
 func (s *Session) checkQueueAccess(m wire.MethodID, what permission, name string) error {
 	return s.checkAccess(m, what, "queue", name)
 }
 
-// mayExchange is may for an exchange.
+// checkExchangeAccess is checkAccess for an exchange.
 func (s *Session) checkExchangeAccess(m wire.MethodID, what permission, name string) error {
 	if name == "" {
 		name = defaultExchangeName
@@ -178,8 +178,9 @@ func (s *Session) checkExchangeAccess(m wire.MethodID, what permission, name str
 	return s.checkAccess(m, what, "exchange", name)
 }
 
-// mayBind is what bind and unbind need; kind is the destination's. The default
-// exchange is left to the rules of binding, which nobody may break.
+// checkBindAccess checks the permissions for bind and unbind. kind is the kind of
+// the destination. The default exchange is not checked here, because nobody may bind
+// to it.
 func (s *Session) checkBindAccess(m wire.MethodID, kind, destination, source string) error {
 	if source == "" {
 		return nil
@@ -190,7 +191,8 @@ func (s *Session) checkBindAccess(m wire.MethodID, kind, destination, source str
 	return s.checkExchangeAccess(m, toRead, source)
 }
 
-// mayForward is what a new exchange with an alternate one needs.
+// checkAlternateAccess checks the permissions for a new exchange with an alternate
+// exchange.
 func (s *Session) checkAlternateAccess(exchange, alternate string) error {
 	if err := s.checkExchangeAccess(wire.ExchangeDeclareID, toRead, exchange); err != nil {
 		return err
@@ -198,7 +200,8 @@ func (s *Session) checkAlternateAccess(exchange, alternate string) error {
 	return s.checkExchangeAccess(wire.ExchangeDeclareID, toWrite, alternate)
 }
 
-// mayDeadLetter is what a new queue with a dead-letter exchange needs.
+// checkDeadLetterAccess checks the permissions for a new queue with a dead-letter
+// exchange.
 func (s *Session) checkDeadLetterAccess(queue, exchange string) error {
 	if err := s.checkQueueAccess(wire.QueueDeclareID, toRead, queue); err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// fate is what becomes of a delivery that is settled.
+// fate is what happens to a settled delivery.
 type fate int
 
 const (
@@ -18,21 +18,22 @@ const (
 	dropped
 )
 
-// Ack settles the delivery with the tag, and with multiple every earlier one
-// of the channel (basic.ack); tag 0 with multiple settles all. It fails with
-// 406 if no delivery with the tag waits to be settled; then nothing is.
+// Ack settles the delivery with the tag (basic.ack). With multiple it also settles
+// every earlier delivery of the channel; tag 0 then means all. It fails with 406,
+// and settles nothing, if the delivery with the tag is unknown or already settled.
 func (ch *Channel) Ack(tag uint64, multiple bool) error {
 	return ch.settle(wire.BasicAckID, tag, multiple, acked)
 }
 
-// Nack gives the delivery with the tag back, and with multiple every earlier
-// one of the channel (basic.nack); tag 0 with multiple gives all back. With
-// requeue a message returns to its old place in the queue, else it is dropped.
+// Nack rejects the delivery with the tag (basic.nack). With multiple it also rejects
+// every earlier delivery of the channel; tag 0 then means all. With requeue the
+// messages return to their old places in the queue, otherwise they are dropped or
+// dead-lettered. It fails like Ack.
 func (ch *Channel) Nack(tag uint64, multiple, requeue bool) error {
 	return ch.settle(wire.BasicNackID, tag, multiple, fateOfNack(requeue))
 }
 
-// Reject gives one delivery back, as Nack does (basic.reject).
+// Reject rejects one delivery, as Nack does (basic.reject).
 func (ch *Channel) Reject(tag uint64, requeue bool) error {
 	return ch.settle(wire.BasicRejectID, tag, false, fateOfNack(requeue))
 }
@@ -49,7 +50,7 @@ func errUnknownTag(m wire.MethodID, tag uint64) error {
 		withHint("each delivery is settled once, on the channel that received it, and only if its consumer acknowledges")
 }
 
-// track notes a delivery that must be settled and gives it its tag.
+// track gives a delivery its tag and adds it to the unsettled ones.
 func (ch *Channel) track(d *queue.Delivered) (uint64, error) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -103,11 +104,11 @@ func (ch *Channel) settle(m wire.MethodID, tag uint64, multiple bool, f fate) er
 	return nil
 }
 
-// settlings are lists that are used again: who settles many at once does so
-// again and again.
+// settlingPool keeps lists for reuse, because those who settle many deliveries at
+// once do so often.
 type settlingPool struct{ pool sync.Pool }
 
-// keptSettlings is how long a list may be to be used again.
+// maxKeptSettlings is the capacity of the largest list that is kept.
 const maxKeptSettlings = 4096
 
 func (p *settlingPool) get() *[]queue.Settling {
@@ -117,7 +118,7 @@ func (p *settlingPool) get() *[]queue.Settling {
 	return new([]queue.Settling)
 }
 
-// put takes back what get gave, with the list that has grown from it.
+// put returns what get returned, with the list that has grown from it.
 func (p *settlingPool) put(room *[]queue.Settling, list []queue.Settling) {
 	if cap(list) > maxKeptSettlings {
 		return
@@ -127,8 +128,8 @@ func (p *settlingPool) put(room *[]queue.Settling, list []queue.Settling) {
 	p.pool.Put(room)
 }
 
-// apply tells the queues what became of their messages, a run of one consumer
-// at a time.
+// apply settles deliveries with their queues. It makes one call for each run of
+// deliveries that are of the same consumer.
 func (ch *Channel) apply(list []queue.Settling, f fate) {
 	start := 0
 	for i := range list {
@@ -142,7 +143,7 @@ func (ch *Channel) apply(list []queue.Settling, f fate) {
 	}
 }
 
-// applyRun is apply for a run.
+// applyRun settles the deliveries of one run.
 func (ch *Channel) applyRun(run []queue.Settling, f fate) {
 	q, c := run[0].Delivery.Queue, run[0].Delivery.Consumer
 	if f == requeued {
@@ -152,15 +153,15 @@ func (ch *Channel) applyRun(run []queue.Settling, f fate) {
 	}
 }
 
-// sameRun reports whether two deliveries were of one consumer of one queue.
+// sameRun reports whether two deliveries are of the same queue and consumer.
 func sameRun(a, b *queue.Settling) bool {
 	return a.Delivery.Queue == b.Delivery.Queue && a.Delivery.Consumer == b.Delivery.Consumer
 }
 
-// Recover gives back all unsettled deliveries of the channel (basic.recover):
-// with requeue to their queues, for anybody; else to the consumers that had
-// them, as LavinMQ does, with new delivery tags. Deliveries of Get and of
-// cancelled consumers return to their queues in any case.
+// Recover returns all unsettled deliveries of the channel (basic.recover). With
+// requeue they return to their queues, for any consumer. Otherwise they are
+// delivered again to the same consumers with new delivery tags, as in LavinMQ.
+// Deliveries of Get and of cancelled consumers always return to their queues.
 func (ch *Channel) Recover(requeue bool) error {
 	ch.mu.Lock()
 	if err := ch.checkOpen(); err != nil {
@@ -174,7 +175,7 @@ func (ch *Channel) Recover(requeue bool) error {
 		return nil
 	}
 	for len(list) > 0 {
-		// All of one consumer at once, so that they keep their order.
+		// One call for all deliveries of a consumer keeps their order.
 		first := list[0]
 		q, c := first.Delivery.Queue, first.Delivery.Consumer
 		var run []queue.Settling
@@ -196,12 +197,12 @@ func (ch *Channel) Recover(requeue bool) error {
 	return nil
 }
 
-// await notes a delivery that must be settled; the channel's lock is held. There
-// is one alarm for all that must be settled in time.
+// addUnacked adds a delivery that must be settled. One alarm serves all deliveries
+// with a timeout. ch.mu is held.
 func (ch *Channel) addUnacked(tag uint64, d *queue.Delivered) {
 	if d.Timeout > 0 {
 		now := ch.vhost.broker.queues.Clock.Now()
-		if d.Due == 0 { // else a transaction had it meanwhile
+		if d.Due == 0 { // it is set if the delivery was in a transaction
 			d.Due = now + int64(d.Timeout)
 		}
 		ch.alarm.Set(d.Due, now, (*settleAlarm)(ch))
@@ -209,11 +210,12 @@ func (ch *Channel) addUnacked(tag uint64, d *queue.Delivered) {
 	ch.unacked.Add(tag, d)
 }
 
-// overdue is a channel that may not have settled a delivery in time.
+// settleAlarm implements the channel's alarm for deliveries that are not settled in
+// time.
 type settleAlarm Channel
 
-// Ring closes the channel if it has not, and sets the alarm again if it may
-// still do so. The channel's alarm calls it.
+// Ring closes the channel if the timeout of a delivery is over. Otherwise it sets
+// the alarm for the next delivery.
 func (o *settleAlarm) Ring() {
 	ch := (*Channel)(o)
 	b := ch.vhost.broker
@@ -241,8 +243,8 @@ func (o *settleAlarm) Ring() {
 	}
 }
 
-// nextDue is the delivery that must be settled first; nil: none must. The
-// channel's lock is held.
+// nextDue returns the delivery that must be settled first, or nil if none has a
+// timeout. ch.mu is held.
 func (ch *Channel) nextDue() (next *queue.Delivered) {
 	for d := range ch.unacked.All() {
 		if d.Due != 0 && (next == nil || d.Due < next.Due) {
@@ -252,8 +254,8 @@ func (ch *Channel) nextDue() (next *queue.Delivered) {
 	return next
 }
 
-// errOverdue says why a channel is closed, in RabbitMQ's words. It is an
-// ErrClosed, too.
+// errOverdue says why a channel is closed, in RabbitMQ's words. The error matches
+// ErrClosed.
 func errOverdue(channel uint64, timeout time.Duration) error {
 	return fmt.Errorf("%w: %w", ErrClosed, failure(0, wire.CodePreconditionFailed,
 		"delivery acknowledgement on channel %d timed out. Timeout value used: %d ms. This timeout value can be configured, see consumers doc guide to learn more",

@@ -8,12 +8,11 @@ import (
 	"github.com/warrenmq/warren/internal/queue"
 )
 
-// Shutdown ends the broker gently: it takes no new calls, channels and
-// publishes, but serves the requests that handlers have or will get from
-// their queues, lets those handlers call and publish, and lets replies out.
-// When the handlers are done, or ctx ends, it closes as Close does; calls that
-// nobody serves get [ErrClosed]. It returns ctx's error if handlers had to be
-// cut short.
+// Shutdown ends the broker gracefully. It accepts no new calls, channels and
+// publishes. Handlers still serve the requests in their queues, and may call and
+// publish for that. Replies are still delivered. When the handlers have finished, or
+// ctx ends, the broker closes as by Close; calls without a handler get [ErrClosed].
+// It returns ctx's error if handlers were interrupted.
 func (b *Broker) Shutdown(ctx context.Context) error {
 	b.mu.Lock()
 	b.state.CompareAndSwap(stateOpen, stateDraining)
@@ -31,9 +30,9 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// waitCalm waits until all handlers have nothing to serve at the same time: one
-// that works may still give work to another. They had, if none has got a message
-// from one look at all of them to the next.
+// waitCalm waits until no handler has a request to serve. A working handler may send
+// requests to one that was idle before, so it looks again until no handler has got a
+// message between two looks.
 func waitCalm(ctx context.Context, pools []*queue.Pool) error {
 	for last, looks := uint64(0), 0; ; looks++ {
 		sum := uint64(0)
