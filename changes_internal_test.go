@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// changeList keeps what it reads, and may do something with it.
+// changeList stores the changes that it reads, and calls then for each if it is set.
 type changeList struct {
 	mu   sync.Mutex
 	list []change
@@ -37,7 +37,8 @@ func (l *changeList) kinds() (kinds []changeKind) {
 	return kinds
 }
 
-// TestChangesAreTold does one thing after another and looks what is told of it.
+// TestChangesAreTold makes one change after another and checks which changes a
+// reader gets.
 func TestChangesAreTold(t *testing.T) {
 	b := New(nil)
 	list := &changeList{}
@@ -80,8 +81,8 @@ func TestChangesAreTold(t *testing.T) {
 	}
 }
 
-// TestChangesComeInOrder declares and deletes queues from many goroutines: each
-// queue is told of as declared, then as deleted.
+// TestChangesComeInOrder declares and deletes queues from many goroutines: for each
+// queue a reader gets the declaration first, then the deletion.
 func TestChangesComeInOrder(t *testing.T) {
 	b := New(nil)
 	defer b.Close()
@@ -139,8 +140,8 @@ func TestAReaderOfChangesMayUseTheBroker(t *testing.T) {
 	require.Equal(t, 2, b.Stats().Queues)
 }
 
-// TestTheMemoryAlarmIsTold fills the memory and frees it, with publishers that
-// fail.
+// TestTheMemoryAlarmIsTold fills the memory and frees it, with publishers that fail
+// at the limit.
 func TestTheMemoryAlarmIsTold(t *testing.T) {
 	b := New(&Options{MemoryLimit: 1000, MemoryPolicy: FailPublishers})
 	defer b.Close()

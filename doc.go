@@ -14,13 +14,13 @@
 //	warren.HandleFor(b, "price", func(ctx context.Context, q Quote) (Price, error) { ... })
 //	price, err := warren.CallFor[Price](ctx, b, "price", Quote{Article: 7})
 //
-// A call has no reply queue and no reply consumer: its ReplyTo is an address
-// of its own that leads to the waiting goroutine, and stops to exist with the
-// call. The handler works under a context that has the values, the deadline
-// and the cancellation of the caller's. A consumer that is no handler finds
-// the time that is left in Expiration, and answers like a server in any
-// language: it publishes to the default exchange with ReplyTo as routing key
-// and the CorrelationId of the request. The first answer counts.
+// A call needs no reply queue and no reply consumer: its ReplyTo is an address
+// of the waiting goroutine, which is valid as long as the call. The handler's
+// context has the values, the deadline and the cancellation of the caller's
+// context. A consumer that is not a handler finds the time left in Expiration,
+// and answers like a server in any language: it publishes to the default
+// exchange with ReplyTo as routing key and the CorrelationId of the request.
+// The first answer counts.
 //
 // # The AMQP model
 //
@@ -39,56 +39,58 @@
 //
 // Consuming is a loop ([Channel.Deliveries]), a step ([Consumer.Next]) or a
 // callback ([Channel.ConsumeFunc]), never a Go channel that must be drained.
-// Channels of one [Session] share its exclusive queues, as those of an AMQP
-// connection do. [DirectReplyTo] tells how to do RPC on this level.
+// Channels of one [Session] share its exclusive queues, like those of an AMQP
+// connection. [DirectReplyTo] describes RPC on this level.
 //
 // # Rules of queues and exchanges
 //
-// What RabbitMQ and LavinMQ take as x-arguments are fields here:
-// [QueueOptions] has time to live, length limits, dead letters, priorities, a
-// single active consumer, delivery limits and consumer timeouts, and makes
-// streams; [ExchangeOptions] is for exchanges that hash consistently
+// The x-arguments of RabbitMQ and LavinMQ are fields here. [QueueOptions] has
+// time to live, length limits, dead letters, priorities, a single active
+// consumer, delivery limits and consumer timeouts, and makes streams.
+// [ExchangeOptions] is for exchanges that hash consistently
 // ([ConsistentHash]), delay messages ([DelayedMessage]) and drop duplicates
-// ([Deduplication]). A [Policy] gives such rules to all queues and exchanges
+// ([Deduplication]). A [Policy] sets such rules for all queues and exchanges
 // that its pattern matches, while they are in use. [Broker.DefinitionsExport]
 // writes the whole topology as JSON that RabbitMQ and LavinMQ read.
 //
 // # Errors
 //
-// Errors are to be told apart with [errors.Is] and [errors.As]:
+// Use [errors.Is] and [errors.As] to distinguish errors:
 //
 //   - [*Error] is what AMQP reports in channel.close, with the reply code and
 //     RabbitMQ's text. It matches [ErrNotFound] (404), [ErrAccessRefused]
 //     (403), [ErrResourceLocked] (405), [ErrPreconditionFailed] (406) or
 //     [ErrNotAllowed] (530) by its code.
-//   - [*Return] is a message that nobody took although it had to be taken. It
+//   - [*Return] is a mandatory or immediate message that nothing took. It
 //     matches [ErrNoRoute] (312) or [ErrNoConsumers] (313). A Call to a queue
-//     that is not there fails with it at once.
-//   - [*RemoteError] is the failure of the handler that a Call went to.
+//     that does not exist fails with it at once.
+//   - [*RemoteError] is the failure of the handler that served a Call.
 //   - [ErrRequestDropped]: the request of a Call was lost with its queue,
 //     purged or rejected.
 //   - [ErrNacked]: a queue could not keep the message.
-//   - [ErrMemoryLimit]: the queues are full and [Options] say to fail then.
+//   - [ErrMemoryLimit]: the queues hold as much memory as [Options] allow, and
+//     the options say to fail then.
 //   - [ErrConsumerCancelled]: the queue of a consumer was deleted.
 //   - [ErrSlowConsumer]: a direct reply-to consumer did not read its replies.
 //   - [ErrClosed]: the broker, session, channel or consumer was closed. It
 //     matches [net.ErrClosed], too.
-//   - The context's own error, when a wait ends with its context.
+//   - The context's own error, when the context of a wait ends.
 //
 // # Goroutines, memory and safety
 //
-// Every method is safe for any number of goroutines. A [Message] is immutable
-// once it is published: its Body and Headers are shared by all who get it, and
-// nobody may change them. The same goes for what is nested in a [Table]. A
-// [Request] belongs to its handler until that returns.
+// All methods are safe for concurrent use. A published [Message] is immutable:
+// all receivers share its Body and Headers, and nobody may change them. This
+// includes the values nested in a [Table]. A handler may use its [Request]
+// until it returns.
 //
-// The broker's work is done by the goroutines that call it. It starts one for
-// each request that a handler serves (up to 16 of them stay to wait for the
-// next) and one for each ConsumeFunc; [Broker.Close] waits for them all. No
-// function of the user is called under a lock.
+// The broker works in the goroutines that call it. It starts one goroutine for
+// each request that a handler serves (up to 16 of them wait for more requests)
+// and one for each ConsumeFunc. [Broker.Close] waits for them all. Functions of
+// the user are called with no lock held.
 //
 // Memory is bounded: publishers wait, or fail, while all queues together hold
-// [Options].MemoryLimit bytes; a consumer has at most its prefetch, or
-// [Options].Mailbox messages, before it. Every method that can wait has a
-// context. All waits suit package testing/synctest.
+// [Options].MemoryLimit bytes. A consumer has at most its prefetch limit of
+// messages, or [Options].Mailbox, before it reads them. Every method that can
+// wait has a context, except [Broker.Close] and [Handler.Close]. All waits work
+// with package testing/synctest.
 package warren

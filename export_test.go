@@ -7,8 +7,8 @@ import (
 	"github.com/warrenmq/warren/internal/queue"
 )
 
-// FailStores makes the queues that are declared from now on refuse the
-// messages that refuse names; nil ends that.
+// FailStores makes the queues that are declared from now on fail to store the
+// messages for which refuse returns true. A nil refuse ends that.
 func FailStores(b *Broker, refuse func(body []byte) bool) {
 	b.openJournal = nil
 	if refuse != nil {
@@ -16,7 +16,7 @@ func FailStores(b *Broker, refuse func(body []byte) bool) {
 	}
 }
 
-// fullJournal cannot keep some messages.
+// fullJournal fails to store some messages.
 type fullJournal struct{ refuse func(body []byte) bool }
 
 func (j fullJournal) Add(_ uint64, e message.Entry) error {
@@ -28,8 +28,8 @@ func (j fullJournal) Add(_ uint64, e message.Entry) error {
 
 func (fullJournal) Remove(uint64) {}
 
-// OvertakePolicy makes a policy that the queues hear of only after they have
-// heard of what meanwhile changes.
+// OvertakePolicy makes a policy that reaches the queues only after meanwhile has
+// made other changes.
 func OvertakePolicy(v *VirtualHost, p Policy, meanwhile func()) {
 	fresh, _ := newPolicy(userPolicy, p)
 	change, _ := v.replacePolicy(userPolicy, p.Name, fresh)
@@ -37,6 +37,5 @@ func OvertakePolicy(v *VirtualHost, p Policy, meanwhile func()) {
 	change.applyToQueues()
 }
 
-// CheapPasswords makes the passwords to come cheap to check, for tests that try
-// many.
+// CheapPasswords makes new passwords cheap to check, for tests that try many.
 func CheapPasswords(b *Broker) { b.passwords.Rounds = 10 }

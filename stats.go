@@ -2,30 +2,30 @@ package warren
 
 import "github.com/warrenmq/warren/internal/queue"
 
-// Stats are figures of a broker at one moment, over all virtual hosts.
+// Stats are figures of a broker over all its virtual hosts.
 type Stats struct {
 	VirtualHosts int
 	Sessions     int
-	Exchanges    int // predeclared ones too
+	Exchanges    int // including predeclared ones
 	Queues       int
-	Consumers    int   // handlers too, but not reply consumers
-	Ready        int   // messages in queues; all of a stream's
-	Unacked      int   // messages that were given out and are not settled
-	Delayed      int   // messages that delayed exchanges keep back
-	Bytes        int64 // held by all these, with about 100 bytes of bookkeeping each
+	Consumers    int   // including handlers, excluding reply consumers
+	Ready        int   // messages in queues; all messages of streams
+	Unacked      int   // messages that were delivered and are not settled
+	Delayed      int   // messages in delayed exchanges
+	Bytes        int64 // held by these messages, with about 100 bytes of bookkeeping each
 
-	QueueCounts        // of all queues there ever were
-	Unroutable  uint64 // messages that no queue took and nobody wanted back
+	QueueCounts        // of all queues, including deleted ones
+	Unroutable  uint64 // messages that no queue took and that were dropped silently
 	Returned    uint64 // messages that no queue took and that were returned
 
-	Requesters     int    // calls and reply consumers that wait for replies
+	Requesters     int    // calls and reply consumers
 	Replies        uint64 // replies delivered by direct reply-to
 	RepliesTooLate uint64 // replies dropped because the requester had gone
-	RepliesTooFast uint64 // replies dropped because the requester did not read
+	RepliesTooFast uint64 // replies dropped because the requester's buffer was full
 }
 
-// Stats counts what the broker holds and has done. It locks one queue after
-// another, so the figures of a busy broker are not of one instant.
+// Stats returns what the broker holds and has counted. It locks one queue after
+// another, so the figures of a busy broker are not of the same instant.
 func (b *Broker) Stats() Stats {
 	b.mu.Lock()
 	s := Stats{VirtualHosts: len(b.vhosts), Sessions: len(b.sessions)}
@@ -66,14 +66,14 @@ func (v *VirtualHost) addStats(s *Stats) {
 	s.RepliesTooFast += v.replies.droppedSlow.Load()
 }
 
-// QueueCounts count what happened in a queue since it was declared.
+// QueueCounts count the messages of a queue since it was declared.
 type QueueCounts struct {
-	Published    uint64 // messages that came in
-	Delivered    uint64 // messages handed to consumers and Get, redeliveries too
-	Redelivered  uint64 // of these, those that came back before
-	Acked        uint64 // messages settled by an ack, or delivered without one
-	Dropped      uint64 // messages purged, lost with the queue or without a dead letter exchange, or gone from a stream
-	DeadLettered uint64 // messages that went to the dead letter exchange instead
+	Published    uint64 // messages that the queue took
+	Delivered    uint64 // messages sent to consumers and Get, including redeliveries
+	Redelivered  uint64 // deliveries of messages that had been delivered before
+	Acked        uint64 // messages settled by an ack, or delivered without ack
+	Dropped      uint64 // messages purged, deleted with the queue, lost without a dead letter exchange, or dropped from a stream
+	DeadLettered uint64 // messages sent to the dead letter exchange
 }
 
 func (c *QueueCounts) add(o *queue.Counts) { (*queue.Counts)(c).Add(o) }

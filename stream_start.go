@@ -4,28 +4,29 @@ import (
 	"time"
 )
 
-// StreamStart is where in a stream a consumer begins to read
-// (x-stream-offset). The zero value is StreamNext.
+// StreamStart is where in a stream a consumer starts (x-stream-offset). The zero
+// value is StreamNext.
 type StreamStart struct{ arg any }
 
-// StreamFirst begins with the oldest message that the stream still has.
+// StreamFirst starts with the oldest message that the stream still has.
 func StreamFirst() StreamStart { return StreamStart{"first"} }
 
-// StreamLast begins with the newest message.
+// StreamLast starts with the newest message.
 func StreamLast() StreamStart { return StreamStart{"last"} }
 
-// StreamNext begins with the messages that are yet to come.
+// StreamNext starts with the next message that comes.
 func StreamNext() StreamStart { return StreamStart{"next"} }
 
-// StreamOffset begins with the message that has the offset n, or with the
-// oldest one if that has gone. A stream's first message has the offset 0. If
-// there is no message n yet, those before it are left out. A negative n counts
-// back from the end, as in LavinMQ: StreamOffset(-10) begins with the last ten.
+// StreamOffset starts with the message of offset n, or with the oldest one if that
+// message has been dropped. The first message of a stream has the offset 0. If
+// there is no message n yet, the consumer skips the messages before it. A negative n
+// counts from the end, as in LavinMQ: StreamOffset(-10) starts with the last ten
+// messages.
 func StreamOffset(n int64) StreamStart { return StreamStart{n} }
 
-// StreamTime begins with the first message that came at t or later.
+// StreamTime starts with the first message that came at t or later.
 func StreamTime(t time.Time) StreamStart { return StreamStart{t} }
 
-// StreamSince begins with the first message that came within the time d before
-// this call.
+// StreamSince starts with the first message that came within the time d before this
+// call.
 func StreamSince(d time.Duration) StreamStart { return StreamTime(time.Now().Add(-d)) }

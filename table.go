@@ -11,16 +11,16 @@ import (
 //	nil, bool, string, []byte, time.Time, [Decimal], Table, []any (of these),
 //	int8, int16, int32, int64, int, uint8, uint16, uint32, float32, float64
 //
-// It is a map like any other, so what JSON decodes an object to is a table as
-// well. Keys are at most 255 bytes of UTF-8. Tables and arrays nest at most 32 deep.
+// It is an ordinary map, so a JSON object can be decoded into a table. Keys are at
+// most 255 bytes of UTF-8. Tables and arrays may be nested 32 deep.
 type Table = map[string]any
 
-// Decimal is AMQP's decimal: its Value, an int32, divided by 10 to the power of
-// its Scale, a uint8.
+// Decimal is AMQP's decimal: Value, an int32, divided by 10 to the power of Scale, a
+// uint8.
 type Decimal = wire.Decimal
 
-// checkTable refuses a table that AMQP cannot carry. The error is m's. Narrow
-// tells whether users see integers in it in another width.
+// checkTable refuses a table that AMQP cannot carry, with an error of the method m.
+// narrow says that the table has integers which users see in another width.
 func checkTable(m wire.MethodID, t Table) (narrow bool, err error) {
 	narrow, p := table.Check(t)
 	if p != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// transaction is what a channel in tx mode holds back: publishes that are
-// routed, and deliveries that are settled but can still come back.
+// transaction is what a channel in transaction mode holds until TxCommit: routed
+// publishes, and settled deliveries, which TxRollback makes unsettled again.
 type transaction struct {
 	publishes []heldPublish
 	settled   []heldSettle
@@ -17,10 +17,10 @@ type transaction struct {
 
 type heldPublish struct {
 	publishing
-	heldSince int64 // since when, if it has a deadline
+	heldSince int64 // when it was published; set if it has a deadline
 	queues    []*route.Queue
 	replies   []string
-	gated     bool // it is routed at the commit
+	gated     bool // routed by the commit
 }
 
 type heldSettle struct {
@@ -28,14 +28,15 @@ type heldSettle struct {
 	fate fate
 }
 
-// settle holds deliveries back; the channel's lock is held.
+// holdSettlings adds settled deliveries to the transaction. The channel's mu is
+// held.
 func (t *transaction) holdSettlings(f fate, list ...queue.Settling) {
 	for _, s := range list {
 		t.settled = append(t.settled, heldSettle{s, f})
 	}
 }
 
-// acked are the deliveries that the transaction holds back.
+// heldSettlings returns the settled deliveries of the transaction.
 func (t *transaction) heldSettlings() []queue.Settling {
 	var list []queue.Settling
 	for _, s := range t.settled {
@@ -44,9 +45,9 @@ func (t *transaction) heldSettlings() []queue.Settling {
 	return list
 }
 
-// Tx puts the channel into transaction mode (tx.select): publishes, acks,
-// nacks and rejects wait for TxCommit. It fails with 406 in confirm mode. A
-// second call does nothing.
+// Tx puts the channel into transaction mode (tx.select): publishes, acks, nacks and
+// rejects take effect by TxCommit. It fails with 406 in confirm mode. A second call
+// does nothing.
 func (ch *Channel) Tx() error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -60,11 +61,11 @@ func (ch *Channel) Tx() error {
 	return nil
 }
 
-// TxCommit hands the transaction's messages over and settles its deliveries,
-// in this order (tx.commit); the next transaction begins. It fails with 406
-// without Tx. An error made of *[Return] values tells of mandatory messages
-// that nobody took, one of [ErrNacked] of messages that a queue could not
-// keep: the rest of the transaction is carried out in both cases.
+// TxCommit delivers the messages of the transaction, then settles its deliveries,
+// and begins the next transaction (tx.commit). It fails with 406 without Tx. The
+// error joins a *[Return] for each mandatory or immediate message that nothing took,
+// and an [ErrNacked] for each message that a queue could not keep. The rest of the
+// transaction is carried out all the same.
 func (ch *Channel) TxCommit() error {
 	t, err := ch.takeTx(wire.TxCommitID)
 	if err != nil {
@@ -93,9 +94,8 @@ func (ch *Channel) TxCommit() error {
 	return errors.Join(errs...)
 }
 
-// TxRollback forgets the transaction's messages; its deliveries wait to be
-// settled again, and are not redelivered (tx.rollback). It fails with 406
-// without Tx.
+// TxRollback discards the messages of the transaction (tx.rollback). Its deliveries
+// are unsettled again, but are not redelivered. It fails with 406 without Tx.
 func (ch *Channel) TxRollback() error {
 	t, err := ch.takeTx(wire.TxRollbackID)
 	if err != nil {
@@ -109,11 +109,11 @@ func (ch *Channel) TxRollback() error {
 		t.settled = nil
 	}
 	ch.mu.Unlock()
-	ch.apply(t.heldSettlings(), requeued) // the channel was closed meanwhile
+	ch.apply(t.heldSettlings(), requeued) // not empty only if the channel was closed after takeTx
 	return nil
 }
 
-// endTx takes the transaction and begins the next.
+// takeTx returns the transaction and begins the next one.
 func (ch *Channel) takeTx(m wire.MethodID) (transaction, error) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -128,7 +128,7 @@ func (ch *Channel) takeTx(m wire.MethodID) (transaction, error) {
 	return t, nil
 }
 
-// deliverHeld hands over a message of a transaction that is committed.
+// deliverHeld delivers a message of a committed transaction.
 func (v *VirtualHost) deliverHeld(h *heldPublish) (nacked bool, err error) {
 	if h.gated {
 		return v.route(&h.publishing)
@@ -136,9 +136,9 @@ func (v *VirtualHost) deliverHeld(h *heldPublish) (nacked bool, err error) {
 	return v.deliverRouted(&h.publishing, h.queues, h.replies, nil)
 }
 
-// holdPublish routes a message now and keeps it for TxCommit, as RabbitMQ
-// does. One that comes to a delayed or deduplicating exchange is routed at the
-// commit: if that never comes, it was never there.
+// holdPublish routes a message now and keeps it for TxCommit, as RabbitMQ does. If
+// an exchange on its way delays or deduplicates, the message is routed by the
+// commit, because routing changes the state of such an exchange.
 func (ch *Channel) holdPublish(p publishing) error {
 	v := ch.vhost
 	h := heldPublish{publishing: p}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// CallFor is Call with values in place of bodies: it encodes request, and
-// decodes the reply into an R.
+// CallFor is Call with values instead of bodies: it encodes the request, and decodes
+// the reply into an R.
 func CallFor[R any](ctx context.Context, c Caller, queue string, request any, opts ...CallOptions) (R, error) {
 	var result R
 	codec := codecOrJSON(callOptions(opts).Codec)
@@ -24,9 +24,9 @@ func CallFor[R any](ctx context.Context, c Caller, queue string, request any, op
 	return result, nil
 }
 
-// HandleFor is Handle with values in place of bodies: it decodes each request
-// into a Q and encodes the R that f returns. What cannot be decoded or encoded
-// is the caller's [*RemoteError] with [CodeCodec].
+// HandleFor is Handle with values instead of bodies: it decodes each request into a
+// Q and encodes the R that f returns. If decoding or encoding fails, the caller gets
+// a [*RemoteError] with [CodeCodec].
 func HandleFor[Q, R any](r Responder, queue string, f func(context.Context, Q) (R, error), opts ...HandleOptions) (*Handler, error) {
 	if f == nil {
 		return r.Handle(queue, nil, opts...)

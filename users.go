@@ -11,44 +11,43 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// Tags of users that mean something to the broker.
+// Tags of users that have a meaning for the broker.
 const (
 	// Administrator is for tools that manage the broker.
 	Administrator = "administrator"
-	// Impersonator lets a user publish messages whose UserId is another's.
+	// Impersonator lets a user publish messages with the UserId of another user.
 	Impersonator = "impersonator"
 )
 
-// Guest is the user that a broker begins with. Its password is guest, its tag
-// [Administrator], and it may do everything in every virtual host, also in
-// those that come later, as LavinMQ's default user. The listener lets it in
-// from this machine only.
+// Guest is the user of a new broker. Its password is "guest" and its tag is
+// [Administrator]. It may do everything in every virtual host, including those that
+// are made later, like LavinMQ's default user. The listener accepts it only from
+// this machine.
 const Guest = "guest"
 
-// User is an account for clients of the listener. What runs in this process
-// needs none.
+// User is an account for clients of the listener. Code in this process needs none.
 type User struct {
 	Name string
 	Tags []string
 }
 
-// ErrLoginRefused: there is no such user, or the password is another.
+// ErrLoginRefused: there is no such user, or the password is wrong.
 var ErrLoginRefused = errors.New("warren: login refused: the user or the password is wrong")
 
-// UserDeclare makes an account, or gives the one of this name another password
-// and other tags; its permissions stay. A new user may do nothing until
-// [VirtualHost.PermissionsSet]. The password is kept as a hash (PBKDF2 with
-// SHA-256); an empty one makes an account that cannot log in by password.
+// UserDeclare makes an account, or changes the password and the tags of an existing
+// one; its permissions stay. A new user may do nothing until
+// [VirtualHost.PermissionsSet]. The password is stored as a hash (PBKDF2 with
+// SHA-256). An account with an empty password cannot log in by password.
 func (b *Broker) UserDeclare(name, password string, tags ...string) error {
 	return b.declareUser(name, b.passwords.New(password), tags)
 }
 
-// UserDeclareHash is UserDeclare for a password of which only the hash is
-// known, as RabbitMQ and LavinMQ keep it: the base64 of 4 bytes of salt and of
-// the digest of salt and password. The algorithm is
-// rabbit_password_hashing_sha256, which an empty one means, _sha512 or _md5;
-// LavinMQ's names SHA256, SHA512 and MD5 mean the same. Others, such as Bcrypt,
-// are an error. An empty hash makes an account that cannot log in by password.
+// UserDeclareHash is UserDeclare with the hash of a password, in the form of
+// RabbitMQ and LavinMQ: the base64 encoding of 4 bytes of salt followed by the
+// digest of salt and password. The algorithm is rabbit_password_hashing_sha256,
+// _sha512 or _md5, or LavinMQ's SHA256, SHA512 or MD5. An empty algorithm means
+// SHA-256. Other algorithms, such as Bcrypt, are an error. An account with an empty
+// hash cannot log in by password.
 func (b *Broker) UserDeclareHash(name, hash, algorithm string, tags ...string) error {
 	p, err := storedHash(hash, algorithm)
 	if err != nil {
@@ -87,8 +86,8 @@ func storedHash(text, algorithm string) (*password.Password, error) {
 	return password.ParseForeign(text, algorithm)
 }
 
-// UserDelete removes an account. Its clients are disconnected. It fails with
-// [ErrNotFound] if there is none of this name.
+// UserDelete removes an account and ends its sessions. It fails with [ErrNotFound]
+// if there is no user of this name.
 func (b *Broker) UserDelete(name string) error {
 	b.mu.Lock()
 	users := b.usersLocked()
@@ -108,7 +107,7 @@ func (b *Broker) UserDelete(name string) error {
 	return nil
 }
 
-// Users lists the accounts in the order of their names.
+// Users returns the accounts, sorted by name.
 func (b *Broker) Users() []User {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -120,10 +119,9 @@ func (b *Broker) Users() []User {
 	return list
 }
 
-// Authenticate checks a user's password, and fails with [ErrLoginRefused]. The
-// first right answer to a password of [Broker.UserDeclare] takes a few
-// hundredths of a second of work, and so does every wrong one; the next right
-// ones are fast.
+// Authenticate checks a user's password. It fails with [ErrLoginRefused]. For a
+// password of [Broker.UserDeclare], the first correct answer and every wrong one
+// take a few hundredths of a second of work. Later correct answers are fast.
 func (b *Broker) Authenticate(name, password string) error {
 	b.mu.Lock()
 	u := b.usersLocked()[name]

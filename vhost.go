@@ -10,17 +10,17 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// VirtualHost is a world of exchanges, queues and bindings of its own. Its
-// methods are safe for many goroutines.
+// VirtualHost has exchanges, queues and bindings of its own. Its methods are safe
+// for concurrent use.
 //
-// Topology changes hold the vhost's lock, publishes share it while they look
-// up where a message goes.
+// Changes of the topology lock its mutex. Publishes share it while they look up
+// where a message goes.
 type VirtualHost struct {
 	broker  *Broker
 	name    string
 	replies replyTable
-	pools   pools // of handlers
-	clients int   // sessions of users; guarded by the broker's lock
+	pools   pools // pools of its handlers
+	clients int   // number of users' sessions; guarded by broker.mu
 
 	walks sync.Pool // of *route.Walk
 
@@ -31,23 +31,23 @@ type VirtualHost struct {
 	// Guarded by mu.
 	exchanges       map[string]*declaredExchange
 	queues          map[string]*declaredQueue
-	defaultExchange *declaredExchange // the default exchange, also in exchanges
+	defaultExchange *declaredExchange // also in exchanges, as ""
 	closed          bool
 	limits          VirtualHostLimits
 	counts          queue.Counts // of deleted queues
 
 	// Guarded by mu.
-	policies      [2]policyList // by their kind
-	policyChanges uint64        // number of their last change
+	policies      [2]policyList // by policyKind, each in order of precedence
+	policyChanges uint64        // number of changes so far
 }
 
-// note keeps a change for unlock; mu is held.
+// recordChange stores a change for unlockAndNotify. mu is held.
 func (v *VirtualHost) recordChange(c change) {
 	c.vhost = v
 	v.broker.recordChange(c)
 }
 
-// unlock gives up mu and tells what has changed.
+// unlockAndNotify unlocks mu and passes the recorded changes to their readers.
 func (v *VirtualHost) unlockAndNotify() {
 	v.mu.Unlock()
 	v.broker.notifyReaders()
@@ -74,17 +74,17 @@ func newVirtualHost(b *Broker, name string) *VirtualHost {
 	return v
 }
 
-// Name is the name of the virtual host.
+// Name returns the name of the virtual host.
 func (v *VirtualHost) Name() string { return v.name }
 
-// Session opens a session: what a connection is over AMQP. It owns the
-// exclusive queues that its channels declare.
+// Session opens a session, which is the counterpart of an AMQP connection. It owns
+// the exclusive queues that its channels declare.
 func (v *VirtualHost) Session() (*Session, error) { return newSession(v, "") }
 
-// SessionFor opens a session for a client that has logged in: it may do what
-// the user's permissions allow at any moment, see [VirtualHost.PermissionsSet].
-// It fails with 530 if the user has none here, or if as many are connected as
-// [VirtualHostLimits] allow.
+// SessionFor opens a session for a client that has logged in. The user's current
+// permissions apply at any time, see [VirtualHost.PermissionsSet]. It fails with 530
+// if the user has no permissions here, or if [VirtualHostLimits].MaxConnections is
+// reached.
 func (v *VirtualHost) SessionFor(user string) (*Session, error) {
 	if user == "" {
 		return nil, v.errNoAccess(user)
@@ -96,7 +96,7 @@ func (v *VirtualHost) errNoAccess(user string) error {
 	return failure(wire.ConnectionOpenID, wire.CodeNotAllowed, "access to vhost '%s' refused for user '%s'", v.name, user)
 }
 
-// Channel opens a channel in a session of its own, which ends with it.
+// Channel opens a channel in a session of its own, which ends with the channel.
 func (v *VirtualHost) Channel() (*Channel, error) {
 	s, err := newSession(v, "")
 	if err != nil {
@@ -111,7 +111,7 @@ func (v *VirtualHost) Channel() (*Channel, error) {
 	return ch, nil
 }
 
-// LimitsSet bounds the virtual host from now on; what is there stays.
+// LimitsSet sets the limits of the virtual host. Existing objects stay.
 func (v *VirtualHost) LimitsSet(l VirtualHostLimits) {
 	v.mu.Lock()
 	v.limits = l
@@ -119,14 +119,14 @@ func (v *VirtualHost) LimitsSet(l VirtualHostLimits) {
 	v.unlockAndNotify()
 }
 
-// Limits are those that LimitsSet has set last.
+// Limits returns the limits that LimitsSet has set last.
 func (v *VirtualHost) Limits() VirtualHostLimits {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.limits
 }
 
-// queue finds a queue by name.
+// queue returns the queue with the name, or nil.
 func (v *VirtualHost) queue(name string) *declaredQueue {
 	v.mu.RLock()
 	q := v.queues[name]
@@ -134,8 +134,9 @@ func (v *VirtualHost) queue(name string) *declaredQueue {
 	return q
 }
 
-// queueFor finds a queue for an operation of s (nil: the broker's own), which
-// an exclusive queue allows its owner only.
+// findQueue returns a queue for an operation of s. It fails with 404 if there is
+// none, and with 405 if the queue is exclusive to another session. s is nil for the
+// broker's own operations.
 func (v *VirtualHost) findQueue(m wire.MethodID, s *Session, name string) (*declaredQueue, error) {
 	q := v.queue(name)
 	if q == nil {
@@ -144,7 +145,7 @@ func (v *VirtualHost) findQueue(m wire.MethodID, s *Session, name string) (*decl
 	return q, v.checkOwner(m, q, s)
 }
 
-// checkOwner refuses an exclusive queue to everybody but its owner.
+// checkOwner fails with 405 if q is exclusive and s is not its owner.
 func (v *VirtualHost) checkOwner(m wire.MethodID, q *declaredQueue, s *Session) error {
 	if q.exclusive && q.owner != s {
 		return v.errLocked(m, q.Name)
@@ -164,7 +165,7 @@ func (v *VirtualHost) errNoExchange(m wire.MethodID, name string) error {
 	return failure(m, wire.CodeNotFound, "no exchange '%s' in vhost '%s'", name, v.name)
 }
 
-// exchange finds an exchange by name.
+// exchange returns the exchange with the name, or nil.
 func (v *VirtualHost) exchange(name string) *declaredExchange {
 	v.mu.RLock()
 	x := v.exchanges[name]
@@ -172,7 +173,8 @@ func (v *VirtualHost) exchange(name string) *declaredExchange {
 	return x
 }
 
-// exchangeFor finds the exchange that a message is published to.
+// findPublishExchange returns an exchange to publish to. It fails with 404 if there
+// is none, and with 403 if the exchange is internal.
 func (v *VirtualHost) findPublishExchange(name string) (*declaredExchange, error) {
 	x := v.exchange(name)
 	if x == nil {
@@ -187,7 +189,7 @@ func (v *VirtualHost) findPublishExchange(name string) (*declaredExchange, error
 	return x, nil
 }
 
-// removeExchange takes x and its bindings out. The caller holds mu.
+// removeExchange removes x and its bindings. mu is held.
 func (v *VirtualHost) removeExchange(x *declaredExchange) {
 	delete(v.exchanges, x.Name)
 	x.deleted.Store(true)
@@ -201,8 +203,8 @@ func (v *VirtualHost) removeExchange(x *declaredExchange) {
 	v.recordChange(change{kind: exchangeDeleted, exchange: x})
 }
 
-// removeBinding takes b out on both sides, and with the last one of an
-// auto-delete exchange the exchange; mu is held.
+// removeBinding removes b from its source and destination. If it was the last
+// binding of an auto-delete exchange, the exchange is removed, too. mu is held.
 func (v *VirtualHost) removeBinding(b *route.Binding) {
 	route.Unbind(b)
 	v.recordChange(change{kind: unbound, binding: b})
@@ -212,13 +214,13 @@ func (v *VirtualHost) removeBinding(b *route.Binding) {
 	}
 }
 
-// removeQueue deletes q if the condition holds, or fails with the engine's error
-// that says why it does not.
+// removeQueue deletes q if the condition holds. It returns an error of package queue
+// if it does not hold.
 func (v *VirtualHost) removeQueue(q *declaredQueue, c queue.Condition) (ready int, err error) {
 	v.mu.Lock()
 	defer v.unlockAndNotify()
 	if v.queues[q.Name] != q {
-		return 0, nil // somebody else was faster
+		return 0, nil // somebody else has deleted it
 	}
 	if ready, err = q.Close(ErrConsumerCancelled, c); err != nil {
 		return 0, err
@@ -230,22 +232,22 @@ func (v *VirtualHost) removeQueue(q *declaredQueue, c queue.Condition) (ready in
 	if q.owner != nil {
 		q.owner.removeExclusive(q)
 	}
-	counts := q.Counts() // its last deliveries may be settled at the same time
+	counts := q.Counts() // some of its last deliveries may still be settled
 	v.counts.Add(&counts)
 	v.recordChange(change{kind: queueDeleted, queue: q})
 	return ready, nil
 }
 
-// consumerLeft deletes an auto-delete queue whose last consumer has gone.
+// consumerLeft deletes an auto-delete queue if its last consumer has ended.
 func (v *VirtualHost) consumerLeft(q *declaredQueue, last bool) {
 	if last && q.autoDelete {
 		v.removeQueue(q, queue.IfUnused)
 	}
 }
 
-// close ends all queues. What is registered later finds the vhost closed.
+// close closes the vhost and all its queues. Later declarations fail with ErrClosed.
 func (v *VirtualHost) close(err error) {
-	v.replies.close() // first: calls fail because of the end, not of what it drops
+	v.replies.close() // first, so that calls fail with ErrClosed, not because their requests are dropped
 	v.mu.Lock()
 	v.closed = true
 	queues := v.queues
@@ -259,10 +261,10 @@ func (v *VirtualHost) close(err error) {
 	}
 }
 
-// host is what queues and walks need of a virtual host.
+// host implements what queues and walks need of a virtual host.
 type host VirtualHost
 
-// FindExchange finds an exchange by name; mu is held.
+// FindExchange returns the exchange with the name, or nil. mu is held.
 func (h *host) FindExchange(name string) *route.Exchange {
 	if x := h.exchanges[name]; x != nil {
 		return &x.Exchange
@@ -270,7 +272,7 @@ func (h *host) FindExchange(name string) *route.Exchange {
 	return nil
 }
 
-// Expired deletes a queue that nobody has used for as long as it may stay.
+// Expired deletes a queue whose x-expires is over.
 func (h *host) Expired(q *queue.Queue) {
 	v := (*VirtualHost)(h)
 	if d := v.queue(q.Name); d != nil && &d.Queue.Queue == q {
@@ -278,7 +280,7 @@ func (h *host) Expired(q *queue.Queue) {
 	}
 }
 
-// policiesFor is what a new object is to follow. The caller holds mu.
+// policiesFor returns the policies that apply to a new object. mu is held.
 func (v *VirtualHost) policiesFor(name string, kind argument.Kinds) (f appliedPolicies) {
 	for i, list := range v.policies {
 		f[i] = list.find(name, kind)

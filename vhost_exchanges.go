@@ -10,7 +10,7 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// declareExchange follows exchange.declare in RabbitMQ's order of checks.
+// declareExchange is exchange.declare, with RabbitMQ's order of checks.
 func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType, o ExchangeOptions) error {
 	const m = wire.ExchangeDeclareID
 	if err := checkName(m, "exchange name", name); err != nil {
@@ -59,7 +59,7 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 	return nil
 }
 
-// findExchange is exchange.declare with passive set.
+// declareExchangePassive is exchange.declare with passive set.
 func (v *VirtualHost) declareExchangePassive(name string) error {
 	if err := checkName(wire.ExchangeDeclareID, "exchange name", name); err != nil {
 		return err
@@ -76,7 +76,7 @@ func (v *VirtualHost) declareExchangePassive(name string) error {
 	return nil
 }
 
-// deleteExchange follows exchange.delete: what is not there is fine.
+// deleteExchange is exchange.delete. An exchange that does not exist is no error.
 func (v *VirtualHost) deleteExchange(s *Session, name string, ifUnused bool) error {
 	const m = wire.ExchangeDeleteID
 	if err := checkName(m, "exchange name", name); err != nil {
@@ -105,8 +105,8 @@ func (v *VirtualHost) deleteExchange(s *Session, name string, ifUnused bool) err
 	return nil
 }
 
-// bind makes or removes a binding for s. The destination is found by find,
-// under mu.
+// bind makes a binding for s, or removes it if m is an unbind method. find returns
+// the destination; it is called with mu held.
 func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args Table, find func() (*declaredQueue, *declaredExchange, error)) error {
 	if err := checkName(m, "exchange name", source); err != nil {
 		return err
@@ -126,7 +126,7 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 	case source == "":
 		return failure(m, wire.CodeAccessRefused, "operation not permitted on the default exchange")
 	case unbind && isNotFound(err):
-		return nil // what is not bound need not be unbound
+		return nil // there is no such destination, so there is no binding to remove
 	case from == nil && unbind:
 		return nil
 	case from == nil:
@@ -147,7 +147,7 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 	}
 	old := from.Binding(id)
 	if unbind && old == nil {
-		return nil // nor is it asked whose the queue is
+		return nil // without a binding the owner of the queue does not matter
 	}
 	if q != nil {
 		if err := v.checkOwner(m, q, s); err != nil {
@@ -164,7 +164,7 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 	return nil
 }
 
-// toQueue finds the queue that a binding leads to.
+// toQueue returns a function for bind that finds a destination queue.
 func (v *VirtualHost) toQueue(m wire.MethodID, name string) func() (*declaredQueue, *declaredExchange, error) {
 	return func() (*declaredQueue, *declaredExchange, error) {
 		q := v.queues[name]
@@ -175,7 +175,7 @@ func (v *VirtualHost) toQueue(m wire.MethodID, name string) func() (*declaredQue
 	}
 }
 
-// toExchange finds the exchange that a binding leads to.
+// toExchange returns a function for bind that finds a destination exchange.
 func (v *VirtualHost) toExchange(m wire.MethodID, name string) func() (*declaredQueue, *declaredExchange, error) {
 	return func() (*declaredQueue, *declaredExchange, error) {
 		x := v.exchanges[name]

@@ -1,12 +1,14 @@
 package warren
 
-// VirtualHostLimits bound what a virtual host may hold. Zero: no limit.
-// Negative: none at all.
+// VirtualHostLimits limit what a virtual host may hold. Zero: no limit. Negative:
+// none is allowed.
 type VirtualHostLimits struct {
-	// MaxConnections is of sessions of users, which clients of the listener
-	// have; one more gets 530. What runs in this process is not counted.
+	// MaxConnections limits the sessions of users, which are the connections of the
+	// listener's clients. One more fails with 530. Sessions of this program are not
+	// counted.
 	MaxConnections int
-	// MaxQueues comes beside [Options].MaxQueues; one more queue gets 406.
+	// MaxQueues applies in addition to [Options].MaxQueues. One more queue fails
+	// with 406.
 	MaxQueues int
 }
 
@@ -20,5 +22,5 @@ func (l *VirtualHostLimits) named() [2]limitName {
 	return [...]limitName{{"max-connections", &l.MaxConnections}, {"max-queues", &l.MaxQueues}}
 }
 
-// reached reports whether n are as many as a limit allows.
+// limitReached reports whether n objects are as many as the limit allows.
 func limitReached(n, limit int) bool { return limit != 0 && n >= limit }

@@ -9,8 +9,8 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// declareQueue follows queue.declare. s owns the queue if it is exclusive; nil
-// is the broker itself.
+// declareQueue is queue.declare. s owns the queue if it is exclusive. s is nil for
+// the broker's own declarations.
 func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Queue, error) {
 	const m = wire.QueueDeclareID
 	if err := checkName(m, "queue name", name); err != nil {
@@ -33,7 +33,7 @@ func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Que
 		return Queue{}, err
 	}
 	if o.Exclusive {
-		o.Durable = false // it ends with its session
+		o.Durable = false // the queue ends with its session
 	}
 	q, fresh, err := v.ensureQueue(s, name, o)
 	if err != nil {
@@ -45,7 +45,7 @@ func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Que
 	return q.state(), nil
 }
 
-// ensureQueue finds the queue or makes it.
+// ensureQueue returns the queue with the name, and makes it if it does not exist.
 func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *declaredQueue, fresh bool, err error) {
 	v.mu.Lock()
 	defer v.unlockAndNotify()
@@ -81,8 +81,8 @@ func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *d
 	return q, true, nil
 }
 
-// equivalentQueue compares a declaration with the queue that exists: of the
-// arguments only those count that mean something to a queue.
+// checkEquivalentQueue fails if the declaration o differs from the queue that
+// exists. It compares only arguments that have a meaning for queues.
 func (v *VirtualHost) checkEquivalentQueue(s *Session, q *declaredQueue, o *QueueOptions) error {
 	differ := func(arg, received, current string) error {
 		return failure(wire.QueueDeclareID, wire.CodePreconditionFailed, "inequivalent arg '%s' for queue '%s' in vhost '%s': received %s but current is %s", arg, q.Name, v.name, received, current)
@@ -102,7 +102,7 @@ func (v *VirtualHost) checkEquivalentQueue(s *Session, q *declaredQueue, o *Queu
 	return nil
 }
 
-// deleteQueue follows queue.delete and reports how many messages were ready.
+// deleteQueue is queue.delete. It returns how many messages were ready.
 func (v *VirtualHost) deleteQueue(s *Session, name string, ifUnused, ifEmpty bool) (int, error) {
 	const m = wire.QueueDeleteID
 	if err := checkName(m, "queue name", name); err != nil {
@@ -135,7 +135,7 @@ func (v *VirtualHost) deleteQueue(s *Session, name string, ifUnused, ifEmpty boo
 	return ready, err
 }
 
-// checkQueueCount refuses one more queue; mu is held.
+// checkQueueCount fails with 406 if a limit allows no more queues. mu is held.
 func (v *VirtualHost) checkQueueCount(name string) error {
 	for _, limit := range [...]int{v.limits.MaxQueues, v.broker.options.MaxQueues} {
 		if limitReached(len(v.queues), limit) {

@@ -5,23 +5,22 @@ import (
 	"github.com/warrenmq/warren/internal/route"
 )
 
-// Views are what there is at one moment, to read: of exchanges, queues and
-// bindings what their declarations say and which policies they follow, of
-// sessions, channels and consumers who they are. A view is made under the lock
-// of what it shows; counts are taken afterwards, object by object, so no lock is
-// held over all.
+// Views are copies of what exists at one moment. Those of exchanges, queues and
+// bindings show their declarations and policies. Those of sessions, channels and
+// consumers show their identities. A view is made under the lock of what it shows.
+// Counts are taken later, object by object, so no lock is held for all of them.
 
-// topologyView is what a virtual host has.
+// topologyView shows a virtual host.
 type topologyView struct {
 	limits    VirtualHostLimits
-	policies  [2][]*policy // by their kind
+	policies  [2][]*policy // by policyKind
 	exchanges []exchangeView
 	queues    []queueView
 	bindings  []bindingView
-	deleted   queue.Counts // of queues that are no more
+	deleted   queue.Counts // of deleted queues
 }
 
-// exchangeView is an exchange.
+// exchangeView shows an exchange.
 type exchangeView struct {
 	name       string
 	kind       ExchangeType
@@ -34,7 +33,7 @@ type exchangeView struct {
 	exchange *declaredExchange
 }
 
-// delayed is how many messages the exchange keeps back now, and their bytes.
+// delayed returns how many messages the exchange delays now, and their bytes.
 func (x *exchangeView) delayed() (messages int, bytes int64) {
 	if g := x.exchange.Gate; g != nil && g.Delays != nil {
 		return g.Delays.Stats()
@@ -42,43 +41,43 @@ func (x *exchangeView) delayed() (messages int, bytes int64) {
 	return 0, 0
 }
 
-// queueView is a queue.
+// queueView shows a queue.
 type queueView struct {
 	name       string
 	durable    bool
 	exclusive  bool
 	autoDelete bool
 	args       Table
-	owner      *Session // of an exclusive queue
+	owner      *Session // nil unless the queue is exclusive
 	policies   appliedPolicies
 
 	queue *declaredQueue
 }
 
-// stats are the queue's counts now.
+// stats returns the current counts of the queue.
 func (q *queueView) stats() queue.Stats { return q.queue.Stats() }
 
-// consumers are the queue's now, those of handlers too.
+// consumers returns the current consumers of the queue, including handlers.
 func (q *queueView) consumers() []queue.ConsumerView { return q.queue.Consumers() }
 
-// bindingView is a binding.
+// bindingView shows a binding.
 type bindingView struct {
 	source      string
 	destination string
-	toQueue     bool // else the destination is an exchange
+	toQueue     bool // false: the destination is an exchange
 	key         string
 	args        Table
-	canonical   string // form of args
+	canonical   string // canonical form of args
 	exclusive   bool   // the destination is an exclusive queue
 }
 
-// view is what there is of the topology.
+// view returns a view of the topology.
 func (v *VirtualHost) view() topologyView {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	t := topologyView{
 		limits:    v.limits,
-		policies:  [2][]*policy{v.policies[0], v.policies[1]}, // never changed in place
+		policies:  [2][]*policy{v.policies[0], v.policies[1]}, // the lists are never changed in place
 		exchanges: make([]exchangeView, 0, len(v.exchanges)),
 		queues:    make([]queueView, 0, len(v.queues)),
 		deleted:   v.counts,
@@ -108,17 +107,17 @@ func (v *VirtualHost) viewBinding(b *route.Binding) bindingView {
 	return view
 }
 
-// sessionView is a session.
+// sessionView shows a session.
 type sessionView struct {
 	id, user string
 	vhost    *VirtualHost
 	channels int
-	queues   int // exclusive ones
+	queues   int // number of exclusive queues
 
 	session *Session
 }
 
-// viewSessions are the sessions of all virtual hosts.
+// viewSessions returns the sessions of all virtual hosts.
 func (b *Broker) viewSessions() []sessionView {
 	b.mu.Lock()
 	sessions := b.sessionsWhere(func(*Session) bool { return true })
@@ -132,23 +131,23 @@ func (b *Broker) viewSessions() []sessionView {
 	return views
 }
 
-// channelView is a channel.
+// channelView shows a channel.
 type channelView struct {
 	number    uint64
 	mode      channelMode
-	published uint64 // in confirm mode
+	published uint64 // number of publishes in confirm mode
 	unacked   int
-	prefetch  int // for consumers to come; zero: no limit
+	prefetch  int // limit for later consumers; zero: none
 	consumers []channelConsumerView
 }
 
-// channelConsumerView is a consumer as its channel knows it.
+// channelConsumerView shows a consumer as its channel knows it.
 type channelConsumerView struct {
 	tag, queue string
-	reply      bool // of direct reply-to
+	reply      bool // a consumer of direct reply-to
 }
 
-// viewChannels are the session's channels, in no order.
+// viewChannels returns the session's channels, in no particular order.
 func (s *Session) viewChannels() []channelView {
 	s.mu.Lock()
 	channels := make([]*Channel, 0, len(s.channels))
