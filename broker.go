@@ -87,9 +87,9 @@ type memoryAlarms Broker
 func (m *memoryAlarms) MemoryAlarm(on bool) {
 	b := (*Broker)(m)
 	if on {
-		b.announce(change{kind: memoryAlarm})
+		b.announce(change{kind: memoryAlarmStarted})
 	} else {
-		b.announce(change{kind: memoryAllowed})
+		b.announce(change{kind: memoryAlarmEnded})
 	}
 }
 

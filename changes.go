@@ -19,8 +19,8 @@ const (
 	exchangeDeleted
 	queueDeclared
 	queueDeleted
-	bound
-	unbound
+	bindingMade
+	bindingRemoved
 	policySet
 	policyDeleted
 	userDeclared
@@ -33,8 +33,8 @@ const (
 	channelClosed
 	consumerStarted
 	consumerEnded
-	memoryAlarm   // publishers wait from now on, or fail
-	memoryAllowed // publishers continue
+	memoryAlarmStarted // publishers wait from now on, or fail
+	memoryAlarmEnded   // publishers continue
 	definitionsImported
 	brokerClosed
 )
@@ -43,19 +43,19 @@ const (
 // does not use are zero. A reader must not modify what the fields point to. It must
 // hold the object's lock to read anything that is not constant.
 type change struct {
-	kind     changeKind
-	vhost    *VirtualHost
-	exchange *declaredExchange
-	queue    *declaredQueue
-	binding  *route.Binding
-	policy   *policy    // the one that was set or deleted
-	of       policyKind // kind of policy
-	user     string
-	session  *Session
-	channel  *Channel
-	consumer string // its tag
-	reason   error  // why something ended; nil: it ended normally
-	count    int    // number of problems of definitionsImported
+	kind       changeKind
+	vhost      *VirtualHost
+	exchange   *declaredExchange
+	queue      *declaredQueue
+	binding    *route.Binding
+	policy     *policy    // the one that was set or deleted
+	policyKind policyKind // kind of policy
+	user       string
+	session    *Session
+	channel    *Channel
+	consumer   string // its tag
+	reason     error  // why something ended; nil: it ended normally
+	count      int    // number of problems of definitionsImported
 }
 
 // changes are on their way to their readers. A change is recorded under the lock

@@ -58,7 +58,7 @@ func TestChangesAreTold(t *testing.T) {
 		{func() error { return ch.ExchangeDeclare("x", Topic, ExchangeOptions{AutoDelete: true}) }, []changeKind{exchangeDeclared}},
 		{func() error { return ch.ExchangeDeclare("x", Topic, ExchangeOptions{AutoDelete: true}) }, nil},
 		{func() error { _, err := ch.QueueDeclare("q", QueueOptions{}); return err }, []changeKind{queueDeclared}},
-		{func() error { return ch.QueueBind("q", "#", "x", nil) }, []changeKind{bound}},
+		{func() error { return ch.QueueBind("q", "#", "x", nil) }, []changeKind{bindingMade}},
 		{func() error { return ch.QueueBind("q", "#", "x", nil) }, nil},
 		{func() error { return v.PolicySet(Policy{Name: "p", Definition: Table{"max-length": 1}}) }, []changeKind{policySet}},
 		{func() error { return v.PolicyDelete("p") }, []changeKind{policyDeleted}},
@@ -69,7 +69,7 @@ func TestChangesAreTold(t *testing.T) {
 		{func() error { return b.UserDelete("ann") }, []changeKind{userDeleted}},
 		{func() (err error) { c, err = ch.Consume("q", ConsumeOptions{}); return err }, []changeKind{consumerStarted}},
 		{func() error { return c.Cancel() }, []changeKind{consumerEnded}},
-		{func() error { return ch.QueueUnbind("q", "#", "x", nil) }, []changeKind{unbound, exchangeDeleted}},
+		{func() error { return ch.QueueUnbind("q", "#", "x", nil) }, []changeKind{bindingRemoved, exchangeDeleted}},
 		{func() error { _, err := ch.QueueDelete("q", QueueDeleteOptions{}); return err }, []changeKind{queueDeleted}},
 		{func() error { return ch.Close() }, []changeKind{channelClosed}},
 		{func() error { return s.Close() }, []changeKind{sessionClosed}},
@@ -158,9 +158,9 @@ func TestTheMemoryAlarmIsTold(t *testing.T) {
 	require.Empty(t, list.kinds())
 	require.ErrorIs(t, publish(), ErrMemoryLimit)
 	require.ErrorIs(t, publish(), ErrMemoryLimit)
-	require.Equal(t, []changeKind{memoryAlarm}, list.kinds())
+	require.Equal(t, []changeKind{memoryAlarmStarted}, list.kinds())
 	_, err = ch.QueuePurge("q")
 	require.NoError(t, err)
 	require.NoError(t, publish())
-	require.Equal(t, []changeKind{memoryAllowed}, list.kinds())
+	require.Equal(t, []changeKind{memoryAlarmEnded}, list.kinds())
 }

@@ -31,9 +31,9 @@ func (ch *Channel) Consume(queue string, o ConsumeOptions) (*Consumer, error) {
 	return ch.consume(queue, o, nil)
 }
 
-// consume is Consume. If out is not nil, it is the connection that gets the
+// consume is Consume. If sink is not nil, it is the connection that gets the
 // deliveries.
-func (ch *Channel) consume(queue string, o ConsumeOptions, out link.Sink) (*Consumer, error) {
+func (ch *Channel) consume(queue string, o ConsumeOptions, sink link.Sink) (*Consumer, error) {
 	if err := ch.checkOpen(); err != nil {
 		return nil, err
 	}
@@ -44,13 +44,13 @@ func (ch *Channel) consume(queue string, o ConsumeOptions, out link.Sink) (*Cons
 		return nil, err
 	}
 	if isReplyName(queue) {
-		return ch.consumeReplies(queue, &o, out)
+		return ch.consumeReplies(queue, &o, sink)
 	}
-	return ch.register(queue, &o, out)
+	return ch.register(queue, &o, sink)
 }
 
 // register adds the consumer to the channel, then to the queue.
-func (ch *Channel) register(name string, o *ConsumeOptions, out link.Sink) (*Consumer, error) {
+func (ch *Channel) register(name string, o *ConsumeOptions, sink link.Sink) (*Consumer, error) {
 	if err := ch.checkTag(o.Tag); err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (ch *Channel) register(name string, o *ConsumeOptions, out link.Sink) (*Con
 	if err != nil {
 		return nil, err
 	}
-	c := &Consumer{ch: ch, queue: q.Name, out: out, from: q}
+	c := &Consumer{ch: ch, queue: q.Name, sink: sink, sourceQueue: q}
 	ch.mu.Lock()
 	if err = c.setInner(o); err == nil {
 		err = ch.addTag(c, o.Tag)
@@ -81,18 +81,18 @@ func (c *Consumer) setInner(o *ConsumeOptions) (err error) {
 	ch := c.ch
 	options := queue.ConsumerOptions{
 		NoAck: o.NoAck, Exclusive: o.Exclusive, Priority: o.Priority, Prefetch: o.Prefetch,
-		Mailbox: ch.vhost.broker.options.Mailbox, Direct: c.out != nil,
+		Mailbox: ch.vhost.broker.options.Mailbox, Direct: c.sink != nil,
 		Flow: &ch.flow, Shares: ch.flow.Limited() && !o.NoAck,
 	}
 	if o.Prefetch == 0 {
 		options.Prefetch = ch.prefetch
 	}
-	if c.from.IsStream() {
-		options.Reader, err = ch.vhost.newReader(c.from, o, options.Prefetch)
+	if c.sourceQueue.IsStream() {
+		options.Reader, err = ch.vhost.newReader(c.sourceQueue, o, options.Prefetch)
 	} else {
-		options.Priority, err = ch.vhost.consumerPriority(c.from, o)
+		options.Priority, err = ch.vhost.consumerPriority(c.sourceQueue, o)
 	}
-	c.inner = queue.NewConsumer(&c.from.Queue.Queue, (*consumerSink)(c), &options)
+	c.inner = queue.NewConsumer(&c.sourceQueue.Queue.Queue, (*consumerSink)(c), &options)
 	return err
 }
 
@@ -257,9 +257,9 @@ func (c *Consumer) end(reason error, cancelled bool) {
 		return
 	}
 	v := c.ch.vhost
-	v.consumerLeft(c.from, c.inner.Remove(reason))
+	v.removeAutoDeleteQueue(c.sourceQueue, c.inner.Remove(reason))
 	c.ch.revive()
-	v.broker.announce(change{kind: consumerEnded, vhost: v, queue: c.from, session: c.ch.session, channel: c.ch, consumer: c.tag, reason: reason})
+	v.broker.announce(change{kind: consumerEnded, vhost: v, queue: c.sourceQueue, session: c.ch.session, channel: c.ch, consumer: c.tag, reason: reason})
 }
 
 // ConsumeFunc starts a consumer and a goroutine that calls f for one delivery after

@@ -19,12 +19,12 @@ type Consumer struct {
 	number uint64 // counts the channel's consumers from 1
 	queue  string
 
-	out   link.Sink       // the connection that gets the deliveries; nil: Next or Deliveries return them
-	inner *queue.Consumer // the queue's part of the consumer; nil for a direct reply-to consumer
-	from  *declaredQueue  // nil for a direct reply-to consumer
-	reply *replyConsumer  // nil for a queue's consumer
-	ended atomic.Bool     // set by Cancel and by the end of the channel
-	done  chan struct{}   // closed when ConsumeFunc's goroutine has ended; nil without ConsumeFunc
+	sink        link.Sink       // the connection that gets the deliveries; nil: Next or Deliveries return them
+	inner       *queue.Consumer // the queue's part of the consumer; nil for a direct reply-to consumer
+	sourceQueue *declaredQueue  // nil for a direct reply-to consumer
+	reply       *replyConsumer  // nil for a queue's consumer
+	ended       atomic.Bool     // set by Cancel and by the end of the channel
+	done        chan struct{}   // closed when ConsumeFunc's goroutine has ended; nil without ConsumeFunc
 }
 
 // consumerSink implements queue.Sink for a consumer.
@@ -32,18 +32,18 @@ type consumerSink Consumer
 
 func (s *consumerSink) Accepted() {
 	c := (*Consumer)(s)
-	if c.out != nil {
-		c.out.Consuming(c.tag)
+	if c.sink != nil {
+		c.sink.Consuming(c.tag)
 	}
-	c.ch.vhost.recordChange(change{kind: consumerStarted, queue: c.from, session: c.ch.session, channel: c.ch, consumer: c.tag})
+	c.ch.vhost.recordChange(change{kind: consumerStarted, queue: c.sourceQueue, session: c.ch.session, channel: c.ch, consumer: c.tag})
 }
 
 // Deliver sends a message to the connection. If the channel is closed, the message
 // stays in the mailbox until the consumer ends.
 func (s *consumerSink) Deliver(it message.Item) *mailbox.Mailbox {
 	c := (*Consumer)(s)
-	d := queue.Delivered{Item: it, Queue: &c.from.Queue.Queue, Consumer: c.inner, Timeout: c.inner.Timeout()}
-	if !c.ch.deliverToSink(c, &d, c.inner.NoAck, c.out, 0) {
+	d := queue.Delivered{Item: it, Queue: &c.sourceQueue.Queue.Queue, Consumer: c.inner, Timeout: c.inner.Timeout()}
+	if !c.ch.deliverToSink(c, &d, c.inner.NoAck, c.sink, 0) {
 		c.inner.Keep(&it)
 	}
 	return nil
@@ -53,8 +53,8 @@ func (s *consumerSink) Cancelled(reason error) *mailbox.Mailbox {
 	c := (*Consumer)(s)
 	if reason == ErrConsumerCancelled {
 		c.ch.removeTag(c) // the tag may be used again
-		if c.out != nil {
-			c.out.Cancelled(c.tag)
+		if c.sink != nil {
+			c.sink.Cancelled(c.tag)
 		}
 	}
 	return c.inner.Abandon(reason)

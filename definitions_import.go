@@ -73,7 +73,7 @@ func (b *Broker) importDefinitions(r io.Reader, only *VirtualHost) error {
 	if err != nil {
 		return err
 	}
-	in := &importer{broker: b, only: only, withoutGuest: d.Permissions != nil, narrowed: make(map[permissionScope]bool)}
+	in := &importer{broker: b, only: only, withoutGuest: d.Permissions != nil, refusedPermissions: make(map[permissionScope]bool)}
 	if only != nil { // one virtual host has no users or permissions
 		d.Users, d.VirtualHosts, d.TopicPermissions, d.Permissions = nil, nil, nil, nil
 	}
@@ -96,11 +96,11 @@ func (b *Broker) importDefinitions(r io.Reader, only *VirtualHost) error {
 
 // importer makes the objects of a definitions file.
 type importer struct {
-	broker       *Broker
-	only         *VirtualHost // where all objects go; nil: each object names its virtual host
-	withoutGuest bool         // the file has permissions, so guest gets no others
-	narrowed     map[permissionScope]bool
-	problems     []error
+	broker             *Broker
+	only               *VirtualHost // where all objects go; nil: each object names its virtual host
+	withoutGuest       bool         // the file has permissions, so guest gets no others
+	refusedPermissions map[permissionScope]bool
+	problems           []error
 }
 
 // permissionScope is a user in a virtual host.
@@ -202,7 +202,7 @@ func (in *importer) setLimits(vhost string, t definitions.Table) error {
 
 func (in *importer) definePermission(p *definitions.Permission) error {
 	v, err := in.vhost(p.VirtualHost)
-	if err != nil || in.narrowed[permissionScope{p.User, v.name}] {
+	if err != nil || in.refusedPermissions[permissionScope{p.User, v.name}] {
 		return err // defineTopicPermission has reported that these permissions are not given
 	}
 	return v.PermissionsSet(p.User, Permissions{Configure: p.Configure, Write: p.Write, Read: p.Read})
@@ -219,7 +219,7 @@ func (in *importer) defineTopicPermission(p *definitions.TopicPermission) error 
 	if err != nil {
 		return err
 	}
-	in.narrowed[permissionScope{p.User, v.name}] = true
+	in.refusedPermissions[permissionScope{p.User, v.name}] = true
 	return errors.New("topic permissions are not supported, so the user's permissions in this vhost are not given")
 }
 

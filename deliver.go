@@ -25,11 +25,11 @@ func (v *VirtualHost) route(p *publishing) (nacked bool, err error) {
 }
 
 // deliverRouted gives the message to the queues and requesters that routing found,
-// and to the delayed exchanges (later).
-func (v *VirtualHost) deliverRouted(p *publishing, queues []*route.Queue, replies []string, later []*delay.Store) (nacked bool, err error) {
+// and to the delayed exchanges (delays).
+func (v *VirtualHost) deliverRouted(p *publishing, queues []*route.Queue, replies []string, delays []*delay.Store) (nacked bool, err error) {
 	taken, nacked := v.offer(p, queues, replies)
 	routed := taken > 0 || nacked
-	for _, d := range later {
+	for _, d := range delays {
 		if d.Add(&p.Publishing) {
 			taken++
 		}
@@ -38,7 +38,7 @@ func (v *VirtualHost) deliverRouted(p *publishing, queues []*route.Queue, replie
 	if !routed && (taken == 0 || p.Mandatory && c == nil) {
 		return false, v.handleUnrouted(p)
 	}
-	if missed := len(queues) + len(replies) + len(later) - taken; missed > 0 && taken > 0 && c != nil {
+	if missed := len(queues) + len(replies) + len(delays) - taken; missed > 0 && taken > 0 && c != nil {
 		c.Lost(missed)
 	}
 	return nacked, nil

@@ -149,7 +149,7 @@ func (h *Handler) Close() error {
 
 // Stop takes no more requests, as Close does, but does not wait.
 func (h *Handler) Stop() {
-	h.vhost.consumerLeft(h.queue, h.pool.Stop())
+	h.vhost.removeAutoDeleteQueue(h.queue, h.pool.Stop())
 }
 
 // workers implements the starting of workers for the handler's pool.

@@ -12,9 +12,9 @@ type changeLog struct{ log *slog.Logger }
 
 func (l changeLog) level(kind changeKind) slog.Level {
 	switch kind {
-	case memoryAlarm:
+	case memoryAlarmStarted:
 		return slog.LevelWarn
-	case userDeclared, userDeleted, definitionsImported, brokerClosed, memoryAllowed:
+	case userDeclared, userDeleted, definitionsImported, brokerClosed, memoryAlarmEnded:
 		return slog.LevelInfo
 	}
 	return slog.LevelDebug
@@ -52,18 +52,18 @@ func (c *change) describe() (text string, args []any) {
 	case queueDeleted:
 		return "queue deleted", []any{"queue", c.queue.Name}
 	case policySet:
-		return c.of.String() + " set", []any{"policy", c.policy.Name}
+		return c.policyKind.String() + " set", []any{"policy", c.policy.Name}
 	case policyDeleted:
-		return c.of.String() + " deleted", []any{"policy", c.policy.Name}
+		return c.policyKind.String() + " deleted", []any{"policy", c.policy.Name}
 	case userDeclared:
 		return "user declared", []any{"user", c.user}
 	case userDeleted:
 		return "user deleted", []any{"user", c.user}
 	case definitionsImported:
 		return "definitions imported", []any{"problems", c.count}
-	case memoryAlarm:
+	case memoryAlarmStarted:
 		return "memory limit reached: publishers are held back", nil
-	case memoryAllowed:
+	case memoryAlarmEnded:
 		return "memory is free again: publishers go on", nil
 	case brokerClosed:
 		return "broker closed", nil

@@ -148,9 +148,9 @@ func (v *VirtualHost) replacePolicy(kind policyKind, name string, fresh *policy)
 	case old == nil && len(list) >= maxPolicies:
 		return c, v.errBadPolicy(kind, name, fmt.Sprintf("there are %d, which is the limit", len(list)))
 	case fresh == nil:
-		v.recordChange(change{kind: policyDeleted, policy: old, of: kind})
+		v.recordChange(change{kind: policyDeleted, policy: old, policyKind: kind})
 	default:
-		v.recordChange(change{kind: policySet, policy: fresh, of: kind})
+		v.recordChange(change{kind: policySet, policy: fresh, policyKind: kind})
 	}
 	list = list.replace(old, fresh)
 	v.policies[kind] = list

@@ -121,7 +121,7 @@ func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange string) error
 	}
 	if exchange != "" {
 		var err error
-		if x, err = v.exchangeForPublish(ch, exchange); err != nil {
+		if x, err = v.findPublishExchange(ch, exchange); err != nil {
 			return err
 		}
 	}
@@ -139,16 +139,16 @@ func (v *VirtualHost) checkSize(size int) error {
 	return nil
 }
 
-// exchangeForPublish returns the exchange to publish to. It first tries the exchange
+// findPublishExchange returns the exchange to publish to. It first tries the exchange
 // of the channel's previous message.
-func (v *VirtualHost) exchangeForPublish(ch *Channel, name string) (*declaredExchange, error) {
+func (v *VirtualHost) findPublishExchange(ch *Channel, name string) (*declaredExchange, error) {
 	if ch == nil {
-		return v.findPublishExchange(name)
+		return v.lookUpPublishExchange(name)
 	}
 	if x := ch.recentExchange.Load(); x != nil && x.Name == name && !x.deleted.Load() {
 		return x, nil
 	}
-	x, err := v.findPublishExchange(name)
+	x, err := v.lookUpPublishExchange(name)
 	if err == nil {
 		ch.recentExchange.Store(x)
 	}

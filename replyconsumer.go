@@ -30,7 +30,7 @@ type replyConsumer struct {
 
 // consumeReplies is Consume on the pseudo-queue. It uses only the options Tag and
 // NoAck.
-func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, out link.Sink) (*Consumer, error) {
+func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, sink link.Sink) (*Consumer, error) {
 	if err := ch.checkTag(o.Tag); err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, out link.Sink)
 	v := ch.vhost
 	r := &replyConsumer{limit: v.broker.options.ReplyBuffer}
 	r.box = mailbox.New(&r.mu)
-	c := &Consumer{ch: ch, queue: name, reply: r, out: out}
+	c := &Consumer{ch: ch, queue: name, reply: r, sink: sink}
 	r.Consumer = c
 	var err error
 	if r.slot, r.round, r.address, err = v.replies.takeSlot(name, r, nil); err != nil {
@@ -60,8 +60,8 @@ func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, out link.Sink)
 		v.replies.freeSlot(r.slot)
 		return nil, err
 	}
-	if out != nil {
-		out.Consuming(c.tag)
+	if sink != nil {
+		sink.Consuming(c.tag)
 	}
 	return c, nil
 }
@@ -76,7 +76,7 @@ func (r *replyConsumer) deliver(e *message.Entry) bool {
 		t.droppedGone.Add(1)
 		return false
 	}
-	if r.out != nil {
+	if r.sink != nil {
 		r.deliverToSink(e)
 		r.mu.Unlock()
 		t.delivered.Add(1)
@@ -103,7 +103,7 @@ func (r *replyConsumer) deliver(e *message.Entry) bool {
 // reply is dropped. mu is held.
 func (r *replyConsumer) deliverToSink(e *message.Entry) {
 	d := queue.Delivered{Item: message.Item{Entry: *e}}
-	if !r.ch.deliverToSink(r.Consumer, &d, true, r.out, 0) {
+	if !r.ch.deliverToSink(r.Consumer, &d, true, r.sink, 0) {
 		r.box.Put(&d.Item)
 	}
 }

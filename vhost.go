@@ -173,9 +173,9 @@ func (v *VirtualHost) exchange(name string) *declaredExchange {
 	return x
 }
 
-// findPublishExchange returns an exchange to publish to. It fails with 404 if there
+// lookUpPublishExchange returns an exchange to publish to. It fails with 404 if there
 // is none, and with 403 if the exchange is internal.
-func (v *VirtualHost) findPublishExchange(name string) (*declaredExchange, error) {
+func (v *VirtualHost) lookUpPublishExchange(name string) (*declaredExchange, error) {
 	x := v.exchange(name)
 	if x == nil {
 		if err := checkName(wire.BasicPublishID, "exchange name", name); err != nil {
@@ -207,7 +207,7 @@ func (v *VirtualHost) removeExchange(x *declaredExchange) {
 // binding of an auto-delete exchange, the exchange is removed, too. mu is held.
 func (v *VirtualHost) removeBinding(b *route.Binding) {
 	route.Unbind(b)
-	v.recordChange(change{kind: unbound, binding: b})
+	v.recordChange(change{kind: bindingRemoved, binding: b})
 	x := v.exchanges[b.Source.Name]
 	if x != nil && &x.Exchange == b.Source && x.autoDelete && !x.InUse() {
 		v.removeExchange(x)
@@ -238,8 +238,8 @@ func (v *VirtualHost) removeQueue(q *declaredQueue, c queue.Condition) (ready in
 	return ready, nil
 }
 
-// consumerLeft deletes an auto-delete queue if its last consumer has ended.
-func (v *VirtualHost) consumerLeft(q *declaredQueue, last bool) {
+// removeAutoDeleteQueue deletes an auto-delete queue if its last consumer has ended.
+func (v *VirtualHost) removeAutoDeleteQueue(q *declaredQueue, last bool) {
 	if last && q.autoDelete {
 		v.removeQueue(q, queue.IfUnused)
 	}

@@ -159,7 +159,7 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 	} else if old == nil {
 		b := &route.Binding{BindingKey: id, Source: &from.Exchange, Args: table.Clone(args)}
 		route.Bind(b)
-		v.recordChange(change{kind: bound, binding: b})
+		v.recordChange(change{kind: bindingMade, binding: b})
 	}
 	return nil
 }
