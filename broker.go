@@ -27,7 +27,7 @@ type Broker struct {
 	root           *VirtualHost
 	settlingPool   settlingPool
 	tasks          tasks.Group        // goroutines that the broker started
-	handlersCtx    context.Context    // the parent of handlers' contexts; ends when Close cuts handlers short
+	handlersCtx    context.Context    // its end ends the contexts of all handlers; Close ends it
 	cancelHandlers context.CancelFunc // ends handlersCtx
 	state          atomic.Int32       // a brokerState
 	changes        changes

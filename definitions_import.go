@@ -74,7 +74,7 @@ func (b *Broker) importDefinitions(r io.Reader, only *VirtualHost) error {
 		return err
 	}
 	in := &importer{broker: b, only: only, withoutGuest: d.Permissions != nil, refusedPermissions: make(map[permissionScope]bool)}
-	if only != nil { // one virtual host has no users or permissions
+	if only != nil { // a virtual host takes only what it contains
 		d.Users, d.VirtualHosts, d.TopicPermissions, d.Permissions = nil, nil, nil, nil
 	}
 	define(in, d.Users, in.defineUser)
