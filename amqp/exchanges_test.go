@@ -207,7 +207,7 @@ func TestDelayedMessagesOverTheWire(t *testing.T) {
 		t.next(c)
 		require.False(t, t.confirmed("x", "k", amqp091.Table{"x-delay": int32(1000)}), "it counts as not routed")
 		t.none(c)
-		time.Sleep(time.Second)
+		brokertest.Later(time.Second)
 		t.next(c)
 
 		tx := t.open()
@@ -215,7 +215,7 @@ func TestDelayedMessagesOverTheWire(t *testing.T) {
 		t.publish(tx, "x", "k", false, false, amqp091.Publishing{Headers: amqp091.Table{"x-delay": int32(1000)}})
 		require.NoError(t, tx.TxRollback())
 		t.publish(tx, "x", "k", false, false, amqp091.Publishing{Headers: amqp091.Table{"x-delay": int32(1000)}, Body: []byte("tx")})
-		time.Sleep(time.Hour)
+		brokertest.Later(time.Hour)
 		t.none(c)
 		require.NoError(t, tx.TxCommit())
 		require.Equal(t, "tx", string((<-c).Body))
@@ -263,7 +263,7 @@ func TestDelayedExchangeAmongOthersOverTheWire(t *testing.T) {
 			d := <-c
 			require.Equal(t, time.Second, time.Since(began))
 			require.Equal(t, int32(-1000), d.Headers["x-delay"])
-			time.Sleep(time.Hour)
+			brokertest.Later(time.Hour)
 			t.none(c)
 		}
 		t.publish(ch, "later", "", false, false, amqp091.Publishing{Headers: amqp091.Table{"x-delay": int32(1000)}})
@@ -271,7 +271,7 @@ func TestDelayedExchangeAmongOthersOverTheWire(t *testing.T) {
 		require.Equal(t, 1, t.broker.Stats().Delayed)
 		require.NoError(t, ch.ExchangeDelete("later", false, false))
 		require.Zero(t, t.broker.Stats().Delayed)
-		time.Sleep(time.Hour)
+		brokertest.Later(time.Hour)
 		t.none(c)
 	})
 }
@@ -291,7 +291,7 @@ func TestDelayedRequestIsAnswered(t *testing.T) {
 			Headers: amqp091.Table{"x-delay": int32(1000)}, ReplyTo: "amq.rabbitmq.reply-to", CorrelationId: "1", Body: []byte("ping"),
 		})
 		t.none(replies)
-		time.Sleep(time.Second)
+		brokertest.Later(time.Second)
 		d := t.next(replies)
 		require.Equal(t, []string{"ping", "1"}, []string{string(d.Body), d.CorrelationId})
 	})
@@ -329,10 +329,10 @@ func TestDuplicatesOverTheWire(t *testing.T) {
 				require.Equal(t, 8, t.ready("q"))
 				brief := amqp091.Table{"id": "brief", "x-cache-ttl": int32(1000)}
 				require.True(t, t.confirmed("x", "", brief))
-				time.Sleep(time.Second)
+				brokertest.Later(time.Second)
 				require.True(t, t.confirmed("x", "", brief))
 				require.False(t, t.confirmed("x", "", is(int32(1))))
-				time.Sleep(time.Minute)
+				brokertest.Later(time.Minute)
 				require.True(t, t.confirmed("x", "", is(int32(1))))
 
 				tx := t.open()

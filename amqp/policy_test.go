@@ -86,14 +86,14 @@ func TestClientsSeePoliciesOfTime(t *testing.T) {
 		t.put(ch, "", "q", "before")
 		require.Equal(t, 1, t.ready("q"))
 		t.setPolicy("q", warren.Table{"message-ttl": 60000, "expires": 7200000})
-		time.Sleep(time.Hour)
+		brokertest.Later(time.Hour)
 		d := t.take(ch, "q")
 		require.Equal(t, "before", string(d.Body), "a message keeps the time to live that it got")
 		require.NoError(t, d.Ack(false))
 		t.put(ch, "", "q", "with")
-		time.Sleep(time.Minute)
+		brokertest.Later(time.Minute)
 		require.Zero(t, t.ready("q"))
-		time.Sleep(2 * time.Hour)
+		brokertest.Later(2 * time.Hour)
 		t.channelFails(404, "NOT_FOUND - no queue 'q' in vhost '/'", func(ch *amqp091.Channel) error {
 			_, err := ch.QueueDeclarePassive("q", false, false, false, false, nil)
 			return err
