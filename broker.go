@@ -156,14 +156,14 @@ func (b *Broker) declareVirtualHost(name string, guest bool) (*VirtualHost, erro
 
 // VirtualHostDelete removes a virtual host with everything in it: its sessions and
 // handlers are closed and its messages are lost. It fails with 530 if there is no
-// virtual host of this name, and with 403 for "/".
+// virtual host of this name, and with 403 for "/", which an empty name means, too.
 func (b *Broker) VirtualHostDelete(name string) error {
-	if name == DefaultVirtualHost {
-		return failure(wire.ConnectionOpenID, wire.CodeAccessRefused, "vhost '/' cannot be deleted")
-	}
 	v, err := b.VirtualHost(name)
 	if err != nil {
 		return err
+	}
+	if v == b.root {
+		return failure(wire.ConnectionOpenID, wire.CodeAccessRefused, "vhost '/' cannot be deleted")
 	}
 	b.mu.Lock()
 	delete(b.vhosts, name)

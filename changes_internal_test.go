@@ -107,11 +107,11 @@ func TestChangesComeInOrder(t *testing.T) {
 	for _, c := range list.list {
 		switch c.kind {
 		case queueDeclared:
-			declared[c.queue.Name]++
-			require.Equal(t, 1, declared[c.queue.Name])
+			declared[c.queue.Name()]++
+			require.Equal(t, 1, declared[c.queue.Name()])
 		case queueDeleted:
-			declared[c.queue.Name]--
-			require.Zero(t, declared[c.queue.Name])
+			declared[c.queue.Name()]--
+			require.Zero(t, declared[c.queue.Name()])
 		}
 	}
 	require.Len(t, declared, 400)
@@ -124,7 +124,7 @@ func TestAReaderOfChangesMayUseTheBroker(t *testing.T) {
 	list := &changeList{}
 	var err error
 	list.then = func(c *change) {
-		if c.kind != queueDeclared || c.queue.Name != "q" {
+		if c.kind != queueDeclared || c.queue.Name() != "q" {
 			return
 		}
 		ch, openErr := b.Channel()

@@ -200,7 +200,7 @@ func (ch *Channel) findReadableQueue(m wire.MethodID, name string) (*declaredQue
 	}
 	q, err := ch.vhost.findQueue(m, ch.session, name)
 	if err == nil && q.IsStream() && m != wire.BasicConsumeID {
-		return nil, ch.vhost.errNotForStreams(m, m.String(), q.Name)
+		return nil, ch.vhost.errNotForStreams(m, m.String(), q.Name())
 	}
 	return q, err
 }

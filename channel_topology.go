@@ -103,7 +103,7 @@ func (ch *Channel) QueueDeclarePassive(name string) (Queue, error) {
 	if err != nil {
 		return Queue{}, err
 	}
-	ch.setLastQueue(q.Name)
+	ch.setLastQueue(q.Name())
 	return q.state(), nil
 }
 

@@ -58,7 +58,7 @@ func (ch *Channel) register(name string, o *ConsumeOptions, sink link.Sink) (*Co
 	if err != nil {
 		return nil, err
 	}
-	c := &Consumer{ch: ch, queue: q.Name, sink: sink, sourceQueue: q}
+	c := &Consumer{ch: ch, queue: q.Name(), sink: sink, sourceQueue: q}
 	ch.mu.Lock()
 	if err = c.setInner(o); err == nil {
 		err = ch.addTag(c, o.Tag)
@@ -92,7 +92,7 @@ func (c *Consumer) setInner(o *ConsumeOptions) (err error) {
 	} else {
 		options.Priority, err = ch.vhost.consumerPriority(c.sourceQueue, o)
 	}
-	c.inner = queue.NewConsumer(&c.sourceQueue.Queue.Queue, (*consumerSink)(c), &options)
+	c.inner = queue.NewConsumer(c.sourceQueue.engine(), (*consumerSink)(c), &options)
 	return err
 }
 
@@ -106,11 +106,11 @@ func (v *VirtualHost) addConsumer(q *declaredQueue, c *queue.Consumer) error {
 func (v *VirtualHost) consumeError(q *declaredQueue, err error) error {
 	switch err {
 	case queue.ErrDeleted:
-		return v.errNoQueue(wire.BasicConsumeID, q.Name)
+		return v.errNoQueue(wire.BasicConsumeID, q.Name())
 	case queue.ErrRemoved:
 		return ErrClosed
 	case queue.ErrExclusive:
-		return failure(wire.BasicConsumeID, wire.CodeAccessRefused, "queue '%s' in vhost '%s' in exclusive use", q.Name, v.name)
+		return failure(wire.BasicConsumeID, wire.CodeAccessRefused, "queue '%s' in vhost '%s' in exclusive use", q.Name(), v.name)
 	}
 	return err
 }
@@ -122,7 +122,7 @@ func (v *VirtualHost) consumerPriority(q *declaredQueue, o *ConsumeOptions) (int
 	args := o.table()
 	if arg := argument.OfReader(args); arg != "" {
 		_, queueType := argument.Foreign(q.args)
-		return 0, v.errForeignArg(m, arg, q.Name, queueType)
+		return 0, v.errForeignArg(m, arg, q.Name(), queueType)
 	}
 	priority, ok := o.Args["x-priority"]
 	if !ok {
@@ -130,7 +130,7 @@ func (v *VirtualHost) consumerPriority(q *declaredQueue, o *ConsumeOptions) (int
 	}
 	n, ok := table.Integer(priority)
 	if !ok {
-		return 0, v.errBadQueueArg(m, &argument.Problem{Arg: "x-priority", Text: argument.NoInteger(priority)}, q.Name)
+		return 0, v.errBadQueueArg(m, &argument.Problem{Arg: "x-priority", Text: argument.NoInteger(priority)}, q.Name())
 	}
 	return int(n), nil
 }
@@ -145,18 +145,18 @@ func (v *VirtualHost) newReader(q *declaredQueue, o *ConsumeOptions, limit int) 
 		arg = "x-priority"
 	}
 	if arg != "" {
-		return nil, v.errForeignArg(m, arg, q.Name, argument.StreamName)
+		return nil, v.errForeignArg(m, arg, q.Name(), argument.StreamName)
 	}
 	r, p := argument.ParseReader(args)
 	if p != nil {
-		return nil, v.errBadQueueArg(m, p, q.Name)
+		return nil, v.errBadQueueArg(m, p, q.Name())
 	}
 	if limit <= 0 {
-		return nil, failure(m, wire.CodePreconditionFailed, "consumer prefetch count is not set for 'queue '%s' in vhost '%s''", q.Name, v.name).
+		return nil, failure(m, wire.CodePreconditionFailed, "consumer prefetch count is not set for 'queue '%s' in vhost '%s''", q.Name(), v.name).
 			withHint("set ConsumeOptions.Prefetch, or call Qos before")
 	}
 	if o.NoAck {
-		return nil, v.errNotForStreams(m, "automatic acknowledgement", q.Name)
+		return nil, v.errNotForStreams(m, "automatic acknowledgement", q.Name())
 	}
 	return queue.NewReader(v.streamStart(r.Start), r.Filter), nil
 }
@@ -355,5 +355,5 @@ func (v *VirtualHost) getError(q *declaredQueue, err error) error {
 	if k, ok := q.args["x-queue-type"].(string); ok {
 		kind = k
 	}
-	return failure(wire.BasicGetID, wire.CodeResourceLocked, "cannot obtain access to locked queue '%s' in vhost '%s'. basic.get operations are not supported by %s queues with single active consumer", q.Name, v.name, kind)
+	return failure(wire.BasicGetID, wire.CodeResourceLocked, "cannot obtain access to locked queue '%s' in vhost '%s'. basic.get operations are not supported by %s queues with single active consumer", q.Name(), v.name, kind)
 }

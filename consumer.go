@@ -42,7 +42,7 @@ func (s *consumerSink) Accepted() {
 // stays in the mailbox until the consumer ends.
 func (s *consumerSink) Deliver(it message.Item) *mailbox.Mailbox {
 	c := (*Consumer)(s)
-	d := queue.Delivered{Item: it, Queue: &c.sourceQueue.Queue.Queue, Consumer: c.inner, Timeout: c.inner.Timeout()}
+	d := queue.Delivered{Item: it, Queue: c.sourceQueue.engine(), Consumer: c.inner, Timeout: c.inner.Timeout()}
 	if !c.ch.deliverToSink(c, &d, c.inner.NoAck, c.sink, 0) {
 		c.inner.Keep(&it)
 	}

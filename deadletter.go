@@ -32,7 +32,7 @@ func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, to *queue.DeadLetter
 		}
 	}
 	died := message.Death{
-		Queue: q.Name, Reason: lost.Reason, Exchange: *lost.Exchange, Expiration: props.Expiration,
+		Queue: q.Name(), Reason: lost.Reason, Exchange: *lost.Exchange, Expiration: props.Expiration,
 		Keys: append([]any{lost.Key}, message.CarbonKeys(props.Headers)...), Time: time.Now(),
 	}
 	props.Headers = died.Headers(props.Headers)
@@ -51,6 +51,6 @@ func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, to *queue.DeadLetter
 	defer v.putWalk(w)
 	v.walk(w, &p)
 	history, _ := props.Headers["x-death"].([]any)
-	w.Queues = slices.DeleteFunc(w.Queues, func(q *route.Queue) bool { return message.Cycles(history, q.Name) })
+	w.Queues = slices.DeleteFunc(w.Queues, func(q *route.Queue) bool { return message.Cycles(history, q.Name()) })
 	v.forward(w, &p, &lost.Entry)
 }

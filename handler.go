@@ -127,7 +127,7 @@ func (h *Handler) register(name string, concurrency int) error {
 		return err
 	}
 	h.queue = q
-	h.pool = queue.NewPool(&q.Queue.Queue, names.New("amq.ctag-"), concurrency, (*workers)(h))
+	h.pool = queue.NewPool(q.engine(), names.New("amq.ctag-"), concurrency, (*workers)(h))
 	v.pools.add(h.pool)
 	if err := v.consumeError(q, h.pool.Join()); err != nil {
 		v.pools.remove(h.pool)
@@ -137,7 +137,7 @@ func (h *Handler) register(name string, concurrency int) error {
 }
 
 // Queue returns the name of the queue that the handler serves.
-func (h *Handler) Queue() string { return h.queue.Name }
+func (h *Handler) Queue() string { return h.queue.Name() }
 
 // Close takes no more requests and waits for those that are being served. Other
 // requests stay in the queue for other handlers, or are dropped with the queue if it
@@ -237,7 +237,7 @@ func (h *Handler) run(ctx *requestContext, req *Request) (reply Message, err err
 	defer func() {
 		ctx.finish()
 		if p := recover(); p != nil {
-			h.vhost.broker.log.Error("handler panicked", "vhost", h.vhost.name, "queue", h.queue.Name, "panic", p, "stack", string(debug.Stack()))
+			h.vhost.broker.log.Error("handler panicked", "vhost", h.vhost.name, "queue", h.queue.Name(), "panic", p, "stack", string(debug.Stack()))
 			err = &RemoteError{Code: CodePanic, Text: fmt.Sprint(p)}
 		}
 	}()

@@ -80,8 +80,8 @@ func (l *channelLink) prepare(ctx context.Context, p *publishing, m *link.Publis
 func (l *channelLink) routingKey(m *link.Publish) string {
 	key := m.RoutingKey
 	if len(m.Exchange) == 0 {
-		if q := l.recentQueue.Load(); q != nil && q.Name == string(key) {
-			return q.Name
+		if q := l.recentQueue.Load(); q != nil && q.Name() == string(key) {
+			return q.Name()
 		}
 	}
 	if k := l.recentKey.Load(); k != nil && *k == string(key) {

@@ -48,9 +48,9 @@ func (c *change) describe() (text string, args []any) {
 	case exchangeDeleted:
 		return "exchange deleted", []any{"exchange", c.exchange.Name}
 	case queueDeclared:
-		return "queue declared", []any{"queue", c.queue.Name}
+		return "queue declared", []any{"queue", c.queue.Name()}
 	case queueDeleted:
-		return "queue deleted", []any{"queue", c.queue.Name}
+		return "queue deleted", []any{"queue", c.queue.Name()}
 	case policySet:
 		return c.policyKind.String() + " set", []any{"policy", c.policy.Name}
 	case policyDeleted:

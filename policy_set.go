@@ -163,7 +163,7 @@ func (v *VirtualHost) replacePolicy(kind policyKind, name string, fresh *policy)
 		}
 	}
 	for _, q := range v.queues {
-		if list.update(&q.policies[kind], old, fresh, q.Name, argument.KindOf(q.args)) {
+		if list.update(&q.policies[kind], old, fresh, q.Name(), argument.KindOf(q.args)) {
 			c.queues = append(c.queues, queuePolicies{q, q.policies})
 		}
 	}

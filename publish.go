@@ -301,7 +301,7 @@ func (ch *Channel) send(p *publishing) (nacked bool, err error) {
 		return ch.vhost.route(p)
 	}
 	q := ch.recentQueue.Load()
-	if q == nil || q.Name != p.Key {
+	if q == nil || q.Name() != p.Key {
 		if q = ch.vhost.queue(p.Key); q == nil {
 			return ch.vhost.route(p)
 		}

@@ -163,6 +163,9 @@ type declaredQueue struct {
 	policies appliedPolicies // guarded by vhost.mu
 }
 
+// engine is the queue as its consumers know it.
+func (q *declaredQueue) engine() *queue.Queue { return &q.Queue.Queue }
+
 // newQueue makes a queue. The options have been checked and v.mu is held.
 func (v *VirtualHost) newQueue(name string, o *QueueOptions) *declaredQueue {
 	q := &declaredQueue{durable: o.Durable, exclusive: o.Exclusive, autoDelete: o.AutoDelete, args: o.Args}
@@ -187,7 +190,7 @@ func (v *VirtualHost) newQueue(name string, o *QueueOptions) *declaredQueue {
 // state returns what declare-ok reports.
 func (q *declaredQueue) state() Queue {
 	ready, consumers := q.Inspect()
-	return Queue{Name: q.Name, Messages: ready, Consumers: consumers}
+	return Queue{Name: q.Name(), Messages: ready, Consumers: consumers}
 }
 
 // checkQueueArgs refuses arguments that are not valid for a new queue.

@@ -146,7 +146,7 @@ func (v *VirtualHost) calledQueue(p *publishing, slot *replySlot) *declaredQueue
 	if p.to != v.defaultExchange || p.Extra != nil {
 		return nil
 	}
-	if q := slot.recentQueue; q != nil && q.Name == p.Key {
+	if q := slot.recentQueue; q != nil && q.Name() == p.Key {
 		return q
 	}
 	q := v.queue(p.Key)

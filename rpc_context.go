@@ -96,4 +96,4 @@ func (c *requestContext) Value(key any) any {
 }
 
 // String returns a description for printing.
-func (c *requestContext) String() string { return "warren.Handler(" + c.handler.queue.Name + ")" }
+func (c *requestContext) String() string { return "warren.Handler(" + c.handler.queue.Name() + ")" }

@@ -231,7 +231,7 @@ func (o *settleAlarm) Ring() {
 		ch.mu.Unlock()
 		return
 	}
-	timeout, name, number, onBrokerClose := d.Timeout, d.Queue.Name, ch.shownNumber, ch.onBrokerClose
+	timeout, name, number, onBrokerClose := d.Timeout, d.Queue.Name(), ch.shownNumber, ch.onBrokerClose
 	ch.mu.Unlock()
 
 	err := errOverdue(number, timeout)

@@ -148,7 +148,7 @@ func (v *VirtualHost) findQueue(m wire.MethodID, s *Session, name string) (*decl
 // checkOwner fails with 405 if q is exclusive and s is not its owner.
 func (v *VirtualHost) checkOwner(m wire.MethodID, q *declaredQueue, s *Session) error {
 	if q.exclusive && q.owner != s {
-		return v.errLocked(m, q.Name)
+		return v.errLocked(m, q.Name())
 	}
 	return nil
 }
@@ -219,13 +219,13 @@ func (v *VirtualHost) removeBinding(b *route.Binding) {
 func (v *VirtualHost) removeQueue(q *declaredQueue, c queue.Condition) (ready int, err error) {
 	v.mu.Lock()
 	defer v.unlockAndNotify()
-	if v.queues[q.Name] != q {
+	if v.queues[q.Name()] != q {
 		return 0, nil // somebody else has deleted it
 	}
 	if ready, err = q.Close(ErrConsumerCancelled, c); err != nil {
 		return 0, err
 	}
-	delete(v.queues, q.Name)
+	delete(v.queues, q.Name())
 	for b := range q.Inbound() {
 		v.removeBinding(b)
 	}
@@ -275,7 +275,7 @@ func (h *host) FindExchange(name string) *route.Exchange {
 // Expired deletes a queue whose x-expires is over.
 func (h *host) Expired(q *queue.Queue) {
 	v := (*VirtualHost)(h)
-	if d := v.queue(q.Name); d != nil && &d.Queue.Queue == q {
+	if d := v.queue(q.Name()); d != nil && d.engine() == q {
 		v.removeQueue(d, queue.IfExpired)
 	}
 }

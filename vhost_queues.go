@@ -85,10 +85,10 @@ func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *d
 // exists. It compares only arguments that have a meaning for queues.
 func (v *VirtualHost) checkEquivalentQueue(s *Session, q *declaredQueue, o *QueueOptions) error {
 	differ := func(arg, received, current string) error {
-		return failure(wire.QueueDeclareID, wire.CodePreconditionFailed, "inequivalent arg '%s' for queue '%s' in vhost '%s': received %s but current is %s", arg, q.Name, v.name, received, current)
+		return failure(wire.QueueDeclareID, wire.CodePreconditionFailed, "inequivalent arg '%s' for queue '%s' in vhost '%s': received %s but current is %s", arg, q.Name(), v.name, received, current)
 	}
 	if q.exclusive != o.Exclusive || q.exclusive && q.owner != s {
-		return v.errLocked(wire.QueueDeclareID, q.Name)
+		return v.errLocked(wire.QueueDeclareID, q.Name())
 	}
 	if q.durable != o.Durable {
 		return differ("durable", quoteBool(o.Durable), quoteBool(q.durable))

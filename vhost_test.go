@@ -102,3 +102,13 @@ func TestTheDefaultVirtualHostStays(t *testing.T) {
 		brokertest.Channel(t, b)
 	})
 }
+
+func TestTheFirstVirtualHostCannotBeDeleted(t *testing.T) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		for _, name := range []string{"/", ""} { // the empty name means the same
+			brokertest.FailsWith(t, b.VirtualHostDelete(name), 403, "ACCESS_REFUSED - vhost '/' cannot be deleted")
+			_, err := brokertest.Channel(t, b).QueueDeclare("q"+name, warren.QueueOptions{})
+			require.NoError(t, err)
+		}
+	})
+}

@@ -83,7 +83,7 @@ func (v *VirtualHost) view() topologyView {
 		deleted:   v.counts,
 	}
 	for _, q := range v.queues {
-		t.queues = append(t.queues, queueView{q.Name, q.durable, q.exclusive, q.autoDelete, q.args, q.owner, q.policies, q})
+		t.queues = append(t.queues, queueView{q.Name(), q.durable, q.exclusive, q.autoDelete, q.args, q.owner, q.policies, q})
 	}
 	for _, x := range v.exchanges {
 		t.exchanges = append(t.exchanges, exchangeView{x.Name, x.kind, x.durable, x.autoDelete, x.internal, x.args, x.policies, x})
@@ -100,8 +100,8 @@ func (v *VirtualHost) viewBinding(b *route.Binding) bindingView {
 		view.destination = b.Exchange.Name
 		return view
 	}
-	view.destination, view.toQueue = b.Queue.Name, true
-	if q := v.queues[b.Queue.Name]; q != nil {
+	view.destination, view.toQueue = b.Queue.Name(), true
+	if q := v.queues[b.Queue.Name()]; q != nil {
 		view.exclusive = q.exclusive
 	}
 	return view

@@ -60,7 +60,7 @@ type Journal interface {
 
 // Queue keeps messages and hands them to its consumers.
 type Queue struct {
-	Name   string
+	name   string
 	host   Host
 	shared *Shared
 
@@ -104,7 +104,7 @@ type Options struct {
 
 // Init makes q, which is zero, a queue.
 func (q *Queue) Init(name string, host Host, shared *Shared, o *Options) {
-	q.Name, q.host, q.shared = name, host, shared
+	q.name, q.host, q.shared = name, host, shared
 	q.store.pool = &shared.chunks
 	q.journal = o.Journal
 	q.rules, q.single, q.seen = o.Rules, o.SingleActive, o.Seen
@@ -120,6 +120,9 @@ func (q *Queue) Init(name string, host Host, shared *Shared, o *Options) {
 		q.mu.Unlock()
 	}
 }
+
+// Name is the queue's name.
+func (q *Queue) Name() string { return q.name }
 
 // IsStream reports whether the queue is a log.
 func (q *Queue) IsStream() bool { return q.stream != nil }

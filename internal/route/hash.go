@@ -57,7 +57,7 @@ func (m *hashMatcher) Add(b *Binding) {
 		m.index[to] = i
 		n := hashNode{}
 		if b.Queue != nil {
-			n.name, n.queues = hashText("queue "+b.Queue.Name), []*Queue{b.Queue}
+			n.name, n.queues = hashText("queue "+b.Queue.Name()), []*Queue{b.Queue}
 		} else {
 			n.name = hashText("exchange " + b.Exchange.Name)
 		}
