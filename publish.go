@@ -132,11 +132,16 @@ func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange string) error
 	return nil
 }
 
+// checkSize refuses a body that is too large.
 func (v *VirtualHost) checkSize(size int) error {
 	if limit := v.broker.options.MaxMessageSize; limit > 0 && size > limit {
-		return failure(wire.BasicPublishID, wire.CodePreconditionFailed, "message size %d is larger than configured max size %d", size, limit)
+		return errTooLarge(size, limit)
 	}
 	return nil
+}
+
+func errTooLarge(size, limit int) error {
+	return failure(wire.BasicPublishID, wire.CodePreconditionFailed, "message size %d is larger than configured max size %d", size, limit)
 }
 
 // findPublishExchange returns the exchange to publish to. It first tries the exchange
