@@ -140,6 +140,9 @@ func (v *VirtualHost) checkSize(size int) error {
 	return nil
 }
 
+// errTooLarge is not inlined, so that the check is.
+//
+//go:noinline
 func errTooLarge(size, limit int) error {
 	return failure(wire.BasicPublishID, wire.CodePreconditionFailed, "message size %d is larger than configured max size %d", size, limit)
 }

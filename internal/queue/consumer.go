@@ -32,7 +32,7 @@ type ConsumerOptions struct {
 	Mailbox   int    // without a prefetch or with NoAck, most messages that wait unread
 	Direct    bool   // messages go to the sink, past the mailbox
 	Flow      *Flow  // nil: it is alone
-	Shares    bool   // its messages count against the limit of the flow
+	Shares    bool   // its messages count against the limit of the flow, unless it is NoAck
 	Reader    *Reader
 }
 
@@ -68,7 +68,7 @@ func NewConsumer(q *Queue, sink Sink, o *ConsumerOptions) *Consumer {
 	c := &Consumer{
 		Tag: o.Tag, NoAck: o.NoAck, queue: q, exclusive: o.Exclusive, direct: o.Direct, priority: o.Priority,
 		flow: o.Flow, sink: sink, box: mailbox.New(&q.mu),
-		limit: o.Prefetch, untilRead: o.NoAck || o.Prefetch <= 0, shares: o.Shares, reader: o.Reader,
+		limit: o.Prefetch, untilRead: o.NoAck || o.Prefetch <= 0, shares: o.Shares && !o.NoAck, reader: o.Reader,
 	}
 	if c.untilRead {
 		c.limit = o.Mailbox
@@ -93,7 +93,7 @@ func (c *Consumer) reserve() bool {
 	if c.flow.held.Load() != 0 {
 		return false
 	}
-	return !c.shares || c.NoAck || c.flow.reserve()
+	return !c.shares || c.flow.reserve()
 }
 
 // hasRoom reports whether reserve would succeed.
@@ -104,7 +104,7 @@ func (c *Consumer) hasRoom() bool {
 	if c.flow.held.Load() != 0 {
 		return false
 	}
-	return !c.shares || c.NoAck || c.flow.hasRoom()
+	return !c.shares || c.flow.hasRoom()
 }
 
 // settled notes that n messages have left c.
@@ -113,17 +113,6 @@ func (c *Consumer) settled(n int) {
 	if c.shares {
 		c.flow.release(n)
 	}
-}
-
-// give hands over a message. A mailbox that it returns is to be signalled.
-func (c *Consumer) give(it *message.Item) *mailbox.Mailbox {
-	if c.direct {
-		return c.sink.Deliver(*it)
-	}
-	if c.box.Put(it) {
-		return c.box
-	}
-	return nil
 }
 
 // Keep puts a message into the mailbox that a direct consumer cannot pass on,

@@ -64,7 +64,16 @@ func (q *Queue) hand(c *Consumer, it *message.Item) {
 		q.unlist(c)
 		q.list(c)
 	}
-	q.wakeLater(c.give(it))
+	q.give(c, it)
+}
+
+// give hands a message over: to the sink, or to the mailbox for who reads.
+func (q *Queue) give(c *Consumer, it *message.Item) {
+	if c.direct {
+		q.wakeLater(c.sink.Deliver(*it))
+	} else if c.box.Put(it) {
+		q.wakeLater(c.box)
+	}
 }
 
 // anyRoom reports whether a consumer could be given a message now.

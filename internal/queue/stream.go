@@ -54,7 +54,7 @@ func (q *Queue) lend(c *Consumer, e *message.Entry) {
 	c.unsettled++
 	q.unacked++
 	q.counts.Delivered++
-	q.wakeLater(c.give(&it))
+	q.give(c, &it)
 }
 
 // retain gives up the oldest segments that the rules do not let stay. Length
