@@ -11,7 +11,7 @@ import (
 // DeduplicationHeader is the header whose value identifies a message, unless
 // [Deduplication] names another header. Its value may have any type. The argument
 // that names another header has the same name, as in LavinMQ.
-const DeduplicationHeader = argument.DeduplicationHeader
+const DeduplicationHeader = "x-deduplication-header"
 
 // Deduplication makes an exchange or a queue drop duplicates
 // (x-message-deduplication), as in LavinMQ. A message is a duplicate if its header

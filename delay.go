@@ -21,7 +21,7 @@ import (
 // Immediate it is not delayed, but returned with 313. The request of a Call is
 // delayed like any other message. Delayed messages are lost if their exchange is
 // deleted.
-const DelayHeader = delay.Header
+const DelayHeader = "x-delay"
 
 // Delay returns the value of [DelayHeader] for a delay of d, in whole milliseconds:
 // from 0 to 4294967295, which is 49 days.

@@ -13,17 +13,17 @@ import (
 // Errors to test for with [errors.Is]. The first seven match each [*Error] and
 // [*Return] with the same reply code.
 var (
-	ErrNotFound           error = &Error{Code: wire.CodeNotFound, Text: "NOT_FOUND"}
-	ErrAccessRefused      error = &Error{Code: wire.CodeAccessRefused, Text: "ACCESS_REFUSED"}
-	ErrPreconditionFailed error = &Error{Code: wire.CodePreconditionFailed, Text: "PRECONDITION_FAILED"}
-	ErrResourceLocked     error = &Error{Code: wire.CodeResourceLocked, Text: "RESOURCE_LOCKED"}
-	ErrNotAllowed         error = &Error{Code: wire.CodeNotAllowed, Text: "NOT_ALLOWED"}
+	ErrNotFound           error = &Error{Code: 404, Text: "NOT_FOUND"}
+	ErrAccessRefused      error = &Error{Code: 403, Text: "ACCESS_REFUSED"}
+	ErrPreconditionFailed error = &Error{Code: 406, Text: "PRECONDITION_FAILED"}
+	ErrResourceLocked     error = &Error{Code: 405, Text: "RESOURCE_LOCKED"}
+	ErrNotAllowed         error = &Error{Code: 530, Text: "NOT_ALLOWED"}
 
 	// ErrNoRoute: no queue took a mandatory message (312), or the queue of a Call
 	// does not exist.
-	ErrNoRoute error = &Error{Code: wire.CodeNoRoute, Text: "NO_ROUTE"}
+	ErrNoRoute error = &Error{Code: 312, Text: "NO_ROUTE"}
 	// ErrNoConsumers: no consumer had room for an immediate message (313).
-	ErrNoConsumers error = &Error{Code: wire.CodeNoConsumers, Text: "NO_CONSUMERS"}
+	ErrNoConsumers error = &Error{Code: 313, Text: "NO_CONSUMERS"}
 
 	// ErrClosed: the broker, session, channel, consumer or handler was closed. It
 	// also matches [net.ErrClosed]. If the broker has closed the channel by itself,
