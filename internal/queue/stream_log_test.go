@@ -27,10 +27,12 @@ func filtered(value string) *message.Entry {
 
 // apart gives n filter values that have marks of their own: other values may
 // share one.
-func apart(s *stream, n int) []string {
+func apart(t *testing.T, s *stream, n int) []string {
+	t.Helper()
 	var values []string
 	var marks uint64
 	for i := 0; len(values) < n; i++ {
+		require.Less(t, i, 5000, "filter values share too few marks")
 		v := fmt.Sprint("value ", i)
 		if m := s.mark(v); marks&m == 0 {
 			values, marks = append(values, v), marks|m
@@ -62,7 +64,7 @@ func TestAMarkIsOneBitOfAFilterValue(t *testing.T) {
 
 func TestASegmentIsMarkedByAllItsMessages(t *testing.T) {
 	s := newStream()
-	v := apart(s, 4)
+	v := apart(t, s, 4)
 	logOf(s,
 		v[0], v[0], v[0], v[0],
 		v[0], v[1], "", v[2],
@@ -85,7 +87,7 @@ func TestASegmentIsMarkedByAllItsMessages(t *testing.T) {
 // whose marks deny it: a reader that finds it there has looked.
 func TestReadersSkipSegmentsByTheirMarks(t *testing.T) {
 	s := newStream()
-	v := apart(s, 3)
+	v := apart(t, s, 3)
 	logOf(s,
 		v[0], v[0], v[0], v[0], // 0
 		"", "", "", v[0], // 4
