@@ -142,7 +142,7 @@ type noHost struct{}
 func (noHost) DeadLetter(*Queue, *Lost, *DeadLetter) {}
 func (noHost) Expired(*Queue)                        {}
 
-// newTestStream is a stream with rules, or without for nil.
+// newTestStream makes a stream with rules, or without for nil.
 func newTestStream(r *Rules) *Queue {
 	shared := &Shared{Clock: clock.Start()}
 	shared.Memory.Init(-1, false, nil)
