@@ -1,6 +1,7 @@
 package clock_test
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,22 +14,30 @@ import (
 // bell notes when it is rung, and sets the alarm for what comes next.
 type bell struct {
 	clock clock.Clock
+
+	mu    sync.Mutex
 	alarm clock.Alarm
 	next  []int64
 	rang  []int64
 }
 
 func (b *bell) Ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.alarm.Rung()
 	b.rang = append(b.rang, b.clock.Now())
 	if len(b.next) > 0 {
 		at := b.next[0]
 		b.next = b.next[1:]
-		b.set(at)
+		b.alarm.Set(at, b.clock.Now(), b)
 	}
 }
 
-func (b *bell) set(at int64) { b.alarm.Set(at, b.clock.Now(), b) }
+func (b *bell) set(at int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.alarm.Set(at, b.clock.Now(), b)
+}
 
 func TestAlarmRingsAtTheNearestOfSeveralTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

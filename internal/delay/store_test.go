@@ -2,6 +2,8 @@ package delay_test
 
 import (
 	"math"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,11 +42,13 @@ func TestDelayOfAHeader(t *testing.T) {
 // env is a store with what it needs, and what it has released.
 type env struct {
 	*delay.Store
-	clock    clock.Clock
-	memory   memory.Budget
-	tasks    tasks.Group
+	clock  clock.Clock
+	memory memory.Budget
+	tasks  tasks.Group
+	during func(n int) // called while the nth message is routed
+
+	mu       sync.Mutex
 	released []string // routing keys
-	during   func()   // called while a message is routed
 }
 
 type noAlarm struct{}
@@ -55,12 +59,21 @@ func newEnv() *env {
 	e := &env{clock: clock.Start()}
 	e.memory.Init(1, true, noAlarm{}) // full with a single byte
 	e.Store = delay.New(&e.clock, &e.memory, &e.tasks, func(p *message.Publishing) {
+		e.mu.Lock()
 		e.released = append(e.released, p.Key)
+		n := len(e.released)
+		e.mu.Unlock()
 		if e.during != nil {
-			e.during()
+			e.during(n)
 		}
 	})
 	return e
+}
+
+func (e *env) keys() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.released)
 }
 
 func (e *env) add(key string, ms int) bool {
@@ -86,14 +99,14 @@ func TestMessagesComeWhenTheyAreDueInOrder(t *testing.T) {
 		require.Equal(t, 6, messages)
 		require.Equal(t, 6*(&message.Entry{Body: []byte("a")}).Cost(), bytes)
 		sleep(9)
-		require.Empty(t, e.released)
+		require.Empty(t, e.keys())
 		sleep(1)
-		require.Equal(t, []string{"a", "b"}, e.released)
+		require.Equal(t, []string{"a", "b"}, e.keys())
 		sleep(10)
-		require.Equal(t, []string{"a", "b", "c", "d", "e"}, e.released, "those of one time in the order in which they came")
+		require.Equal(t, []string{"a", "b", "c", "d", "e"}, e.keys(), "those of one time in the order in which they came")
 		require.True(t, e.memory.Full(), "the last one is kept back still")
 		sleep(10)
-		require.Len(t, e.released, 6)
+		require.Len(t, e.keys(), 6)
 		require.False(t, e.memory.Full(), "nothing is held any more")
 		messages, bytes = e.Stats()
 		require.Zero(t, messages)
@@ -104,9 +117,9 @@ func TestMessagesComeWhenTheyAreDueInOrder(t *testing.T) {
 func TestWhatComesDueWhileOthersAreRoutedIsReleasedBehindThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv()
-		e.during = func() {
+		e.during = func(n int) {
 			require.True(t, e.memory.Full(), "it counts until the queues hold it")
-			if len(e.released) == 1 {
+			if n == 1 {
 				e.add("late", 5)
 				time.Sleep(10 * time.Millisecond)
 			}
@@ -115,8 +128,8 @@ func TestWhatComesDueWhileOthersAreRoutedIsReleasedBehindThem(t *testing.T) {
 			require.True(t, e.add("x", 1))
 		}
 		sleep(20)
-		require.Len(t, e.released, 1001)
-		require.Equal(t, "late", e.released[1000])
+		require.Len(t, e.keys(), 1001)
+		require.Equal(t, "late", e.keys()[1000])
 		require.NoError(t, e.tasks.Wait(t.Context()))
 	})
 }
@@ -130,7 +143,7 @@ func TestAClosedStoreDropsItsMessages(t *testing.T) {
 		require.False(t, e.add("b", 10))
 		require.False(t, e.memory.Full())
 		sleep(20)
-		require.Empty(t, e.released)
+		require.Empty(t, e.keys())
 		messages, bytes := e.Stats()
 		require.Zero(t, messages)
 		require.Zero(t, bytes)
