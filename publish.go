@@ -249,20 +249,26 @@ func (p *publishing) takeKeys(headers Table) (Table, error) {
 // admit waits until there is memory for p. The time to live of p begins when the
 // wait ends. It calls onWait, if that is not nil, before it waits.
 func (ch *Channel) admit(ctx context.Context, p *publishing, onWait func()) error {
-	b, start := ch.vhost.broker, int64(0)
-	if p.Deadline != 0 && b.queues.Memory.Full() {
-		start = b.queues.Clock.Now()
+	b := ch.vhost.broker
+	if b.admitsAll() {
+		return nil
 	}
+	start := b.queues.Clock.Now()
 	if err := ch.vhost.admit(ctx, p, &ch.closed, onWait); err != nil {
 		if ch.closed.Load() {
 			return ch.reason
 		}
 		return err
 	}
-	if start != 0 {
+	if p.Deadline != 0 {
 		p.Deadline += b.queues.Clock.Now() - start
 	}
 	return nil
+}
+
+// admitsAll reports whether every publisher is admitted: mostly it is so.
+func (b *Broker) admitsAll() bool {
+	return b.state.Load() == stateOpen && b.queues.Memory.Open()
 }
 
 // admit waits while memory is short, and returns ErrClosed while the broker drains.
@@ -271,9 +277,6 @@ func (ch *Channel) admit(ctx context.Context, p *publishing, onWait func()) erro
 // Call.
 func (v *VirtualHost) admit(ctx context.Context, p *publishing, channelClosed *atomic.Bool, onWait func()) error {
 	b := v.broker
-	if b.state.Load() == stateOpen && b.queues.Memory.Open() {
-		return nil
-	}
 	if b.state.Load() == stateClosed {
 		return ErrClosed
 	}
