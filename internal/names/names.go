@@ -21,8 +21,8 @@ const MaxLen = 255
 const ReservedPrefix = "amq."
 
 // Check returns why AMQP cannot carry a name, and the reply code for that. If
-// AMQP can carry it, the problem is empty and the code zero. The problem begins
-// with what, such as "queue name", or contains it.
+// AMQP can carry it, the problem is empty and the code zero. What says
+// in the problem which name it is, such as "queue name".
 func Check(what, name string) (code uint16, problem string) {
 	if len(name) > MaxLen {
 		return wire.CodeSyntaxError, fmt.Sprintf("%s of %d bytes exceeds %d", what, len(name), MaxLen)
