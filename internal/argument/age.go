@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// maxAge is the most that an age counts as: it is longer than any broker runs,
-// and a time so far away can still be told.
+// maxAge is the longest age; a longer one counts as this. It is longer than any
+// broker runs, and a time.Duration can hold it.
 const maxAge = 100 * 365 * 24 * time.Hour
 
-// parseAge reads an age as RabbitMQ writes it: a positive number and a unit,
-// such as 7D.
+// parseAge reads an age in RabbitMQ's form: a positive number and a unit, such as
+// 7D.
 func parseAge(s string) (age time.Duration, ok bool) {
 	if len(s) < 2 {
 		return 0, false
@@ -45,7 +45,7 @@ func parseAge(s string) (age time.Duration, ok bool) {
 	return time.Duration(min(n, uint64(maxAge/unit))) * unit, true
 }
 
-// FormatAge writes an age in seconds, the next whole number of them.
+// FormatAge formats an age in seconds, rounded up, such as 90s.
 func FormatAge(d time.Duration) string {
 	n := int64(d / time.Second)
 	if d%time.Second > 0 {

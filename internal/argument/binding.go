@@ -9,11 +9,11 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
-// maxWeight is LavinMQ's bound.
+// maxWeight is the largest weight of a binding. It is LavinMQ's bound.
 const maxWeight = math.MaxUint32
 
-// CheckWeight tells why the key of a binding of an exchange that hashes is no
-// weight; an empty text: it is one.
+// CheckWeight returns why the key of a binding of an exchange that hashes is no
+// weight. The text is empty if it is one.
 func CheckWeight(key string) string {
 	n, err := strconv.ParseInt(key, 10, 64) // the nearest value, if it is out of range
 	switch {
@@ -27,8 +27,8 @@ func CheckWeight(key string) string {
 	return ""
 }
 
-// CheckHeaders tells why the arguments of a binding of a headers exchange mean
-// nothing; an empty text: they do.
+// CheckHeaders returns what is wrong with the arguments of a binding of a headers
+// exchange. The text is empty if nothing is.
 func CheckHeaders(args table.Table) string {
 	v, ok := args["x-match"]
 	if !ok {

@@ -9,16 +9,18 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
-// milliseconds are bounded, since those of policies are not.
+// milliseconds converts an integer to a duration. It bounds it, because numbers in
+// policies are not bounded.
 func milliseconds(v any) time.Duration {
 	n, _ := table.Integer(v)
 	return time.Duration(min(n, message.MaxExpiration)) * time.Millisecond
 }
 
-// Unacceptable is what RabbitMQ says of a value of a wrong type.
+// Unacceptable returns RabbitMQ's term for a value of a wrong type.
 func Unacceptable(v any) string { return "{unacceptable_type," + table.TypeName(v) + "}" }
 
-// NoInteger is what RabbitMQ 3 says of such a value, quotes included.
+// NoInteger returns RabbitMQ 3's text for a value that should be an integer, with
+// quotes.
 func NoInteger(v any) string { return `"expected integer, got ` + table.TypeName(v) + `"` }
 
 func isString(v any, _ table.Table) string {
@@ -90,7 +92,8 @@ func isDeadLetterKey(v any, args table.Table) string {
 	return ""
 }
 
-// oneOf wants a string of a list; another one is the given problem.
+// oneOf makes a check for the strings of a list. Another string is reported as
+// the given problem.
 func oneOf(problem string, list ...string) func(any, table.Table) string {
 	return func(v any, args table.Table) string {
 		if problem := isString(v, args); problem != "" {

@@ -8,8 +8,8 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
-// Names of arguments of deduplication. The first names the header of a message
-// that tells it apart, unless the argument of this name names another.
+// Names of arguments of deduplication. DeduplicationHeader is also the name of the
+// header that tells messages apart, unless the argument names another header.
 const (
 	DeduplicationHeader = "x-deduplication-header"
 	Deduplicate         = "x-message-deduplication"
@@ -18,8 +18,8 @@ const (
 
 const defaultCacheSize = 128
 
-// Duplicates is what checked arguments have an exchange or a queue remember; ok
-// is false if they do not ask for it.
+// Duplicates returns what an exchange or a queue with these checked arguments
+// remembers. Ok is false if the arguments do not ask for deduplication.
 func Duplicates(args table.Table) (o duplicates.Options, ok bool) {
 	if args[Deduplicate] != any(true) {
 		return o, false

@@ -7,13 +7,13 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
-// Difference is an argument in which a declaration differs from what there is,
-// as RabbitMQ shows it.
+// Difference is an argument in which a declaration differs from the existing queue
+// or exchange. The values are in RabbitMQ's form.
 type Difference struct{ Arg, Received, Current string }
 
 // QueueDifference compares the arguments of a declaration with those of the
-// queue that exists: only those count that mean something to a queue. Nil: they
-// do not differ.
+// existing queue. It returns nil if they do not differ. Only arguments that mean
+// something to a queue of this type count.
 func QueueDifference(received, current table.Table) *Difference {
 	foreign, _ := Foreign(current)
 	for i := range queueArgs {
@@ -31,8 +31,8 @@ func QueueDifference(received, current table.Table) *Difference {
 	return nil
 }
 
-// ExchangeDifference is QueueDifference for exchanges, but for the alternate
-// exchange: see AlternateDifference.
+// ExchangeDifference is QueueDifference for exchanges. It does not compare the
+// alternate exchange: see AlternateDifference.
 func ExchangeDifference(received, current table.Table) *Difference {
 	for i := range exchangeArgs {
 		name := exchangeArgs[i].name
@@ -45,7 +45,8 @@ func ExchangeDifference(received, current table.Table) *Difference {
 	return nil
 }
 
-// AlternateDifference compares the alternate exchanges.
+// AlternateDifference compares the names of the alternate exchanges. It returns nil
+// if they are the same.
 func AlternateDifference(received, current string) *Difference {
 	if received == current {
 		return nil
@@ -58,8 +59,8 @@ func difference(name string, received any, has bool, current any, had bool) *Dif
 	return &Difference{name, is, was}
 }
 
-// quote is RabbitMQ's way to show two arguments that differ, of which
-// one may be missing: only then the other's type is named.
+// quote formats two arguments that differ as RabbitMQ does. If one is missing, the
+// type of the other is named.
 func quote(received any, has bool, current any, had bool) (string, string) {
 	if has && had {
 		return fmt.Sprintf("'%v'", received), fmt.Sprintf("'%v'", current)

@@ -7,9 +7,9 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
-// Names of arguments of exchanges. LavinMQ has another name for the first; its
-// x-algorithm may be given but changes nothing: what both of its algorithms
-// promise is kept here.
+// Names of arguments of exchanges. LavinMQ's name of HashHeader is x-hash-on. Its
+// argument x-algorithm is accepted and changes nothing: hashing here keeps what
+// both of its algorithms promise.
 const (
 	HashHeader   = "hash-header"
 	HashProperty = "hash-property"
@@ -19,12 +19,12 @@ const (
 	DelayedType = "x-delayed-type"
 )
 
-// alternateArgs are the names of this argument in LavinMQ and RabbitMQ. With
-// both, the last one counts.
+// alternateArgs are the names of the argument for the alternate exchange in LavinMQ
+// and RabbitMQ. If both are given, the last one counts.
 var alternateArgs = [...]string{"x-alternate-exchange", Alternate}
 
-// exchangeArgs are further arguments that mean something to an exchange, with
-// their checks as for queues.
+// exchangeArgs are the other arguments that mean something to an exchange, with
+// their checks.
 var exchangeArgs = [...]queueArg{
 	{HashHeader, isString, nil},
 	{hashOn, isString, nil},
@@ -36,9 +36,9 @@ var exchangeArgs = [...]queueArg{
 	{DeduplicationHeader, isString, nil},
 }
 
-// AlternateOf is the alternate exchange that arguments name; said: they do,
-// be it the empty name, which is none. A value that is no name is a problem of
-// the wrong type.
+// AlternateOf returns the alternate exchange that the arguments name. Said is true
+// if they have such an argument; its name may be empty, which means none. A value
+// that is no text is a Problem with WrongType.
 func AlternateOf(args table.Table) (name string, said bool, p *Problem) {
 	for _, arg := range alternateArgs {
 		v, ok := args[arg]
@@ -54,8 +54,8 @@ func AlternateOf(args table.Table) (name string, said bool, p *Problem) {
 	return name, said, nil
 }
 
-// CheckExchange looks for arguments that a new exchange cannot obey; nil: there
-// are none.
+// CheckExchange returns what is wrong with an argument of a new exchange, or nil if
+// nothing is.
 func CheckExchange(args table.Table) *Problem {
 	for i := range exchangeArgs {
 		a := &exchangeArgs[i]
@@ -68,8 +68,8 @@ func CheckExchange(args table.Table) *Problem {
 	return nil
 }
 
-// HashOf is what checked arguments have an exchange hash on: a header, or a
-// property, or the routing key if both are empty.
+// HashOf returns what an exchange with these checked arguments hashes on: a header
+// or a property, or the routing key if both are empty.
 func HashOf(args table.Table) (header, property string) {
 	property, _ = args[HashProperty].(string)
 	header, ok := args[HashHeader].(string)
@@ -82,8 +82,8 @@ func HashOf(args table.Table) (header, property string) {
 // hashProperties are the properties that an exchange can hash on.
 var hashProperties = [...]string{"correlation_id", "message_id", "timestamp"}
 
-// CheckHash tells what is wrong with checked arguments of an exchange that
-// hashes; an empty text: nothing.
+// CheckHash returns what is wrong with checked arguments of an exchange that hashes.
+// The text is empty if nothing is.
 func CheckHash(args table.Table) string {
 	property, ok := args[HashProperty].(string)
 	_, header := args[HashHeader]

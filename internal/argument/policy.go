@@ -7,9 +7,10 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
-// Kinds are kinds of objects that policies tell apart.
+// Kinds is a set of the kinds of objects that policies tell apart.
 type Kinds uint8
 
+// The kinds. Queue is all kinds of queues.
 const (
 	Classic Kinds = 1 << iota
 	Quorum
@@ -18,7 +19,7 @@ const (
 	Queue = Classic | Quorum | Stream
 )
 
-// KindOf is the kind of a queue with these arguments.
+// KindOf returns the kind of a queue with these arguments.
 func KindOf(args table.Table) Kinds {
 	switch args["x-queue-type"] {
 	case "quorum":
@@ -29,8 +30,9 @@ func KindOf(args table.Table) Kinds {
 	return Classic
 }
 
-// Merge adds the settings of a definition, which are the weaker ones, to those
-// in t, whose names have the prefix.
+// Merge adds the settings of a definition to t, under their names with the prefix.
+// Where t has a setting already, that one stays, unless RabbitMQ takes the smaller
+// of both.
 func Merge(t table.Table, prefix string, definition table.Table) {
 	for name, v := range definition {
 		stronger, ok := t[prefix+name]
@@ -42,8 +44,8 @@ func Merge(t table.Table, prefix string, definition table.Table) {
 	}
 }
 
-// RulesBeside are the rules of a queue with these arguments and with what
-// policies ask for together.
+// RulesBeside returns the rules of a queue with these arguments and the settings
+// of policies. They are nil if nothing is asked of the queue.
 func RulesBeside(args, policies table.Table) *queue.Rules {
 	if policies == nil {
 		return Rules(args)

@@ -14,14 +14,14 @@ import (
 type policyKey struct {
 	name     string
 	check    func(v any) bool
-	problem  string             // what RabbitMQ says of a bad value
-	merge    func(a, b any) any // of two who say it; nil: the first one's
-	operator bool               // operator policies may have it, too
+	problem  string             // RabbitMQ's text for a bad value
+	merge    func(a, b any) any // of two values; nil: the first one counts
+	operator bool               // operator policies may have it
 	unfit    Kinds              // types of queues that do not know it
 }
 
-// policyKeys are RabbitMQ's, and those of federation. What a key does that has
-// an argument, the table of arguments says.
+// policyKeys are the settings of RabbitMQ and of its federation. A setting does
+// what the argument of the same name does: see queueArgs.
 var policyKeys = [...]policyKey{
 	{name: "expires", check: isAtLeast(1), problem: "is not a valid queue expiry", merge: smaller, operator: true, unfit: Stream},
 	{name: "message-ttl", check: isAtLeast(0), problem: "is not a valid message TTL", merge: smaller, operator: true, unfit: Stream},
@@ -35,7 +35,7 @@ var policyKeys = [...]policyKey{
 	{name: "max-age", check: isMaxAge, problem: "is not a valid max age", merge: younger, unfit: Classic | Quorum},
 	{name: Alternate, check: isShort, problem: "is not a valid alternate exchange name"},
 
-	// What these ask for, there is not here.
+	// These are accepted and do nothing here.
 	{name: "dead-letter-strategy", check: isWord("at-most-once", "at-least-once"), problem: "is not a valid dead letter strategy", unfit: Classic | Stream},
 	{name: "federation-upstream", check: isShort, problem: "is not a valid federation upstream"},
 	{name: "federation-upstream-set", check: isShort, problem: "is not a valid federation upstream set"},
@@ -56,7 +56,7 @@ var policyKeys = [...]policyKey{
 	{name: "target-group-size", check: isAtLeast(0), problem: "is not a valid target group size", unfit: Classic | Stream},
 }
 
-// findPolicyKey returns nil for an unknown one.
+// findPolicyKey returns the setting of a name, or nil if there is none.
 func findPolicyKey(name string) *policyKey {
 	if i := slices.IndexFunc(policyKeys[:], func(k policyKey) bool { return k.name == name }); i >= 0 {
 		return &policyKeys[i]
@@ -64,8 +64,8 @@ func findPolicyKey(name string) *policyKey {
 	return nil
 }
 
-// CheckPolicy looks for what is wrong in a definition, and says which types of
-// queues do not know all of it.
+// CheckPolicy returns what is wrong with a definition, or else the kinds of queues
+// that do not know all of its settings. The problem is empty if nothing is wrong.
 func CheckPolicy(operator bool, definition table.Table) (unfit Kinds, problem string) {
 	if len(definition) == 0 {
 		return 0, "no policy provided"
@@ -89,7 +89,7 @@ func CheckPolicy(operator bool, definition table.Table) (unfit Kinds, problem st
 	return unfit, ""
 }
 
-// erlang writes a value as RabbitMQ does in these texts.
+// erlang formats a value as RabbitMQ does in the texts about policies.
 func erlang(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -116,7 +116,7 @@ func isWord(list ...string) func(any) bool {
 	}
 }
 
-// isShort wants a name or a routing key.
+// isShort checks for a text that can be a name or a routing key.
 func isShort(v any) bool {
 	s, ok := v.(string)
 	return ok && names.IsValid(s)
@@ -130,7 +130,7 @@ func isMaxAge(v any) bool {
 	return ok
 }
 
-// smaller is the one of two integers that asks for more.
+// smaller returns the smaller of two integers.
 func smaller(a, b any) any {
 	x, _ := table.Integer(a)
 	y, _ := table.Integer(b)
@@ -140,7 +140,7 @@ func smaller(a, b any) any {
 	return a
 }
 
-// younger is smaller for ages.
+// younger returns the shorter of two ages.
 func younger(a, b any) any {
 	x, _ := parseAge(a.(string))
 	y, _ := parseAge(b.(string))

@@ -1,6 +1,6 @@
-// Package argument is about x-arguments of queues, exchanges, bindings and
-// consumers, and the settings of policies: which there are, what may be said by
-// them and what it means. Its functions are pure. Texts are RabbitMQ's.
+// Package argument checks and interprets the x-arguments of queues, exchanges,
+// bindings and consumers, and the settings of policies. Its functions are pure.
+// Its texts are RabbitMQ's.
 package argument
 
 import (
@@ -14,11 +14,12 @@ import (
 // queueArg is an argument of queue.declare that means something to a queue.
 type queueArg struct {
 	name  string
-	check func(v any, args table.Table) (problem string) // in RabbitMQ's words
-	rule  func(r *queue.Rules, v any)                    // nil: it makes no rule
+	check func(v any, args table.Table) (problem string) // RabbitMQ's text; empty: none
+	rule  func(r *queue.Rules, v any)                    // sets the rule that it makes; nil: none
 }
 
-// queueArgs are in the order in which RabbitMQ reports what is wrong.
+// queueArgs are the arguments of queues, in the order in which RabbitMQ checks
+// them.
 var queueArgs = [...]queueArg{
 	{"x-expires", isPositiveTime, func(r *queue.Rules, v any) { r.Expires = milliseconds(v) }},
 	{"x-message-ttl", isTime, func(r *queue.Rules, v any) { r.TTL = milliseconds(v) }},
@@ -50,10 +51,10 @@ var queueArgs = [...]queueArg{
 	{DeduplicationHeader, isString, nil},
 }
 
-// leaderLocators may be asked for, and mean nothing here.
+// leaderLocators are the values of x-queue-leader-locator. They mean nothing here.
 var leaderLocators = [...]string{"client-local", "balanced", "random", "least-leaders"}
 
-// overflow is what a checked x-overflow means.
+// overflow returns what a checked x-overflow means.
 func overflow(v string) queue.Overflow {
 	switch v {
 	case "reject-publish":
@@ -64,7 +65,7 @@ func overflow(v string) queue.Overflow {
 	return queue.DropHead
 }
 
-// deadLetter are the rules' own dead letter settings.
+// deadLetter returns the dead letter settings of r, which it makes if need be.
 func deadLetter(r *queue.Rules) *queue.DeadLetter {
 	if r.DeadLetter == nil {
 		r.DeadLetter = &queue.DeadLetter{}
@@ -74,16 +75,16 @@ func deadLetter(r *queue.Rules) *queue.DeadLetter {
 
 func setKey(d *queue.DeadLetter, key string) { d.RoutingKey, d.Keyed = key, true }
 
-// Problem is what is wrong with an argument.
+// Problem says what is wrong with an argument.
 type Problem struct {
 	Arg       string
 	Text      string // what is wrong with the value
-	WrongType bool   // Text is the type of a value that should be a string
-	QueueType string // RabbitMQ's name of the queue type that cannot have the argument; empty: it can
+	WrongType bool   // the value is no string, and Text is its type
+	QueueType string // RabbitMQ's name of the queue type, if queues of this type cannot have the argument
 }
 
-// CheckQueue looks for arguments that a new queue cannot obey; nil: there are
-// none.
+// CheckQueue returns what is wrong with an argument of a new queue, or nil if
+// nothing is.
 func CheckQueue(args table.Table) *Problem {
 	if len(args) == 0 {
 		return nil
@@ -111,8 +112,8 @@ func CheckQueue(args table.Table) *Problem {
 	return nil
 }
 
-// Rules are those that arguments make, which have been checked, or policies
-// under the names of arguments; nil if they ask nothing.
+// Rules returns the rules that checked arguments make, or settings of policies
+// under the names of arguments. They are nil if nothing is asked of the queue.
 func Rules(args table.Table) *queue.Rules {
 	if len(args) == 0 {
 		return nil
@@ -131,11 +132,12 @@ func Rules(args table.Table) *queue.Rules {
 	return &r
 }
 
-// MaxPriority is what checked arguments say; zero: nothing.
+// MaxPriority returns the highest priority that checked arguments ask for. Zero
+// means that the queue has no priorities.
 func MaxPriority(args table.Table) uint8 {
 	n, _ := table.Integer(args["x-max-priority"])
 	return uint8(n)
 }
 
-// SingleActive reports whether one consumer at a time is to get messages.
+// SingleActive reports whether the arguments ask for a single active consumer.
 func SingleActive(args table.Table) bool { return args["x-single-active-consumer"] == any(true) }

@@ -9,8 +9,7 @@ import (
 // IsStream reports whether the arguments ask for a stream.
 func IsStream(t table.Table) bool { return t["x-queue-type"] == any("stream") }
 
-// Arguments that belong to other types of queues, and RabbitMQ's names of the
-// types.
+// Arguments that a queue of a type cannot have, because they belong to others.
 var (
 	foreignClassicArgs = [...]string{
 		"x-max-age", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes", "x-initial-cluster-size",
@@ -27,14 +26,15 @@ var (
 	}
 )
 
+// RabbitMQ's names of the queue types.
 const (
 	classicName = "rabbit_classic_queue"
 	quorumName  = "rabbit_quorum_queue"
 	StreamName  = "rabbit_stream_queue"
 )
 
-// Foreign lists the arguments that a queue with these ones cannot have, with
-// the name of its type.
+// Foreign returns the names of the arguments that a queue with these arguments
+// cannot have because of its type, and RabbitMQ's name of the type.
 func Foreign(t table.Table) (names []string, queueType string) {
 	switch t["x-queue-type"] {
 	case "stream":
@@ -48,8 +48,8 @@ func Foreign(t table.Table) (names []string, queueType string) {
 // maxSegmentSize is RabbitMQ's bound of x-stream-max-segment-size-bytes.
 const maxSegmentSize = 3_000_000_000
 
-// CheckStream tells what is wrong with checked arguments of a new stream; an
-// empty text: nothing.
+// CheckStream returns what is wrong with checked arguments of a new stream. The text
+// is empty if nothing is.
 func CheckStream(args table.Table) string {
 	if n, _ := table.Integer(args["x-stream-max-segment-size-bytes"]); n > maxSegmentSize {
 		return "Exceeded max value for x-stream-max-segment-size-bytes"

@@ -7,25 +7,26 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
-// Arguments of basic.consume that make a reader of a stream.
+// Names of arguments of basic.consume for readers of streams.
 const (
 	Offset          = "x-stream-offset"
 	Filter          = "x-stream-filter"
 	MatchUnfiltered = "x-stream-match-unfiltered"
 )
 
-// Reader is what a consumer of a stream asks for.
+// Reader is what the arguments of a consumer of a stream ask for.
 type Reader struct {
 	Start  any                 // nil, an int64, a time.Time, or first, last or next
-	Filter map[string]struct{} // values that it wants; "": messages without one; nil: all
+	Filter map[string]struct{} // filter values that it wants; "": messages without one; nil: all messages
 }
 
-// notOfReaders are arguments that only consumers of other queues may have.
-var notOfReaders = [...]string{"x-priority", "x-cancel-on-ha-failover"}
+// foreignReaderArgs are arguments that only consumers of other queues may have.
+var foreignReaderArgs = [...]string{"x-priority", "x-cancel-on-ha-failover"}
 
-// ForeignToReader finds an argument that a reader cannot have; empty: none.
+// ForeignToReader returns the name of an argument that a reader cannot have. It is
+// empty if there is none.
 func ForeignToReader(args table.Table) string {
-	for _, name := range notOfReaders {
+	for _, name := range foreignReaderArgs {
 		if _, ok := args[name]; ok {
 			return name
 		}
@@ -33,7 +34,8 @@ func ForeignToReader(args table.Table) string {
 	return ""
 }
 
-// OfReader finds an argument that only a reader can have; empty: none.
+// OfReader returns the name of an argument that only a reader can have. It is empty
+// if there is none.
 func OfReader(args table.Table) string {
 	for _, name := range [...]string{Offset, Filter, MatchUnfiltered} {
 		if _, ok := args[name]; ok {
@@ -43,7 +45,7 @@ func OfReader(args table.Table) string {
 	return ""
 }
 
-// ParseReader takes the arguments of a reader.
+// ParseReader reads the arguments of a reader. It returns a Reader or a Problem.
 func ParseReader(args table.Table) (*Reader, *Problem) {
 	r := &Reader{}
 	for _, p := range [...]Problem{
@@ -58,8 +60,8 @@ func ParseReader(args table.Table) (*Reader, *Problem) {
 	return r, nil
 }
 
-// setStart takes x-stream-offset; what is wrong with it is said as RabbitMQ
-// does where it does not break down.
+// setStart reads x-stream-offset. The problem is RabbitMQ's text, where RabbitMQ
+// does not crash.
 func (r *Reader) setStart(args table.Table) (problem string) {
 	v, ok := args[Offset]
 	if !ok {
@@ -90,7 +92,7 @@ func (r *Reader) setStart(args table.Table) (problem string) {
 	return "{invalid_stream_offset_arg," + Unacceptable(v) + "}"
 }
 
-// setFilter takes x-stream-filter. An empty list is no filter.
+// setFilter reads x-stream-filter. An empty list is no filter.
 func (r *Reader) setFilter(args table.Table) (problem string) {
 	v, ok := args[Filter]
 	if !ok {
@@ -113,7 +115,8 @@ func (r *Reader) setFilter(args table.Table) (problem string) {
 	return ""
 }
 
-// setUnfiltered takes x-stream-match-unfiltered, which adds to a filter.
+// setUnfiltered reads x-stream-match-unfiltered, which adds messages without a
+// filter value to a filter.
 func (r *Reader) setUnfiltered(args table.Table) (problem string) {
 	v, ok := args[MatchUnfiltered]
 	if !ok {

@@ -2,19 +2,23 @@ package clock
 
 import "time"
 
-// Alarm is one timer for the nearest of many deadlines. It is not moved when
-// what it was set for has gone: who is rung looks what is due, and sets it
-// again. The lock of its owner guards it. The zero value is not set.
+// Alarm is one timer for the nearest of many deadlines. A deadline that is no
+// longer needed is not taken out: the alarm rings for it, and the Ringer does
+// what is due and sets the alarm for the next deadline. The lock of the alarm's
+// owner guards it. The zero value is not set.
 type Alarm struct {
 	timer *time.Timer
 	at    int64 // when it rings; zero: it is not set
 }
 
-// Ringer is who is rung, by a goroutine of its own.
-type Ringer interface{ Ring() }
+// Ringer is called when an alarm rings.
+type Ringer interface {
+	// Ring runs in a goroutine of its own.
+	Ring()
+}
 
-// Set has r rung at a time, unless r will be rung before that. It is always the
-// same r.
+// Set makes the alarm call r.Ring at the time at, unless it is set for an
+// earlier time. Both times are on the clock. Every call must give the same r.
 func (a *Alarm) Set(at, now int64, r Ringer) {
 	if a.at == 0 || a.at > at {
 		a.set(at, time.Duration(at-now), r)
@@ -30,10 +34,10 @@ func (a *Alarm) set(at int64, d time.Duration, r Ringer) {
 	}
 }
 
-// Rung says that the alarm has rung: it is not set any more.
+// Rung notes that the alarm has rung and is no longer set. Ring calls it first.
 func (a *Alarm) Rung() { a.at = 0 }
 
-// Stop ends the alarm. It may still ring, if it was about to.
+// Stop stops the alarm. If the timer has just expired, Ring may still be called.
 func (a *Alarm) Stop() {
 	if a.timer != nil {
 		a.timer.Stop()

@@ -1,4 +1,4 @@
-// Package delay keeps messages back until their time has come.
+// Package delay keeps messages back for the time that a header asks for.
 package delay
 
 import (
@@ -15,15 +15,15 @@ import (
 	"github.com/warrenmq/warren/internal/tasks"
 )
 
-// Header is the header of a message that says for how many milliseconds it is
-// kept back.
+// Header is the header that says for how many milliseconds a message is kept
+// back.
 const Header = "x-delay"
 
-// Max is RabbitMQ's bound in milliseconds.
+// Max is the longest delay, in milliseconds. It is RabbitMQ's bound.
 const Max = math.MaxUint32
 
-// Of is how many milliseconds a message is to be kept back; zero: not at
-// all.
+// Of returns for how many milliseconds a message is to be kept back. Zero means
+// not at all: there is no delay, or it is negative or larger than Max.
 func Of(c message.Content) int64 {
 	if c == nil {
 		return 0
@@ -48,7 +48,7 @@ func Of(c message.Content) int64 {
 	return ms
 }
 
-// wholeDelay is f without its fraction, or zero if that is no delay.
+// wholeDelay returns f without its fraction, or zero if f is no valid delay.
 func wholeDelay(f float64) int64 {
 	if f > 0 && f <= Max {
 		return int64(f)
@@ -56,13 +56,13 @@ func wholeDelay(f float64) int64 {
 	return 0
 }
 
-// New makes a store. It has release, with no lock held, route a message whose
-// time has come, and counts the goroutine that does so among the tasks.
+// New makes a store. When the time of a message has come, the store calls release
+// with it, with no lock held. The goroutine that does so is counted in t.
 func New(c *clock.Clock, m *memory.Budget, t *tasks.Group, release func(p *message.Publishing)) *Store {
 	return &Store{clock: c, memory: m, tasks: t, release: release}
 }
 
-// Store has the messages that an exchange keeps back.
+// Store keeps the messages that an exchange keeps back.
 type Store struct {
 	clock   *clock.Clock
 	memory  *memory.Budget
@@ -72,10 +72,10 @@ type Store struct {
 	mu sync.Mutex
 	// Guarded by mu, which is locked with the topology's lock held or alone.
 	waiting waitingHeap
-	came    uint64 // counts messages
-	bytes   int64  // that they hold
+	added   uint64 // number of messages that were added, ever
+	bytes   int64  // that the waiting messages hold
 	alarm   clock.Alarm
-	busy    bool // a goroutine routes what is due
+	busy    bool // a goroutine releases what is due
 	closed  bool
 }
 
@@ -86,7 +86,8 @@ type waiting struct {
 	order uint64 // among those that are due at the same time
 }
 
-// Add keeps a message back. It reports false if the exchange is gone.
+// Add keeps a message back. It reports false if the store is closed, because the
+// exchange was deleted.
 func (d *Store) Add(p *message.Publishing) bool {
 	now := d.clock.Now()
 	w := &waiting{Publishing: *p, due: now + Of(p.Content)*int64(time.Millisecond)}
@@ -95,8 +96,8 @@ func (d *Store) Add(p *message.Publishing) bool {
 	if d.closed {
 		return false
 	}
-	d.came++
-	w.order = d.came
+	d.added++
+	w.order = d.added
 	heap.Push(&d.waiting, w)
 	d.bytes += w.Cost()
 	d.memory.Add(w.Cost())
@@ -104,16 +105,16 @@ func (d *Store) Add(p *message.Publishing) bool {
 	return true
 }
 
-// wakeAt sets the alarm for the first message, unless somebody is at work, who
-// will look.
+// wakeAt sets the alarm for the first message. It does nothing while a goroutine
+// releases messages: that goroutine sets the alarm at its end.
 func (d *Store) wakeAt(now int64) {
 	if !d.busy && len(d.waiting) > 0 {
 		d.alarm.Set(d.waiting[0].due, now, d)
 	}
 }
 
-// Ring releases what is due, in order: one goroutine at a time does so. The
-// store's alarm calls it.
+// Ring releases the messages that are due, in order. The store's alarm calls it.
+// Only one goroutine at a time releases messages.
 func (d *Store) Ring() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -133,7 +134,7 @@ func (d *Store) Ring() {
 		for _, w := range due {
 			d.release(&w.Publishing)
 		}
-		d.memory.Add(-bytes) // now that the queues hold them
+		d.memory.Add(-bytes) // only now, when the queues hold them
 		d.mu.Lock()
 	}
 	d.busy = false
@@ -145,7 +146,8 @@ func (d *Store) Ring() {
 // releasedAtOnce is how many messages are taken out under one lock.
 const releasedAtOnce = 256
 
-// due takes out some of the messages whose time has come.
+// due takes out messages whose time has come, at most releasedAtOnce, and returns
+// them with the bytes that they hold.
 func (d *Store) due(now int64) (list []*waiting, bytes int64) {
 	for len(list) < releasedAtOnce && len(d.waiting) > 0 && d.waiting[0].due <= now {
 		w := heap.Pop(&d.waiting).(*waiting)
@@ -156,7 +158,7 @@ func (d *Store) due(now int64) (list []*waiting, bytes int64) {
 	return list, bytes
 }
 
-// Close drops all messages and takes no more.
+// Close drops all messages. The store accepts no more.
 func (d *Store) Close() {
 	d.mu.Lock()
 	lost := d.waiting
@@ -169,7 +171,7 @@ func (d *Store) Close() {
 	}
 }
 
-// waitingHeap has the message that is due first at its front.
+// waitingHeap is a heap with the message that is due first at its front.
 type waitingHeap []*waiting
 
 func (h waitingHeap) Len() int      { return len(h) }
@@ -191,7 +193,7 @@ func (h *waitingHeap) Pop() any {
 	return w
 }
 
-// Stats are how many messages the store keeps back, and the bytes that they
+// Stats returns how many messages the store keeps back, and the bytes that they
 // hold.
 func (d *Store) Stats() (messages int, bytes int64) {
 	d.mu.Lock()

@@ -1,4 +1,4 @@
-// Package duplicates remembers messages, to tell those that come again.
+// Package duplicates remembers messages, to recognise those that come again.
 package duplicates
 
 import (
@@ -12,15 +12,15 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
-// TTLHeader is the header of a message that says for how many milliseconds it
-// is remembered.
+// TTLHeader is the header that says for how many milliseconds a message is
+// remembered.
 const TTLHeader = "x-cache-ttl"
 
-// Options say what a Cache remembers.
+// Options set what a Cache remembers.
 type Options struct {
 	Header string // name of the header that tells messages apart
-	Size   int64  // of how many values; the oldest is forgotten for a new one
-	TTL    int64  // for how many milliseconds; negative: as long as there is room
+	Size   int64  // most values that are remembered; a new one then takes the place of the oldest
+	TTL    int64  // milliseconds that a value is remembered; negative: as long as there is room
 }
 
 // Cache remembers messages by the value of a header.
@@ -35,22 +35,22 @@ type Cache struct {
 	order  list.List // of *appearance, the oldest first
 }
 
-// identity stands for a value, however long that is.
+// identity is the hash of a value, so that long values cost no more memory.
 type identity [sha256.Size]byte
 
-// appearance is a value that came.
+// appearance is a value that has come.
 type appearance struct {
 	value    identity
-	deadline int64 // until when it counts, on the clock; zero: no end
+	deadline int64 // end of its time, on the clock; zero: none
 }
 
-// New makes a cache.
+// New makes a cache that uses the clock for its deadlines.
 func New(o Options, c *clock.Clock) *Cache {
 	return &Cache{Options: o, clock: c, values: make(map[identity]*list.Element)}
 }
 
-// Add remembers a message with this content. It reports false if one came before;
-// a message that does not say what it is is always fresh.
+// Add remembers a message with this content. It reports false if the message is a
+// duplicate. A message without the header is never a duplicate.
 func (c *Cache) Add(m message.Content) (fresh bool) {
 	value, ttl, ok := c.identify(m)
 	if !ok {
@@ -69,10 +69,10 @@ func (c *Cache) Add(m message.Content) (fresh bool) {
 		if d := at.Value.(*appearance).deadline; d == 0 || d > now {
 			return false
 		}
-		c.order.MoveToBack(at) // it counts as new
+		c.order.MoveToBack(at) // its time is over, so it counts as new
 	case int64(len(c.values)) < c.Size:
 		at = c.order.PushBack(new(appearance))
-	default: // the oldest one's place
+	default: // it takes the place of the oldest one
 		at = c.order.Front()
 		delete(c.values, at.Value.(*appearance).value)
 		c.order.MoveToBack(at)
@@ -82,8 +82,8 @@ func (c *Cache) Add(m message.Content) (fresh bool) {
 	return true
 }
 
-// Forget is for a message that was not taken after all. A nil cache has nothing
-// to forget.
+// Forget takes a message out, because it was not accepted after it had been
+// added. On a nil cache it does nothing.
 func (c *Cache) Forget(m message.Content) {
 	if c == nil {
 		return
@@ -100,8 +100,8 @@ func (c *Cache) Forget(m message.Content) {
 	}
 }
 
-// identify gives what the message is known by and how long, in milliseconds;
-// ok is false if it does not say what it is.
+// identify returns the identity of a message and for how many milliseconds it is
+// remembered; ok is false if the message has no header that tells it apart.
 func (c *Cache) identify(m message.Content) (value identity, ttl int64, ok bool) {
 	if m == nil {
 		return value, 0, false

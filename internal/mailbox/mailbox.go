@@ -1,4 +1,4 @@
-// Package mailbox is where messages wait for the goroutine that reads them.
+// Package mailbox keeps messages for a goroutine that reads them.
 package mailbox
 
 import (
@@ -8,26 +8,28 @@ import (
 	"github.com/warrenmq/warren/internal/message"
 )
 
-// Mailbox holds an in-process consumer's messages. Its bound is the sender's
-// business: a queue stops at the consumer's limit, a reply consumer is cancelled
-// at its own. But for Signal, the methods are called with the lock held.
+// Mailbox holds the unread messages of an in-process consumer. It has no bound of
+// its own. The sender bounds it: a queue stops at the consumer's limit, and a
+// reply consumer is cancelled at its limit. All methods but Signal are called
+// with the lock held.
 type Mailbox struct {
-	mu   *sync.Mutex   // its owner's: a queue's, or a reply consumer's
-	wake chan struct{} // one slot: somebody who waits should look again
+	mu   *sync.Mutex   // the lock of the owner: a queue or a reply consumer
+	wake chan struct{} // has one slot: a goroutine that waits is to check again
 
 	// Guarded by mu.
-	items   []message.Item // unread, from read on
+	items   []message.Item // those from index read on are unread
 	read    int
 	waiting int   // goroutines in wait
-	err     error // why nothing more will come; the unread can still be read
+	err     error // why the mailbox is closed; unread messages can still be read
 }
 
-// New makes a mailbox that mu guards.
+// New makes a mailbox that is guarded by mu.
 func New(mu *sync.Mutex) *Mailbox {
 	return &Mailbox{mu: mu, wake: make(chan struct{}, 1)}
 }
 
-// Put appends a message and reports whether somebody must be woken by Signal.
+// Put appends a message. It reports whether a goroutine waits, so that Signal must
+// be called.
 func (b *Mailbox) Put(it *message.Item) (wake bool) {
 	if b.read > 0 && len(b.items) == cap(b.items) {
 		n := copy(b.items, b.items[b.read:])
@@ -38,14 +40,15 @@ func (b *Mailbox) Put(it *message.Item) (wake bool) {
 	return b.waiting > 0
 }
 
-// PutFront brings messages back that were taken, before all others.
+// PutFront puts messages that were taken out back, before all others. It reports
+// whether Signal must be called.
 func (b *Mailbox) PutFront(items []message.Item) (wake bool) {
 	b.items = append(append(make([]message.Item, 0, len(items)+b.Len()), items...), b.items[b.read:]...)
 	b.read = 0
 	return b.waiting > 0
 }
 
-// Signal wakes one waiting goroutine. It never blocks.
+// Signal wakes one waiting goroutine. It never blocks. The lock need not be held.
 func (b *Mailbox) Signal() {
 	select {
 	case b.wake <- struct{}{}:
@@ -53,26 +56,26 @@ func (b *Mailbox) Signal() {
 	}
 }
 
-// Len is how many messages are unread.
+// Len returns the number of unread messages.
 func (b *Mailbox) Len() int { return len(b.items) - b.read }
 
-// Drain takes all messages out.
+// Drain takes all unread messages out.
 func (b *Mailbox) Drain() []message.Item {
 	unread := b.items[b.read:]
 	b.items, b.read = nil, 0
 	return unread
 }
 
-// Abandon tells the calls whose requests lie unread that nobody may answer
-// them. They can still be read.
+// Abandon calls Abandon of all unread messages: calls whose requests they are
+// learn that nobody may answer. The messages can still be read.
 func (b *Mailbox) Abandon() {
 	for i := b.read; i < len(b.items); i++ {
 		b.items[i].Abandon()
 	}
 }
 
-// Close ends the mailbox; the first error stays. It reports whether waiters
-// must be woken.
+// Close closes the mailbox for the reason err. If it is closed already, the first
+// reason stays. It reports whether Signal must be called.
 func (b *Mailbox) Close(err error) (wake bool) {
 	if b.err == nil {
 		b.err = err
@@ -80,8 +83,9 @@ func (b *Mailbox) Close(err error) (wake bool) {
 	return b.waiting > 0
 }
 
-// Read waits for messages and moves at least one of them into dst. It fails with
-// ctx's error, or with that of Close when nothing is left to read.
+// Read waits for messages and moves at least one of them into dst. It returns the
+// number of messages. It fails with ctx's error, or with the reason of Close when
+// nothing is left to read.
 func (b *Mailbox) Read(ctx context.Context, dst []message.Item) (int, error) {
 	if b.Len() == 0 {
 		if err := b.waitForOne(ctx); err != nil {
@@ -97,6 +101,7 @@ func (b *Mailbox) Read(ctx context.Context, dst []message.Item) (int, error) {
 	return n, nil
 }
 
+// waitForOne waits until there is a message.
 func (b *Mailbox) waitForOne(ctx context.Context) error {
 	for b.Len() == 0 {
 		err := b.err
@@ -110,8 +115,8 @@ func (b *Mailbox) waitForOne(ctx context.Context) error {
 	return nil
 }
 
-// wait blocks until there are messages, the mailbox is closed or ctx ends. It
-// is called with mu held and returns with mu held; nil means: look again.
+// wait blocks until Signal is called or ctx ends. It releases mu while it waits.
+// After nil the caller checks again whether there are messages.
 func (b *Mailbox) wait(ctx context.Context) error {
 	b.waiting++
 	b.mu.Unlock()
@@ -127,7 +132,7 @@ func (b *Mailbox) wait(ctx context.Context) error {
 	}
 	b.mu.Lock()
 	b.waiting--
-	// One wake-up may stand for several messages, and closing concerns all.
+	// One signal may stand for several messages, and the end concerns all who wait.
 	if b.waiting > 0 && (b.Len() > 0 || b.err != nil) {
 		b.Signal()
 	}

@@ -1,5 +1,5 @@
-// Package memory counts what messages hold, and makes publishers wait while
-// that is more than the limit.
+// Package memory counts the bytes that messages hold. At a limit it makes
+// publishers wait or fail.
 package memory
 
 import (
@@ -9,28 +9,31 @@ import (
 	"sync/atomic"
 )
 
-// Why a publisher is not admitted.
+// Reasons why Admit fails.
 var (
 	ErrFull   = errors.New("memory: the limit is reached")
 	ErrClosed = errors.New("memory: closed")
 )
 
-// Alarmed hears, with no lock held, when publishers begin to be held back, and
-// when they are let in again.
-type Alarmed interface{ MemoryAlarm(on bool) }
+// Alarmed is told when the budget begins to hold publishers back, and when it
+// admits them again.
+type Alarmed interface {
+	// MemoryAlarm is called with no lock of the budget held.
+	MemoryAlarm(on bool)
+}
 
-// Budget is the memory that messages may hold.
+// Budget is the memory that the messages of all queues may hold together.
 type Budget struct {
-	limit   int64 // bytes; negative: none
-	low     int64 // publishers that wait go on below this
-	step    int64 // queues report changes of this size
-	refuses bool  // publishers fail at the limit, and do not wait
+	limit   int64 // bytes; negative: no limit
+	low     int64 // bytes; publishers that wait go on below this
+	step    int64 // bytes; a queue reports a change of at least this size
+	refuses bool  // publishers fail at the limit instead of waiting
 
 	alarmed Alarmed
 
 	used    atomic.Int64
 	waiting atomic.Int32 // publishers in Admit
-	alarm   atomic.Bool  // publishers are held back, as far as alarmed knows
+	alarm   atomic.Bool  // the last state that alarmed was told
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -38,17 +41,17 @@ type Budget struct {
 	closed bool
 }
 
-// Init sets the limit in bytes; a negative one is none. At the limit
-// publishers wait, or fail if the budget refuses.
+// Init sets the limit in bytes. A negative limit means that there is none. At
+// the limit publishers wait, or fail if refuses is set.
 func (b *Budget) Init(limit int64, refuses bool, alarmed Alarmed) {
 	b.limit, b.refuses, b.alarmed = limit, refuses, alarmed
-	b.low = limit - limit/8 // not one at a time
+	b.low = limit - limit/8 // room for many, so that publishers do not go on one at a time
 	b.step = max(1, min(64<<10, limit/64))
 }
 
-// Due reports whether a queue that holds bytes must tell that it now holds
-// delta more than it last told. While publishers wait, every byte counts; and
-// an empty queue owes nothing.
+// Due reports whether a queue must report a change now. The queue holds bytes,
+// which is delta more than it last reported. Small changes are not due, except
+// while publishers wait and when the queue has become empty.
 func (b *Budget) Due(delta, bytes int64) bool {
 	if b.limit < 0 || delta == 0 {
 		return false
@@ -56,7 +59,8 @@ func (b *Budget) Due(delta, bytes int64) bool {
 	return delta >= b.step || delta <= -b.step || bytes == 0 || b.waiting.Load() > 0
 }
 
-// Add counts n more bytes, or fewer.
+// Add adds n to the bytes that messages hold; n may be negative. It wakes the
+// publishers that wait when the sum falls below the bound for them.
 func (b *Budget) Add(n int64) {
 	now := b.used.Add(n)
 	if n < 0 && now < b.low {
@@ -64,6 +68,7 @@ func (b *Budget) Add(n int64) {
 	}
 }
 
+// wakeAll wakes all waiting publishers. It is called with mu held.
 func (b *Budget) wakeAll() {
 	if b.freed != nil {
 		close(b.freed)
@@ -71,8 +76,8 @@ func (b *Budget) wakeAll() {
 	}
 }
 
-// Full reports whether publishers must wait or fail. Nobody passes those who
-// wait already.
+// Full reports whether publishers must wait or fail. While others wait, a new
+// publisher must wait too, so that it does not overtake them.
 func (b *Budget) Full() bool {
 	if b.limit < 0 {
 		return false
@@ -81,19 +86,21 @@ func (b *Budget) Full() bool {
 	return used >= b.limit || used >= b.low && b.waiting.Load() > 0
 }
 
-// Open reports whether Admit need not be called: there is memory, and nobody is
-// to be told so.
+// Open reports whether a publisher may go on without a call of Admit: there is
+// memory, and the end of the alarm has been announced.
 func (b *Budget) Open() bool { return !b.Full() && !b.alarm.Load() }
 
+// setAlarm tells alarmed of a change of the alarm.
 func (b *Budget) setAlarm(on bool) {
 	if b.alarm.Load() != on && b.alarm.Swap(on) != on {
 		b.alarmed.MemoryAlarm(on)
 	}
 }
 
-// Admit lets a publisher in once there is memory. What it publishes on may be
-// gone meanwhile; then somebody calls Wake. Before it waits, it calls waits. It
-// fails with ErrFull, ErrClosed or ctx's error.
+// Admit returns nil once there is memory for a publisher. Before it waits, it
+// calls waits, unless that is nil. It fails with ErrFull if the budget refuses
+// publishers, with ErrClosed if the budget is closed or gone is set, and with
+// ctx's error. Whoever sets gone calls Wake afterwards; a nil gone is never set.
 func (b *Budget) Admit(ctx context.Context, gone *atomic.Bool, waits func()) error {
 	if !b.Full() {
 		b.setAlarm(false)
@@ -119,7 +126,7 @@ func (b *Budget) Admit(ctx context.Context, gone *atomic.Bool, waits func()) err
 		}
 		freed := b.freed
 		b.mu.Unlock()
-		if b.used.Load() < b.low { // it may have become free before freed was there
+		if b.used.Load() < b.low { // memory may have become free before freed was made
 			b.setAlarm(false)
 			return nil
 		}
@@ -131,7 +138,7 @@ func (b *Budget) Admit(ctx context.Context, gone *atomic.Bool, waits func()) err
 	}
 }
 
-// Wake makes waiting publishers look again.
+// Wake makes waiting publishers check again whether they may go on.
 func (b *Budget) Wake() {
 	if b.waiting.Load() > 0 {
 		b.mu.Lock()

@@ -7,46 +7,47 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// Content is what a message has beside its body, key and exchange: its
-// properties, in the form in which they came. It is immutable and shared.
+// Content holds the properties of a message, in the form in which they came. It
+// is immutable, and several messages may share it.
 type Content interface {
-	// Properties gives them as they came, integers in headers in the width that
-	// they have. The Body is not set.
+	// Properties returns the properties as they came: integers in headers keep
+	// their width. The Body is not set.
 	Properties() Properties
-	// Shown gives them as users see them: every integer in headers is an int64.
+	// Shown returns the properties as users see them: every integer in headers is
+	// an int64.
 	Shown() Properties
-	// Headers gives the headers alone, as they came.
+	// Headers returns the headers alone, as they came.
 	Headers() table.Table
-	// Priority gives the priority alone.
+	// Priority returns the priority alone.
 	Priority() uint8
-	// AppendTo appends the properties as they travel.
+	// AppendTo appends the encoded properties to b.
 	AppendTo(b []byte) []byte
-	// Derive makes the content of a message that goes on from this one, with
-	// other properties. Narrowed says that headers were added with integers that
-	// users see in another width.
+	// Derive makes the content of a message that is made from this one and has the
+	// properties p. Narrowed says that headers were added that have integers of
+	// another type than int64.
 	Derive(p Properties, narrowed bool) Content
-	// Lost says that n of those who had the message have it no more, and have
-	// told nobody of it.
+	// Lost notes that n holders of the message have dropped it without telling
+	// anybody. If it is a request, its call may have no answer to wait for.
 	Lost(n int)
 }
 
-// Published are the properties of a message that was published in process.
+// Published holds the properties of a message that was published in process.
 type Published struct{ props Properties }
 
-// narrow are those of one whose headers have integers that users see in another
-// width.
+// narrow is Published for headers that have integers of another type than int64,
+// which users see as int64.
 type narrow struct {
 	Published
-	shown atomic.Pointer[table.Table] // the headers as users see them; nil: nobody has looked
+	shown atomic.Pointer[table.Table] // the headers as users see them; nil until Shown makes them
 }
 
-// NewPublished makes content of p, without its body.
+// NewPublished makes content of p without its body.
 func NewPublished(p *Properties) Content {
 	return NewChecked(p, table.Narrow(p.Headers))
 }
 
-// NewChecked is NewPublished for headers that table.Check has seen, which tells
-// whether they are narrow.
+// NewChecked is NewPublished for headers that table.Check has checked. IsNarrow is
+// what table.Check has reported.
 func NewChecked(p *Properties, isNarrow bool) Content {
 	if isNarrow {
 		return newNarrow(p)
@@ -66,18 +67,31 @@ func newNarrow(p *Properties) *narrow {
 	return c
 }
 
-func (c *Published) Properties() Properties   { return c.props }
-func (c *Published) Shown() Properties        { return c.props }
-func (c *Published) Headers() table.Table     { return c.props.Headers }
-func (c *Published) Priority() uint8          { return c.props.Priority }
-func (c *Published) AppendTo(b []byte) []byte { return c.props.AppendTo(b) }
-func (c *Published) Lost(int)                 {}
+// Properties implements Content.
+func (c *Published) Properties() Properties { return c.props }
 
+// Shown implements Content: all integers are int64 already.
+func (c *Published) Shown() Properties { return c.props }
+
+// Headers implements Content.
+func (c *Published) Headers() table.Table { return c.props.Headers }
+
+// Priority implements Content.
+func (c *Published) Priority() uint8 { return c.props.Priority }
+
+// AppendTo implements Content.
+func (c *Published) AppendTo(b []byte) []byte { return c.props.AppendTo(b) }
+
+// Lost does nothing: no call waits for an answer to the message.
+func (c *Published) Lost(int) {}
+
+// Derive implements Content.
 func (c *Published) Derive(p Properties, narrowed bool) Content { return NewChecked(&p, narrowed) }
 
+// Derive implements Content. The new headers are taken for narrow, too.
 func (c *narrow) Derive(p Properties, _ bool) Content { return newNarrow(&p) }
 
-// Shown widens the headers once for all who look.
+// Shown implements Content. It widens the headers at the first call only.
 func (c *narrow) Shown() Properties {
 	t := c.shown.Load()
 	if t == nil {
@@ -90,21 +104,23 @@ func (c *narrow) Shown() Properties {
 	return p
 }
 
-// Encoded are properties that came over the wire. Most leave the same way and
-// are never decoded; the first look decodes them once for all.
+// Encoded holds properties that came over the wire. Most leave over the wire and
+// are never decoded. If they are needed, they are decoded once.
 type Encoded struct {
 	Raw     wire.RawProperties
 	decoded atomic.Pointer[narrow]
 }
 
-// Addressed are the properties of a request: there is room for those that came,
-// with the requester's address instead of the name of the pseudo-queue.
+// Addressed is Encoded for a request by direct reply-to. Room has place for the
+// properties with the requester's address instead of the name of the
+// pseudo-queue.
 type Addressed struct {
 	Encoded
 	Room [160]byte
 }
 
-func (e *Encoded) look() *narrow {
+// decodeOnce returns the decoded properties. It decodes them at the first call.
+func (e *Encoded) decodeOnce() *narrow {
 	if c := e.decoded.Load(); c != nil {
 		return c
 	}
@@ -116,16 +132,26 @@ func (e *Encoded) look() *narrow {
 	return e.decoded.Load()
 }
 
-func (e *Encoded) Properties() Properties   { return e.look().props }
-func (e *Encoded) Shown() Properties        { return e.look().Shown() }
-func (e *Encoded) Headers() table.Table     { return e.look().props.Headers }
-func (e *Encoded) AppendTo(b []byte) []byte { return append(b, e.Raw...) }
-func (e *Encoded) Lost(int)                 {}
+// Properties implements Content.
+func (e *Encoded) Properties() Properties { return e.decodeOnce().props }
 
-// Derive need not know whether the headers are narrow: it costs a look at them,
-// when users look.
+// Shown implements Content.
+func (e *Encoded) Shown() Properties { return e.decodeOnce().Shown() }
+
+// Headers implements Content.
+func (e *Encoded) Headers() table.Table { return e.decodeOnce().props.Headers }
+
+// AppendTo implements Content.
+func (e *Encoded) AppendTo(b []byte) []byte { return append(b, e.Raw...) }
+
+// Lost does nothing: no call waits for an answer to the message.
+func (e *Encoded) Lost(int) {}
+
+// Derive implements Content. It takes the headers for narrow: whether they are
+// costs a pass over them, which Shown makes if it is called.
 func (e *Encoded) Derive(p Properties, _ bool) Content { return newNarrow(&p) }
 
+// Priority implements Content. It decodes nothing.
 func (e *Encoded) Priority() uint8 {
 	if p, ok := e.Raw.Get(wire.Priority); ok && len(p) == 1 {
 		return p[0]
@@ -133,7 +159,8 @@ func (e *Encoded) Priority() uint8 {
 	return 0
 }
 
-// rawProperties are those of a message that came over the wire, else nil.
+// rawProperties returns the encoded properties of a message that came over the
+// wire, and nil for others.
 func rawProperties(c Content) wire.RawProperties {
 	switch c := c.(type) {
 	case *Encoded:
@@ -144,8 +171,8 @@ func rawProperties(c Content) wire.RawProperties {
 	return nil
 }
 
-// Blind are the properties of a message that had the header BCC. The keys are
-// not seen any more, but still count if the message is dead-lettered.
+// Blind is the content of a message that had the header BCC. The header has been
+// removed, but its keys still count if the message is dead-lettered.
 type Blind struct {
 	Content
 	Keys []string

@@ -7,7 +7,7 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
-// Why a message is lost: reasons in the header x-death.
+// Reasons why a message is dead-lettered, as in the header x-death.
 const (
 	DiedRejected      = "rejected"
 	DiedExpired       = "expired"
@@ -15,7 +15,8 @@ const (
 	DiedDeliveryLimit = "delivery_limit"
 )
 
-// CarbonKeys are the keys in the header CC, which a message keeps.
+// CarbonKeys returns the routing keys in the header CC. Entries that are no texts
+// are left out.
 func CarbonKeys(h table.Table) (keys []any) {
 	list, _ := h["CC"].([]any)
 	for _, k := range list {
@@ -26,19 +27,19 @@ func CarbonKeys(h table.Table) (keys []any) {
 	return keys
 }
 
-// Death is one entry of the header x-death to be.
+// Death describes how a message died, for an entry of the header x-death.
 type Death struct {
 	Queue, Reason, Exchange string
-	Expiration              string // the message's own, which ends with it
-	Keys                    []any
+	Expiration              string // the message's property expiration, which it loses
+	Keys                    []any  // routing keys
 	Time                    time.Time
 }
 
-// Headers are h with the death in x-death, and the first and the last death in
-// headers of their own, as RabbitMQ does it: the first is that of a message
-// without x-death. Deaths of one queue for one reason
-// are counted in one entry, which keeps what was said of the first; the newest
-// entry is the first.
+// Headers returns a copy of h with the death, as RabbitMQ adds it. The header
+// x-death gets an entry in front of the others. If it has an entry for the same
+// queue and reason, that one is moved to the front and its count raised; the rest
+// of it stays as the first death set it. The headers x-first-death-* are set if
+// there was no x-death, the headers x-last-death-* always.
 func (d *Death) Headers(h table.Table) table.Table {
 	out := make(table.Table, len(h)+7)
 	maps.Copy(out, h)
@@ -72,9 +73,8 @@ func (d *Death) Headers(h table.Table) table.Table {
 	return out
 }
 
-// Cycles reports whether a message with these deaths has been in the queue
-// before, and died there and everywhere since without anybody having rejected
-// it.
+// Cycles reports whether a message with these deaths, the newest first, has died
+// in the queue before and was rejected neither there nor anywhere since.
 func Cycles(history []any, queue string) bool {
 	for _, v := range history {
 		t, _ := v.(table.Table)

@@ -1,9 +1,9 @@
-// Package message is what travels through the broker: a body with its
-// properties, in the forms in which they come, wait and leave.
+// Package message has the messages that go through the broker: a body with its
+// properties, in the forms in which they come, are kept and leave.
 package message
 
-// Entry is a message as queues keep it: 64 bytes, copied by value. What few
-// messages have stands behind the interface.
+// Entry is a message as queues keep it. It has 64 bytes and is copied by value.
+// The properties, which many messages do not have, are behind an interface.
 type Entry struct {
 	Body     []byte
 	Key      string  // routing key that it was published with
@@ -11,22 +11,23 @@ type Entry struct {
 	Content  Content // nil when no property is set
 }
 
-// Item is an entry that a queue has given a position, and its fate so far.
+// Item is an entry in a queue: it has a position, and the queue notes what has
+// happened to it.
 type Item struct {
 	Entry
 	Pos         uint64
 	Deadline    int64  // when it expires, on the broker's clock; zero: never
-	Returns     uint32 // times that it came back; counted where a limit is set
+	Returns     uint32 // times that it was requeued; counted only if the queue has a delivery limit
 	Redelivered bool
 }
 
-// overhead is what an entry costs beyond its body, for the memory limit.
+// overhead is the number of bytes that an entry counts beside its body.
 const overhead = 100
 
-// Cost is what the entry counts for the memory limit, in bytes.
+// Cost returns what the entry counts for the memory limit, in bytes.
 func (e *Entry) Cost() int64 { return int64(len(e.Body)) + overhead }
 
-// Properties are the entry's, as they came, with the body.
+// Properties returns the properties as they came, with the body.
 func (e *Entry) Properties() Properties {
 	if e.Content == nil {
 		return Properties{Body: e.Body}
@@ -36,7 +37,7 @@ func (e *Entry) Properties() Properties {
 	return p
 }
 
-// Shown are the properties as users see them, with the body.
+// Shown returns the properties as users see them, with the body.
 func (e *Entry) Shown() Properties {
 	if e.Content == nil {
 		return Properties{Body: e.Body}
@@ -46,8 +47,8 @@ func (e *Entry) Shown() Properties {
 	return p
 }
 
-// Derive makes the content of a message that goes on from this one with other
-// properties, see Content.
+// Derive makes the content of a message that is made from this one and has the
+// properties p: see Content.
 func (e *Entry) Derive(p *Properties, narrowed bool) Content {
 	if e.Content == nil {
 		return NewChecked(p, narrowed) // there were no headers
@@ -55,16 +56,16 @@ func (e *Entry) Derive(p *Properties, narrowed bool) Content {
 	return e.Content.Derive(*p, narrowed)
 }
 
-// Lost says that one of those who had the message has it no more, and has told
-// nobody of it: a call that waits for an answer may wait for nothing.
+// Lost notes that one holder of the message has dropped it without telling
+// anybody. If the message is a request, its call learns that it may get no answer.
 func (e *Entry) Lost() {
 	if e.Content != nil {
 		e.Content.Lost(1)
 	}
 }
 
-// Abandon says that nobody is going to settle the message, although it can
-// still be read: who waits for an answer to it is told now, and only now.
+// Abandon notes that nobody is going to settle the message, although it can still
+// be read. If it is a request, its call is told now, and not again later.
 func (e *Entry) Abandon() {
 	if r, ok := e.Content.(interface{ Unawaited() Content }); ok {
 		e.Content.Lost(1)
@@ -72,8 +73,8 @@ func (e *Entry) Abandon() {
 	}
 }
 
-// Outgoing is the content that a consumer gets: with x-delivery-count, if the
-// queue has counted how often the message came back.
+// Outgoing returns the content that a consumer gets. It has the header
+// x-delivery-count if the queue has counted requeues of the message.
 func (it *Item) Outgoing() Content {
 	if it.Returns == 0 {
 		return it.Content
@@ -81,6 +82,7 @@ func (it *Item) Outgoing() Content {
 	return it.counted()
 }
 
+// counted returns the content with the header x-delivery-count.
 func (it *Item) counted() Content {
 	p := it.Properties()
 	p.Headers = withHeader(p.Headers, "x-delivery-count", int64(it.Returns))

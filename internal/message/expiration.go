@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// MaxExpiration is RabbitMQ's bound: ten years of 365 days, in milliseconds.
+// MaxExpiration is RabbitMQ's bound of an expiration, in milliseconds: ten years
+// of 365 days.
 const MaxExpiration = 10 * 365 * 24 * 3600 * 1000
 
-// ParseExpiration gives the milliseconds of an expiration, or RabbitMQ's word
-// for what is wrong with it. It must not be empty.
+// ParseExpiration returns the milliseconds of an expiration, or RabbitMQ's term for
+// what is wrong with it. The text must not be empty.
 func ParseExpiration(s string) (ms int64, problem string) {
 	sign := 0
 	if s[0] == '-' || s[0] == '+' {

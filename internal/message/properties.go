@@ -8,9 +8,9 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// Properties are a body with the properties of AMQP's basic class. A zero
-// property is not set. The fields are those of warren.Message, to which a
-// conversion leads.
+// Properties are a body with the properties of AMQP's class basic. A property that
+// is zero is not set. The fields are those of warren.Message, so that one type
+// can be converted to the other.
 type Properties struct {
 	Headers         table.Table
 	ContentType     string
@@ -36,12 +36,12 @@ func (p *Properties) Plain() bool {
 		p.Timestamp.IsZero()
 }
 
-// TooLong finds a property that exceeds AMQP's short string, and its size; an
-// empty name: there is none.
+// TooLong returns the name and the size of a property that exceeds AMQP's short
+// string. The name is empty if there is none.
 func (p *Properties) TooLong() (name string, size int) {
 	if len(p.ContentType)|len(p.ContentEncoding)|len(p.CorrelationId)|len(p.ReplyTo)|len(p.Expiration)|
 		len(p.MessageId)|len(p.Type)|len(p.UserId)|len(p.AppId) <= names.MaxLen {
-		return "", 0 // mostly: the limit is one less than a power of two
+		return "", 0 // the usual case; the check holds because the limit is one less than a power of two
 	}
 	for _, s := range [...]struct{ name, value string }{
 		{"content_type", p.ContentType}, {"content_encoding", p.ContentEncoding},
@@ -56,7 +56,7 @@ func (p *Properties) TooLong() (name string, size int) {
 	return "", 0
 }
 
-// AppendTo appends the properties as they travel.
+// AppendTo appends the encoded properties to b, without the body.
 func (p *Properties) AppendTo(b []byte) []byte {
 	w := wire.Properties{
 		Headers: p.Headers, ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
@@ -67,7 +67,8 @@ func (p *Properties) AppendTo(b []byte) []byte {
 	return w.Append(b)
 }
 
-// decode reads properties that have been checked when they came.
+// decode decodes properties. They were checked when they came, so it does not
+// fail.
 func decode(raw wire.RawProperties) (p Properties) {
 	var w wire.Properties
 	if err := w.Parse(raw); err != nil {
@@ -81,7 +82,7 @@ func decode(raw wire.RawProperties) (p Properties) {
 	}
 }
 
-// withHeader is t with one more header.
+// withHeader returns a copy of t with one more header.
 func withHeader(t table.Table, name string, v any) table.Table {
 	out := make(table.Table, len(t)+1)
 	for k, v := range t {

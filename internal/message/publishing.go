@@ -8,20 +8,20 @@ type Publishing struct {
 	Mandatory bool
 	Immediate bool
 	Extra     []string // further routing keys, from the headers CC and BCC
-	Hidden    []string // those of Extra that nobody gets to see
-	Deadline  int64    // when it expires by its own expiration; zero: never
+	Hidden    []string // those of Extra that no consumer sees, from BCC
+	Deadline  int64    // when it expires by its property expiration, on the broker's clock; zero: never
 }
 
-// HideKeys keeps the hidden keys with the message's content.
+// HideKeys puts the hidden keys into the content, if there are any.
 func (p *Publishing) HideKeys() {
 	if len(p.Hidden) > 0 {
 		p.Content = &Blind{p.Content, p.Hidden}
 	}
 }
 
-// TakeKeys takes further routing keys from the headers CC and BCC, and returns
-// the headers without BCC. A header of another form than a list is named, with
-// what it is; then nothing is taken.
+// TakeKeys sets Extra and Hidden from the headers CC and BCC, and returns the
+// headers without BCC. If one of the two is no list, it returns its name and
+// value as bad and v.
 func (p *Publishing) TakeKeys(headers table.Table) (rest table.Table, bad string, v any) {
 	for _, name := range [...]string{"CC", "BCC"} {
 		v, ok := headers[name]

@@ -7,29 +7,29 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// Headers of messages in streams.
+// Names of headers of messages in streams.
 const (
-	OffsetHeader = "x-stream-offset" // the argument of basic.consume, too
+	OffsetHeader = "x-stream-offset" // also an argument of basic.consume
 	FilterHeader = "x-stream-filter-value"
 )
 
-// Lent is the content of a message that a stream has lent: it tells the offset.
-// Readers that wait for the next message share it. What becomes of it is no
-// news for those who wait for an answer: the stream has the message still.
+// Lent is the content of a message that a stream delivers. It adds the offset to
+// the headers. Readers that get the message at the same time share it.
 type Lent struct {
-	of     Content // nil when no property is set
+	of     Content // of the message in the stream; nil when no property is set
 	Offset int64
 
-	mu sync.Mutex // held for as long as it takes to make headers
+	mu sync.Mutex // held while headers are made
 	// Guarded by mu.
-	headers table.Table // what Shown shows; nil: nobody has looked
+	headers table.Table // those of Shown; nil until it is called
 }
 
-// NewLent makes content of that of a message in a stream.
+// NewLent makes the content of a delivery. C is that of the message in the stream.
 func NewLent(c Content, offset int64) *Lent { return &Lent{of: c, Offset: offset} }
 
-// Properties decodes what came over the wire for each reader anew: a stream
-// would keep what was decoded for as long as it keeps the message.
+// Properties implements Content. It decodes properties from the wire at each call,
+// past the Encoded: that would keep the decoded properties for as long as the
+// stream keeps the message.
 func (l *Lent) Properties() (p Properties) {
 	if raw := rawProperties(l.of); raw != nil {
 		p = decode(raw)
@@ -40,7 +40,7 @@ func (l *Lent) Properties() (p Properties) {
 	return p
 }
 
-// Shown makes the headers once for all readers.
+// Shown implements Content. It makes the headers once for all readers.
 func (l *Lent) Shown() (p Properties) {
 	if raw := rawProperties(l.of); raw != nil {
 		p = decode(raw)
@@ -56,9 +56,13 @@ func (l *Lent) Shown() (p Properties) {
 	return p
 }
 
+// Headers implements Content.
 func (l *Lent) Headers() table.Table { return l.Properties().Headers }
-func (l *Lent) Lost(int)             {}
 
+// Lost does nothing: the stream still has the message.
+func (l *Lent) Lost(int) {}
+
+// Priority implements Content.
 func (l *Lent) Priority() uint8 {
 	if l.of == nil {
 		return 0
@@ -66,10 +70,10 @@ func (l *Lent) Priority() uint8 {
 	return l.of.Priority()
 }
 
-// Derive makes the content of a message that is none of the stream's.
+// Derive implements Content. The new content does not belong to the stream.
 func (l *Lent) Derive(p Properties, _ bool) Content { return newNarrow(&p) }
 
-// AppendTo appends the properties, with the offset among the headers.
+// AppendTo implements Content. The offset is among the headers.
 func (l *Lent) AppendTo(b []byte) []byte {
 	start := len(b)
 	if l.of != nil {
@@ -78,8 +82,8 @@ func (l *Lent) AppendTo(b []byte) []byte {
 	return wire.SetHeader(b, start, OffsetHeader, l.Offset)
 }
 
-// FilterValue is the message's header x-stream-filter-value. Messages from the
-// wire are not decoded for it.
+// FilterValue returns the header x-stream-filter-value, or an empty text if there
+// is none. It does not decode properties from the wire.
 func FilterValue(c Content) string {
 	if raw := rawProperties(c); raw != nil {
 		text, _ := raw.TextHeader(FilterHeader)

@@ -1,5 +1,5 @@
-// Package names is about names of exchanges, queues, consumers and users: what
-// may be one, and how a new one is made.
+// Package names checks names of exchanges, queues, consumers and users, and
+// makes new ones.
 package names
 
 import (
@@ -13,14 +13,16 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// MaxLen is how long a name can be, in bytes: AMQP's short string.
+// MaxLen is the length of the longest name, in bytes: that of AMQP's short
+// string.
 const MaxLen = 255
 
-// ReservedPrefix begins the names that nobody may declare.
+// ReservedPrefix is the prefix of names that a client may not declare.
 const ReservedPrefix = "amq."
 
-// Check tells why AMQP cannot carry a name, with the reply code for it; an
-// empty problem: it can. What says which name it is.
+// Check returns why AMQP cannot carry a name, and the reply code for that. If
+// AMQP can carry it, the problem is empty and the code zero. What says
+// in the problem which name it is, such as "queue name".
 func Check(what, name string) (code uint16, problem string) {
 	if len(name) > MaxLen {
 		return wire.CodeSyntaxError, fmt.Sprintf("%s of %d bytes exceeds %d", what, len(name), MaxLen)
@@ -31,8 +33,8 @@ func Check(what, name string) (code uint16, problem string) {
 	return 0, ""
 }
 
-// Clean takes out line ends, as RabbitMQ does with the names that are declared,
-// also passively, and deleted.
+// Clean removes carriage returns and line feeds from a name. RabbitMQ does so
+// with names that are declared, also passively, and deleted.
 func Clean(name string) string {
 	if !strings.ContainsAny(name, "\r\n") {
 		return name
@@ -44,13 +46,14 @@ func Clean(name string) string {
 // declared.
 func IsReserved(name string) bool { return name == "" || strings.HasPrefix(name, ReservedPrefix) }
 
-// New makes a name that is in nobody's use.
+// New returns a new, unique name that begins with prefix.
 func New(prefix string) string {
 	id := uuid.New()
 	return prefix + base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// Shorten cuts a name that is too long to be one, to show it.
+// Shorten returns a name for use in a text. A name of more than MaxLen bytes is
+// cut, between two characters, and ends with "…".
 func Shorten(name string) string {
 	if len(name) <= MaxLen {
 		return name

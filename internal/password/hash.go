@@ -13,11 +13,11 @@ import (
 	"github.com/warrenmq/warren/internal/names"
 )
 
-// digest is how RabbitMQ and LavinMQ hash passwords: salt and password through
-// a hash function, once.
+// digest is a way in which RabbitMQ and LavinMQ hash passwords: a hash function
+// is applied once, to the salt and the password.
 type digest struct {
-	name string // RabbitMQ's
-	kind string // what every name of it ends with, in lower case
+	name string // in RabbitMQ
+	kind string // end of its name in both brokers, in lower case
 	size int
 	new  func() hash.Hash
 }
@@ -28,10 +28,11 @@ var digests = [...]digest{
 	{"rabbit_password_hashing_md5", "md5", md5.Size, md5.New},
 }
 
-// usualDigest is the one that is meant where none is named.
+// usualDigest is the one that counts where none is named.
 var usualDigest = &digests[0]
 
-// digestNamed finds a digest by its name in RabbitMQ or LavinMQ.
+// digestNamed finds a digest by its name in RabbitMQ or LavinMQ. It returns nil if
+// there is none, and usualDigest for an empty name.
 func digestNamed(name string) *digest {
 	if name == "" {
 		return usualDigest
@@ -44,6 +45,7 @@ func digestNamed(name string) *digest {
 	return nil
 }
 
+// of hashes the salt and the text.
 func (d *digest) of(salt []byte, text string) []byte {
 	h := d.new()
 	h.Write(salt)
@@ -51,11 +53,11 @@ func (d *digest) of(salt []byte, text string) []byte {
 	return h.Sum(nil)
 }
 
-// foreignSalt is how many bytes of salt stand before a digest.
+// foreignSalt is the number of bytes of salt in front of a digest.
 const foreignSalt = 4
 
-// ParseForeign reads a hash that RabbitMQ or LavinMQ made: the base64 of the
-// salt and the digest.
+// ParseForeign reads a hash that RabbitMQ or LavinMQ has made: the base64 of the
+// salt and the digest. It fails if the algorithm is unknown or the hash malformed.
 func ParseForeign(text, algorithm string) (*Password, error) {
 	d := digestNamed(algorithm)
 	if d == nil {
@@ -71,15 +73,17 @@ func ParseForeign(text, algorithm string) (*Password, error) {
 	return &Password{digest: d, salt: raw[:foreignSalt], hash: raw[foreignSalt:]}, nil
 }
 
-// guestPassword is the one that everybody knows, as RabbitMQ hashes it, so that
-// a broker with these definitions knows it, too.
+// Known makes the password of a text that everybody knows, such as that of the
+// user guest. It is hashed as RabbitMQ does, so that a broker that imports the
+// definitions can check it, and with a fixed salt.
 func Known(text string) *Password {
 	salt := make([]byte, foreignSalt)
 	return &Password{digest: usualDigest, salt: salt, hash: usualDigest.of(salt, text)}
 }
 
-// Foreign is the hash for RabbitMQ and LavinMQ, with its algorithm. It is empty
-// if they could not check it: such a user does not log in there.
+// Foreign returns the hash for RabbitMQ and LavinMQ, and the name of its
+// algorithm. The hash is empty if these brokers cannot check it; then the user
+// cannot log in there.
 func (p *Password) Foreign() (text, algorithm string) {
 	if p == nil || p.digest == nil {
 		return "", usualDigest.name
@@ -93,7 +97,8 @@ const (
 	maxRounds  = 1_000_000
 )
 
-// Own is a hash that only a broker of ours can check, and empty for others.
+// Own returns the hash that only Warren can check. It is empty for a nil password
+// and for a hash that came from another broker.
 func (p *Password) Own() string {
 	if p == nil || p.digest != nil {
 		return ""
@@ -102,7 +107,7 @@ func (p *Password) Own() string {
 		base64.StdEncoding.EncodeToString(p.salt), base64.StdEncoding.EncodeToString(p.hash))
 }
 
-// ParseOwn reads what own has written.
+// ParseOwn reads a hash that Own has returned.
 func ParseOwn(text string) (*Password, error) {
 	bad := fmt.Errorf("warren: the password hash is not %s$rounds$salt$hash, with at most %d rounds", ownHashing, maxRounds)
 	part := strings.Split(text, "$")

@@ -1,4 +1,4 @@
-// Package password keeps passwords and compares texts with them.
+// Package password hashes passwords and checks texts against the hashes.
 package password
 
 import (
@@ -9,12 +9,13 @@ import (
 	"sync"
 )
 
-// Rounds makes guessing slow: a few hundredths of a second for each.
+// Rounds is the usual number of rounds of PBKDF2. It makes guessing slow: a guess
+// takes a few hundredths of a second.
 const Rounds = 100_000
 
-// Password is what is kept of one. It is never changed.
+// Password is the hash of a password. It is immutable.
 type Password struct {
-	digest     *digest // how a hash from elsewhere was made; nil: PBKDF2 with HMAC-SHA-256
+	digest     *digest // of a hash from another broker; nil: PBKDF2 with HMAC-SHA-256
 	rounds     int     // of PBKDF2
 	salt, hash []byte
 }
@@ -26,23 +27,24 @@ func newPassword(text string, rounds int) *Password {
 	return p
 }
 
+// derive hashes text as the password was hashed.
 func (p *Password) derive(text string) []byte {
 	if p.digest != nil {
 		return p.digest.of(p.salt, text)
 	}
 	key, err := pbkdf2.Key(sha256.New, text, p.salt, p.rounds, sha256.Size)
-	if err != nil { // it fails for sizes only that are not ours
+	if err != nil { // it fails only for sizes that are not used here
 		return nil
 	}
 	return key
 }
 
-// Verifier makes passwords and compares texts with them. What was right once is
-// known again fast, by a keyed hash that means nothing to another process.
+// Verifier makes passwords and checks texts against them. Once a text was right,
+// it is recognised fast, by a keyed hash whose key only this process has.
 type Verifier struct {
 	Rounds int // of new passwords
 
-	slow sync.Mutex // held while deriving: guessing takes one processor, not all
+	slow sync.Mutex // held while deriving, so that guessing uses one processor only
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -50,7 +52,8 @@ type Verifier struct {
 	known map[*Password][sha256.Size]byte
 }
 
-// New keeps a text; nil if it is empty: nobody can log in with it.
+// New makes the password of a text. It returns nil for an empty text, with which
+// nobody can log in.
 func (v *Verifier) New(text string) *Password {
 	if text == "" {
 		return nil
@@ -58,15 +61,15 @@ func (v *Verifier) New(text string) *Password {
 	return newPassword(text, v.Rounds)
 }
 
-// Verify reports whether text is the password. What is wrong takes as long
-// with a nil p, and with a digest that is fast, as with a password of ours, so
-// that nobody learns who has an account.
+// Verify reports whether text is the password. A wrong text takes the same time
+// for a nil p, for a digest of another broker and for a password that New has
+// made, so that nobody learns from the time which users exist.
 func (v *Verifier) Verify(p *Password, text string) bool {
-	tag, known := v.look(p, text)
+	tag, known := v.recall(p, text)
 	if known {
 		return true
 	}
-	if !v.right(p, text) {
+	if !v.compare(p, text) {
 		return false
 	}
 	v.mu.Lock()
@@ -75,7 +78,8 @@ func (v *Verifier) Verify(p *Password, text string) bool {
 	return true
 }
 
-func (v *Verifier) right(p *Password, text string) bool {
+// compare reports whether text is the password, by deriving its hash.
+func (v *Verifier) compare(p *Password, text string) bool {
 	v.slow.Lock()
 	defer v.slow.Unlock()
 	if p != nil {
@@ -87,13 +91,13 @@ func (v *Verifier) right(p *Password, text string) bool {
 			return false
 		}
 	}
-	newPassword(text, v.Rounds) // nobody's: it takes as long
+	newPassword(text, v.Rounds) // derives once, to take as long
 	return false
 }
 
-// look makes the keyed hash of text and reports whether it is the one that was
-// right.
-func (v *Verifier) look(p *Password, text string) (tag [sha256.Size]byte, known bool) {
+// recall returns the keyed hash of text, and reports whether it is that of a text
+// that was right before.
+func (v *Verifier) recall(p *Password, text string) (tag [sha256.Size]byte, known bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.key == nil {
@@ -108,7 +112,7 @@ func (v *Verifier) look(p *Password, text string) (tag [sha256.Size]byte, known 
 	return tag, ok && hmac.Equal(was[:], tag[:])
 }
 
-// Forget drops what is known of a password that is not used any more.
+// Forget removes the keyed hash of a password that is no longer used.
 func (v *Verifier) Forget(p *Password) {
 	v.mu.Lock()
 	delete(v.known, p)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Integer gives the value of any of the integer types: clients differ in the
-// width they send.
+// Integer returns the value of v if its type is one of the integer types. Clients
+// differ in the width of the integers that they send.
 func Integer(v any) (int64, bool) {
 	switch v := v.(type) {
 	case int8:
@@ -33,8 +33,8 @@ func Integer(v any) (int64, bool) {
 	return 0, false
 }
 
-// Equal compares as RabbitMQ does: all integer types are one class, and
-// so are both floats; between classes nothing is equal.
+// Equal compares two values as RabbitMQ does. Integers of all widths compare by
+// value, and so do floats of both widths. An integer never equals a float.
 func Equal(a, b any) bool {
 	if x, ok := Integer(a); ok {
 		y, ok := Integer(b)
@@ -65,7 +65,8 @@ func Equal(a, b any) bool {
 	return a == b
 }
 
-// sameValues compares within arrays and tables, where types count, too.
+// sameValues compares two values within arrays or tables. There the types must
+// be the same, too.
 func sameValues(a, b any) bool { return TypeName(a) == TypeName(b) && Equal(a, b) }
 
 func equalFloats(a float64, b any) bool {
@@ -91,8 +92,9 @@ func equalTables(a, b Table) bool {
 	return true
 }
 
-// Canonical is a text that equal tables share and others do not: part of a
-// binding's identity. That of an empty table is empty.
+// Canonical returns a text that is the same for two tables if, and only if, their
+// values are the same. Integers of all widths, and floats of both, count as the
+// same. The text of an empty table is empty. It is part of a binding's identity.
 func Canonical(t Table) string {
 	if len(t) == 0 {
 		return ""
@@ -100,7 +102,7 @@ func Canonical(t Table) string {
 	return CanonicalValue(t)
 }
 
-// CanonicalValue is Canonical for a value of a table.
+// CanonicalValue returns the text that Canonical uses for a single value.
 func CanonicalValue(v any) string {
 	var s strings.Builder
 	writeCanonical(&s, v)

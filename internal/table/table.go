@@ -1,5 +1,5 @@
-// Package table is about field tables: what they may hold, how their values
-// compare and how reply texts show them.
+// Package table checks and compares field tables, and formats their values for
+// reply texts.
 package table
 
 import (
@@ -11,25 +11,25 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// Table is a field table, see [wire.Table].
+// Table is a field table: see [wire.Table].
 type Table = wire.Table
 
-// MaxKey is the length of the longest key, in bytes.
+// MaxKey is the length of the longest key of a table, in bytes.
 const MaxKey = 255
 
-// Problem is why a table cannot travel, with the reply code of what AMQP calls
-// it and advice, if there is any.
+// Problem says why AMQP cannot carry a table.
 type Problem struct {
-	Code       uint16
-	Text, Hint string
+	Code uint16 // AMQP's reply code
+	Text string
+	Hint string // advice for the user; empty: none
 }
 
 func problem(code uint16, format string, args ...any) *Problem {
 	return &Problem{Code: code, Text: fmt.Sprintf(format, args...)}
 }
 
-// Check tells why AMQP cannot carry a table; nil: it can. Then narrow tells
-// whether it holds integers that Widen would widen.
+// Check returns why AMQP cannot carry a table, or nil if AMQP can. In that case
+// narrow reports, as Narrow does, whether Widen would change the table.
 func Check(t Table) (narrow bool, p *Problem) {
 	if t == nil {
 		return false, nil
@@ -83,8 +83,8 @@ func checkValue(key string, v any, depth int) (narrow bool, p *Problem) {
 	return false, p
 }
 
-// Clone copies the table's own level, so that a caller who changes its map
-// later changes nothing here. An empty table is nil.
+// Clone copies a table, but not the tables and arrays in it. A later change of
+// the caller's map does not change the copy. The copy of an empty table is nil.
 func Clone(t Table) Table {
 	if len(t) == 0 {
 		return nil
@@ -96,7 +96,7 @@ func Clone(t Table) Table {
 	return c
 }
 
-// Set adds an entry, if it is asked for.
+// Set sets an entry if asked is true. It makes the table if that is nil.
 func Set(t *Table, name string, v any, asked bool) {
 	if !asked {
 		return
@@ -107,7 +107,8 @@ func Set(t *Table, name string, v any, asked bool) {
 	(*t)[name] = v
 }
 
-// Join is t with the entries of u, which count where both have one.
+// Join adds the entries of u to t and returns t. Where both have an entry, that
+// of u counts. If t is nil, it returns a copy of u.
 func Join(t, u Table) Table {
 	if t == nil {
 		return Clone(u)

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// Narrow reports whether a table holds integers that Widen would widen.
+// Narrow reports whether a table holds, at any level, integers of another type
+// than int64.
 func Narrow(t Table) bool {
 	if len(t) == 0 {
 		return false
@@ -30,8 +31,8 @@ func narrow(v any) bool {
 	return false
 }
 
-// Widen is t with every integer as an int64, at all levels: what has none of
-// another width is shared, not copied.
+// Widen returns t with every integer, at all levels, as an int64. It copies only
+// the tables and arrays that change; the others are shared with t.
 func Widen(t Table) Table {
 	if len(t) == 0 {
 		return t

@@ -11,7 +11,7 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// TypeName is RabbitMQ's word for the wire type of a value.
+// TypeName returns RabbitMQ's word for the wire type of a value.
 func TypeName(v any) string {
 	switch v.(type) {
 	case nil:
@@ -50,8 +50,8 @@ func TypeName(v any) string {
 	return "double"
 }
 
-// Term is a value of a table as Erlang, and so RabbitMQ's reply texts, print
-// it.
+// Term formats a value of a table as Erlang does. RabbitMQ's reply texts show
+// values in this form.
 func Term(v any) string {
 	switch v := v.(type) {
 	case nil:

@@ -1,4 +1,5 @@
-// Package tasks joins goroutines.
+// Package tasks counts running goroutines, so that others can wait for their
+// end.
 package tasks
 
 import (
@@ -6,7 +7,7 @@ import (
 	"sync"
 )
 
-// Group counts goroutines, to join them.
+// Group counts goroutines and lets others wait until none runs.
 type Group struct {
 	mu sync.Mutex
 	// Guarded by mu.
@@ -14,14 +15,14 @@ type Group struct {
 	idle    chan struct{} // closed when running becomes zero
 }
 
-// Add counts one more, which calls Done at its end.
+// Add counts one more goroutine. The goroutine calls Done at its end.
 func (g *Group) Add() {
 	g.mu.Lock()
 	g.running++
 	g.mu.Unlock()
 }
 
-// Done counts one less.
+// Done counts one goroutine less.
 func (g *Group) Done() {
 	g.mu.Lock()
 	if g.running--; g.running == 0 && g.idle != nil {
@@ -31,7 +32,7 @@ func (g *Group) Done() {
 	g.mu.Unlock()
 }
 
-// Wait returns when no task runs, or with ctx's error.
+// Wait waits until no goroutine runs. It fails with ctx's error.
 func (g *Group) Wait(ctx context.Context) error {
 	g.mu.Lock()
 	if g.running == 0 {
