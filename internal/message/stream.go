@@ -49,7 +49,10 @@ func (l *Lent) Shown() (p Properties) {
 	}
 	l.mu.Lock()
 	if l.headers == nil {
-		l.headers = table.Widen(withHeader(p.Headers, OffsetHeader, l.Offset))
+		l.headers = withHeader(p.Headers, OffsetHeader, l.Offset)
+		if _, wide := l.of.(*Published); !wide {
+			l.headers = table.Widen(l.headers)
+		}
 	}
 	p.Headers = l.headers
 	l.mu.Unlock()
