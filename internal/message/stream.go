@@ -50,7 +50,7 @@ func (l *Lent) Shown() (p Properties) {
 	l.mu.Lock()
 	if l.headers == nil {
 		l.headers = withHeader(p.Headers, OffsetHeader, l.Offset)
-		if _, wide := l.of.(*Published); !wide {
+		if _, wide := l.of.(*Published); l.of != nil && !wide {
 			l.headers = table.Widen(l.headers)
 		}
 	}
