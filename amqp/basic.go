@@ -8,7 +8,7 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// basicMethod is one of class basic, but for basic.publish.
+// basicMethod handles a method of class basic other than basic.publish.
 func (ch *channel) basicMethod(m wire.Method) error {
 	switch m := m.(type) {
 	case *wire.BasicAck:
@@ -45,6 +45,7 @@ func (ch *channel) basicMethod(m wire.Method) error {
 	return errUnexpected
 }
 
+// consume starts a consumer. The broker calls Consuming, which answers the client.
 func (ch *channel) consume(m *wire.BasicConsume) error {
 	ch.noWait = m.NoWait
 	return ch.link.Consume(&link.Consume{
@@ -62,8 +63,8 @@ func (ch *channel) Consuming(tag string) {
 	}
 }
 
-// Deliver writes basic.deliver. A buffer that is full keeps what comes next
-// back, as far as it can be.
+// Deliver writes basic.deliver. When the buffer is full, it stalls the channel. Replies
+// by direct reply-to cannot be stalled; too many of them end the connection.
 func (ch *channel) Deliver(d link.Delivery) {
 	m := wire.BasicDeliver{
 		ConsumerTag: view(d.ConsumerTag), DeliveryTag: d.Tag, Redelivered: d.Redelivered,
@@ -81,7 +82,7 @@ func (ch *channel) Deliver(d link.Delivery) {
 		if d.Reply {
 			o.replies += len(o.buf) - before
 			if o.replies > repliesLimit*o.limit+len(d.Body) {
-				go ch.conn.cut() // nobody reads them; cut must not run under the broker's locks
+				go ch.conn.cut() // in a goroutine, because the broker's locks are held
 			}
 		}
 	}
@@ -103,14 +104,16 @@ func (ch *channel) Got(d link.Delivery, left int) {
 	o.unlock()
 }
 
-// Cancelled tells a client that wants to know that its consumer has ended.
+// Cancelled sends basic.cancel, if the client has the capability
+// consumer_cancel_notify.
 func (ch *channel) Cancelled(tag string) {
 	if ch.conn.can("consumer_cancel_notify") {
 		ch.send(&wire.BasicCancel{ConsumerTag: []byte(tag), NoWait: true})
 	}
 }
 
-// encode gives the properties as they travel, until the next call; mu is held.
+// encode returns the encoded properties, which are valid until the next call. It is
+// called with mu held.
 func (o *output) encode(p link.Properties) wire.RawProperties {
 	if p == nil {
 		return nil

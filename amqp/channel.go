@@ -9,8 +9,8 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// channel is a client's channel. The reader does what comes in on it; the
-// broker hands it deliveries from any goroutine.
+// channel is a client's channel. The connection's reader handles its frames. The
+// broker calls it with deliveries from any goroutine.
 type channel struct {
 	conn   *conn
 	number uint16
@@ -18,13 +18,13 @@ type channel struct {
 	link   link.Channel
 
 	// Owned by the connection's reader.
-	closing bool // channel.close is sent: only its answer counts
+	closing bool // channel.close is sent: only channel.close and its answer count
 	content content
-	message link.Publish // room for the one that is being published
-	acked   uint64       // publishes up to this one are to be acked
-	pending int          // how many of them there are
+	message link.Publish // the message that is being published; reused
+	acked   uint64       // number of the last publish to be acked
+	pending int          // how many publishes are to be acked
 
-	// Set by the reader before the core calls back.
+	// Set by the reader before it calls the broker, which calls back.
 	noWait bool // no consume-ok is wanted
 }
 
@@ -34,8 +34,8 @@ func newChannel(c *conn, number uint16, core *warren.Channel) *channel {
 	return ch
 }
 
-// ended is called when the broker has closed the channel: the reader tells the
-// client, unless it has found out and done so before.
+// ended is called when the broker has closed the channel. The reader tells the
+// client, unless it has done so already.
 func (ch *channel) ended(err error) {
 	ch.conn.do(func() {
 		if !ch.closing && ch.conn.channels[ch.number] == ch {
@@ -44,7 +44,7 @@ func (ch *channel) ended(err error) {
 	})
 }
 
-// frame does what a frame on the channel says.
+// frame handles a frame on the channel.
 func (ch *channel) frame(f wire.Frame) {
 	if f.Type != wire.FrameMethod {
 		if !ch.closing {
@@ -75,7 +75,7 @@ func (ch *channel) frame(f wire.Frame) {
 	}
 }
 
-// closingMethod is one that comes after the server's channel.close.
+// closingMethod handles a method that comes after the server's channel.close.
 func (ch *channel) closingMethod(m wire.Method) {
 	switch m.(type) {
 	case *wire.ChannelCloseOk:
@@ -86,7 +86,7 @@ func (ch *channel) closingMethod(m wire.Method) {
 	}
 }
 
-// method does what a method other than basic.publish says.
+// method handles a method other than basic.publish.
 func (ch *channel) method(m wire.Method) error {
 	switch m.ID().Class() {
 	case wire.ClassChannel:
@@ -108,9 +108,11 @@ func (ch *channel) method(m wire.Method) error {
 	return errUnexpected
 }
 
-// errUnexpected is a method that a client does not send, or not on a channel.
+// errUnexpected is the error for a method that a client may not send, or not on a
+// channel.
 var errUnexpected = failure(wire.CodeCommandInvalid, "unimplemented method")
 
+// channelMethod handles a method of class channel.
 func (ch *channel) channelMethod(m wire.Method) error {
 	switch m := m.(type) {
 	case *wire.ChannelOpen:
@@ -130,7 +132,7 @@ func (ch *channel) channelMethod(m wire.Method) error {
 	return errUnexpected
 }
 
-// modeMethod is confirm.select or one of class tx.
+// modeMethod handles a method of class confirm or tx.
 func (ch *channel) modeMethod(m wire.Method) error {
 	switch m := m.(type) {
 	case *wire.ConfirmSelect:
@@ -151,7 +153,8 @@ func (ch *channel) modeMethod(m wire.Method) error {
 	return errUnexpected
 }
 
-// commit sends what the broker returns of the transaction, then commit-ok.
+// commit commits the transaction. It sends the messages that the broker returns, then
+// commit-ok.
 func (ch *channel) commit() error {
 	err := ch.core.TxCommit()
 	var several interface{ Unwrap() []error }
@@ -168,6 +171,7 @@ func (ch *channel) commit() error {
 	return ch.answer(err, &wire.TxCommitOk{})
 }
 
+// partialTx is the error for a transaction of which a queue could not keep a message.
 func partialTx(err error) error {
 	if errors.Is(err, warren.ErrNacked) {
 		return failure(wire.CodePreconditionFailed, "partial tx completion")
@@ -178,7 +182,7 @@ func partialTx(err error) error {
 // send writes a method.
 func (ch *channel) send(m wire.Method) { ch.conn.send(ch.number, m) }
 
-// answer writes m unless there is an error.
+// answer writes m if err is nil. It returns err.
 func (ch *channel) answer(err error, m wire.Method) error {
 	if err == nil {
 		ch.send(m)
@@ -186,7 +190,7 @@ func (ch *channel) answer(err error, m wire.Method) error {
 	return err
 }
 
-// answerUnless is answer to a method that may want none.
+// answerUnless is answer, but with noWait it writes nothing.
 func (ch *channel) answerUnless(noWait bool, err error, m wire.Method) error {
 	if noWait {
 		return err
@@ -194,8 +198,8 @@ func (ch *channel) answerUnless(noWait bool, err error, m wire.Method) error {
 	return ch.answer(err, m)
 }
 
-// fail closes the channel because of an error, or the connection, as RabbitMQ
-// does.
+// fail closes the channel because of an error. As in RabbitMQ, some errors close the
+// connection.
 func (ch *channel) fail(err error) {
 	e := asError(err)
 	if e.ClosesConnection() {
@@ -209,5 +213,5 @@ func (ch *channel) fail(err error) {
 	ch.send(&wire.ChannelClose{ReplyCode: e.Code, ReplyText: short(e.Text), Cause: cause(e)})
 }
 
-// view shows a string as bytes that must not be written to.
+// view returns the bytes of a string without a copy. They must not be changed.
 func view(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

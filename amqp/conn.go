@@ -15,8 +15,8 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// conn is a client's connection. One goroutine reads and does what the client
-// asks for, another writes; a timer watches the silence of both sides.
+// conn is a client's connection. One goroutine, the reader, reads frames and handles
+// them. Another writes. A timer runs the heartbeat.
 type conn struct {
 	server *Server
 	net    net.Conn
@@ -24,9 +24,9 @@ type conn struct {
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
 
-	heard  atomic.Uint64 // reads that brought something, for the heartbeat
-	busy   atomic.Bool   // the reader waits for memory, and cannot hear
-	ending atomic.Bool   // the session is closed by the connection itself
+	heard  atomic.Uint64 // number of reads that returned octets, for the heartbeat
+	busy   atomic.Bool   // the reader waits for memory, and so cannot read
+	ending atomic.Bool   // the connection itself closes the session
 
 	// Owned by the reader.
 	frames       *wire.FrameReader
@@ -35,19 +35,19 @@ type conn struct {
 	channelMax   uint16
 	heartbeat    time.Duration
 	capabilities wire.Table // of the client
-	login        Login      // of who is logged in
+	login        Login      // of the user that is logged in
 	session      *warren.Session
-	recent       *channel   // that the frame before was on
-	unflushed    []*channel // with confirms to send
-	blocks       func()     // block, made once
-	closing      bool       // connection.close is sent: only its answer counts
-	lingers      bool       // the last words were not asked for: see linger
-	leaving      bool       // the client has closed in good order
+	recent       *channel   // channel of the last frame; nil: none
+	unflushed    []*channel // channels with confirms to send
+	blocks       func()     // the method block, as a function value that is made once
+	closing      bool       // connection.close is sent: only connection.close and its answer count
+	lingers      bool       // the client has yet to read what was sent last: see linger
+	leaving      bool       // the client has sent connection.close
 
-	asked atomic.Bool // there are requests
+	asked atomic.Bool // there are requests for the reader
 
 	mu       sync.Mutex
-	requests []func() // for the reader, guarded by mu
+	requests []func() // functions that the reader is to call, guarded by mu
 	// Guarded by mu; written by the reader alone, which reads without it.
 	channels map[uint16]*channel
 }
@@ -55,8 +55,8 @@ type conn struct {
 const (
 	// closeTimeout is how long a client may take to answer connection.close.
 	closeTimeout = 10 * time.Second
-	// lingerTimeout is how long a client may take to read last words that it
-	// need not answer.
+	// lingerTimeout is how long a client may take to read what was sent last, if
+	// it need not answer.
 	lingerTimeout = 3 * time.Second
 )
 
@@ -68,7 +68,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
-// errOver ends the reader without a word: all has been said.
+// errOver ends the reader without a log entry, because all has been sent and logged.
 var errOver = errors.New("amqp: connection over")
 
 // serve runs the connection to its end.
@@ -76,7 +76,7 @@ func (c *conn) serve() {
 	var writer sync.WaitGroup
 	writer.Go(func() {
 		c.out.run(c.relieved)
-		c.cancel() // nobody will hear of what a publish waits for
+		c.cancel() // nobody can be told of a publish that waits
 	})
 	err := c.handshake()
 	if err == nil {
@@ -97,18 +97,19 @@ func (c *conn) serve() {
 	c.log(err)
 }
 
+// log logs why the connection was lost, unless it ended in good order.
 func (c *conn) log(err error) {
 	if err == nil || errors.Is(err, errOver) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, os.ErrDeadlineExceeded) { // asked to go during the handshake
+		errors.Is(err, os.ErrDeadlineExceeded) { // ask was called during the handshake
 		return
 	}
 	c.server.log(slog.LevelWarn, "connection lost", "peer", c.net.RemoteAddr().String(), "error", err.Error())
 }
 
-// linger waits until the client has read the last words: TCP drops what was
-// sent when a connection is closed with octets that nobody has read. A client
-// that leaves in good order hangs up itself; some take it badly if the server
-// is faster.
+// linger waits until the client has read what was sent last. When a connection is
+// closed while received octets are unread, TCP drops octets that were sent. A client
+// that has sent connection.close closes the connection itself; some clients report
+// an error if the server closes it first.
 func (c *conn) linger() {
 	if c.leaving {
 		c.net.SetReadDeadline(time.Now().Add(lingerTimeout))
@@ -122,7 +123,7 @@ func (c *conn) linger() {
 	io.Copy(io.Discard, c.net)
 }
 
-// read does what the frames say until the connection is over.
+// read handles frames until the connection is over.
 func (c *conn) read() error {
 	for {
 		if !c.frames.Ready() {
@@ -157,7 +158,7 @@ func (c *conn) read() error {
 	}
 }
 
-// frame does what one frame says.
+// frame handles one frame.
 func (c *conn) frame(f wire.Frame) error {
 	if f.Type == wire.FrameHeartbeat {
 		if f.Channel != 0 && !c.closing {
@@ -179,7 +180,7 @@ func (c *conn) frame(f wire.Frame) error {
 	return nil
 }
 
-// strangerFrame is one on a channel that is not open.
+// strangerFrame handles a frame on a channel that is not open.
 func (c *conn) strangerFrame(f wire.Frame) error {
 	if f.Type != wire.FrameMethod {
 		c.fail(unexpectedFrame("expected method frame, got non method frame instead"))
@@ -200,8 +201,9 @@ func (c *conn) strangerFrame(f wire.Frame) error {
 	return nil
 }
 
+// openChannel answers channel.open.
 func (c *conn) openChannel(number uint16) {
-	if len(c.channels) >= int(c.channelMax) { // how many there are counts, not the number
+	if len(c.channels) >= int(c.channelMax) { // the number of channels counts, not the channel's number
 		c.fail(failure(wire.CodeNotAllowed, "number of channels opened (%d) has reached the negotiated channel_max (%d)", len(c.channels), c.channelMax))
 		return
 	}
@@ -237,6 +239,7 @@ func (c *conn) fail(e *warren.Error) {
 	c.close(wire.ConnectionClose{ReplyCode: e.Code, ReplyText: short(e.Text), Cause: cause(e)})
 }
 
+// close sends connection.close, after it has closed the session.
 func (c *conn) close(m wire.ConnectionClose) {
 	c.closing = true
 	c.server.log(slog.LevelWarn, "connection closed by the server", "peer", c.net.RemoteAddr().String(), "code", int(m.ReplyCode), "text", m.ReplyText)
@@ -247,8 +250,8 @@ func (c *conn) close(m wire.ConnectionClose) {
 	time.AfterFunc(closeTimeout, c.cut)
 }
 
-// endChannels gives back what the channels hold, so that others can have it
-// while the client takes its time to go.
+// endChannels closes the session. Unsettled messages go back to their queues at once,
+// however long the client takes to end the connection.
 func (c *conn) endChannels() {
 	c.ending.Store(true)
 	if c.session != nil {
@@ -263,20 +266,20 @@ func (c *conn) sessionEnded(reason string) {
 	}
 }
 
-// ask has the reader close the connection in good order. It may be called from
-// any goroutine.
+// ask makes the reader close the connection in good order. It may be called from any
+// goroutine.
 func (c *conn) ask(reason string) {
-	c.cancel() // a publish waits no longer
+	c.cancel() // a publish that waits for memory fails
 	c.do(func() {
 		if !c.closing {
 			c.close(wire.ConnectionClose{ReplyCode: wire.CodeConnectionForced, ReplyText: "CONNECTION_FORCED - " + reason})
 		}
 	})
-	time.AfterFunc(closeTimeout, c.cut) // the reader may wait for the client to read
+	time.AfterFunc(closeTimeout, c.cut) // the reader may be waiting for the client to read
 }
 
-// do has the reader call f when it is done with what it is about. It may be
-// called from any goroutine.
+// do makes the reader call f after the frame at hand. It may be called from any
+// goroutine.
 func (c *conn) do(f func()) {
 	c.mu.Lock()
 	c.requests = append(c.requests, f)
@@ -285,6 +288,7 @@ func (c *conn) do(f func()) {
 	c.net.SetReadDeadline(time.Unix(1, 0)) // wake the reader
 }
 
+// doRequests calls the functions of do.
 func (c *conn) doRequests() {
 	c.asked.Store(false)
 	c.mu.Lock()
@@ -296,14 +300,14 @@ func (c *conn) doRequests() {
 	}
 }
 
-// cut ends the connection at once. It may be called from any goroutine.
+// cut closes the connection at once. It may be called from any goroutine.
 func (c *conn) cut() {
-	c.cancel() // a publish may wait for memory
+	c.cancel() // a publish may be waiting for memory
 	c.out.close()
 	c.net.Close()
 }
 
-// relieved lets the channels have deliveries again.
+// relieved ends the stall of all channels.
 func (c *conn) relieved() {
 	c.mu.Lock()
 	channels := make([]*channel, 0, len(c.channels))
@@ -316,7 +320,7 @@ func (c *conn) relieved() {
 	}
 }
 
-// flush sends the confirms that have come together.
+// flush sends the confirms that have been collected.
 func (c *conn) flush() {
 	for _, ch := range c.unflushed {
 		ch.flushConfirms()
@@ -325,10 +329,11 @@ func (c *conn) flush() {
 	c.unflushed = c.unflushed[:0]
 }
 
-// listening is the connection's network side for the frame reader: all that
-// comes shows that the client is alive, a part of a frame too.
+// listening reads from the network for the frame reader and counts reads. Any octets
+// show that the client is alive, even if they are a part of a frame.
 type listening struct{ c *conn }
 
+// Read implements io.Reader.
 func (l listening) Read(b []byte) (int, error) {
 	n, err := l.c.net.Read(b)
 	if n > 0 {

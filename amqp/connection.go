@@ -6,7 +6,7 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// connectionFrame is a frame on channel 0, or one that comes after the
+// connectionFrame handles a frame on channel 0, or any frame that comes after the
 // server's connection.close.
 func (c *conn) connectionFrame(f wire.Frame) error {
 	if f.Type != wire.FrameMethod {
@@ -38,8 +38,8 @@ func (c *conn) connectionFrame(f wire.Frame) error {
 	return nil
 }
 
-// updateSecret asks the host about a new secret, if it decides about logins. As
-// in RabbitMQ, a password of the broker's own users is not asked for again.
+// updateSecret checks a new secret by Options.Authenticate, if that is set. As in
+// RabbitMQ, passwords of the broker's own users are not checked again.
 func (c *conn) updateSecret(m *wire.ConnectionUpdateSecret) {
 	l := c.login
 	l.Password = m.NewSecret
@@ -51,7 +51,7 @@ func (c *conn) updateSecret(m *wire.ConnectionUpdateSecret) {
 	c.send(0, &wire.ConnectionUpdateSecretOk{})
 }
 
-// closingMethod is a method that comes after the server's connection.close.
+// closingMethod handles a method that comes after the server's connection.close.
 func (c *conn) closingMethod(channel uint16, m wire.Method) error {
 	if channel != 0 {
 		return nil

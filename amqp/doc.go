@@ -1,5 +1,5 @@
 // Package amqp lets AMQP 0-9-1 clients of any language use a [warren.Broker]
-// that runs in this process. Nothing listens until the host says so:
+// that runs in this process. It listens only after the program has told it to:
 //
 //	srv := amqp.NewServer(b, nil)
 //	go srv.ListenAndServe("127.0.0.1:5672")
@@ -8,7 +8,7 @@
 // The official Go client reaches the broker without a socket by
 // amqp091.Config{Dial: srv.Dial}.
 //
-// Clients find RabbitMQ's behaviour, with the exceptions that
-// docs/compatibility.md lists. An operation that fails in the core fails here
-// with the same reply code and text, as channel.close or connection.close.
+// The server behaves as RabbitMQ does, with the exceptions that docs/compatibility.md
+// lists. When an operation of the broker fails, the client gets the same reply code
+// and text in channel.close or connection.close.
 package amqp

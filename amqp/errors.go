@@ -8,16 +8,17 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// failure is an error of the connection, not of the broker.
+// failure makes an error that the connection itself has found.
 func failure(code uint16, format string, args ...any) *warren.Error {
 	return &warren.Error{Code: code, Text: wire.CodeName(code) + " - " + fmt.Sprintf(format, args...)}
 }
 
+// unexpectedFrame makes an error 505 UNEXPECTED_FRAME.
 func unexpectedFrame(format string, args ...any) *warren.Error {
 	return failure(wire.CodeUnexpectedFrame, format, args...)
 }
 
-// malformed is a method frame that cannot be read.
+// malformed makes the error for a method frame that cannot be read.
 func malformed(err error) *warren.Error {
 	var m *wire.MethodError
 	if errors.As(err, &m) && errors.Is(err, wire.ErrUnknownMethod) {
@@ -26,7 +27,7 @@ func malformed(err error) *warren.Error {
 	return failure(wire.CodeSyntaxError, "%v", err)
 }
 
-// asError is what to tell the client of an error of the broker.
+// asError returns what the client is told of an error of the broker.
 func asError(err error) *warren.Error {
 	var e *warren.Error
 	if errors.As(err, &e) {
@@ -41,12 +42,12 @@ func asError(err error) *warren.Error {
 	return failure(wire.CodeInternalError, "%v", err)
 }
 
-// cause is the method that failed.
+// cause returns the method that failed.
 func cause(e *warren.Error) wire.MethodID {
 	return wire.MethodID(uint32(e.Class)<<16 | uint32(e.Method))
 }
 
-// short cuts a reply text to what a short string holds, as RabbitMQ does.
+// short cuts a reply text to the length of a short string, as RabbitMQ does.
 func short(text string) string {
 	if len(text) > 255 {
 		return text[:252] + "..."
@@ -54,7 +55,7 @@ func short(text string) string {
 	return text
 }
 
-// blame names the method that failed, where the error does not.
+// blame adds the method that failed to an error that has none.
 func blame(err error, id wire.MethodID) *warren.Error {
 	e := asError(err)
 	if e.Class != 0 || errors.Is(err, warren.ErrClosed) { // the latter is no method's fault

@@ -10,13 +10,13 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// version is what clients are told.
+// version is the version that clients are told.
 const version = "0.1.0"
 
-// readBuffer is how much is read at once, when there is so much.
+// readBuffer is the size of the buffer of the frame reader, in bytes.
 const readBuffer = 8 << 10
 
-// handshake goes from the protocol header to connection.open-ok.
+// handshake handles the frames from the protocol header to connection.open-ok.
 func (c *conn) handshake() error {
 	deadline := time.AfterFunc(c.server.options.HandshakeTimeout, func() {
 		c.cut()
@@ -81,6 +81,7 @@ func (c *conn) refuse(e *warren.Error) error {
 	return errOver
 }
 
+// start sends connection.start and checks the login.
 func (c *conn) start() error {
 	capabilities := wire.Table{}
 	for _, name := range [...]string{
@@ -115,6 +116,7 @@ func (c *conn) can(capability string) bool {
 	return v
 }
 
+// tune negotiates limits.
 func (c *conn) tune() error {
 	o := &c.server.options
 	seconds := max(0, int(o.Heartbeat/time.Second))
@@ -144,6 +146,7 @@ func (c *conn) tune() error {
 	return nil
 }
 
+// open opens the session in the virtual host that the client names.
 func (c *conn) open() error {
 	var m wire.ConnectionOpen
 	if err := c.expect(&m, "opening"); err != nil {
@@ -161,8 +164,9 @@ func (c *conn) open() error {
 	return nil
 }
 
-// openSession opens the session of who is logged in. A user that the host let
-// in, and that the broker does not know, has no bounds.
+// openSession opens the session of the user that is logged in. A user whom
+// Options.Authenticate has accepted, and that the broker does not have, may do
+// everything.
 func (c *conn) openSession(v *warren.VirtualHost) (*warren.Session, error) {
 	if c.server.options.Authenticate != nil && !c.server.broker.UserExists(c.login.User) {
 		return v.Session()

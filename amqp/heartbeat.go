@@ -8,8 +8,8 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// heartbeat sends one when nothing else was sent for half an interval, and
-// cuts off a client that has been silent for two to three, as RabbitMQ does.
+// heartbeat sends a heartbeat when nothing else was sent for half an interval. It cuts
+// off a client that has been silent for two to three intervals, as RabbitMQ does.
 type heartbeat struct {
 	conn *conn
 	half time.Duration
@@ -18,12 +18,12 @@ type heartbeat struct {
 	// Guarded by mu.
 	timer        *time.Timer
 	stopped      bool
-	wrote, heard uint64 // what the counts were
-	ticks        int
-	silent       int // intervals
+	wrote, heard uint64 // output.wrote and conn.heard at the last look
+	ticks        int    // half intervals
+	silent       int    // intervals in a row without a read
 }
 
-// watch starts the heartbeat of a connection that has one.
+// watch starts the heartbeat, if the client and the server have agreed on one.
 func (c *conn) watch() (stop func()) {
 	if c.heartbeat <= 0 {
 		return func() {}
@@ -35,6 +35,7 @@ func (c *conn) watch() (stop func()) {
 	return h.stop
 }
 
+// stop stops the timer.
 func (h *heartbeat) stop() {
 	h.mu.Lock()
 	h.stopped = true
@@ -42,16 +43,17 @@ func (h *heartbeat) stop() {
 	h.mu.Unlock()
 }
 
+// tick is called every half interval.
 func (h *heartbeat) tick() {
-	if h.isDead() {
+	if h.beat() {
 		h.conn.cut()
 		h.conn.server.log(slog.LevelWarn, "no heartbeats from the client", "peer", h.conn.net.RemoteAddr().String())
 	}
 }
 
-// isDead does what is due, and reports whether the client has been silent for
-// too long.
-func (h *heartbeat) isDead() bool {
+// beat sends a heartbeat if one is due. It reports whether the client has been silent
+// for too long.
+func (h *heartbeat) beat() (dead bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.stopped {
@@ -63,15 +65,16 @@ func (h *heartbeat) isDead() bool {
 		wrote++ // by the heartbeat itself
 	}
 	h.wrote = wrote
-	if h.ticks++; h.ticks%2 == 0 && h.isSilent() {
+	if h.ticks++; h.ticks%2 == 0 && h.countSilence() {
 		return true
 	}
 	h.timer.Reset(h.half)
 	return false
 }
 
-// isSilent counts the intervals in which nothing came.
-func (h *heartbeat) isSilent() bool {
+// countSilence counts intervals in a row in which nothing came. It reports whether
+// there are too many.
+func (h *heartbeat) countSilence() (tooLong bool) {
 	heard := h.conn.heard.Load()
 	if heard != h.heard || h.conn.busy.Load() {
 		h.heard, h.silent = heard, 0

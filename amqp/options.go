@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Options configure a [Server]. The zero value is the right one for most.
+// Options configure a [Server]. The zero value is right for most servers.
 type Options struct {
-	// Authenticate decides about a login in place of the broker. Who is let in
-	// may do what the broker's user of this name may do, and everything if the
-	// broker has no such user: see [warren.Broker.UserDeclare]. It is called
-	// by many goroutines at once.
+	// Authenticate decides about a login in place of the broker. If it accepts
+	// the login, the client may do what the broker's user of this name may do, and
+	// everything if the broker has no such user: see [warren.Broker.UserDeclare].
+	// It is called by many goroutines at once.
 	//
-	// Nil: the broker's users and their passwords. Its user guest, with the
-	// password guest, is let in from loopback addresses and connections in
-	// memory only, as in RabbitMQ. With EXTERNAL the common name of the client's
-	// certificate, which TLS has verified, is the user.
+	// Nil: the broker's users and their passwords count. Its user guest, with
+	// the password guest, can log in only from loopback addresses and connections
+	// in memory, as in RabbitMQ. With EXTERNAL the user is the common name of the
+	// client's certificate, which TLS has verified.
 	Authenticate func(Login) bool
 
 	// Logger gets a line for each connection that fails, without passwords. Nil:
@@ -43,14 +43,14 @@ type Options struct {
 	// connection.open. Zero: 10 seconds.
 	HandshakeTimeout time.Duration
 
-	// Buffer is how many bytes of deliveries wait for a client that does not
-	// read, before its consumers get no more. Zero: 256 KiB. Replies by direct
-	// reply-to are not held back: a client that lets 16 times as much wait is
-	// disconnected.
+	// Buffer is how many bytes of deliveries may wait for a client that does not
+	// read. Above that, its consumers get no more. Zero: 256 KiB. Replies by direct
+	// reply-to cannot be held back: a client is disconnected when 16 times as many
+	// bytes of them wait.
 	Buffer int
 }
 
-// Login is what a client presents.
+// Login is what a client presents to log in.
 type Login struct {
 	Mechanism  string // "PLAIN", "AMQPLAIN" or "EXTERNAL"
 	User       string
@@ -59,7 +59,7 @@ type Login struct {
 	TLS        *tls.ConnectionState // nil without TLS
 }
 
-// withDefaults is o with every zero replaced by what it stands for.
+// withDefaults returns o with every zero replaced by its default.
 func (o Options) withDefaults() Options {
 	if o.FrameMax == 0 {
 		o.FrameMax = 131072

@@ -6,40 +6,40 @@ import (
 	"sync/atomic"
 )
 
-// output is what waits to be written to a client. Everybody appends whole
-// frames; the connection's writer takes all that has come and writes it at
-// once.
+// output is the buffer of what is to be written to a client. Any goroutine appends
+// whole frames. The connection's writer takes all of the buffer and writes it at once.
 type output struct {
 	conn net.Conn
-	wake chan struct{} // one slot: there is something to write
+	wake chan struct{} // has one slot: there is something to write
 
-	limit int           // of buf: deliveries that can wait do so above it
-	wrote atomic.Uint64 // calls of Write, for the heartbeat
+	limit int           // bytes; above it, deliveries that can be held back are
+	wrote atomic.Uint64 // number of calls of Write, for the heartbeat
 	full  atomic.Bool   // the reader is to wait for room
 
 	mu sync.Mutex
 	// Guarded by mu.
 	buf      []byte
-	props    []byte // room to encode properties
-	sleeping bool   // the writer waits
-	stalled  bool   // some channel keeps deliveries back
-	room     sync.Cond
-	replies  int  // octets in buf of deliveries that cannot be kept back
-	last     bool // nothing may follow: connection.close-ok is in buf
-	closed   bool // nothing is written any more
+	props    []byte    // reused by encode
+	sleeping bool      // the writer waits
+	stalled  bool      // a channel is stalled
+	room     sync.Cond // the reader waits for it
+	replies  int       // octets in buf of deliveries that cannot be kept back
+	last     bool      // finish was called: nothing may be appended
+	closed   bool      // nothing is written any more
 
 	// Owned by the writer.
-	spare []byte
+	spare []byte // used in turn with buf
 }
 
 // bigBuffer is the capacity above which a buffer is not kept.
 const bigBuffer = 1 << 20
 
 const (
-	// Above so many times its limit, buf has room for nothing that the reader
-	// would make.
+	// Above this many times the limit, the reader waits: it reads no methods that
+	// would be answered.
 	answersLimit = 4
-	// Above so many times the limit, replies end the connection.
+	// Above this many times the limit, replies by direct reply-to end the
+	// connection.
 	repliesLimit = 16
 )
 
@@ -48,7 +48,7 @@ func (o *output) init(c net.Conn, limit int) {
 	o.room.L = &o.mu
 }
 
-// append adds frames. It does nothing once the connection is over.
+// append adds the frames that f appends. After finish or close it does nothing.
 func (o *output) append(f func(b []byte) []byte) {
 	o.mu.Lock()
 	if !o.closed && !o.last {
@@ -58,15 +58,15 @@ func (o *output) append(f func(b []byte) []byte) {
 	o.unlock()
 }
 
-// watch has the reader wait if there is too much; mu is held.
+// watch makes the reader wait if there is too much. It is called with mu held.
 func (o *output) watch() {
 	if len(o.buf) > answersLimit*o.limit {
 		o.full.Store(true)
 	}
 }
 
-// waitForRoom keeps the reader from asking for more than the client reads. A
-// client that reads is alive, although nobody hears it: heard counts.
+// waitForRoom makes the reader wait until the client has read enough. A client that
+// reads is alive, although the reader reads nothing meanwhile, so it counts in heard.
 func (o *output) waitForRoom(heard *atomic.Uint64) {
 	o.mu.Lock()
 	for len(o.buf) > answersLimit*o.limit && !o.closed {
@@ -77,7 +77,7 @@ func (o *output) waitForRoom(heard *atomic.Uint64) {
 	o.mu.Unlock()
 }
 
-// unlock gives up mu and wakes the writer if there is something to write.
+// unlock releases mu and wakes the writer if there is something for it to do.
 func (o *output) unlock() {
 	wake := o.sleeping && (len(o.buf) > 0 || o.closed || o.last)
 	if wake {
@@ -85,11 +85,11 @@ func (o *output) unlock() {
 	}
 	o.mu.Unlock()
 	if wake {
-		o.wake <- struct{}{} // one sleeper, one slot
+		o.wake <- struct{}{} // it does not block: only the writer sleeps, and there is one slot
 	}
 }
 
-// finish lets nothing follow what is there.
+// finish ends the writer after it has written what is in the buffer.
 func (o *output) finish() {
 	o.mu.Lock()
 	o.last = true
@@ -104,8 +104,8 @@ func (o *output) close() {
 	o.unlock()
 }
 
-// run writes until the connection is over. After each batch that had filled
-// the buffer it calls relieved: there is room again.
+// run writes until the connection is over. After it has written a buffer that had
+// stalled channels, it calls relieved.
 func (o *output) run(relieved func()) {
 	for {
 		o.mu.Lock()

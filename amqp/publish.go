@@ -9,26 +9,27 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// content puts a published message together from its frames.
+// content assembles a published message from its frames.
 type content struct {
 	state                contentState
-	exchange, key        []byte // room that is used again
+	exchange, key        []byte // reused for each message
 	mandatory, immediate bool
 
-	data  []byte // properties, then what has come of the body
-	props int    // size of the properties
-	size  uint64 // of the body
+	data  []byte // the properties, then the part of the body that has come
+	props int    // octets of the properties
+	size  uint64 // octets of the whole body
 }
 
+// contentState is the kind of frame that is expected next.
 type contentState int
 
 const (
-	contentNone   contentState = iota
-	contentMethod              // basic.publish came: the header is next
-	contentBody                // the header came: the body is next
+	contentNone   contentState = iota // a method
+	contentMethod                     // basic.publish came: the header is next
+	contentBody                       // the header came: the body is next
 )
 
-// begin notes a basic.publish.
+// begin begins a message with its basic.publish.
 func (c *content) begin(m *wire.BasicPublish) {
 	c.state = contentMethod
 	c.exchange = append(c.exchange[:0], m.Exchange...)
@@ -36,7 +37,8 @@ func (c *content) begin(m *wire.BasicPublish) {
 	c.mandatory, c.immediate = m.Mandatory, m.Immediate
 }
 
-// interrupted is the error if a method comes where content belongs.
+// interrupted returns the error for a method where a content frame is expected. It is
+// nil if none is expected.
 func (c *content) interrupted() *warren.Error {
 	switch c.state {
 	case contentMethod:
@@ -47,7 +49,7 @@ func (c *content) interrupted() *warren.Error {
 	return nil
 }
 
-// contentFrame is a header or body frame.
+// contentFrame handles a header or body frame.
 func (ch *channel) contentFrame(f wire.Frame) {
 	c := &ch.content
 	var err *warren.Error
@@ -73,9 +75,10 @@ func (ch *channel) contentFrame(f wire.Frame) {
 	}
 }
 
-// lazyBody is how much room a body gets before its bytes are there.
+// lazyBody is how many bytes of memory a body gets at most before its bytes have come.
 const lazyBody = 64 << 10
 
+// contentHeader handles a header frame.
 func (ch *channel) contentHeader(payload []byte) *warren.Error {
 	c := &ch.content
 	h, err := wire.ParseContentHeader(payload)
@@ -87,13 +90,14 @@ func (ch *channel) contentHeader(payload []byte) *warren.Error {
 	}
 	c.state, c.size, c.props = contentBody, h.BodySize, len(h.Properties)
 	if len(h.Properties) == 2 {
-		c.props = 0 // flags of nothing
+		c.props = 0 // there are flags only: no property is set
 	}
 	c.data = make([]byte, 0, uint64(c.props)+min(c.size, lazyBody))
 	c.data = append(c.data, h.Properties[:c.props]...)
 	return nil
 }
 
+// badHeader makes the error for a content header that cannot be read.
 func badHeader(err error) *warren.Error {
 	var class wire.ClassError
 	if errors.As(err, &class) {
@@ -102,13 +106,14 @@ func badHeader(err error) *warren.Error {
 	return failure(wire.CodeFrameError, "%v", err)
 }
 
+// contentBody handles a body frame.
 func (c *content) contentBody(part []byte) *warren.Error {
 	have := len(c.data) - c.props
 	if uint64(have+len(part)) > c.size {
 		return failure(wire.CodeFrameError, "content body frame exceeds remaining content size")
 	}
 	if need := len(c.data) + len(part); need > cap(c.data) {
-		// Twice what is there, but never more than was announced.
+		// Double the room, but never beyond the announced size.
 		grown := make([]byte, len(c.data), min(max(2*cap(c.data), need), c.props+int(c.size)))
 		copy(grown, c.data)
 		c.data = grown
@@ -128,12 +133,12 @@ func (ch *channel) publish() {
 	if c.props > 0 {
 		p.Properties = wire.RawProperties(c.data[:c.props:c.props])
 	}
-	c.data = nil // the message's from now on
+	c.data = nil // the broker keeps it
 	number, nacked, err := ch.link.Publish(ch.conn.ctx, p)
 	if ch.conn.busy.Load() {
 		ch.conn.unblock()
 	}
-	if err != nil && !ch.returned(err) {
+	if err != nil && !ch.trySendReturn(err) {
 		if errors.Is(err, context.Canceled) {
 			return // the connection ended while the message waited for memory
 		}
@@ -146,7 +151,7 @@ func (ch *channel) publish() {
 	}
 }
 
-// block tells the client that its publishes wait for memory.
+// block sends connection.blocked, because a publish waits for memory.
 func (c *conn) block() {
 	c.flush()
 	c.busy.Store(true)
@@ -155,7 +160,7 @@ func (c *conn) block() {
 	}
 }
 
-// unblock tells it that they wait no longer.
+// unblock sends connection.unblocked.
 func (c *conn) unblock() {
 	c.busy.Store(false)
 	if c.can("connection.blocked") {
@@ -163,8 +168,9 @@ func (c *conn) unblock() {
 	}
 }
 
-// returned sends a message back, if that is what the error says.
-func (ch *channel) returned(err error) bool {
+// trySendReturn sends a message back if err is a *warren.Return. It reports false if
+// err is another error.
+func (ch *channel) trySendReturn(err error) bool {
 	var r *warren.Return
 	if !errors.As(err, &r) {
 		return false
@@ -173,7 +179,7 @@ func (ch *channel) returned(err error) bool {
 	return true
 }
 
-// sendReturn sends a message back as the queues would have had it.
+// sendReturn sends basic.return, with the properties that the queues would have got.
 func (ch *channel) sendReturn(r *warren.Return) {
 	m := wire.BasicReturn{ReplyCode: r.Code, ReplyText: view(r.Text), Exchange: view(r.Exchange), RoutingKey: view(r.RoutingKey)}
 	props := ch.link.Returned(r)
@@ -182,12 +188,12 @@ func (ch *channel) sendReturn(r *warren.Return) {
 	})
 }
 
-// manyConfirms is how many acks wait for each other at most.
+// manyConfirms is how many acks are collected at most.
 const manyConfirms = 256
 
-// confirmed notes the broker's answer to a publish. Acks that follow each other
-// go out as one, when there is nothing more to read; a nack goes alone, after
-// them.
+// confirmed handles the broker's answer to a publish. Successive acks are collected,
+// and sent as one when there is nothing more to read. A nack is sent alone, after
+// the acks before it.
 func (ch *channel) confirmed(number uint64, nacked bool) {
 	if nacked {
 		ch.flushConfirms()
@@ -202,6 +208,7 @@ func (ch *channel) confirmed(number uint64, nacked bool) {
 	}
 }
 
+// flushConfirms sends the acks that have been collected.
 func (ch *channel) flushConfirms() {
 	if ch.pending == 0 {
 		return

@@ -13,7 +13,8 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// authenticate checks what the client presents, by the mechanism that it chose.
+// authenticate checks the login of a client, by the mechanism that the client has
+// chosen.
 func (c *conn) authenticate(ok *wire.ConnectionStartOk) error {
 	l := Login{Mechanism: ok.Mechanism, RemoteAddr: c.net.RemoteAddr(), TLS: c.tls()}
 	valid := false
@@ -56,7 +57,7 @@ func (c *conn) authenticate(ok *wire.ConnectionStartOk) error {
 	return c.refuse(e)
 }
 
-// admits decides about a login.
+// admits reports whether a login is accepted.
 func (s *Server) admits(l Login) bool {
 	if f := s.options.Authenticate; f != nil {
 		return f(l)
@@ -68,10 +69,10 @@ func (s *Server) admits(l Login) bool {
 	return known && (l.User != warren.Guest || local(l.RemoteAddr))
 }
 
-// failedLoginDelay is how long a refused client waits to hear of it.
+// failedLoginDelay is how long a client waits for the answer to a wrong login.
 const failedLoginDelay = time.Second
 
-// pause waits, unless the connection ends.
+// pause waits for d, or until the connection ends.
 func (c *conn) pause(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -81,7 +82,7 @@ func (c *conn) pause(d time.Duration) {
 	}
 }
 
-// tls is the state of a TLS connection, nil of others.
+// tls returns the state of a TLS connection, and nil for others.
 func (c *conn) tls() *tls.ConnectionState {
 	if t, ok := c.net.(*tls.Conn); ok {
 		if err := t.HandshakeContext(c.ctx); err == nil {
@@ -92,7 +93,8 @@ func (c *conn) tls() *tls.ConnectionState {
 	return nil
 }
 
-// local reports whether addr is of this machine. What cannot be told is not.
+// local reports whether addr is an address of this machine. It reports false if it
+// cannot tell.
 func local(addr net.Addr) bool {
 	switch addr := addr.(type) {
 	case nil:

@@ -13,8 +13,7 @@ import (
 	"github.com/warrenmq/warren/internal/memconn"
 )
 
-// Server serves AMQP 0-9-1 clients from a broker, in the way of
-// [net/http.Server]. A broker may have several servers, and a server several
+// Server lets AMQP 0-9-1 clients use a broker. It is used like a [net/http.Server]. A broker may have several servers, and a server several
 // listeners. Its methods are safe for many goroutines.
 type Server struct {
 	broker  *warren.Broker
@@ -24,17 +23,17 @@ type Server struct {
 	// Guarded by mu.
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{}
-	addr      net.Addr // of the listener that was served first
-	scheme    string   // of its URL
-	closing   bool     // Shutdown or Close has begun
-	idle      chan struct{}
+	addr      net.Addr      // of the listener that was served first
+	scheme    string        // of its URL
+	closing   bool          // Shutdown or Close has begun
+	idle      chan struct{} // closed when no connection is left; nil: nobody waits
 }
 
-// ErrServerClosed is what Serve and its kin return after Shutdown or Close.
+// ErrServerClosed is the error of Serve and the like after Shutdown or Close.
 var ErrServerClosed = errors.New("amqp: server closed")
 
-// NewServer makes a server of b's. Nil options are the zero [Options]. It
-// listens nowhere until one of its methods says so.
+// NewServer makes a server for b. Nil options stand for the zero [Options]. The server
+// listens nowhere until one of its methods is called.
 func NewServer(b *warren.Broker, options *Options) *Server {
 	var o Options
 	if options != nil {
@@ -91,7 +90,7 @@ func (s *Server) serve(l net.Listener, scheme string) error {
 			if s.isClosing() {
 				return ErrServerClosed
 			}
-			if !passes(err) {
+			if !isTemporary(err) {
 				return err
 			}
 			s.log(slog.LevelWarn, "accept failed, trying again", "error", err.Error())
@@ -102,12 +101,11 @@ func (s *Server) serve(l net.Listener, scheme string) error {
 	}
 }
 
-// acceptPause is how long to wait when the host has no room for a connection.
+// acceptPause is how long to wait after a temporary failure of Accept.
 const acceptPause = 100 * time.Millisecond
 
-// passes reports whether an error of Accept is one that will pass, such as too
-// many open files.
-func passes(err error) bool {
+// isTemporary reports whether Accept may succeed later, as after too many open files.
+func isTemporary(err error) bool {
 	var e interface{ Temporary() bool }
 	return errors.As(err, &e) && e.Temporary()
 }
@@ -144,15 +142,15 @@ func (s *Server) Dial(network, addr string) (net.Conn, error) {
 	return client, nil
 }
 
-// Addr is the address of the first listener, nil before Serve.
+// Addr returns the address of the first listener. It is nil before Serve.
 func (s *Server) Addr() net.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.addr
 }
 
-// URL is the amqp or amqps URL of the first listener for the user guest. It is
-// empty before Serve, and of a listener that is not TCP's.
+// URL returns the amqp or amqps URL of the first listener, for the user guest. It is
+// empty before Serve, and for a listener that is not a TCP one.
 func (s *Server) URL() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,8 +160,9 @@ func (s *Server) URL() string {
 	return s.scheme + "://guest:guest@" + s.addr.String() + "/"
 }
 
-// Shutdown stops listening, asks every client to go (connection.close 320) and
-// waits for them. When ctx ends, the rest is cut off and ctx's error returned.
+// Shutdown stops listening, closes every connection with connection.close (320) and
+// waits for the clients to answer. When ctx ends, it cuts the rest off and returns
+// ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	idle := s.stop()
 	var err error
@@ -176,7 +175,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// stop refuses what comes, and asks who is there to go.
+// stop refuses new connections and asks the others to close. Idle is closed when none
+// is left.
 func (s *Server) stop() (idle <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

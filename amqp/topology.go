@@ -5,7 +5,7 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// exchangeMethod is one of class exchange.
+// exchangeMethod handles a method of class exchange.
 func (ch *channel) exchangeMethod(m wire.Method) error {
 	switch m := m.(type) {
 	case *wire.ExchangeDeclare:
@@ -29,7 +29,7 @@ func (ch *channel) exchangeMethod(m wire.Method) error {
 	return errUnexpected
 }
 
-// queueMethod is one of class queue.
+// queueMethod handles a method of class queue.
 func (ch *channel) queueMethod(m wire.Method) error {
 	switch m := m.(type) {
 	case *wire.QueueDeclare:
@@ -50,6 +50,7 @@ func (ch *channel) queueMethod(m wire.Method) error {
 	return errUnexpected
 }
 
+// declareQueue handles queue.declare.
 func (ch *channel) declareQueue(m *wire.QueueDeclare) error {
 	var q warren.Queue
 	var err error

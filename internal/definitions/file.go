@@ -1,4 +1,4 @@
-// Package definitions is the form of a topology as JSON, in RabbitMQ's shape.
+// Package definitions reads and writes a topology as JSON, in RabbitMQ's format.
 package definitions
 
 import (
@@ -9,9 +9,10 @@ import (
 	"strings"
 )
 
+// Limits of a file.
 const (
 	MaxSize    = 64 << 20  // bytes of a file
-	MaxObjects = 1_000_000 // of one section
+	MaxObjects = 1_000_000 // objects of one section
 )
 
 // File is a definitions file. A section that is nil is left out.
@@ -28,21 +29,24 @@ type File struct {
 	Bindings         Section[Binding]         `json:"bindings,omitzero"`
 }
 
+// User is a user.
 type User struct {
 	Name             string `json:"name"`
 	PasswordHash     string `json:"password_hash"`
 	HashingAlgorithm string `json:"hashing_algorithm"`
-	OwnHash          string `json:"warren_password_hash,omitempty"` // that others cannot check
+	OwnHash          string `json:"warren_password_hash,omitempty"` // hash that only Warren can check
 	Password         string `json:"password,omitempty"`             // never exported
 	Tags             Tags   `json:"tags"`
 	Limits           Table  `json:"limits,omitempty"`
 }
 
+// VirtualHost is a virtual host.
 type VirtualHost struct {
 	Name   string `json:"name"`
 	Limits Table  `json:"limits"`
 }
 
+// Permission is what a user may do in a virtual host, by patterns of names.
 type Permission struct {
 	User        string `json:"user"`
 	VirtualHost string `json:"vhost"`
@@ -51,6 +55,7 @@ type Permission struct {
 	Read        string `json:"read"`
 }
 
+// TopicPermission is which routing keys a user may use at a topic exchange.
 type TopicPermission struct {
 	User        string `json:"user"`
 	VirtualHost string `json:"vhost"`
@@ -59,8 +64,8 @@ type TopicPermission struct {
 	Read        string `json:"read"`
 }
 
-// Parameter has the limits of a virtual host as a Table,
-// and an operator policy as a *Policy; other values are not read.
+// Parameter is a parameter of a component. The value of LimitsComponent is a *Table,
+// that of OperatorComponent a *Policy. Values of other components are not read.
 type Parameter struct {
 	Component   string `json:"component"`
 	VirtualHost string `json:"vhost,omitempty"`
@@ -68,7 +73,7 @@ type Parameter struct {
 	Value       any    `json:"value"`
 }
 
-// Policy is without a name and a virtual host as a parameter's value.
+// Policy is a policy. As the value of a Parameter it has no name and no virtual host.
 type Policy struct {
 	Name        string `json:"name,omitempty"`
 	VirtualHost string `json:"vhost,omitempty"`
@@ -78,6 +83,7 @@ type Policy struct {
 	Definition  Table  `json:"definition"`
 }
 
+// Exchange is an exchange.
 type Exchange struct {
 	Name        string `json:"name"`
 	VirtualHost string `json:"vhost,omitempty"`
@@ -88,15 +94,17 @@ type Exchange struct {
 	Arguments   Table  `json:"arguments"`
 }
 
+// Queue is a queue.
 type Queue struct {
 	Name        string `json:"name"`
 	VirtualHost string `json:"vhost,omitempty"`
-	Type        string `json:"type"` // for people: x-queue-type counts
+	Type        string `json:"type"` // for people; only the argument x-queue-type counts
 	Durable     bool   `json:"durable"`
 	AutoDelete  bool   `json:"auto_delete"`
 	Arguments   Table  `json:"arguments"`
 }
 
+// Binding is a binding of a queue or an exchange to an exchange.
 type Binding struct {
 	Source          string   `json:"source"`
 	VirtualHost     string   `json:"vhost,omitempty"`
@@ -104,12 +112,13 @@ type Binding struct {
 	DestinationType string   `json:"destination_type"`
 	RoutingKey      string   `json:"routing_key"`
 	Arguments       Table    `json:"arguments"`
-	Void            []string `json:"warren_void_arguments,omitempty"` // that ask for presence only
+	Void            []string `json:"warren_void_arguments,omitempty"` // names of arguments that are void, which match any value
 
-	Canonical string `json:"-"` // form of the arguments, to sort by
+	Canonical string `json:"-"` // canonical form of the arguments, to sort by
 }
 
 const (
+	// Types of destinations.
 	ToQueue    = "queue"
 	ToExchange = "exchange"
 
@@ -118,7 +127,7 @@ const (
 	OperatorComponent = "operator_policy"
 )
 
-// Write writes the file.
+// Write writes the file as JSON. It fails with w's error.
 func (d *File) Write(w io.Writer) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
@@ -129,8 +138,8 @@ func (d *File) Write(w io.Writer) error {
 	return nil
 }
 
-// Read reads a file of at most limit bytes, and looks at all of it
-// before anything is made.
+// Read reads a file of at most limit bytes. It fails with r's error, or if the file is
+// too large or malformed.
 func Read(r io.Reader, limit int) (*File, error) {
 	text, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
 	if err == nil && len(text) > limit {
@@ -149,10 +158,10 @@ func Read(r io.Reader, limit int) (*File, error) {
 	return d, nil
 }
 
-// Section is a list of definitions of one kind.
+// Section is a list of objects of one kind.
 type Section[T any] []T
 
-// UnmarshalJSON bounds the number of definitions before there is any.
+// UnmarshalJSON checks the number of objects before it makes any.
 func (s *Section[T]) UnmarshalJSON(text []byte) error {
 	if countElements(text) > MaxObjects {
 		return fmt.Errorf("a section has more than %d objects", MaxObjects)
@@ -167,7 +176,7 @@ func (s *Section[T]) UnmarshalJSON(text []byte) error {
 	if json.Unmarshal(text, &list) != nil {
 		return err
 	}
-	for i, one := range list { // which one it was is worth another look
+	for i, one := range list { // decode them again, to tell which one is wrong
 		if err := json.Unmarshal(one, new(T)); err != nil {
 			return fmt.Errorf("object %d of a section: %w", i+1, err)
 		}
@@ -175,8 +184,8 @@ func (s *Section[T]) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// countElements counts those of a list, at most one too many; text is valid
-// JSON.
+// countElements counts the elements of a list. For an empty list it may return one.
+// The text must be valid JSON.
 func countElements(text []byte) int {
 	n, depth := 1, 0
 	for i := 0; i < len(text); i++ {
@@ -200,7 +209,7 @@ func countElements(text []byte) int {
 	return n
 }
 
-// UnmarshalJSON reads the value as its component wants it.
+// UnmarshalJSON reads the value in the form that the component has.
 func (p *Parameter) UnmarshalJSON(text []byte) error {
 	type plain Parameter
 	read := struct {
@@ -225,10 +234,11 @@ func (p *Parameter) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(read.Value, p.Value)
 }
 
-// Tags are a list, or in old RabbitMQ and LavinMQ one text with
-// commas.
+// Tags are the tags of a user. In JSON they are a list, or, in old versions of RabbitMQ
+// and in LavinMQ, one text with commas.
 type Tags []string
 
+// UnmarshalJSON reads both forms.
 func (t *Tags) UnmarshalJSON(text []byte) error {
 	var list []string
 	if text[0] == '"' {

@@ -6,7 +6,7 @@ import (
 	"github.com/warrenmq/warren/internal/names"
 )
 
-// called names an object for people.
+// called returns a text that names an object for people.
 func called(kind, name, vhost string) string {
 	text := kind + " '" + names.Shorten(name) + "'"
 	if vhost != "" {

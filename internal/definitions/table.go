@@ -16,19 +16,18 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// Table is a field table as it is in a definitions file. JSON has
-// fewer types than AMQP, so what it lacks is written as RabbitMQ does: octets as
-// a text, a timestamp as its seconds, void as the text undefined, for it takes
-// no null; and a decimal is written as a float. Integers and floats stay what
-// they are.
+// Table is a field table as in a definitions file. JSON has fewer types than AMQP, so
+// other values are written as RabbitMQ does: octets as a text, a timestamp as its
+// seconds, and void as the text undefined, because RabbitMQ accepts no null. A decimal
+// is written as a float. Integers stay integers, and floats stay floats.
 type Table map[string]any
 
 const (
-	Void    = "undefined"
-	notText = "Not UTF-8, base64 is: " // before octets that are no UTF-8
+	Void    = "undefined"              // the text for void
+	notText = "Not UTF-8, base64 is: " // prefix of the base64 of octets that are no UTF-8
 )
 
-// ExportTable is the table for a file. It is never nil.
+// ExportTable converts a table for a file. The result is never nil.
 func ExportTable(t table.Table) Table {
 	d := make(Table, len(t))
 	for k, v := range t {
@@ -37,6 +36,7 @@ func ExportTable(t table.Table) Table {
 	return d
 }
 
+// exportedValue converts a value of a table for a file.
 func exportedValue(v any) any {
 	switch v := v.(type) {
 	case nil:
@@ -67,8 +67,8 @@ func exportedValue(v any) any {
 	return v
 }
 
-// exportedFloat is a number that nobody takes for an integer. What JSON has no
-// number for is a text.
+// exportedFloat returns a number of JSON that is not read as an integer. NaN and
+// infinities become texts.
 func exportedFloat(f float64, bits int) any {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return strconv.FormatFloat(f, 'f', -1, bits)
@@ -87,8 +87,8 @@ func exportedFloat(f float64, bits int) any {
 	return json.Number(digits)
 }
 
-// UnmarshalJSON takes RabbitMQ's other way to write a table, too: a list of
-// pairs, of which an empty one is common.
+// UnmarshalJSON reads an object, or a list of pairs, which is RabbitMQ's other form of
+// a table. An empty list is common.
 func (t *Table) UnmarshalJSON(text []byte) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -125,7 +125,7 @@ func (t *Table) UnmarshalJSON(text []byte) error {
 	return fmt.Errorf("a table is a %s", table.TypeName(v))
 }
 
-// importedValue is what a Table holds for a value of JSON.
+// importedValue converts a value of JSON to one of a table.
 func importedValue(v any) (any, error) {
 	switch v := v.(type) {
 	case string:
@@ -157,6 +157,7 @@ func importedValue(v any) (any, error) {
 	return v, nil
 }
 
+// importedNumber converts a number to an int64 or a float64.
 func importedNumber(n json.Number) (v any, err error) {
 	if strings.ContainsAny(string(n), ".eE") {
 		v, err = n.Float64()

@@ -5,18 +5,18 @@ import (
 	"weak"
 )
 
+// Sizes of buffers in bytes.
 const (
-	smallSize = 128     // what an idle stream keeps
-	minBlock  = 4 << 10 // the first size above
+	smallSize = 128     // of an empty buffer
+	minBlock  = 4 << 10 // the smallest size above that
 )
 
-// buffer is a ring of bytes that grows up to max. When it is empty it goes
-// back to its few bytes, and leaves what it had grown to the garbage
-// collector; until that comes by, it can have it back. So a stream that is
-// busy with large writes does not allocate, and one that is idle does not
-// hold on to memory.
+// buffer is a ring of bytes that grows up to max. When it becomes empty, it shrinks to
+// smallSize and keeps only a weak pointer to its larger block. It uses the block again
+// unless the garbage collector has freed it. So a busy stream with large writes does
+// not allocate, and an idle one holds no memory.
 type buffer struct {
-	ring  []byte // small, or block's
+	ring  []byte // small, or the bytes of block
 	r, n  int    // first byte to read, bytes to read
 	max   int
 	block *block // nil while ring is small
@@ -24,6 +24,7 @@ type buffer struct {
 	small [smallSize]byte
 }
 
+// block is memory of a buffer.
 type block struct{ bytes []byte }
 
 func (b *buffer) init(max int) {
@@ -38,7 +39,7 @@ func (b *buffer) reset() {
 	b.r, b.n = 0, 0
 }
 
-// put takes as much of p as there is room for.
+// put takes as much of p as there is room for, and returns how many bytes these are.
 func (b *buffer) put(p []byte) int {
 	if b.n+len(p) > len(b.ring) && len(b.ring) < b.max {
 		b.grow(b.n + len(p))
@@ -54,7 +55,7 @@ func (b *buffer) put(p []byte) int {
 	return len(p)
 }
 
-// get moves bytes to p.
+// get moves bytes to p, and returns how many.
 func (b *buffer) get(p []byte) int {
 	n := b.peek(p)
 	if n == b.n {
@@ -69,6 +70,7 @@ func (b *buffer) get(p []byte) int {
 	return n
 }
 
+// peek copies bytes to p, and returns how many.
 func (b *buffer) peek(p []byte) int {
 	p = p[:min(len(p), b.n)]
 	k := copy(p, b.ring[b.r:])
@@ -76,7 +78,7 @@ func (b *buffer) peek(p []byte) int {
 	return len(p)
 }
 
-// grow makes room for want bytes, or max.
+// grow makes room for want bytes, or for max if that is less.
 func (b *buffer) grow(want int) {
 	want = min(max(want, minBlock), b.max)
 	next := b.spare.Value()

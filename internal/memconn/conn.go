@@ -1,11 +1,10 @@
 // Package memconn has connections that live in memory: a pair of them
 // ([Pipe]) and a listener that can be dialled ([Listen]).
 //
-// They behave as TCP's do where a program can tell: writes are buffered and
-// block when the buffer is full, deadlines work on calls that are under way,
-// a closed peer's last words can still be read. They have no goroutine, and a
-// timer only while a deadline is set. Every wait is durably blocking in the
-// sense of testing/synctest.
+// They behave like TCP connections. Writes are buffered, and block when the buffer is
+// full. Deadlines apply to calls that are under way. What a peer has written before it
+// closed can still be read. They have no goroutine, and a timer only while a deadline
+// is set. Every wait is durably blocking in the sense of testing/synctest.
 package memconn
 
 import (
@@ -15,16 +14,16 @@ import (
 )
 
 // DefaultSize is the number of bytes that each direction of a connection
-// holds if nobody says otherwise.
+// holds by default.
 const DefaultSize = 64 << 10
 
-// Addr is the address of one end of a connection, or of a listener. It is a
-// name and nothing else.
+// Addr is the address of one end of a connection, or of a listener. It is only a name.
 type Addr string
 
-// Network is "mem".
+// Network returns "mem".
 func (Addr) Network() string { return "mem" }
 
+// String returns the name.
 func (a Addr) String() string { return string(a) }
 
 // Conn is one end of a connection. Its methods are safe for many goroutines;
@@ -32,11 +31,11 @@ func (a Addr) String() string { return string(a) }
 //
 // Errors are [io.EOF] or a [*net.OpError] around one of these:
 //
-//   - [net.ErrClosed] on an end that was closed itself, as with TCP. It is
-//     what servers and clients take for their own doing and keep quiet about.
+//   - [net.ErrClosed] on an end that was closed itself, as with TCP. Servers and
+//     clients know that they have closed it, and do not report the error.
 //   - [io.ErrClosedPipe] on a write to a peer that was closed. It stands for
-//     TCP's EPIPE, which not every system has, and is not net.ErrClosed for
-//     the same reason as there: the failure is news.
+//     TCP's EPIPE, which not every system has. As with TCP it is not
+//     net.ErrClosed, because the failure should be reported.
 //   - [os.ErrDeadlineExceeded] after a deadline. Its Timeout is true.
 type Conn struct {
 	in, out       *stream
@@ -45,7 +44,7 @@ type Conn struct {
 
 var _ net.Conn = (*Conn)(nil)
 
-// pair is all that a connection needs, in one piece of memory.
+// pair is all of a connection, in one allocation.
 type pair struct {
 	client, server     Conn
 	toServer, toClient stream
@@ -100,7 +99,7 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// CloseWrite tells the peer that nothing more will come. Reading goes on.
+// CloseWrite tells the peer that nothing more will be written. Read still works.
 func (c *Conn) CloseWrite() error {
 	if c.in.isReadClosed() {
 		return c.opError("close", net.ErrClosed)
@@ -109,10 +108,10 @@ func (c *Conn) CloseWrite() error {
 	return nil
 }
 
-// LocalAddr is this end's [Addr].
+// LocalAddr returns this end's [Addr].
 func (c *Conn) LocalAddr() net.Addr { return c.local }
 
-// RemoteAddr is the peer's [Addr].
+// RemoteAddr returns the peer's [Addr].
 func (c *Conn) RemoteAddr() net.Addr { return c.remote }
 
 // SetDeadline sets both deadlines. They hold for calls under way, too. The
@@ -134,7 +133,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 
 // SetWriteDeadline is [Conn.SetDeadline] for Write alone.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
-	// A direction that CloseWrite ended takes deadlines and needs none.
+	// After CloseWrite a write deadline is accepted and has no effect.
 	if !c.out.setDeadline(&c.out.writer, t) && c.in.isReadClosed() {
 		return c.opError("set", net.ErrClosed)
 	}

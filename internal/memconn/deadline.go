@@ -2,7 +2,8 @@ package memconn
 
 import "time"
 
-// setDeadline is false if the end is closed.
+// setDeadline sets an end's deadline; the zero time is none. It reports false if the
+// end is closed.
 func (s *stream) setDeadline(e *end, t time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -20,7 +21,7 @@ func (s *stream) setDeadline(e *end, t time.Time) bool {
 		e.changed.Broadcast()
 		return true
 	}
-	e.deadline = now.Add(left) // by the clock that timers go by
+	e.deadline = now.Add(left) // on the monotonic clock, which timers use
 	if e.timer == nil {
 		e.timer = time.AfterFunc(left, func() { s.expire(e) })
 	} else {
@@ -29,8 +30,7 @@ func (s *stream) setDeadline(e *end, t time.Time) bool {
 	return true
 }
 
-// expire is what timers call. It may come late, when there is another
-// deadline or none.
+// expire is called by the timer. By then there may be another deadline, or none.
 func (s *stream) expire(e *end) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,6 +40,7 @@ func (s *stream) expire(e *end) {
 	}
 }
 
+// stopDeadline removes the deadline.
 func (e *end) stopDeadline() {
 	e.deadline, e.late = time.Time{}, false
 	if e.timer != nil {

@@ -11,8 +11,8 @@ import (
 // backlog is how many connections a listener holds that nobody has accepted.
 const backlog = 16
 
-// Listener accepts what is dialled at it. Nobody else can reach it: it cannot
-// be found by its name.
+// Listener accepts the connections of its method Dial. It cannot be reached by its
+// name.
 type Listener struct {
 	addr    Addr
 	waiting chan *Conn
@@ -46,8 +46,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 }
 
 // Dial returns the client's end of a connection whose other end goes to
-// Accept. It does not wait for that, but for a place in the backlog. Its
-// address is the listener's with the number of the dial behind it. The error
+// Accept. It does not wait for Accept, but for a place in the backlog. The address
+// of the client's end is the listener's, followed by the number of the dial. The error
 // is one around ctx.Err() or, after Close, [net.ErrClosed].
 func (l *Listener) Dial(ctx context.Context) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
@@ -60,7 +60,7 @@ func (l *Listener) Dial(ctx context.Context) (net.Conn, error) {
 	client, server := newPair(DefaultSize, name, l.addr)
 	select {
 	case l.waiting <- server:
-		if l.isClosed() { // perhaps after Close looked
+		if l.isClosed() { // Close may have emptied the backlog before
 			l.hangUp()
 		}
 		return client, nil
@@ -93,7 +93,7 @@ func (l *Listener) hangUp() {
 	}
 }
 
-// Addr is the name given to Listen, as an [Addr].
+// Addr returns the name that was given to Listen, as an [Addr].
 func (l *Listener) Addr() net.Addr { return l.addr }
 
 func (l *Listener) isClosed() bool {

@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// stream is one direction of a connection. mu is never held across a wait
-// except by way of a sync.Cond, which lets go of it.
+// stream is one direction of a connection. Its only waits are those of a sync.Cond,
+// which releases mu.
 type stream struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	buf     buffer
 	reader  end
 	writer  end
-	writing bool // a Write has the turn
+	writing bool // a Write is under way: others wait
 }
 
-// end is the reading or the writing end of a stream. Whoever uses it waits at
-// changed and fails for the same reasons, so no signal is lost on a waiter
-// that gives up: the others were woken to give up, too.
+// end is the reading or the writing end of a stream. All its users wait for changed
+// and fail for the same reasons. So no signal is lost if a user that is woken fails:
+// the others fail, too.
 type end struct {
 	changed  sync.Cond
 	deadline time.Time   // zero if the timer has nothing to do
@@ -30,7 +30,7 @@ type end struct {
 	closed   bool
 }
 
-// err says why the end cannot be used, nil if it can.
+// err returns why the end cannot be used, or nil if it can.
 func (e *end) err() error {
 	switch {
 	case e.closed:
@@ -105,7 +105,7 @@ func (s *stream) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// writeErr needs mu.
+// writeErr returns why nothing can be written, or nil. It is called with mu held.
 func (s *stream) writeErr() error {
 	if err := s.writer.err(); err != nil {
 		return err
@@ -133,7 +133,7 @@ func (s *stream) closeWrite() {
 	s.wakeAll()
 }
 
-// wakeAll is for what ends calls at both ends.
+// wakeAll wakes the calls at both ends.
 func (s *stream) wakeAll() {
 	s.reader.changed.Broadcast()
 	s.writer.changed.Broadcast()

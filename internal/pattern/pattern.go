@@ -1,4 +1,4 @@
-// Package pattern is about patterns of names, in permissions and policies.
+// Package pattern matches names with the patterns of permissions and policies.
 package pattern
 
 import (
@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// Pattern allows some names. The zero value allows none.
+// Pattern is a set of names, by a regular expression. The zero value allows none.
 type Pattern struct {
 	all    bool
 	match  *regexp.Regexp
 	except []*regexp.Regexp
 }
 
-// Any allows every name.
+// Any returns the pattern that allows every name.
 func Any() Pattern { return Pattern{all: true} }
 
-// New reads the pattern of a permission or a policy. The expressions of
-// Go know no lookahead; the one that many definitions of RabbitMQ have, as in
-// "^(?!amq\.).*", is understood all the same.
+// New parses the pattern of a permission or a policy. Go's regular expressions have
+// no lookahead, but many definitions of RabbitMQ have a negative one at the
+// beginning, as in "^(?!amq\.).*". New understands these.
 func New(pattern string) (Pattern, error) {
 	switch pattern {
 	case "":
@@ -53,12 +53,12 @@ func (p *Pattern) Allows(name string) bool {
 	return p.match != nil && p.match.MatchString(name)
 }
 
-// All reports whether the pattern allows every name without a look at it.
+// All reports whether the pattern allows every name because of its form, as Any does.
 func (p *Pattern) All() bool { return p.all }
 
-// notAhead takes the negative lookaheads off the beginning of a pattern: what
-// must not begin a name that matches the rest. A pattern with alternatives, of
-// which they would be in the first one only, is left as it is.
+// notAhead splits negative lookaheads off the beginning of a pattern. A name matches
+// if it matches the rest and begins with none of except. A pattern with alternatives
+// is returned as it is, because lookaheads would count in the first one only.
 func notAhead(pattern string) (except []string, rest string) {
 	const open = "(?!"
 	rest, anchored := strings.CutPrefix(pattern, "^")
@@ -75,7 +75,7 @@ func notAhead(pattern string) (except []string, rest string) {
 	return except, "^" + rest
 }
 
-// closing is the place of the parenthesis that closes the first one, or -1.
+// closing returns the index of the parenthesis that closes the first one, or -1.
 func closing(pattern string) int {
 	depth, class := 0, false
 	for i := 0; i < len(pattern); i++ {

@@ -9,34 +9,36 @@ import (
 	"github.com/warrenmq/warren/internal/message"
 )
 
-// Sink is where a consumer's messages go, and who hears what becomes of the
-// consumer. Its methods are called with the queue's lock held: they must not
-// block, and must not call the queue. A mailbox that they return is signalled
-// when the lock is free; nil is none.
+// Sink takes a consumer's messages and is told when the consumer is accepted or
+// cancelled. Its methods are called with the queue's lock held: they must not block
+// and must not call the queue. If they return a mailbox, the queue signals it when
+// the lock is free.
 type Sink interface {
-	// Accepted says that the queue has the consumer. No message comes before.
+	// Accepted says that the queue has the consumer. It is called before the first
+	// message.
 	Accepted()
-	// Deliver takes a message, if the consumer is direct.
+	// Deliver takes a message. It is called for direct consumers only.
 	Deliver(it message.Item) (wake *mailbox.Mailbox)
 	// Cancelled says that the queue has ended the consumer.
 	Cancelled(reason error) (wake *mailbox.Mailbox)
 }
 
-// ConsumerOptions say what a new consumer is.
+// ConsumerOptions configure a new consumer.
 type ConsumerOptions struct {
-	Tag       string // to show
-	NoAck     bool   // messages count as settled when they are given
-	Exclusive bool   // no other consumer may have the queue
-	Priority  int    // higher ones are served first while they have room
-	Prefetch  int    // messages out at a time; zero or less: no limit
-	Mailbox   int    // without a prefetch or with NoAck, most messages that wait unread
-	Direct    bool   // messages go to the sink, past the mailbox
-	Flow      *Flow  // nil: it is alone
-	Shares    bool   // its messages count against the limit of the flow, unless it is NoAck
-	Reader    *Reader
+	Tag       string  // for users; the queue does not use it
+	NoAck     bool    // messages count as settled when they are delivered
+	Exclusive bool    // no other consumer may have the queue
+	Priority  int     // higher ones are served first while they have room
+	Prefetch  int     // most messages out at a time; zero or less: no limit
+	Mailbox   int     // most unread messages, without a prefetch or with NoAck
+	Direct    bool    // messages go to the sink and not to the mailbox
+	Flow      *Flow   // that it shares with other consumers; nil: none
+	Shares    bool    // its unsettled messages count against the limit of the flow, unless it is NoAck
+	Reader    *Reader // where it reads in a stream; nil: from the next message on
 }
 
-// Consumer is a queue's side of a consumer: how much it may still get.
+// Consumer is a consumer as its queue sees it: it counts how many messages the
+// consumer has and how many more it may get.
 type Consumer struct {
 	Tag   string
 	NoAck bool
@@ -47,23 +49,23 @@ type Consumer struct {
 	priority  int
 	flow      *Flow
 	sink      Sink
-	box       *mailbox.Mailbox // nil: nobody reads, all goes to the sink
+	box       *mailbox.Mailbox // nil for the consumer of a Pool: all messages go to the sink
 
-	timeout   time.Duration // for settling a delivery; zero: none. Set when the queue has the consumer
+	timeout   time.Duration // for settling a delivery; zero: none. Set by Add
 	limit     int           // most messages out at a time
-	untilRead bool          // a message counts until it is read, not until it is settled
+	untilRead bool          // a message is out until it is read, else until it is settled
 
 	// Guarded by the queue's lock.
 	reader        *Reader // nil: the queue is no stream
 	out           int     // messages that count against limit
-	unsettled     int     // messages given out that need an ack
-	shares        bool    // unsettled counts against the flow's limit too
+	unsettled     int     // messages that were delivered and need an ack
+	shares        bool    // unsettled counts against the limit of the flow
 	gone          bool    // removed, or the queue is deleted
 	listed        bool    // in the queue's list of consumers with room
 	before, after *Consumer
 }
 
-// NewConsumer makes a consumer for q, which does not have it yet: see Add.
+// NewConsumer makes a consumer for q. It gets messages after Add.
 func NewConsumer(q *Queue, sink Sink, o *ConsumerOptions) *Consumer {
 	c := &Consumer{
 		Tag: o.Tag, NoAck: o.NoAck, queue: q, exclusive: o.Exclusive, direct: o.Direct, priority: o.Priority,
@@ -73,19 +75,21 @@ func NewConsumer(q *Queue, sink Sink, o *ConsumerOptions) *Consumer {
 	if c.untilRead {
 		c.limit = o.Mailbox
 		if o.Direct {
-			c.limit = math.MaxInt // whoever takes them bounds them
+			c.limit = math.MaxInt // the sink bounds them
 		}
 	}
 	return c
 }
 
-// Queue is the consumer's.
+// Queue returns the consumer's queue.
 func (c *Consumer) Queue() *Queue { return c.queue }
 
-// Timeout is how long a delivery may stay unsettled; zero: as long as it likes.
+// Timeout returns how long a delivery may stay unsettled. Zero means that there is
+// no limit.
 func (c *Consumer) Timeout() time.Duration { return c.timeout }
 
-// reserve takes room for one message from the flow, if there is one.
+// reserve takes room for one message from the flow, if the consumer has one. It
+// reports false if there is no room.
 func (c *Consumer) reserve() bool {
 	if c.flow == nil {
 		return true
@@ -107,20 +111,20 @@ func (c *Consumer) hasRoom() bool {
 	return !c.shares || c.flow.hasRoom()
 }
 
-// settled notes that n messages have left c.
-func (c *Consumer) settled(n int) {
+// countSettled notes that n messages of c are no longer unsettled.
+func (c *Consumer) countSettled(n int) {
 	c.unsettled -= n
 	if c.shares {
 		c.flow.release(n)
 	}
 }
 
-// Keep puts a message into the mailbox that a direct consumer cannot pass on,
-// to be taken back when the consumer ends. It is called by the sink.
+// Keep puts a message that the sink of a direct consumer cannot pass on into the
+// mailbox. The queue takes it back when the consumer ends. The sink calls it.
 func (c *Consumer) Keep(it *message.Item) { c.box.Put(it) }
 
-// Abandon ends the mailbox for a reason; what is unread can still be read, but
-// nobody is going to settle it. It is called by the sink.
+// Abandon closes the mailbox for a reason. Unread messages can still be read, but
+// nobody is going to settle them. The sink calls it.
 func (c *Consumer) Abandon(reason error) (wake *mailbox.Mailbox) {
 	c.box.Abandon()
 	if c.box.Close(reason) {
@@ -129,8 +133,8 @@ func (c *Consumer) Abandon(reason error) (wake *mailbox.Mailbox) {
 	return nil
 }
 
-// Share makes the consumer's messages count against the limit of the flow from
-// now on.
+// Share makes the consumer's unsettled messages count against the limit of the
+// flow from now on.
 func (c *Consumer) Share() {
 	q := c.queue
 	q.mu.Lock()
@@ -141,7 +145,7 @@ func (c *Consumer) Share() {
 	q.mu.Unlock()
 }
 
-// Revive lets the consumer have messages again after its flow has got room.
+// Revive delivers messages to the consumer after its flow has got room.
 func (c *Consumer) Revive() {
 	q := c.queue
 	q.mu.Lock()
@@ -157,7 +161,7 @@ func (q *Queue) Add(c *Consumer) error {
 	if q.deleted {
 		return ErrDeleted
 	}
-	if c.gone { // whoever wanted it has ended meanwhile
+	if c.gone { // Remove was called before
 		return ErrRemoved
 	}
 	if len(q.consumers) > 0 && (c.exclusive || q.consumers[0].exclusive) && q.stream == nil {
@@ -179,8 +183,9 @@ func (q *Queue) Add(c *Consumer) error {
 	return nil
 }
 
-// Remove takes the consumer out of its queue, and what it has not read back.
-// Who reads gets reason. It tells whether the queue has no consumers any more.
+// Remove removes the consumer from its queue, which takes unread messages back.
+// Read then fails with reason. Remove reports whether it was the queue's last
+// consumer.
 func (c *Consumer) Remove(reason error) (last bool) {
 	q := c.queue
 	q.mu.Lock()
@@ -193,7 +198,7 @@ func (c *Consumer) Remove(reason error) (last bool) {
 	return last
 }
 
-// remove takes c out. It tells whether it was the last one.
+// remove takes c out of the queue. It reports whether it was the last one.
 func (q *Queue) remove(c *Consumer) (last bool) {
 	if c.gone {
 		return false
@@ -216,8 +221,9 @@ func (q *Queue) remove(c *Consumer) (last bool) {
 	return len(q.consumers) == 0
 }
 
-// Read waits for messages and moves at least one of them into dst. It fails
-// with ctx's error, or with the reason why the consumer has ended.
+// Read waits for messages and moves at least one of them into dst. It returns the
+// number of messages. It fails with ctx's error, or with the reason why the
+// consumer has ended.
 func (c *Consumer) Read(ctx context.Context, dst []message.Item) (int, error) {
 	q := c.queue
 	q.mu.Lock()
@@ -233,7 +239,7 @@ func (c *Consumer) Read(ctx context.Context, dst []message.Item) (int, error) {
 	return n, nil
 }
 
-// Unread brings messages back that were read but not looked at.
+// Unread takes messages back that were read but that nobody has seen.
 func (c *Consumer) Unread(items []message.Item) {
 	q := c.queue
 	q.mu.Lock()

@@ -2,38 +2,39 @@ package queue
 
 import "github.com/warrenmq/warren/internal/message"
 
-// dispatch hands ready messages to consumers with room, in turn.
+// dispatch delivers ready messages to the consumers with room, in turn.
 func (q *Queue) dispatch() {
-	settled := int64(0) // bytes of what needs no ack
+	freed := int64(0) // bytes of messages that need no ack
 	for q.cleanHead() {
-		c := q.next()
+		c := q.reserveNext()
 		if c == nil {
 			break
 		}
 		var it message.Item
 		q.store.shift(&it)
 		if c.NoAck {
-			settled += it.Cost()
+			freed += it.Cost()
 		}
 		q.hand(c, &it)
 	}
-	if settled > 0 {
-		q.account(-settled)
+	if freed > 0 {
+		q.account(-freed)
 	}
 }
 
-// pastStore is the consumer that may have a new message past the store: with
-// older ones ready, nobody may.
-func (q *Queue) pastStore() *Consumer {
+// reservePastStore is reserveNext for a new message that has not been stored. It
+// returns nil while older messages are ready.
+func (q *Queue) reservePastStore() *Consumer {
 	if q.store.len() > 0 {
 		return nil
 	}
-	return q.next()
+	return q.reserveNext()
 }
 
-// next is the consumer whose turn it is, with room reserved for a message, or
-// nil. Those whose flow has no room leave the list until it has.
-func (q *Queue) next() *Consumer {
+// reserveNext returns the consumer whose turn it is, after it has reserved room for
+// one message, or nil. A consumer whose flow has no room is taken off the list
+// until the flow has room.
+func (q *Queue) reserveNext() *Consumer {
 	for c := q.roomFirst; c != nil; c = q.roomFirst {
 		if c.reserve() {
 			return c
@@ -43,8 +44,8 @@ func (q *Queue) next() *Consumer {
 	return nil
 }
 
-// hand gives a message to c, whose turn it is. Unless c is without ack, the
-// message is accounted for.
+// hand delivers a message to c, whose turn it is. The caller has accounted for the
+// message, unless c is without ack.
 func (q *Queue) hand(c *Consumer, it *message.Item) {
 	q.counts.Delivered++
 	if it.Redelivered {
@@ -64,11 +65,12 @@ func (q *Queue) hand(c *Consumer, it *message.Item) {
 		q.unlist(c)
 		q.list(c)
 	}
-	q.give(c, it)
+	q.deliver(c, it)
 }
 
-// give hands a message over: to the sink, or to the mailbox for who reads.
-func (q *Queue) give(c *Consumer, it *message.Item) {
+// deliver passes a message to the sink of a direct consumer, or puts it into the
+// mailbox of another.
+func (q *Queue) deliver(c *Consumer, it *message.Item) {
 	if c.direct {
 		q.wakeLater(c.sink.Deliver(*it))
 	} else if c.box.Put(it) {
@@ -76,7 +78,7 @@ func (q *Queue) give(c *Consumer, it *message.Item) {
 	}
 }
 
-// anyRoom reports whether a consumer could be given a message now.
+// anyRoom reports whether a consumer could get a message now.
 func (q *Queue) anyRoom() bool {
 	for c := q.roomFirst; c != nil; c = c.after {
 		if c.hasRoom() {
@@ -86,7 +88,8 @@ func (q *Queue) anyRoom() bool {
 	return false
 }
 
-// list puts c behind all of its priority in the list of consumers with room.
+// list puts c into the list of consumers with room, behind the others of its
+// priority.
 func (q *Queue) list(c *Consumer) {
 	if c.listed || c.gone || q.single && c != q.active {
 		return
@@ -108,6 +111,7 @@ func (q *Queue) list(c *Consumer) {
 	}
 }
 
+// unlist takes c off the list of consumers with room.
 func (q *Queue) unlist(c *Consumer) {
 	if !c.listed {
 		return
@@ -125,7 +129,7 @@ func (q *Queue) unlist(c *Consumer) {
 	c.listed, c.before, c.after = false, nil, nil
 }
 
-// credit gives c room for n more messages and hands over what waits.
+// credit gives c room for n more messages and delivers ready messages.
 func (q *Queue) credit(c *Consumer, n int) {
 	c.out -= n
 	if q.stream != nil {
@@ -138,8 +142,8 @@ func (q *Queue) credit(c *Consumer, n int) {
 	q.dispatch()
 }
 
-// activate makes a consumer the active one of a queue that has one at a time:
-// the first that came of those with the highest priority.
+// activate chooses the active consumer of a queue with a single active consumer, if
+// it has none: of the consumers with the highest priority, the one that came first.
 func (q *Queue) activate() {
 	if !q.single || q.active != nil {
 		return

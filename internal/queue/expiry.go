@@ -5,7 +5,7 @@ import (
 	"github.com/warrenmq/warren/internal/message"
 )
 
-// deadline is when a message that comes now expires.
+// deadline returns when a message that comes now expires. Zero means never.
 func (q *Queue) deadline(p *message.Publishing) int64 {
 	if q.rules != nil && q.rules.TTL >= 0 {
 		return clock.Earlier(p.Deadline, q.shared.Clock.Now()+int64(q.rules.TTL))
@@ -13,16 +13,18 @@ func (q *Queue) deadline(p *message.Publishing) int64 {
 	return p.Deadline
 }
 
-// cleanHead takes out the messages at the head that have expired, and tells
-// whether one is ready then. Like RabbitMQ, a queue looks at its head only.
+// cleanHead takes out expired messages at the head. It reports whether a message is
+// ready then. Like RabbitMQ, it checks messages at the head only.
 func (q *Queue) cleanHead() (ready bool) {
 	if q.store.timed > 0 {
-		q.dropExpired()
+		q.loseExpired()
 	}
 	return q.store.len() > 0
 }
 
-func (q *Queue) dropExpired() {
+// loseExpired takes out expired messages at the head, and sets the alarm for the
+// deadline of the message that is at the head then.
+func (q *Queue) loseExpired() {
 	now := int64(0)
 	for q.store.len() > 0 {
 		deadline := q.store.deadline()
@@ -42,8 +44,8 @@ func (q *Queue) dropExpired() {
 	}
 }
 
-// Ring does what is due, and looks when to do it again. The queue's alarm calls
-// it.
+// Ring takes out expired messages and tells the host if the queue has expired. It
+// sets the alarm for the next deadline. The queue's alarm calls it.
 func (q *Queue) Ring() {
 	q.mu.Lock()
 	q.alarm.Rung()
@@ -55,14 +57,14 @@ func (q *Queue) Ring() {
 	if q.stream != nil {
 		q.retain(q.shared.Clock.Now())
 	}
-	expired := q.expired()
+	expired := q.checkExpiry()
 	q.unlock()
 	if expired {
 		q.host.Expired(q)
 	}
 }
 
-// touch notes that the queue is in use: it expires when this was long ago.
+// touch notes that the queue is used now, which defers its expiry.
 func (q *Queue) touch() {
 	if q.rules != nil && q.rules.Expires > 0 {
 		q.lastUsed = q.shared.Clock.Now()
@@ -70,14 +72,14 @@ func (q *Queue) touch() {
 	}
 }
 
-// expired reports whether nobody has used the queue for as long as it may stay.
-// If not, the alarm is set for when that may be.
-func (q *Queue) expired() bool {
+// checkExpiry reports whether nobody has used the queue for the time after which it
+// expires. If not, it sets the alarm for the time when that may be so.
+func (q *Queue) checkExpiry() (expired bool) {
 	if q.rules == nil || q.rules.Expires <= 0 {
 		return false
 	}
 	if len(q.consumers) > 0 {
-		return false // when the last one goes, the queue has been in use
+		return false // the removal of the last one counts as use
 	}
 	now, end := q.shared.Clock.Now(), q.lastUsed+int64(q.rules.Expires)
 	if end > now {

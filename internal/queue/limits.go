@@ -3,7 +3,7 @@ package queue
 import "github.com/warrenmq/warren/internal/message"
 
 // overflows reports whether one more message exceeds the limits of a queue that
-// refuses what it has no room for. As in RabbitMQ, it does so even if a
+// refuses messages at its limits. As in RabbitMQ, it does not matter whether a
 // consumer waits.
 func (q *Queue) overflows(e *message.Entry) bool {
 	r := q.rules
@@ -14,7 +14,8 @@ func (q *Queue) overflows(e *message.Entry) bool {
 		r.MaxBytes >= 0 && q.store.bytes+int64(len(e.Body)) > r.MaxBytes
 }
 
-// refuse is the end of a message that the queue has no room for.
+// refuse dead-letters a message that the queue has no room for, if the rules ask
+// for it.
 func (q *Queue) refuse(e *message.Entry) {
 	if q.rules.Overflow == RejectToDeadLetter && q.rules.DeadLetter != nil {
 		q.counts.DeadLettered++
@@ -22,8 +23,8 @@ func (q *Queue) refuse(e *message.Entry) {
 	}
 }
 
-// trim drops messages at the head until the rest is within the limits. A new
-// message is in when the head is dropped, and may be the head.
+// trim takes out messages at the head until the rest is within the limits. A new
+// message is stored before, so it may be taken out itself.
 func (q *Queue) trim() {
 	if q.stream != nil {
 		q.retain(q.shared.Clock.Now())

@@ -2,15 +2,14 @@ package queue
 
 import "github.com/warrenmq/warren/internal/message"
 
-// Lost is a message that a queue has lost, and the dead letter exchange is to
-// have.
+// Lost is a message that a queue has lost and that goes to the dead letter exchange.
 type Lost struct {
 	message.Entry
 	Reason string // in the header x-death
 }
 
-// lose is the end of a message that nobody has acknowledged. If there is a
-// dead letter exchange, unlock sends it there.
+// lose ends a message that nobody has acknowledged. If there is a dead letter
+// exchange, unlock sends the message there.
 func (q *Queue) lose(it *message.Item, reason string) {
 	q.account(-it.Cost())
 	q.unjournal(it)
@@ -23,9 +22,9 @@ func (q *Queue) lose(it *message.Item, reason string) {
 	q.lost = append(q.lost, Lost{it.Entry, reason})
 }
 
-// deadLetter sends out the messages that the queue has lost, in their order.
-// Only one goroutine does so at a time; what is lost meanwhile is its work, too.
-// That ends chains of queues that fill one another, as well.
+// deadLetter sends the messages that the queue has lost to the host, in their
+// order. Only one goroutine does so at a time. It also sends messages that are lost
+// meanwhile, so queues that dead-letter to each other cause no recursion.
 func (q *Queue) deadLetter() {
 	for {
 		q.mu.Lock()

@@ -7,34 +7,36 @@ import (
 	"github.com/warrenmq/warren/internal/message"
 )
 
-// maxIdleWorkers is how many goroutines of a pool stay when there is nothing to
-// do: starting one costs more than a message.
+// maxIdleWorkers is how many workers of a pool wait for messages. They stay because
+// it costs more to start a goroutine than to serve a message.
 const maxIdleWorkers = 16
 
-// Pool is a consumer whose messages are served by goroutines: one for each
-// message that is being served, up to a number; some wait for the next ones.
+// Pool is a consumer whose messages are served by goroutines, its workers. Each
+// serves one message at a time, and their number is bounded. Some idle workers wait
+// for further messages.
 type Pool struct {
 	consumer *Consumer
 	host     PoolHost
-	messages chan message.Item // to idle workers; sent to with the queue's lock held, never blocks
+	messages chan message.Item // for idle workers; a send, with the queue's lock held, never blocks
 
 	// Guarded by the queue's lock.
-	idling int           // workers that wait, or are about to, for messages
+	idling int           // workers that wait for messages, or are about to
 	closed bool          // messages is closed
-	calm   chan struct{} // closed when nothing is left to serve; made by who waits
+	calm   chan struct{} // closed when nothing is left to serve; made by WaitCalm
 }
 
-// PoolHost is who a pool serves. Its methods are called with the queue's lock
+// PoolHost is the owner of a pool. Its methods are called with the queue's lock
 // held, and must not block.
 type PoolHost interface {
-	// Start starts a worker, which serves the message and then what Next gives.
+	// Start starts a worker. It serves the message, and then those that Next
+	// returns.
 	Start(it message.Item)
-	// Ended says that the pool takes no more messages and serves none.
+	// Ended says that the pool takes no more messages and no worker serves one.
 	Ended()
 }
 
-// NewPool makes a pool for q that serves so many messages at a time, without
-// being a consumer yet: see Join.
+// NewPool makes a pool for q that serves at most concurrency messages at a time. It
+// gets messages after Join.
 func NewPool(q *Queue, tag string, concurrency int, host PoolHost) *Pool {
 	p := &Pool{host: host, messages: make(chan message.Item, maxIdleWorkers)}
 	p.consumer = &Consumer{Tag: tag, queue: q, direct: true, sink: p, limit: concurrency}
@@ -44,55 +46,55 @@ func NewPool(q *Queue, tag string, concurrency int, host PoolHost) *Pool {
 // Join makes the pool one of its queue's consumers. It fails as Queue.Add does.
 func (p *Pool) Join() error { return p.consumer.queue.Add(p.consumer) }
 
-// Queue is the pool's.
+// Queue returns the pool's queue.
 func (p *Pool) Queue() *Queue { return p.consumer.queue }
 
-// Accepted does nothing: nobody waits for it.
+// Accepted implements Sink. It does nothing, because nobody waits for it.
 func (p *Pool) Accepted() {}
 
-// Deliver gives a message to an idle worker or to a new one.
+// Deliver implements Sink. It gives the message to an idle worker or to a new one.
 func (p *Pool) Deliver(it message.Item) *mailbox.Mailbox {
 	if p.idling > 0 {
 		p.idling--
-		p.messages <- it // Done has seen to it that there is room
+		p.messages <- it // Done lets no more workers idle than there is room for
 	} else {
 		p.host.Start(it)
 	}
 	return nil
 }
 
-// Cancelled lets the workers go.
+// Cancelled implements Sink. It ends the idle workers.
 func (p *Pool) Cancelled(error) *mailbox.Mailbox {
 	p.close()
 	return nil
 }
 
-// Next waits for a message; ok is false if there will be none.
+// Next waits for a message. Ok is false if there will be none.
 func (p *Pool) Next() (it message.Item, ok bool) {
 	it, ok = <-p.messages
 	return it, ok
 }
 
-// Done acknowledges a message that a worker has served. It tells whether the
-// worker is to wait for another, if it can stay: it counts as idle before
-// anybody can send the next message.
+// Done acknowledges a message that a worker has served. It reports whether the
+// worker is to call Next; that is never so without canStay. In that case the worker
+// counts as idle before anybody can send it a message.
 func (p *Pool) Done(it *message.Item, canStay bool) (stay bool) {
 	c := p.consumer
 	q := c.queue
 	q.mu.Lock()
-	// An idle worker, or a message on its way to one, has a place in messages.
+	// Each idle worker, and each message on its way to one, needs a place in messages.
 	if stay = canStay && !p.closed && p.idling+len(p.messages) < maxIdleWorkers; stay {
 		p.idling++
 	}
 	q.finish(it, true)
-	q.settled(c, 1)
-	p.tell()
+	q.freeRoom(c, 1)
+	p.tellWaiters()
 	q.unlock()
 	return stay
 }
 
-// Stop takes no more messages; those that are being served are served to their
-// end. It tells whether the queue has no consumers any more.
+// Stop removes the pool from its queue. Messages that are being served are served
+// to their end. Stop reports whether it was the queue's last consumer.
 func (p *Pool) Stop() (last bool) {
 	q := p.consumer.queue
 	q.mu.Lock()
@@ -103,16 +105,17 @@ func (p *Pool) Stop() (last bool) {
 	return last
 }
 
+// close ends idle workers, and makes Next return false.
 func (p *Pool) close() {
 	if !p.closed {
 		p.closed = true
 		close(p.messages)
-		p.tell()
+		p.tellWaiters()
 	}
 }
 
-// tell tells those who wait for it that nothing is left to serve.
-func (p *Pool) tell() {
+// tellWaiters tells the host and WaitCalm if nothing is left to serve.
+func (p *Pool) tellWaiters() {
 	if p.closed && p.consumer.out == 0 {
 		p.host.Ended()
 	}
@@ -122,12 +125,13 @@ func (p *Pool) tell() {
 	}
 }
 
+// isCalm reports whether nothing is left to serve.
 func (p *Pool) isCalm() bool {
 	return p.consumer.out == 0 && (p.closed || p.consumer.queue.store.len() == 0)
 }
 
-// WaitCalm waits until nothing is left to serve, and tells how many messages the
-// queue has had until then.
+// WaitCalm waits until nothing is left to serve. It returns how many messages were
+// published to the queue until then. It fails with ctx's error.
 func (p *Pool) WaitCalm(ctx context.Context) (had uint64, err error) {
 	q := p.consumer.queue
 	for {

@@ -1,10 +1,10 @@
-// Package queue is the engine of queues: it keeps messages, hands them to
-// consumers in turn, takes back what they do not settle, and does what rules ask
-// of a queue. It knows nothing of exchanges, channels, sessions, of AMQP's reply
-// texts or of virtual hosts.
+// Package queue implements queues. A queue keeps messages, delivers them to its
+// consumers in turn, takes back what they do not settle, and follows rules such as
+// limits and expiry. The package knows nothing of exchanges, channels, sessions,
+// virtual hosts or AMQP's reply texts.
 //
-// A queue has no goroutine: whoever publishes, settles or consumes does its
-// work, under its lock.
+// A queue has no goroutine. The goroutine that publishes, settles or consumes does
+// the work, under the queue's lock.
 package queue
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/warrenmq/warren/internal/message"
 )
 
-// Why a queue does not do what it is asked for.
+// Errors of this package.
 var (
 	ErrDeleted      = errors.New("queue: deleted")
 	ErrRefused      = errors.New("queue: no room for the message")
@@ -30,35 +30,34 @@ var (
 	ErrRemoved      = errors.New("queue: the consumer was removed before")
 )
 
-// Shared is what the queues of a broker have together.
+// Shared is what all queues of a broker use together.
 type Shared struct {
 	Clock  clock.Clock
 	Memory memory.Budget
-	chunks sync.Pool // of *chunk, of queues' stores
+	chunks sync.Pool // of *chunk, for the stores of queues
 }
 
-// Host is who a queue belongs to. Its methods are for what happens seldom, and
-// are called with no lock of a queue held.
+// Host is the owner of a queue. Its methods are called seldom, and with no lock of a
+// queue held.
 type Host interface {
-	// DeadLetter takes a message that the queue has lost. A nil address means
-	// that the rules have changed meanwhile: it goes nowhere.
+	// DeadLetter takes a message that the queue has lost. If to is nil, the message
+	// goes nowhere, because the rules have changed meanwhile.
 	DeadLetter(q *Queue, m *Lost, to *DeadLetter)
-	// Expired says that nobody has used the queue for as long as it may stay:
-	// the host is to close it if it IsExpired.
+	// Expired says that the queue has expired. The host calls Close with
+	// IfExpired.
 	Expired(q *Queue)
 }
 
-// Journal is told what must outlive the broker: the place for durable storage.
-// It is called with the queue's lock held and must not block.
+// Journal is told which messages a durable store must keep. Its methods are called
+// with the queue's lock held and must not block.
 type Journal interface {
-	// Add keeps a message. An error means that it cannot: the publisher gets
-	// a nack.
+	// Add keeps a message. If it fails, the publisher gets a nack.
 	Add(pos uint64, e message.Entry) error
-	// Remove says that a message is done with.
+	// Remove says that a message is no longer needed.
 	Remove(pos uint64)
 }
 
-// Queue keeps messages and hands them to its consumers.
+// Queue keeps messages and delivers them to its consumers.
 type Queue struct {
 	name   string
 	host   Host
@@ -67,42 +66,42 @@ type Queue struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	store     store
-	stream    *stream     // in place of store, if the queue is a stream; set for good
+	stream    *stream     // used in place of store; nil if the queue is no stream. It never changes
 	rules     *Rules      // nil: nothing is asked of the queue
-	journal   Journal     // nil: the messages end with the broker
-	consumers []*Consumer // in the order they came
-	roomFirst *Consumer   // list of those with room: by priority, then by turn
+	journal   Journal     // nil: nothing is durable
+	consumers []*Consumer // in the order in which they came
+	roomFirst *Consumer   // first of those with room, by priority, then by turn
 	roomLast  *Consumer
-	wake      *mailbox.Mailbox // to signal when the lock is given up
-	unacked   int
-	bytes     int64 // held by ready and unacked messages
-	reported  int64 // part of bytes that the broker's memory count knows
+	wake      *mailbox.Mailbox // to be signalled when the lock is free; nil: none
+	unacked   int              // messages that were delivered and are not settled
+	bytes     int64            // that ready and unacked messages hold
+	reported  int64            // value of bytes that was last reported to Shared.Memory
 	deleted   bool
 	counts    Counts
 
-	// Of what queues do that are asked for more; guarded by mu.
-	seen     *duplicates.Cache // nil: duplicates are messages like others
-	single   bool              // only the active consumer gets messages
-	active   *Consumer         // with single
-	lost     []Lost            // messages that deadLetter is to send out
-	sending  bool              // a goroutine is about it
+	// For options and rules that most queues do not have. Guarded by mu.
+	seen     *duplicates.Cache // nil: no deduplication
+	single   bool              // only the active consumer gets messages; never changes
+	active   *Consumer         // if single is set; nil: no consumer
+	lost     []Lost            // messages that deadLetter is to send
+	sending  bool              // a goroutine runs deadLetter
 	alarm    clock.Alarm       // calls Ring
-	lastUsed int64             // with rules.Expires
+	lastUsed int64             // on the clock; kept up to date if rules.Expires is set
 
-	ruleChange uint64 // number of the change that gave the rules; guarded by mu
+	ruleChange uint64 // number of the change that set the rules: see Obey
 }
 
-// Options say what a new queue is.
+// Options configure a new queue.
 type Options struct {
-	Rules        *Rules            // nil: nothing is asked of it
-	MaxPriority  uint8             // zero: order of arrival only
+	Rules        *Rules            // nil: none
+	MaxPriority  uint8             // zero: the queue has no priorities
 	SingleActive bool              // one consumer at a time gets messages
-	Stream       bool              // it is a log
-	Seen         *duplicates.Cache // nil: it takes duplicates
-	Journal      Journal           // nil: the messages end with the broker
+	Stream       bool              // the queue is a stream
+	Seen         *duplicates.Cache // nil: no deduplication
+	Journal      Journal           // nil: nothing is durable
 }
 
-// Init makes q, which is zero, a queue.
+// Init initialises q, which must be zero.
 func (q *Queue) Init(name string, host Host, shared *Shared, o *Options) {
 	q.name, q.host, q.shared = name, host, shared
 	q.store.pool = &shared.chunks
@@ -124,13 +123,13 @@ func (q *Queue) Init(name string, host Host, shared *Shared, o *Options) {
 // Name is the queue's name.
 func (q *Queue) Name() string { return q.name }
 
-// IsStream reports whether the queue is a log.
+// IsStream reports whether the queue is a stream.
 func (q *Queue) IsStream() bool { return q.stream != nil }
 
-// unlock gives up the lock and then wakes the reader that has got something
-// to read: one that woke earlier would only run into the lock. Whatever was
-// done, no expired message is left at the head. Dead letters are sent out
-// afterwards, so no other lock may be held if there can be any.
+// unlock releases the lock. Before, it takes out expired messages at the head.
+// Afterwards it signals the mailbox that has got messages, because a reader that
+// wakes earlier would wait for the lock, and sends dead letters. So the caller must
+// hold no other lock if there can be dead letters.
 func (q *Queue) unlock() {
 	send := false
 	if q.store.timed > 0 || q.lost != nil {
@@ -147,18 +146,18 @@ func (q *Queue) unlock() {
 	}
 }
 
-// beforeUnlock sees to the head of the queue. It tells whether the caller is to
-// send out dead letters, because nobody else does.
+// beforeUnlock takes out expired messages at the head. It reports whether the caller
+// is to send dead letters, because there are some and no other goroutine does so.
 func (q *Queue) beforeUnlock() (send bool) {
 	if q.store.timed > 0 {
-		q.dropExpired() // or the alarm is set for the head that there is now
+		q.loseExpired() // it also sets the alarm for the head that there is now
 	}
 	send = q.lost != nil && !q.sending
 	q.sending = q.sending || send
 	return send
 }
 
-// wakeLater notes that b must be signalled.
+// wakeLater notes that unlock must signal b. A nil b is none.
 func (q *Queue) wakeLater(b *mailbox.Mailbox) {
 	if b == nil || b == q.wake {
 		return
@@ -169,9 +168,10 @@ func (q *Queue) wakeLater(b *mailbox.Mailbox) {
 	q.wake = b
 }
 
-// Push adds a message. It tells whether the queue has taken it: not if it is
-// gone or has had the message before, nor, with Immediate, if no consumer has
-// room. It fails with ErrRefused, or with the journal's error.
+// Push adds a message. It reports whether the queue has taken it. The queue does not
+// take it if it is deleted, if the message is a duplicate, or if the message is
+// Immediate and no consumer has room. Push fails with ErrRefused if limits forbid
+// the message, and with the journal's error.
 func (q *Queue) Push(p *message.Publishing) (taken bool, err error) {
 	e := &p.Entry
 	q.mu.Lock()
@@ -207,7 +207,7 @@ func (q *Queue) Push(p *message.Publishing) (taken bool, err error) {
 	}
 	q.counts.Published++
 	deadline := q.deadline(p)
-	c := q.pastStore()
+	c := q.reservePastStore()
 	if c == nil || !c.NoAck {
 		q.account(e.Cost())
 	}
@@ -223,29 +223,31 @@ func (q *Queue) Push(p *message.Publishing) (taken bool, err error) {
 	return true, nil
 }
 
-// tidy takes out what may not stay, after messages have come to the ready
-// ones: as in RabbitMQ, what is too much first, then what has expired.
+// tidy takes out messages that may not stay, after ready messages have been added
+// or the rules have changed. As in RabbitMQ, it takes out what exceeds the limits
+// first, then what has expired.
 func (q *Queue) tidy() {
 	if q.rules != nil {
 		q.trim()
 	}
 	if q.store.timed > 0 {
-		q.dropExpired()
+		q.loseExpired()
 	}
 }
 
-// unjournal tells the journal that a message is done with.
+// unjournal tells the journal that a message is no longer needed.
 func (q *Queue) unjournal(it *message.Item) {
 	if q.journal != nil {
 		q.journal.Remove(it.Pos)
 	}
 }
 
-// account adds n to the bytes the queue holds, and tells the broker now and
-// then: its count is shared by all queues and costs more than the queue's own.
+// account adds n to the bytes that the queue holds. It reports them to the memory
+// budget only now and then, because all queues share that count, so a change of it
+// costs more.
 func (q *Queue) account(n int64) {
 	if q.deleted {
-		return // it has given back all it held
+		return // Close has given back all that it held
 	}
 	q.bytes += n
 	if d := q.bytes - q.reported; q.shared.Memory.Due(d, q.bytes) {
@@ -254,13 +256,14 @@ func (q *Queue) account(n int64) {
 	}
 }
 
-// Purge drops all ready messages and tells how many there were.
+// Purge drops all ready messages and returns how many there were.
 func (q *Queue) Purge() int {
 	q.mu.Lock()
 	defer q.unlock()
 	return q.dropReady()
 }
 
+// dropReady is Purge with mu held.
 func (q *Queue) dropReady() int {
 	if q.stream != nil {
 		return q.evictAll()
@@ -277,30 +280,29 @@ func (q *Queue) dropReady() int {
 	return n
 }
 
-// Condition is what must be so for Close to close a queue. Conditions are added
-// up.
+// Condition is a set of conditions that must hold for Close to close a queue.
 type Condition uint8
 
+// The conditions, with the errors of Close if they do not hold.
 const (
-	Always   Condition = 0
-	IfUnused Condition = 1 << iota // it has no consumers, or ErrInUse
-	IfEmpty                        // it has no ready messages, or ErrNotEmpty
-	// IfExpired: nobody has used it for as long as its rules let it stay, or
-	// ErrNotExpired.
-	IfExpired
+	Always    Condition = 0         // no condition
+	IfUnused  Condition = 1 << iota // it has no consumers; else ErrInUse
+	IfEmpty                         // it has no ready messages; else ErrNotEmpty
+	IfExpired                       // it has expired; else ErrNotExpired
 )
 
-// Close ends the queue if the condition holds: its consumers get reason, and its
-// messages are dropped. It tells how many of them were ready. The caller may
-// hold locks.
+// Close deletes the queue if the condition holds. Its consumers are cancelled for
+// the reason, and its messages are dropped. Close returns how many messages were
+// ready. For a queue that is deleted it does nothing. The caller may hold other
+// locks, because Close sends no dead letters.
 func (q *Queue) Close(reason error, c Condition) (ready int, err error) {
 	q.mu.Lock()
 	if q.deleted {
 		q.mu.Unlock()
 		return 0, nil
 	}
-	if err := q.mayClose(c); err != nil {
-		q.mu.Unlock() // no time for dead letters
+	if err := q.checkClose(c); err != nil {
+		q.mu.Unlock() // unlock would send dead letters
 		return 0, err
 	}
 	defer q.unlock()
@@ -316,13 +318,14 @@ func (q *Queue) Close(reason error, c Condition) (ready int, err error) {
 	return q.dropReady(), nil
 }
 
-func (q *Queue) mayClose(c Condition) error {
+// checkClose returns why the condition does not hold, or nil if it does.
+func (q *Queue) checkClose(c Condition) error {
 	switch {
 	case c&IfUnused != 0 && len(q.consumers) > 0:
 		return ErrInUse
 	case c&IfEmpty != 0 && q.ready() > 0:
 		return ErrNotEmpty
-	case c&IfExpired != 0 && !q.expired():
+	case c&IfExpired != 0 && !q.checkExpiry():
 		return ErrNotExpired
 	}
 	return nil

@@ -2,30 +2,30 @@ package queue
 
 import "time"
 
-// Rules are what a queue is asked for beyond keeping messages. They do not
-// change: a policy gives the queue others. A queue of which nothing is asked has
-// none.
+// Rules are the limits, expiry and dead-lettering that arguments and policies set for
+// a queue. They are immutable: a change of a policy gives the queue other Rules. Of a
+// queue without any, they are nil.
 type Rules struct {
 	TTL             time.Duration // of messages; negative: none
-	Expires         time.Duration // of the queue while nobody uses it; zero: none
-	MaxLength       int64         // ready messages, or all in a stream; negative: no limit
-	MaxBytes        int64         // of their bodies; negative: no limit
+	Expires         time.Duration // time after which the queue expires if nobody uses it; zero: none
+	MaxLength       int64         // most ready messages, in a stream most of all; negative: no limit
+	MaxBytes        int64         // most bytes of the bodies of these; negative: no limit
 	MaxAge          time.Duration // of messages in a stream; zero: no limit
-	SegmentBytes    int64         // of the bodies in a stream's segment; zero: as the limits suggest
+	SegmentBytes    int64         // most bytes of bodies in a segment of a stream; zero: chosen by the limits
 	Overflow        Overflow
-	DeadLetter      *DeadLetter   // nil: what is lost is lost
-	DeliveryLimit   int64         // times that a message may come back; negative: no limit
+	DeadLetter      *DeadLetter   // nil: lost messages are dropped
+	DeliveryLimit   int64         // times that a message may be requeued; negative: no limit
 	ConsumerTimeout time.Duration // for settling a delivery; zero: none
 }
 
-// NoRules ask nothing.
+// NoRules returns Rules that set nothing.
 func NoRules() Rules { return Rules{TTL: -1, MaxLength: -1, MaxBytes: -1, DeliveryLimit: -1} }
 
 // Overflow is what happens to a message that exceeds a length limit.
 type Overflow int
 
 const (
-	DropHead           Overflow = iota // messages at the head are lost for it
+	DropHead           Overflow = iota // messages at the head are lost to make room
 	Reject                             // it is refused
 	RejectToDeadLetter                 // it is refused, and dead-lettered
 )
@@ -34,11 +34,11 @@ const (
 type DeadLetter struct {
 	Exchange   string
 	RoutingKey string
-	Keyed      bool // RoutingKey counts; else a message keeps its keys
+	Keyed      bool // RoutingKey is set; else messages keep their keys
 }
 
-// Obey gives the queue the rules of a change, unless those of a later one have
-// come first. Changes are numbered from 1.
+// Obey gives the queue the rules of a change of policies. It does nothing if the
+// queue has the rules of a later change already. Changes are numbered from 1.
 func (q *Queue) Obey(change uint64, r *Rules) {
 	q.mu.Lock()
 	if q.deleted || q.ruleChange > change {

@@ -7,33 +7,34 @@ import (
 	"github.com/warrenmq/warren/internal/unacked"
 )
 
-// Delivered is a message that was given out and waits to be settled.
+// Delivered is a message that was delivered and is not settled.
 type Delivered struct {
 	message.Item
 	Queue    *Queue
-	Consumer *Consumer     // nil: Get
+	Consumer *Consumer     // nil: it was delivered by Get
 	Timeout  time.Duration // for settling it; zero: none
-	Due      int64         // when it must be settled, after Timeout; zero: at no time
+	Due      int64         // when it must be settled, by Timeout; zero: there is no limit
 }
 
-// Settling is a delivery on its way out, with the tag it had.
+// Settling is a delivery that is being settled, with its tag.
 type Settling = unacked.Tagged[Delivered]
 
-// Unsettled is a message that goes back before it got a tag.
+// Unsettled makes a Settling of a message that is requeued before it got a tag.
 func Unsettled(it message.Item) Settling { return Settling{Delivery: Delivered{Item: it}} }
 
-// Settle ends messages that c (nil: Get) had been given: acknowledged or
-// rejected.
+// Settle acknowledges or rejects messages that were delivered to c; a nil c stands
+// for Get.
 func (q *Queue) Settle(c *Consumer, items []Settling, acked bool) {
 	q.mu.Lock()
 	for i := range items {
 		q.finish(&items[i].Delivery.Item, acked)
 	}
-	q.settled(c, len(items))
+	q.freeRoom(c, len(items))
 	q.unlock()
 }
 
-// finish is the end of an unacked message. What a stream has lent it has still.
+// finish ends an unacked message: acknowledged or rejected. A stream keeps the
+// message.
 func (q *Queue) finish(it *message.Item, acked bool) {
 	if acked {
 		q.counts.Acked++
@@ -48,22 +49,23 @@ func (q *Queue) finish(it *message.Item, acked bool) {
 	}
 }
 
-// settled gives c (nil: Get) its room back after n unacked messages have left.
-func (q *Queue) settled(c *Consumer, n int) {
+// freeRoom notes that n unacked messages of c are settled or requeued, and gives c
+// room for others. A nil c stands for Get.
+func (q *Queue) freeRoom(c *Consumer, n int) {
 	q.unacked -= n
 	if c == nil {
 		return
 	}
-	c.settled(n)
+	c.countSettled(n)
 	if c.untilRead {
 		n = 0
 	}
 	q.credit(c, n)
 }
 
-// Requeue brings back unacked messages of c (nil: Get) to their old places;
-// seen: somebody has looked at them. To a stream nothing comes back: c goes on
-// reading.
+// Requeue puts unacked messages of c back in their old places; a nil c stands for
+// Get. If seen is set, they count as redelivered. A stream has the messages already:
+// c reads on.
 func (q *Queue) Requeue(c *Consumer, items []Settling, seen bool) {
 	q.mu.Lock()
 	for i := range items {
@@ -80,13 +82,13 @@ func (q *Queue) Requeue(c *Consumer, items []Settling, seen bool) {
 		q.store.requeue(it)
 	}
 	q.tidy()
-	q.settled(c, len(items))
+	q.freeRoom(c, len(items))
 	q.dispatch()
 	q.unlock()
 }
 
-// countReturn counts that a message comes back to a queue that limits this. It
-// tells whether it was once too often.
+// countReturn counts a requeue of a message if the queue has a delivery limit. It
+// reports whether the limit is exceeded.
 func (q *Queue) countReturn(it *message.Item) (tooOften bool) {
 	if q.rules == nil || q.rules.DeliveryLimit < 0 {
 		return false
@@ -95,8 +97,8 @@ func (q *Queue) countReturn(it *message.Item) (tooOften bool) {
 	return int64(it.Returns) > q.rules.DeliveryLimit
 }
 
-// Redeliver hands messages that c had once more to c, before all others. It
-// reports false if c is no more, or cannot take them.
+// Redeliver delivers unacked messages of c to c again, before all others. It reports
+// false if c is removed or belongs to a Pool.
 func (q *Queue) Redeliver(c *Consumer, items []Settling) bool {
 	q.mu.Lock()
 	defer q.unlock()
@@ -127,15 +129,15 @@ func (q *Queue) Redeliver(c *Consumer, items []Settling) bool {
 	return true
 }
 
-// takeBack returns messages that c was given but whose reader has not seen
-// them. It is called with mu held.
+// takeBack requeues messages of c that its reader has not seen, and uncounts their
+// delivery. It is called with mu held.
 func (q *Queue) takeBack(c *Consumer, items []message.Item) {
 	if q.deleted {
 		for i := range items {
 			items[i].Lost()
 		}
 		if !c.NoAck {
-			c.settled(len(items))
+			c.countSettled(len(items))
 		}
 		return
 	}
@@ -150,7 +152,7 @@ func (q *Queue) takeBack(c *Consumer, items []message.Item) {
 			q.account(it.Cost())
 		} else {
 			q.unacked--
-			c.settled(1)
+			c.countSettled(1)
 		}
 		if q.stream == nil {
 			q.store.requeue(it)
@@ -160,8 +162,9 @@ func (q *Queue) takeBack(c *Consumer, items []message.Item) {
 	q.dispatch()
 }
 
-// Get takes the message at the head; left is what stays ready. It fails with
-// ErrSingleActive if only the active consumer may have messages.
+// Get takes the message at the head. Ok is false if there is none. Left is the
+// number of messages that stay ready. It fails with ErrSingleActive if only the
+// active consumer gets messages.
 func (q *Queue) Get(noAck bool) (d Delivered, left int, ok bool, err error) {
 	q.mu.Lock()
 	defer q.unlock()
@@ -186,12 +189,12 @@ func (q *Queue) Get(noAck bool) (d Delivered, left int, ok bool, err error) {
 	} else {
 		q.unacked++
 	}
-	q.cleanHead() // what has expired behind it is not left
+	q.cleanHead() // expired messages behind it do not count as left
 	return d, q.store.len(), true, nil
 }
 
-// timeout is how long a delivery of the queue may stay unsettled; zero: as long
-// as it likes.
+// timeout returns how long a delivery may stay unsettled. Zero means that there is
+// no limit.
 func (q *Queue) timeout() time.Duration {
 	if q.rules == nil {
 		return 0

@@ -6,20 +6,21 @@ import (
 	"github.com/warrenmq/warren/internal/message"
 )
 
-// shelf keeps messages in the order of their positions: a list of chunks for
-// those that come in order, and a heap for the few that came back. An empty
-// shelf holds one small chunk at most; the others come from a pool and go back
+// shelf keeps messages in the order of their positions: new ones, which come in
+// order, in a list of chunks, and the few that were requeued in a heap. An empty
+// shelf keeps at most one small chunk. The other chunks come from a pool and go back
 // there.
 type shelf struct {
 	head, tail *chunk
-	small      *chunk     // the first one, for a shelf that is seldom full
-	pool       *sync.Pool // of *chunk, the broker's
+	small      *chunk     // the first chunk of an empty shelf; nil until it is used
+	pool       *sync.Pool // of *chunk, shared by all queues
 	first      uint64     // position of the message at the head of the chunks
 	next       uint64     // position that the next message gets
-	ready      int        // messages in the chunks
-	returned   itemHeap
+	ready      int        // number of messages in the chunks
+	returned   itemHeap   // requeued messages
 }
 
+// Numbers of messages in a chunk.
 const (
 	smallChunk = 8
 	bigChunk   = 256
@@ -37,6 +38,7 @@ func newChunk(size int) *chunk { return &chunk{entries: make([]message.Entry, si
 
 func (s *shelf) len() int { return s.ready + len(s.returned) }
 
+// push appends a message. A deadline of zero is none.
 func (s *shelf) push(e *message.Entry, deadline int64) {
 	t := s.tail
 	if t == nil || t.write == len(t.entries) {
@@ -74,10 +76,10 @@ func (s *shelf) grow() *chunk {
 	return c
 }
 
-// shift takes the first message, into it, which is zero. There must be one.
+// shift moves the first message to it, which must be zero. There must be a message.
 func (s *shelf) shift(it *message.Item) {
-	// What came back was given out before anything that is still in the
-	// chunks, so its positions are the lower ones.
+	// Requeued messages were delivered before those that are still in the chunks
+	// could be, so they have the lower positions.
 	if len(s.returned) > 0 {
 		*it = s.returned.pop()
 		return
@@ -85,7 +87,7 @@ func (s *shelf) shift(it *message.Item) {
 	c := s.head
 	e := &c.entries[c.read]
 	it.Entry, it.Pos = *e, s.first
-	*e = message.Entry{} // what is gone must not keep its body alive
+	*e = message.Entry{} // the chunk must not keep the body alive
 	if c.deadlines != nil {
 		it.Deadline = c.deadlines[c.read]
 		c.deadlines[c.read] = 0
@@ -94,14 +96,15 @@ func (s *shelf) shift(it *message.Item) {
 	s.first++
 	s.ready--
 	if c.read == c.write && (c.next != nil || c != s.small) {
-		s.drop(c)
+		s.removeHead(c)
 	} else if c.read == c.write {
 		c.read, c.write = 0, 0
 	}
 }
 
-// drop takes the head chunk, whose messages are all gone, off the list.
-func (s *shelf) drop(c *chunk) {
+// removeHead takes the head chunk off the list, after all its messages have been
+// taken out.
+func (s *shelf) removeHead(c *chunk) {
 	s.head = c.next
 	if s.head == nil {
 		s.tail = nil
@@ -112,7 +115,8 @@ func (s *shelf) drop(c *chunk) {
 	}
 }
 
-// deadline is that of the first message. There must be one.
+// deadline returns the deadline of the first message; zero means none. There must be
+// a message.
 func (s *shelf) deadline() int64 {
 	if len(s.returned) > 0 {
 		return s.returned[0].Deadline
@@ -123,7 +127,7 @@ func (s *shelf) deadline() int64 {
 	return 0
 }
 
-// setDeadline gives the message that is being written a deadline.
+// setDeadline sets the deadline of the message that is being appended.
 func (c *chunk) setDeadline(deadline int64) {
 	if c.deadlines == nil {
 		c.deadlines = make([]int64, len(c.entries))

@@ -1,12 +1,12 @@
 package queue
 
-// Counts count what happened in a queue since it was declared.
+// Counts are numbers of events in a queue since it was declared.
 type Counts struct {
-	Published    uint64 // messages that came in
-	Delivered    uint64 // messages handed to consumers and Get, redeliveries too
-	Redelivered  uint64 // of these, those that came back before
-	Acked        uint64 // messages settled by an ack, or delivered without one
-	Dropped      uint64 // messages purged, lost with the queue or without a dead letter exchange, or gone from a stream
+	Published    uint64 // messages that were published to it
+	Delivered    uint64 // messages delivered to consumers and Get, redeliveries included
+	Redelivered  uint64 // of these, those that had been requeued before
+	Acked        uint64 // messages acknowledged, or delivered without ack
+	Dropped      uint64 // messages purged, lost with the queue or without a dead letter exchange, or evicted from a stream
 	DeadLettered uint64 // messages that went to the dead letter exchange instead
 }
 
@@ -20,42 +20,42 @@ func (c *Counts) Add(o *Counts) {
 	c.DeadLettered += o.DeadLettered
 }
 
-// Stats are figures of a queue at one moment.
+// Stats describe a queue at one moment.
 type Stats struct {
 	Consumers int
-	Ready     int   // messages that wait; all of a stream's
-	Unacked   int   // messages that were given out and are not settled
-	Bytes     int64 // held by all these
+	Ready     int   // ready messages; all messages of a stream
+	Unacked   int   // messages that were delivered and are not settled
+	Bytes     int64 // that all these messages hold
 	Counts
 }
 
-// Stats are the queue's figures now.
+// Stats returns the queue's figures now.
 func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return Stats{len(q.consumers), q.ready(), q.unacked, q.bytes, q.counts}
 }
 
-// Counts are the queue's counts now.
+// Counts returns the queue's counts now.
 func (q *Queue) Counts() Counts {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.counts
 }
 
-// ConsumerView is what a queue knows of a consumer at one moment.
+// ConsumerView describes a consumer at one moment.
 type ConsumerView struct {
 	Consumer  *Consumer
 	Tag       string
 	NoAck     bool
 	Exclusive bool
-	Active    bool // false: another one is the queue's single active consumer
+	Active    bool // false if another consumer is the single active one
 	Priority  int
 	Prefetch  int // zero: no limit
-	Unacked   int // messages given out that need an ack
+	Unacked   int // messages that were delivered and need an ack
 }
 
-// Consumers are the queue's, in the order in which they came.
+// Consumers returns the queue's consumers, in the order in which they came.
 func (q *Queue) Consumers() []ConsumerView {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -72,8 +72,8 @@ func (q *Queue) Consumers() []ConsumerView {
 	return list
 }
 
-// Inspect tells what declare-ok does: the ready messages and the consumers. To
-// ask is to use the queue.
+// Inspect returns what queue.declare-ok tells: the numbers of ready messages and of
+// consumers. It counts as use of the queue.
 func (q *Queue) Inspect() (ready, consumers int) {
 	q.mu.Lock()
 	defer q.unlock()
@@ -82,8 +82,7 @@ func (q *Queue) Inspect() (ready, consumers int) {
 	return q.ready(), len(q.consumers)
 }
 
-// ready is the number of messages that wait: those in the log, if the queue is
-// a stream.
+// ready returns the number of ready messages; in a stream all are ready.
 func (q *Queue) ready() int {
 	if q.stream != nil {
 		return q.stream.len

@@ -7,17 +7,16 @@ import (
 	"github.com/warrenmq/warren/internal/message"
 )
 
-// store is where a queue keeps its ready messages: on one shelf, or on one for
-// each priority. It is guarded by the queue's lock.
+// store keeps the ready messages of a queue: on one shelf, or on one for each
+// priority. The queue's lock guards it.
 //
-// A message enters at the tail by push and gets a position. It leaves from the
-// head by shift and is then the consumer's, until requeue brings it back to its
-// old place.
+// Push adds a message at the tail and gives it a position. Shift takes one out at
+// the head, for a consumer. Requeue puts it back in its old place.
 type store struct {
-	shelf          // of a queue without priorities
+	shelf          // used by a queue without priorities
 	levels *levels // nil: the queue has no priorities
 	bytes  int64   // of the bodies
-	timed  int     // messages with a deadline
+	timed  int     // number of messages with a deadline
 }
 
 func (s *store) len() int {
@@ -27,7 +26,7 @@ func (s *store) len() int {
 	return s.shelf.len()
 }
 
-// level is the shelf for messages of a priority.
+// level returns the shelf for messages of a priority.
 func (s *store) level(priority uint8) *shelf {
 	if s.levels != nil {
 		return s.levels.at(priority)
@@ -35,15 +34,15 @@ func (s *store) level(priority uint8) *shelf {
 	return &s.shelf
 }
 
-// pass gives a position to a message that is handed over without being kept.
-// Nothing must be ready.
+// pass returns the position of a message that is delivered without being stored. No
+// message may be ready.
 func (s *store) pass(priority uint8) uint64 {
 	l := s.level(priority)
 	l.next++
 	return l.next - 1
 }
 
-// push keeps a message. A deadline of zero is none.
+// push adds a message. A deadline of zero is none.
 func (s *store) push(e *message.Entry, priority uint8, deadline int64) {
 	if s.levels == nil {
 		s.shelf.push(e, deadline)
@@ -52,10 +51,10 @@ func (s *store) push(e *message.Entry, priority uint8, deadline int64) {
 		l.push(e, deadline)
 		s.levels.added(l)
 	}
-	s.came(e, deadline)
+	s.count(e, deadline)
 }
 
-// shift takes the first message, into it, which is zero. There must be one.
+// shift moves the first message to it, which must be zero. There must be a message.
 func (s *store) shift(it *message.Item) {
 	if s.levels == nil {
 		s.shelf.shift(it)
@@ -70,7 +69,7 @@ func (s *store) shift(it *message.Item) {
 	}
 }
 
-// requeue brings a message back to its old place.
+// requeue puts a message back in its old place.
 func (s *store) requeue(it *message.Item) {
 	if s.levels == nil {
 		s.returned.push(it)
@@ -79,18 +78,19 @@ func (s *store) requeue(it *message.Item) {
 		l.returned.push(it)
 		s.levels.added(l)
 	}
-	s.came(&it.Entry, it.Deadline)
+	s.count(&it.Entry, it.Deadline)
 }
 
-func (s *store) came(e *message.Entry, deadline int64) {
+// count adds a message to bytes and timed.
+func (s *store) count(e *message.Entry, deadline int64) {
 	s.bytes += int64(len(e.Body))
 	if deadline != 0 {
 		s.timed++
 	}
 }
 
-// deadline is that of the first message; zero if it has none. There must be a
-// message.
+// deadline returns the deadline of the first message; zero means none. There must be
+// a message.
 func (s *store) deadline() int64 {
 	if s.levels != nil {
 		return s.levels.top().deadline()
@@ -98,14 +98,15 @@ func (s *store) deadline() int64 {
 	return s.shelf.deadline()
 }
 
-// levels are the shelves of a priority queue. The level of a message is the
-// top of its position, so that positions are unique in the queue.
+// levels are the shelves of a queue with priorities. The highest bits of a message's
+// position are its level, so that positions are unique in the queue.
 type levels struct {
 	shelves []shelf
 	filled  [4]uint64 // bit set: the shelf has messages
 	len     int       // messages on all shelves
 }
 
+// levelShift is the number of bits of a position below the level.
 const levelShift = 56
 
 // newLevels makes shelves for the priorities from 0 to most.
@@ -118,12 +119,14 @@ func newLevels(most uint8, pool *sync.Pool) *levels {
 	return l
 }
 
-// at is the shelf of a priority: one that is too high counts as the highest.
+// at returns the shelf of a priority. A priority that is too high counts as the
+// highest.
 func (l *levels) at(priority uint8) *shelf {
 	return &l.shelves[min(int(priority), len(l.shelves)-1)]
 }
 
-// top is the shelf that is served first. There must be a message.
+// top returns the shelf of the highest priority that has messages. There must be a
+// message.
 func (l *levels) top() *shelf {
 	for i := len(l.filled) - 1; i >= 0; i-- {
 		if w := l.filled[i]; w != 0 {
@@ -133,12 +136,14 @@ func (l *levels) top() *shelf {
 	return &l.shelves[0]
 }
 
+// added notes that a message was added to a shelf.
 func (l *levels) added(s *shelf) {
 	i := s.next >> levelShift
 	l.filled[i/64] |= 1 << (i % 64)
 	l.len++
 }
 
+// removed notes that a message was taken out of a shelf.
 func (l *levels) removed(s *shelf) {
 	if s.len() == 0 {
 		i := s.next >> levelShift

@@ -2,8 +2,8 @@ package queue
 
 import "github.com/warrenmq/warren/internal/message"
 
-// append adds a message to the stream and hands it to the readers that wait
-// for it. It fails when the journal cannot keep it.
+// append adds a message to the stream and delivers it to the readers that wait. It
+// fails with the journal's error.
 func (q *Queue) append(e *message.Entry) error {
 	s := q.stream
 	if q.journal != nil {
@@ -24,8 +24,8 @@ func (q *Queue) append(e *message.Entry) error {
 	return nil
 }
 
-// serve hands c what comes next for it while it has room. A consumer of a
-// stream is in the list of those with room when it has read all there is.
+// serve delivers messages to c while it has room. In a stream, the list of consumers
+// with room has those that have read all messages.
 func (q *Queue) serve(c *Consumer) {
 	if c.gone {
 		return
@@ -44,8 +44,8 @@ func (q *Queue) serve(c *Consumer) {
 	q.unlist(c)
 }
 
-// lend gives c the message that its reader is at. The stream keeps it, and it
-// is the stream's business to tell a call that nobody has answered it.
+// lend delivers the message at which c's reader is. The stream keeps it, so only the
+// stream tells a call that its request was lost.
 func (q *Queue) lend(c *Consumer, e *message.Entry) {
 	it := message.Item{Entry: *e, Pos: c.reader.next}
 	it.Content = q.stream.share(e.Content, it.Pos)
@@ -54,11 +54,11 @@ func (q *Queue) lend(c *Consumer, e *message.Entry) {
 	c.unsettled++
 	q.unacked++
 	q.counts.Delivered++
-	q.give(c, &it)
+	q.deliver(c, &it)
 }
 
-// retain gives up the oldest segments that the rules do not let stay. Length
-// limits leave the newest one; its time comes, too.
+// retain evicts the oldest segments while the rules ask for it. Limits of length
+// and bytes leave the newest segment; the maximum age evicts that one, too.
 func (q *Queue) retain(now int64) {
 	r, s := q.rules, q.stream
 	if r == nil {
@@ -76,8 +76,7 @@ func (q *Queue) retain(now int64) {
 	}
 }
 
-// evict drops the oldest segment. Readers that have not got so far go on
-// behind it.
+// evict drops the oldest segment. Readers that have not read it continue after it.
 func (q *Queue) evict() {
 	g := q.stream.shift()
 	q.account(-g.cost)
@@ -90,7 +89,7 @@ func (q *Queue) evict() {
 	}
 }
 
-// evictAll is the end of a stream; it reports how many messages it had.
+// evictAll drops all segments. It returns how many messages they had.
 func (q *Queue) evictAll() int {
 	n := q.stream.len
 	for len(q.stream.segments) > 0 {

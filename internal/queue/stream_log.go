@@ -8,50 +8,51 @@ import (
 	"github.com/warrenmq/warren/internal/message"
 )
 
-// stream is the log of a queue that is one: messages with successive offsets,
-// the oldest first. It comes and goes by segments, so that nothing is done for
-// a single message that goes. It is guarded by the queue's lock.
+// stream is the log of a queue that is a stream: messages with successive offsets,
+// the oldest first. It is divided into segments and drops whole segments, so that it
+// has no work for each message that goes. The queue's lock guards it.
 type stream struct {
-	segments []*segment // none is empty
-	next     uint64     // offset that the next message gets
-	len      int
-	bytes    int64 // of the bodies
-	seed     maphash.Seed
-	lent     *message.Lent // last
+	segments []*segment    // the oldest first; none is empty
+	next     uint64        // offset that the next message gets
+	len      int           // number of messages
+	bytes    int64         // of the bodies
+	seed     maphash.Seed  // for marks
+	lent     *message.Lent // content of the last delivery; nil: none
 }
 
-// segment is a run of messages.
+// segment is a run of messages with successive offsets.
 type segment struct {
 	first   uint64 // offset of the first record
 	records []record
 	filters []string // filter values of the records; nil: none has one
-	marks   uint64   // of the filter values of all records
+	marks   uint64   // union of the marks of all records: see mark
 	bytes   int64    // of the bodies
-	cost    int64    // for the memory limit
+	cost    int64    // sum of Entry.Cost
 }
 
-// record is a message and when it came, on the broker's clock.
+// record is a message, and the time on the broker's clock when it came.
 type record struct {
 	message.Entry
 	at int64
 }
 
+// Sizes of segments.
 const (
-	segmentLen      = 256     // most messages of a segment
-	segmentBytes    = 1 << 20 // most bytes of its bodies, unless something else is asked
-	minSegmentBytes = 1 << 10 // less cannot be asked
-	// limits are divided into so many segments.
-	segmentsOfLimit = 8
+	segmentLen      = 256     // most messages
+	segmentBytes    = 1 << 20 // most bytes of the bodies, unless rules set them
+	minSegmentBytes = 1 << 10 // smallest value of Rules.SegmentBytes that counts
+	segmentsOfLimit = 8       // a stream at its limit has so many segments, or more
 )
 
-// segmentSize says when a segment is full.
+// segmentSize is the size at which a segment is full.
 type segmentSize struct {
-	len   int
+	len   int   // messages
 	bytes int64 // of the bodies
 	span  int64 // nanoseconds from the first message to the last
 }
 
-// segmentSize is that of a stream with these rules; nil asks nothing.
+// segmentSize returns the size of segments in a stream with these rules, which may
+// be nil.
 func (r *Rules) segmentSize() segmentSize {
 	size := segmentSize{segmentLen, segmentBytes, math.MaxInt64}
 	if r == nil {
@@ -73,7 +74,7 @@ func (r *Rules) segmentSize() segmentSize {
 
 func newStream() *stream { return &stream{seed: maphash.MakeSeed()} }
 
-// first is the offset of the oldest message, or of the next if there is none.
+// first returns the offset of the oldest message, or next if there is none.
 func (s *stream) first() uint64 { return s.next - uint64(s.len) }
 
 // append adds a message that came now.
@@ -106,7 +107,8 @@ func (g *segment) takes(e *message.Entry, now int64, size segmentSize) bool {
 	return len(g.records) < size.len && g.bytes+int64(len(e.Body)) <= size.bytes && now-g.records[0].at < size.span
 }
 
-// grow begins a segment after last, as large as that one has become.
+// grow appends a segment to the log. Its records have room for as many messages as
+// last has, but for most at most.
 func (s *stream) grow(last *segment, most int) *segment {
 	size := 8
 	if last != nil {
@@ -127,9 +129,10 @@ func (s *stream) shift() *segment {
 	return g
 }
 
-// newest is when the segment's last message came.
+// newest returns the time when the segment's last message came.
 func (g *segment) newest() int64 { return g.records[len(g.records)-1].at }
 
+// filter returns the filter value of a record; empty: it has none.
 func (g *segment) filter(i int) string {
 	if g.filters == nil {
 		return ""
@@ -137,11 +140,12 @@ func (g *segment) filter(i int) string {
 	return g.filters[i]
 }
 
-// unmarked is the mark of a message without filter value.
+// unmarked is the mark of messages without filter value. No filter value has it.
 const unmarked = 1 << 63
 
-// mark is a bit for a filter value. Values may share one: it only tells which
-// segments need not be looked at.
+// mark returns the mark of a filter value, which is a single bit. Several values may
+// have the same mark. A reader skips a segment that has none of the marks of the
+// values that it wants.
 func (s *stream) mark(filter string) uint64 {
 	if filter == "" {
 		return unmarked
@@ -149,16 +153,17 @@ func (s *stream) mark(filter string) uint64 {
 	return 1 << (maphash.String(s.seed, filter) % 63)
 }
 
-// segmentOf finds the segment with an offset that is in the log.
+// segmentOf returns the index of the segment with an offset. The offset must be in
+// the log.
 func (s *stream) segmentOf(offset uint64) int {
 	last := len(s.segments) - 1
 	if offset >= s.segments[last].first {
-		return last // most look there
+		return last // the usual case
 	}
 	return sort.Search(last, func(i int) bool { return s.segments[i].first > offset }) - 1
 }
 
-// since is the offset of the first message that came at a time or later.
+// since returns the offset of the first message that came at a time or later.
 func (s *stream) since(at int64) uint64 {
 	i := sort.Search(len(s.segments), func(i int) bool { return s.segments[i].newest() >= at })
 	if i == len(s.segments) {
@@ -168,8 +173,9 @@ func (s *stream) since(at int64) uint64 {
 	return g.first + uint64(sort.Search(len(g.records), func(i int) bool { return g.records[i].at >= at }))
 }
 
-// read finds the next message for r, and takes r to its place: to the end of
-// the log if there is none. What has gone is left out.
+// read returns the next message that r wants, and sets r.next to its offset. If there
+// is none, it returns nil and sets r.next to the end of the log. It skips offsets
+// whose messages have been evicted.
 func (s *stream) read(r *Reader) *record {
 	r.next = max(r.next, s.first())
 	if r.next >= s.next {
@@ -193,8 +199,8 @@ func (s *stream) read(r *Reader) *record {
 	return nil
 }
 
-// share is the content of a message as readers get it. Those that wait for the
-// next one share it.
+// share returns the content of a message for a delivery. Successive deliveries of
+// the same message share it.
 func (s *stream) share(c message.Content, offset uint64) *message.Lent {
 	if s.lent == nil || s.lent.Offset != int64(offset) {
 		s.lent = message.NewLent(c, int64(offset))

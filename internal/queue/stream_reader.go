@@ -1,45 +1,49 @@
 package queue
 
-// Start is where in a stream a reader begins.
+// Start is the place in a stream where a reader begins.
 type Start struct {
 	From From
-	N    int64 // an offset, or a time on the clock
+	N    int64 // an offset for FromOffset, a time on the clock for FromTime
 }
 
-// From is what a reader begins at.
+// From is a way to give the place where a reader begins.
 type From int
 
+// Places where a reader can begin.
 const (
-	FromNext   From = iota // what is yet to come
+	FromNext   From = iota // the next message that is published
 	FromFirst              // the oldest message
 	FromLast               // the newest message
-	FromOffset             // that of Start.N; a negative one counts back from the end
-	FromTime               // the first message that came then or later
+	FromOffset             // the offset Start.N; a negative one counts back from the end
+	FromTime               // the first message that came at the time Start.N or later
 )
 
-// Reader is where a consumer of a stream is, and what it is there for.
+// Reader is the position of a consumer in a stream, with its filter.
 type Reader struct {
 	next   uint64 // offset that it reads next
 	start  Start
-	filter map[string]struct{} // values that it wants; "": messages without one; nil: all
-	marks  uint64              // of filter
+	filter map[string]struct{} // filter values that it wants; "": messages without one; nil: all messages
+	marks  uint64              // union of the marks of filter
 }
 
-// NewReader makes a reader that wants messages with these filter values, of
-// which the empty one means those without any; a nil filter wants all.
+// NewReader makes a reader that wants the messages with the filter values that are
+// keys of filter. An empty key stands for messages without a filter value. A nil
+// filter wants all messages.
 func NewReader(start Start, filter map[string]struct{}) *Reader {
 	return &Reader{start: start, filter: filter}
 }
 
+// wants reports whether the reader, which has a filter, wants a filter value.
 func (r *Reader) wants(filter string) bool {
 	_, ok := r.filter[filter]
 	return ok
 }
 
-// attach lets a new consumer read from where it wants to start.
+// attach sets a new consumer's reader to the place where it begins, and delivers
+// messages.
 func (q *Queue) attach(c *Consumer) {
 	if c.reader == nil {
-		c.reader = &Reader{} // of a pool
+		c.reader = &Reader{} // the consumer of a Pool has none
 	}
 	r, s := c.reader, q.stream
 	for f := range r.filter {

@@ -1,19 +1,21 @@
 package route
 
-// bag is a list without doubles that counts how often each item was added. A
-// long one has an index, so that a queue of many bindings, or a fanout
-// exchange of many queues, comes and goes fast.
+// bag is a list without duplicates that counts how often each item was added. A long
+// list has an index, so that items of a queue with many bindings, or of a fanout
+// exchange with many queues, are added and removed fast.
 type bag[T comparable] struct {
-	// items may be read, up to the length it had, after the lock is free:
-	// what comes is appended, and what goes leaves a new list.
+	// items may be read, up to the length that it had under the lock, after the
+	// lock is free: add only appends to it, and remove makes a new list.
 	items []T
-	one   [1]T      // most have one item: it lies here
+	one   [1]T      // room for items: most bags have one
 	count []int32   // per item; nil while each was added once
-	index map[T]int // of items, once there are more than bagIndexed
+	index map[T]int // position in items; nil until there are more than bagIndexed
 }
 
+// bagIndexed is how many items a bag has at most without an index.
 const bagIndexed = 16
 
+// find returns the position of t, or -1.
 func (b *bag[T]) find(t T) int {
 	if b.index != nil {
 		if i, ok := b.index[t]; ok {
@@ -29,6 +31,7 @@ func (b *bag[T]) find(t T) int {
 	return -1
 }
 
+// add adds t, or counts it once more.
 func (b *bag[T]) add(t T) {
 	if i := b.find(t); i >= 0 {
 		if b.count == nil {
@@ -57,6 +60,7 @@ func (b *bag[T]) add(t T) {
 	}
 }
 
+// remove undoes one add of t.
 func (b *bag[T]) remove(t T) {
 	i := b.find(t)
 	last := len(b.items) - 1

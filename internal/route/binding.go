@@ -11,13 +11,13 @@ type Binding struct {
 
 // BindingKey tells the bindings of an exchange apart.
 type BindingKey struct {
-	Queue    *Queue    // destination: this
-	Exchange *Exchange // or this
+	Queue    *Queue    // destination; nil: it is Exchange
+	Exchange *Exchange // destination; nil: it is Queue
 	Key      string    // routing key or pattern
 	Args     string    // canonical form of the arguments
 }
 
-// inbound is the set at b's destination that b belongs to.
+// inbound returns the set of bindings to b's destination.
 func (b *Binding) inbound() *map[*Binding]struct{} {
 	if b.Queue != nil {
 		return &b.Queue.inbound
@@ -25,7 +25,7 @@ func (b *Binding) inbound() *map[*Binding]struct{} {
 	return &b.Exchange.inbound
 }
 
-// Bind makes a binding that is not there yet.
+// Bind adds a binding to its source and its destination. They must not have it.
 func Bind(b *Binding) {
 	x := b.Source
 	if x.bindings == nil {
@@ -40,12 +40,13 @@ func Bind(b *Binding) {
 	(*in)[b] = struct{}{}
 }
 
-// Unbind takes a binding out on both sides.
+// Unbind removes a binding from its source and its destination.
 func Unbind(b *Binding) {
 	delete(b.Source.bindings, b.BindingKey)
 	b.Source.Matcher.Remove(b)
 	Unlink(b)
 }
 
-// Unlink takes a binding out at its destination only: its source is gone.
+// Unlink removes a binding from its destination only. It is for a source that is
+// deleted.
 func Unlink(b *Binding) { delete(*b.inbound(), b) }

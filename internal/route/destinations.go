@@ -1,6 +1,6 @@
 package route
 
-// destinations are those of several bindings, each once.
+// destinations are the destinations of several bindings, each once.
 type destinations struct {
 	queues    bag[*Queue]
 	exchanges bag[*Exchange]
@@ -24,7 +24,7 @@ func (d *destinations) remove(b *Binding) {
 
 func (d *destinations) empty() bool { return len(d.queues.items)+len(d.exchanges.items) == 0 }
 
-// exact gives the queues if there are no exchanges among the destinations.
+// exact returns the queues, if no destination is an exchange.
 func (d *destinations) exact() ([]*Queue, bool) {
 	if d == nil || len(d.exchanges.items) > 0 {
 		return nil, false

@@ -1,6 +1,6 @@
-// Package route finds where messages go: matchers of exchanges, bindings, and the
-// walk from an exchange to queues. What it knows of a virtual host's topology is
-// guarded by a lock of the virtual host.
+// Package route finds the queues that a message goes to. It has the matchers of
+// exchanges, bindings, and the walk from an exchange to queues. The topology's lock,
+// which belongs to the virtual host, guards all of it.
 package route
 
 import (
@@ -16,23 +16,23 @@ import (
 type Exchange struct {
 	Name      string
 	Matcher   Matcher
-	Gate      *Gate  // nil: all messages are routed at once
+	Gate      *Gate  // nil: the exchange routes all messages at once
 	Alternate string // name of the exchange for what matches no binding; empty: none
 
 	bindings map[BindingKey]*Binding // that start here
 	inbound  map[*Binding]struct{}   // that lead here
 }
 
-// Binding finds a binding that starts here, or nil.
+// Binding returns the binding of a key that starts here, or nil if there is none.
 func (x *Exchange) Binding(key BindingKey) *Binding { return x.bindings[key] }
 
-// Bindings are those that start here.
+// Bindings returns the bindings that start here, in no order.
 func (x *Exchange) Bindings() iter.Seq[*Binding] { return maps.Values(x.bindings) }
 
 // InUse reports whether bindings start here.
 func (x *Exchange) InUse() bool { return len(x.bindings) > 0 }
 
-// Inbound are the bindings that lead here.
+// Inbound returns the bindings that lead here, in no order.
 func (x *Exchange) Inbound() iter.Seq[*Binding] { return maps.Keys(x.inbound) }
 
 // Queue is a queue as a destination of bindings.
@@ -41,27 +41,29 @@ type Queue struct {
 	inbound map[*Binding]struct{} // that lead here
 }
 
-// Inbound are the bindings that lead here.
+// Inbound returns the bindings that lead here, in no order.
 func (q *Queue) Inbound() iter.Seq[*Binding] { return maps.Keys(q.inbound) }
 
-// Gate is what a message passes before an exchange routes it, in this order.
+// Gate holds the checks that a message passes, in this order, before an exchange
+// routes it.
 type Gate struct {
-	Seen   *duplicates.Cache // nil: duplicates pass
-	Delays *delay.Store      // nil: nothing is kept back
+	Seen   *duplicates.Cache // drops duplicates; nil: none are dropped
+	Delays *delay.Store      // keeps messages back; nil: none are
 }
 
-// Close drops what is kept back.
+// Close drops the messages that are kept back. On a nil gate it does nothing.
 func (g *Gate) Close() {
 	if g != nil && g.Delays != nil {
 		g.Delays.Close()
 	}
 }
 
-// SetGate has messages pass a gate: none may go round it.
+// SetGate gives the exchange a gate. Exact then never knows the queues, so that every
+// message takes the Walk, which passes the gate.
 func (x *Exchange) SetGate(g *Gate) { x.Gate, x.Matcher = g, inexact{x.Matcher} }
 
 // inexact is the matcher of an exchange with a gate.
 type inexact struct{ Matcher }
 
-// Exact always wants the walk.
+// Exact implements Matcher. It never knows the queues.
 func (inexact) Exact(string) ([]*Queue, bool) { return nil, false }

@@ -10,20 +10,20 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
-// HashOn is what an exchange hashes on: a header or a property; with neither,
-// the routing key.
+// HashOn is what an exchange hashes on: a header or a property, or the routing key
+// if both are empty.
 type HashOn struct {
 	Header   string
 	Property string // correlation_id, message_id or timestamp
 }
 
-// hashMatcher gives each message to one destination, by the hash of its key or
-// of a header or property.
+// hashMatcher chooses one destination for each message, by the hash of its key or of
+// a header or property.
 //
-// It is rendezvous hashing: every destination draws a number from the hash of
-// the message and its own name, and the best one wins. Nothing depends on the
-// order of bindings, shares are as exact as the hash is good, and a destination
-// that comes or goes takes or leaves its own share and no more.
+// It uses rendezvous hashing: each destination gets a number from the hash of the
+// message and its own name, and the destination with the best number is chosen. So
+// the order of bindings does not matter, shares are as exact as the hash is good, and
+// a destination that is added or removed changes no share but its own.
 type hashMatcher struct {
 	HashOn
 	nodes []hashNode
@@ -32,23 +32,23 @@ type hashMatcher struct {
 
 // hashNode is a destination.
 type hashNode struct {
-	name     uint64     // hash of what it is called
-	scale    float64    // one by its weight
-	bindings []*Binding // that lead there, the oldest first
-	queues   []*Queue   // the destination, if it is a queue
+	name     uint64     // hash of its name
+	scale    float64    // reciprocal of its weight
+	bindings []*Binding // bindings to it, the oldest first
+	queues   []*Queue   // the destination alone, if it is a queue; else nil
 }
 
 func newHashMatcher(on HashOn) *hashMatcher {
 	return &hashMatcher{HashOn: on, index: make(map[BindingKey]int)}
 }
 
-// destination is b's, without what tells its bindings apart.
+// destination returns b's destination. The key and the arguments are empty.
 func (b *Binding) destination() BindingKey {
 	return BindingKey{Queue: b.Queue, Exchange: b.Exchange}
 }
 
-// add makes b's destination one of m's. As in RabbitMQ, further bindings of a
-// destination give it no further weight.
+// Add implements Matcher. As in RabbitMQ, further bindings of a destination do not
+// add to its weight.
 func (m *hashMatcher) Add(b *Binding) {
 	to := b.destination()
 	i, ok := m.index[to]
@@ -67,6 +67,7 @@ func (m *hashMatcher) Add(b *Binding) {
 	m.nodes[i].weigh()
 }
 
+// Remove implements Matcher.
 func (m *hashMatcher) Remove(b *Binding) {
 	i := m.index[b.destination()]
 	n := &m.nodes[i]
@@ -85,13 +86,14 @@ func (m *hashMatcher) Remove(b *Binding) {
 	m.nodes = m.nodes[:last]
 }
 
-// weigh takes the weight of the oldest binding.
+// weigh sets the weight, which is that of the oldest binding.
 func (n *hashNode) weigh() {
 	weight, _ := strconv.ParseInt(n.bindings[0].Key, 10, 64)
 	n.scale = 1 / float64(weight)
 }
 
-// match looks at one key only: CC and BCC give a message no second destination.
+// Match implements Matcher. It uses the first key only: CC and BCC give a message no
+// second destination.
 func (m *hashMatcher) Match(w *Walk, key string, c message.Content) {
 	if w.found {
 		return
@@ -101,6 +103,7 @@ func (m *hashMatcher) Match(w *Walk, key string, c message.Content) {
 	}
 }
 
+// Exact implements Matcher. It knows the queue if the routing key is hashed.
 func (m *hashMatcher) Exact(key string) ([]*Queue, bool) {
 	if m.Header != "" || m.Property != "" {
 		return nil, false
@@ -112,8 +115,8 @@ func (m *hashMatcher) Exact(key string) ([]*Queue, bool) {
 	return n.queues, true
 }
 
-// hashed is the text of a message that decides. One that has not what the
-// exchange hashes on counts as empty.
+// hashed returns the text of a message that is hashed. It is empty if the message
+// does not have the header or property.
 func (m *hashMatcher) hashed(key string, c message.Content) string {
 	switch {
 	case m.Header == "" && m.Property == "":
@@ -142,16 +145,16 @@ func (m *hashMatcher) hashed(key string, c message.Content) string {
 	return strconv.FormatInt(p.Timestamp.Unix(), 10)
 }
 
-// pick finds the destination for a text; nil if there is none. Each would wait
-// for a time that is exponentially distributed, with its weight as the rate:
-// who waits least wins, and does so as often as its weight says.
+// pick returns the destination for a text, or nil if there is none. Each destination
+// gets an exponentially distributed time with its weight as the rate. The smallest
+// time wins, so the share of a destination is proportional to its weight.
 func (m *hashMatcher) pick(text string) *hashNode {
 	h := hashText(text)
 	best, least := -1, math.Inf(1)
 	for i := range m.nodes {
 		n := &m.nodes[i]
 		u := (float64(mixHash(h^n.name)>>11) + 0.5) / (1 << 53) // 0 < u <= 1
-		// -ln u is at least 1-u, which is had for less and rules out most.
+		// -ln u is at least 1-u, which costs less and rules out most destinations.
 		if (1-u)*n.scale >= least {
 			continue
 		}
@@ -165,7 +168,7 @@ func (m *hashMatcher) pick(text string) *hashNode {
 	return &m.nodes[best]
 }
 
-// hashText is the same in every process. It takes eight bytes at a step.
+// hashText hashes a text. The hash is the same in every process.
 func hashText(s string) uint64 {
 	h := mixHash(uint64(len(s)))
 	for ; len(s) >= 8; s = s[8:] {
@@ -176,8 +179,8 @@ func hashText(s string) uint64 {
 	return mixHash(h ^ binary.LittleEndian.Uint64(rest[:]))
 }
 
-// mixHash makes every bit of h count in every bit of the result, by the last
-// step of the generator SplitMix64.
+// mixHash makes every bit of the result depend on every bit of h. It is the last step
+// of the generator SplitMix64.
 func mixHash(h uint64) uint64 {
 	h += 0x9e3779b97f4a7c15
 	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9

@@ -10,18 +10,20 @@ import (
 )
 
 // headersMatcher compares the headers of a message with the arguments of each
-// binding, as RabbitMQ does: a void argument asks for presence only, and
-// values are compared as Erlang does it: numbers by what they are worth, texts
-// by their octets.
+// binding, as RabbitMQ does. A void argument matches any value. Other values are
+// compared as in Erlang: numbers by value, texts by their octets.
 type headersMatcher struct{ bindings []*Binding }
 
+// Add implements Matcher.
 func (m *headersMatcher) Add(b *Binding) { m.bindings = append(m.bindings, b) }
 
+// Remove implements Matcher.
 func (m *headersMatcher) Remove(b *Binding) {
 	i := slices.Index(m.bindings, b)
 	m.bindings = slices.Delete(m.bindings, i, i+1)
 }
 
+// Match implements Matcher.
 func (m *headersMatcher) Match(w *Walk, _ string, c message.Content) {
 	var headers table.Table
 	if c != nil {
@@ -34,11 +36,12 @@ func (m *headersMatcher) Match(w *Walk, _ string, c message.Content) {
 	}
 }
 
+// Exact implements Matcher. It never knows the queues.
 func (*headersMatcher) Exact(string) ([]*Queue, bool) { return nil, false }
 
-// matchHeaders applies the argument x-match: all (the default) and any pass
-// over arguments that begin with x-, all-with-x and any-with-x over x-match
-// alone.
+// matchHeaders reports whether headers match the arguments of a binding, by its
+// argument x-match. With all (the default) and any, it skips arguments that begin
+// with x-. With all-with-x and any-with-x, it skips x-match only.
 func matchHeaders(args, headers table.Table) bool {
 	mode, _ := args["x-match"].(string)
 	anyOf := strings.HasPrefix(mode, "any")
@@ -48,7 +51,7 @@ func matchHeaders(args, headers table.Table) bool {
 			continue
 		}
 		have, ok := headers[k]
-		matches := ok && (want == nil || table.Equal(plainly(want), plainly(have)))
+		matches := ok && (want == nil || table.Equal(asErlang(want), asErlang(have)))
 		if matches == anyOf {
 			return anyOf
 		}
@@ -56,12 +59,12 @@ func matchHeaders(args, headers table.Table) bool {
 	return !anyOf
 }
 
-// plainly is v without what Erlang does not tell apart: a float that is whole is
-// an integer, a timestamp is its seconds, and octets are a text.
-func plainly(v any) any {
+// asErlang converts values that are equal in Erlang to the same value: a whole float
+// to an integer, a timestamp to its seconds, octets to a text.
+func asErlang(v any) any {
 	switch v := v.(type) {
 	case float32:
-		return plainly(float64(v))
+		return asErlang(float64(v))
 	case float64:
 		if n := int64(v); float64(n) == v {
 			return n

@@ -2,17 +2,18 @@ package route
 
 import "github.com/warrenmq/warren/internal/message"
 
-// Matcher finds the bindings that a message matches: what makes an exchange
-// of its type. Its owner guards it by the
-// topology's lock.
+// Matcher finds the bindings that a message matches. Each type of exchange has its
+// own Matcher. The topology's lock guards it.
 type Matcher interface {
+	// Add adds a binding.
 	Add(b *Binding)
+	// Remove removes a binding that was added.
 	Remove(b *Binding)
-	// Match adds the destinations of matching bindings to w.
+	// Match adds the destinations of the bindings that match to w.
 	Match(w *Walk, key string, c message.Content)
-	// Exact gives the queues of a message whose destinations are these and no
-	// others, if that takes no more than a look; most messages are such.
-	// Their list can be read after the lock is free.
+	// Exact returns the queues of a message with this key, if they are all of its
+	// destinations and can be found without a Walk. This is so for most messages.
+	// The list can be read after the lock is free.
 	Exact(key string) ([]*Queue, bool)
 }
 
@@ -25,8 +26,8 @@ const (
 	ConsistentHash = "x-consistent-hash"
 )
 
-// NewMatcher makes the matcher of an exchange type, or nil if the type is
-// unknown. What to hash on counts for exchanges that hash.
+// NewMatcher makes the matcher of an exchange type. It returns nil if the type is
+// unknown. On is used by exchanges that hash.
 func NewMatcher(kind string, on HashOn) Matcher {
 	switch kind {
 	case Direct:
@@ -43,9 +44,10 @@ func NewMatcher(kind string, on HashOn) Matcher {
 	return nil
 }
 
-// directMatcher has the destinations of each binding key.
+// directMatcher maps each binding key to its destinations.
 type directMatcher map[string]*destinations
 
+// Add implements Matcher.
 func (m directMatcher) Add(b *Binding) {
 	d := m[b.Key]
 	if d == nil {
@@ -55,6 +57,7 @@ func (m directMatcher) Add(b *Binding) {
 	d.add(b)
 }
 
+// Remove implements Matcher.
 func (m directMatcher) Remove(b *Binding) {
 	d := m[b.Key]
 	if d.remove(b); d.empty() {
@@ -62,18 +65,27 @@ func (m directMatcher) Remove(b *Binding) {
 	}
 }
 
+// Match implements Matcher.
 func (m directMatcher) Match(w *Walk, key string, _ message.Content) {
 	if d := m[key]; d != nil {
 		w.addAll(d)
 	}
 }
 
+// Exact implements Matcher.
 func (m directMatcher) Exact(key string) ([]*Queue, bool) { return m[key].exact() }
 
-// fanoutMatcher has the destinations of all bindings.
+// fanoutMatcher keeps the destinations of all bindings.
 type fanoutMatcher struct{ all destinations }
 
-func (m *fanoutMatcher) Add(b *Binding)                             { m.all.add(b) }
-func (m *fanoutMatcher) Remove(b *Binding)                          { m.all.remove(b) }
+// Add implements Matcher.
+func (m *fanoutMatcher) Add(b *Binding) { m.all.add(b) }
+
+// Remove implements Matcher.
+func (m *fanoutMatcher) Remove(b *Binding) { m.all.remove(b) }
+
+// Match implements Matcher.
 func (m *fanoutMatcher) Match(w *Walk, _ string, _ message.Content) { w.addAll(&m.all) }
-func (m *fanoutMatcher) Exact(string) ([]*Queue, bool)              { return m.all.exact() }
+
+// Exact implements Matcher.
+func (m *fanoutMatcher) Exact(string) ([]*Queue, bool) { return m.all.exact() }

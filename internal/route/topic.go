@@ -6,9 +6,9 @@ import (
 	"github.com/warrenmq/warren/internal/message"
 )
 
-// topicMatcher has the binding keys without wildcards in a map and those with
-// in a trie, word by word. What a message costs depends on its words and on
-// the wildcards met, not on the number of bindings beside its way.
+// topicMatcher keeps binding keys without wildcards in a map, and those with
+// wildcards in a trie, word by word. The cost of a message depends on its words and
+// on the wildcards that it meets, not on the number of other bindings.
 //
 // As in RabbitMQ, an empty key has no words and "a." has two.
 type topicMatcher struct {
@@ -16,6 +16,7 @@ type topicMatcher struct {
 	patterns topicNode
 }
 
+// topicNode is the end of a sequence of words of binding keys.
 type topicNode struct {
 	star *topicNode   // after *: exactly one word
 	hash *topicNode   // after #: any number of words
@@ -24,7 +25,7 @@ type topicNode struct {
 	words map[string]*topicNode // after any other word
 }
 
-// isPattern reports whether a binding key has a wildcard: as a whole word.
+// isPattern reports whether a binding key has a wildcard, which is a whole word.
 func isPattern(key string) bool {
 	if !strings.ContainsAny(key, "*#") {
 		return false
@@ -37,6 +38,7 @@ func isPattern(key string) bool {
 	return false
 }
 
+// Add implements Matcher.
 func (m *topicMatcher) Add(b *Binding) {
 	if !isPattern(b.Key) {
 		m.plain.Add(b)
@@ -51,7 +53,7 @@ func (m *topicMatcher) Add(b *Binding) {
 	n.here.add(b)
 }
 
-// child finds the node behind word and makes it if need be.
+// child returns the node after word. It makes the node if need be.
 func (n *topicNode) child(word string) *topicNode {
 	switch word {
 	case "*":
@@ -76,6 +78,7 @@ func (n *topicNode) child(word string) *topicNode {
 	return c
 }
 
+// Remove implements Matcher.
 func (m *topicMatcher) Remove(b *Binding) {
 	if !isPattern(b.Key) {
 		m.plain.Remove(b)
@@ -84,7 +87,7 @@ func (m *topicMatcher) Remove(b *Binding) {
 	m.patterns.remove(b, b.Key, true)
 }
 
-// remove takes b out below n and reports whether n is of no more use.
+// remove removes b below n. It reports whether n is no longer needed.
 func (n *topicNode) remove(b *Binding, rest string, more bool) (empty bool) {
 	if !more {
 		n.here.remove(b)
@@ -107,6 +110,7 @@ func (n *topicNode) remove(b *Binding, rest string, more bool) (empty bool) {
 // bare reports whether no word follows n.
 func (n *topicNode) bare() bool { return n.star == nil && n.hash == nil && len(n.words) == 0 }
 
+// Match implements Matcher.
 func (m *topicMatcher) Match(w *Walk, key string, _ message.Content) {
 	m.plain.Match(w, key, nil)
 	if !m.patterns.bare() {
@@ -114,6 +118,7 @@ func (m *topicMatcher) Match(w *Walk, key string, _ message.Content) {
 	}
 }
 
+// Exact implements Matcher. It knows the queues if there is no pattern.
 func (m *topicMatcher) Exact(key string) ([]*Queue, bool) {
 	if !m.patterns.bare() {
 		return nil, false
@@ -121,7 +126,8 @@ func (m *topicMatcher) Exact(key string) ([]*Queue, bool) {
 	return m.plain.Exact(key)
 }
 
-// match walks down from n with the words of rest; more is false at the end.
+// match adds the destinations below n that match the words of rest. More is false at
+// the end of the key.
 func (n *topicNode) match(w *Walk, rest string, more bool) {
 	if n.hash != nil {
 		n.hash.matchAny(w, rest, more)
@@ -139,16 +145,15 @@ func (n *topicNode) match(w *Walk, rest string, more bool) {
 	}
 }
 
-// matchAny continues behind a # with every rest of the words, from all to
-// none.
+// matchAny is match after a #: it tries every rest of the words, from all to none.
 func (n *topicNode) matchAny(w *Walk, rest string, more bool) {
 	if n.bare() {
-		w.addAll(&n.here) // # is the last word: it takes the rest, whatever it is
+		w.addAll(&n.here) // # is the last word and matches any rest
 		return
 	}
 	for {
-		// Several # on the way lead to the same node and rest many times
-		// over; once is enough, and keeps the cost bounded.
+		// With several # in a pattern, the same node and rest are reached many
+		// times. Once is enough, and it keeps the cost bounded.
 		if !w.enter(n, len(rest), more) {
 			return
 		}

@@ -5,50 +5,52 @@ import (
 	"github.com/warrenmq/warren/internal/message"
 )
 
-// Exchanges finds the exchanges of a virtual host by name; nil: there is none.
+// Exchanges finds the exchanges of a virtual host.
 type Exchanges interface {
+	// FindExchange returns the exchange of a name, or nil if there is none.
 	FindExchange(name string) *Exchange
 }
 
-// Walk collects where one message goes. A message visits each exchange once, and
-// each queue gets it once. It can be used again after Reset.
+// Walk collects the destinations of one message. The message visits each exchange
+// once, and each queue gets it once. A Walk can be used again after Reset.
 type Walk struct {
 	Queues  []*Queue
 	Replies []string       // direct reply-to addresses
-	Delays  []*delay.Store // that are to keep the message back
-	Gated   bool           // there was a gate
+	Delays  []*delay.Store // stores that are to keep the message back
+	Gated   bool           // the walk came to an exchange with a gate
 
-	// Past is an exchange whose gate the message has passed before.
+	// Past is an exchange whose gate the message has passed already; nil: none.
 	Past *Exchange
-	// Shut lets the message pass no gate yet.
+	// Shut is set if the message may pass no gate in this walk.
 	Shut bool
 
 	names     Exchanges
-	exchanges []*Exchange         // to visit; visited ones stay at the front
-	seen      map[*Queue]struct{} // of Queues, once they are many
-	entered   map[topicStep]struct{}
-	found     bool // the exchange at hand had a match
+	exchanges []*Exchange            // in the order of visits; those that are visited stay in the list
+	seen      map[*Queue]struct{}    // the same as Queues; used once these are manyQueues
+	entered   map[topicStep]struct{} // steps of the topic match at hand
+	found     bool                   // a binding of the exchange at hand matches
 }
 
-// NewWalk makes a walk among the exchanges of a virtual host.
+// NewWalk makes a walk through the exchanges of a virtual host.
 func NewWalk(names Exchanges) *Walk { return &Walk{names: names} }
 
-// topicStep is a place in a topic exchange's trie with what is left of the key.
+// topicStep is a node of a topic exchange's trie and the rest of the key there.
 type topicStep struct {
 	node *topicNode
-	left int
-	more bool
+	left int  // bytes of the rest
+	more bool // the rest has words
 }
 
+// manyQueues is the number of queues from which a walk uses a map of them.
 const manyQueues = 16
 
-// From finds the destinations of a message that comes to an exchange. The
-// caller holds the topology's lock, at least for reading.
+// From adds the destinations of a message that comes to an exchange. The caller
+// holds the topology's lock, at least for reading.
 func (w *Walk) From(first *Exchange, p *message.Publishing) {
 	w.exchanges = append(w.exchanges, first)
 	for i := 0; i < len(w.exchanges); i++ {
 		x := w.exchanges[i]
-		if x.Gate != nil && !w.pass(x, p) {
+		if x.Gate != nil && !w.passGate(x, p) {
 			continue
 		}
 		w.found = false
@@ -64,10 +66,10 @@ func (w *Walk) From(first *Exchange, p *message.Publishing) {
 	}
 }
 
-// pass takes a message to x's gate, and tells whether x is to route it now: it
-// is no duplicate, nor kept back. One that wants to be delivered at once is not
-// kept: it goes nowhere.
-func (w *Walk) pass(x *Exchange, p *message.Publishing) bool {
+// passGate takes a message through x's gate. It reports whether x is to route the
+// message now, because it is neither a duplicate nor kept back. An immediate message
+// is not kept back: it goes nowhere.
+func (w *Walk) passGate(x *Exchange, p *message.Publishing) bool {
 	w.Gated = true
 	switch g := x.Gate; {
 	case x == w.Past:
@@ -81,6 +83,7 @@ func (w *Walk) pass(x *Exchange, p *message.Publishing) bool {
 	return false
 }
 
+// visit adds the destinations that x has for a key.
 func (w *Walk) visit(x *Exchange, key string, c message.Content) {
 	x.Matcher.Match(w, key, c)
 	if w.entered != nil {
@@ -88,7 +91,7 @@ func (w *Walk) visit(x *Exchange, key string, c message.Content) {
 	}
 }
 
-// enter reports whether a step of a topic match is new.
+// enter notes a step of a topic match. It reports false if the step was made before.
 func (w *Walk) enter(n *topicNode, left int, more bool) bool {
 	s := topicStep{n, left, more}
 	if _, ok := w.entered[s]; ok {
@@ -111,7 +114,7 @@ func (w *Walk) add(b *Binding) {
 	}
 }
 
-// addAll adds destinations that hold no doubles among themselves.
+// addAll adds destinations.
 func (w *Walk) addAll(d *destinations) {
 	if d.empty() {
 		return
@@ -155,6 +158,7 @@ func (w *Walk) AddQueue(q *Queue) {
 	w.Queues = append(w.Queues, q)
 }
 
+// addExchange adds an exchange to those to visit.
 func (w *Walk) addExchange(x *Exchange) {
 	for _, have := range w.exchanges {
 		if have == x {
@@ -175,7 +179,7 @@ func (w *Walk) AddReply(address string) {
 	w.Replies = append(w.Replies, address)
 }
 
-// Reset makes w ready for the next message, and forgets the last one's.
+// Reset clears w for the next message.
 func (w *Walk) Reset() {
 	clear(w.Queues)
 	clear(w.exchanges)

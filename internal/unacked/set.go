@@ -1,4 +1,4 @@
-// Package unacked keeps what waits to be settled, by delivery tag.
+// Package unacked keeps deliveries that are not settled, by delivery tag.
 package unacked
 
 import (
@@ -12,24 +12,25 @@ type Tagged[D any] struct {
 	Delivery D
 }
 
-// Set keeps a channel's unsettled deliveries by delivery tag. Tags rise
-// and most are settled soon, so it is a list of blocks of successive tags; a
-// block goes when its last delivery is settled, however old its neighbours
-// are.
+// Set keeps a channel's unsettled deliveries by delivery tag. Tags rise, and most
+// deliveries are settled soon. So it is a list of blocks of successive tags. A block
+// is removed when its last delivery is settled, even if older blocks stay.
 type Set[D any] struct {
 	first, last *block[D]
 	blocks      map[uint64]*block[D] // by tag / blockSize
-	spare       *block[D]            // the first of some that are free
-	spares      int
-	size        int
+	spare       *block[D]            // the first of the free blocks that are kept
+	spares      int                  // number of these
+	size        int                  // number of deliveries
 }
 
-// maxSpares bounds the free blocks that are kept: a consumer with a prefetch of
-// a thousand settles half of them at once.
+// maxSpares is the number of free blocks that are kept at most: enough for half of a
+// prefetch of a thousand, which a consumer may settle at once.
 const maxSpares = 16
 
+// blockSize is the number of tags of a block: one for each bit of block.used.
 const blockSize = 32
 
+// block holds deliveries with successive tags.
 type block[D any] struct {
 	number     uint64 // tag / blockSize
 	used       uint32 // bit set: the slot holds a delivery
@@ -37,7 +38,7 @@ type block[D any] struct {
 	prev, next *block[D]
 }
 
-// Add puts d in under tag, which is not there yet.
+// Add adds a delivery under a tag that the set does not have.
 func (s *Set[D]) Add(tag uint64, d *D) {
 	number := tag / blockSize
 	b := s.last
@@ -52,7 +53,7 @@ func (s *Set[D]) Add(tag uint64, d *D) {
 	s.size++
 }
 
-// grow makes the block with the given number and puts it in its place.
+// grow makes the block with the given number and puts it in its place in the list.
 func (s *Set[D]) grow(number uint64) *block[D] {
 	b := s.spare
 	if b == nil {
@@ -84,6 +85,7 @@ func (s *Set[D]) grow(number uint64) *block[D] {
 	return b
 }
 
+// find returns the block of a tag, or nil if there is none.
 func (s *Set[D]) find(tag uint64) *block[D] {
 	number := tag / blockSize
 	if s.first != nil && s.first.number == number {
@@ -98,8 +100,7 @@ func (s *Set[D]) Has(tag uint64) bool {
 	return b != nil && b.used&(1<<(tag%blockSize)) != 0
 }
 
-// Remove takes the delivery with the tag out, into d, and reports false if there
-// is none.
+// Remove moves the delivery with the tag to d. It reports false if there is none.
 func (s *Set[D]) Remove(tag uint64, d *D) bool {
 	b := s.find(tag)
 	i := tag % blockSize
@@ -116,6 +117,7 @@ func (s *Set[D]) Remove(tag uint64, d *D) bool {
 	return true
 }
 
+// unlink removes an empty block from the list.
 func (s *Set[D]) unlink(b *block[D]) {
 	if b.prev == nil {
 		s.first = b.next
@@ -135,8 +137,8 @@ func (s *Set[D]) unlink(b *block[D]) {
 	}
 }
 
-// RemoveTo takes out all deliveries up to and including tag, oldest first, and
-// appends them to out.
+// RemoveTo removes all deliveries up to and including tag, appends them to out, the
+// oldest first, and returns out.
 func (s *Set[D]) RemoveTo(tag uint64, out []Tagged[D]) []Tagged[D] {
 	last := tag / blockSize
 	for b := s.first; b != nil && b.number <= last; {
@@ -159,7 +161,8 @@ func (s *Set[D]) RemoveTo(tag uint64, out []Tagged[D]) []Tagged[D] {
 	return out
 }
 
-// All are the deliveries, oldest first, to look at with the lock held.
+// All iterates over the deliveries, the oldest first. The lock that guards the set is
+// held meanwhile.
 func (s *Set[D]) All() iter.Seq[*D] {
 	return func(yield func(*D) bool) {
 		for b := s.first; b != nil; b = b.next {
@@ -172,5 +175,5 @@ func (s *Set[D]) All() iter.Seq[*D] {
 	}
 }
 
-// Len is how many deliveries there are.
+// Len returns the number of deliveries.
 func (s *Set[D]) Len() int { return s.size }

@@ -1,7 +1,7 @@
 package wire
 
-// The methods of this class come with every message. Unlike those of the other
-// classes they do not copy their short strings, but show them where they are.
+// Methods of this class come with every message. Unlike those of the other classes,
+// they do not copy their short strings: these alias the payload.
 
 // newBasicMethod makes an empty method of the class, and nil if there is none.
 // Those that a Decoder keeps room for are not here.

@@ -35,7 +35,7 @@ func newConnectionMethod(id MethodID) Method {
 	return nil
 }
 
-// ConnectionStart is the server's first word.
+// ConnectionStart is the server's first method.
 type ConnectionStart struct {
 	VersionMajor     uint8 // 0
 	VersionMinor     uint8 // 9
@@ -152,7 +152,7 @@ func (m *ConnectionTune) Parse(args []byte) error {
 	return r.endOf(ConnectionTuneID)
 }
 
-// ConnectionTuneOk settles the limits.
+// ConnectionTuneOk sets the limits.
 type ConnectionTuneOk struct {
 	ChannelMax uint16
 	FrameMax   uint32
@@ -238,14 +238,14 @@ func (m *ConnectionClose) Parse(args []byte) error {
 	return r.endOf(ConnectionCloseID)
 }
 
-// ConnectionCloseOk is the last word on a connection.
+// ConnectionCloseOk answers ConnectionClose. It is the last method on a connection.
 type ConnectionCloseOk struct{}
 
 func (*ConnectionCloseOk) ID() MethodID            { return ConnectionCloseOkID }
 func (*ConnectionCloseOk) Append(b []byte) []byte  { return appendID(b, ConnectionCloseOkID) }
 func (*ConnectionCloseOk) Parse(args []byte) error { return parseNone(ConnectionCloseOkID, args) }
 
-// ConnectionBlocked tells a publisher that the server reads no further.
+// ConnectionBlocked tells a publisher that the server has stopped reading.
 type ConnectionBlocked struct {
 	Reason string
 }

@@ -1,6 +1,5 @@
-// Package wire is the language of AMQP 0-9-1: frames, methods, content
-// properties and field tables, in both directions and without any state of a
-// connection.
+// Package wire encodes and decodes AMQP 0-9-1: frames, methods, content properties and
+// field tables. It has no state of a connection.
 //
 // # Writing
 //
@@ -14,8 +13,8 @@
 // # Reading
 //
 // A [FrameReader] or [ParseFrame] finds frames in a buffer. A [Decoder] turns
-// the payload of a method frame into a [Method], to be told apart by its type;
-// a [ContentHeader] is that of a header frame. Every length is checked against
+// the payload of a method frame into a [Method], whose type says which method it is.
+// The payload of a header frame is a [ContentHeader]. Every length is checked against
 // the octets that are there before anything is allocated, and all octets must
 // be used.
 //
@@ -27,8 +26,8 @@
 // come with every message, last until the next call of [FrameReader.Next]; the
 // short strings of all other classes are Go strings that last for ever.
 //
-// In the other direction []byte(s) costs nothing: the compiler makes no copy
-// for the likes of
+// In the other direction []byte(s) costs nothing. The compiler makes no copy in calls
+// such as
 //
 //	wire.AppendDeliver(b, channel, &wire.BasicDeliver{RoutingKey: []byte(key)}, props, body, frameMax)
 package wire
