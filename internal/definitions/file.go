@@ -117,8 +117,9 @@ type Binding struct {
 	Canonical string `json:"-"` // canonical form of the arguments, to sort by
 }
 
+// Words in a definitions file.
 const (
-	// Types of destinations.
+	// Types of destinations of bindings.
 	ToQueue    = "queue"
 	ToExchange = "exchange"
 

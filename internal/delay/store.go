@@ -171,7 +171,8 @@ func (d *Store) Close() {
 	}
 }
 
-// waitingHeap is a heap with the message that is due first at its front.
+// waitingHeap is a heap with the message that is due first at its front. Its methods
+// are those of heap.Interface.
 type waitingHeap []*waiting
 
 func (h waitingHeap) Len() int      { return len(h) }

@@ -47,6 +47,7 @@ func (s *stream) init(size int) {
 	s.writer.changed.L = &s.mu
 }
 
+// Read waits until there is something to read: see Conn.Read.
 func (s *stream) Read(p []byte) (int, error) {
 	s.mu.Lock()
 	for {
@@ -77,6 +78,7 @@ func (s *stream) Read(p []byte) (int, error) {
 	}
 }
 
+// Write waits until all of p is in the buffer: see Conn.Write.
 func (s *stream) Write(p []byte) (n int, err error) {
 	s.mu.Lock()
 	for s.writing && s.writeErr() == nil {
