@@ -82,16 +82,18 @@ func New(options *Options) *Broker {
 // memoryAlarms implements memory.Alarmed for a broker.
 type memoryAlarms Broker
 
-// MemoryAlarm announces that publishers are held back (on), or that they may
+// RecordMemoryAlarm records that publishers are held back (on), or that they may
 // continue.
-func (m *memoryAlarms) MemoryAlarm(on bool) {
-	b := (*Broker)(m)
+func (m *memoryAlarms) RecordMemoryAlarm(on bool) {
+	kind := memoryAlarmEnded
 	if on {
-		b.announce(change{kind: memoryAlarmStarted})
-	} else {
-		b.announce(change{kind: memoryAlarmEnded})
+		kind = memoryAlarmStarted
 	}
+	(*Broker)(m).recordChange(change{kind: kind})
 }
+
+// NotifyMemoryAlarm tells the readers of changes.
+func (m *memoryAlarms) NotifyMemoryAlarm() { (*Broker)(m).notifyReaders() }
 
 // VirtualHost returns a virtual host. An empty name means "/", as in LavinMQ. It
 // fails with 530 if there is no virtual host of this name, and with [ErrClosed]

@@ -53,7 +53,8 @@ type env struct {
 
 type noAlarm struct{}
 
-func (noAlarm) MemoryAlarm(bool) {}
+func (noAlarm) RecordMemoryAlarm(bool) {}
+func (noAlarm) NotifyMemoryAlarm()     {}
 
 func newEnv() *env {
 	e := &env{clock: clock.Start()}

@@ -16,10 +16,13 @@ var (
 )
 
 // Alarmed is told when the budget begins to hold publishers back, and when it
-// admits them again.
+// lets them in again.
 type Alarmed interface {
-	// MemoryAlarm is called with no lock of the budget held.
-	MemoryAlarm(on bool)
+	// RecordMemoryAlarm is called with the budget's lock held, so that the order
+	// is right. It must not block.
+	RecordMemoryAlarm(on bool)
+	// NotifyMemoryAlarm is called afterwards, with no lock held.
+	NotifyMemoryAlarm()
 }
 
 // Budget is the memory that the messages of all queues may hold together.
@@ -92,8 +95,17 @@ func (b *Budget) Open() bool { return !b.Full() && !b.alarm.Load() }
 
 // setAlarm tells alarmed of a change of the alarm.
 func (b *Budget) setAlarm(on bool) {
-	if b.alarm.Load() != on && b.alarm.Swap(on) != on {
-		b.alarmed.MemoryAlarm(on)
+	if b.alarm.Load() == on {
+		return
+	}
+	b.mu.Lock()
+	changed := b.alarm.Swap(on) != on
+	if changed {
+		b.alarmed.RecordMemoryAlarm(on)
+	}
+	b.mu.Unlock()
+	if changed {
+		b.alarmed.NotifyMemoryAlarm()
 	}
 }
 

@@ -14,7 +14,8 @@ import (
 // alarms records what is announced.
 type alarms struct{ told []bool }
 
-func (a *alarms) MemoryAlarm(on bool) { a.told = append(a.told, on) }
+func (a *alarms) RecordMemoryAlarm(on bool) { a.told = append(a.told, on) }
+func (a *alarms) NotifyMemoryAlarm()        {}
 
 // admitted starts a publisher and returns its result, which is there once it
 // has been let in or has failed.

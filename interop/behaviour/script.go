@@ -242,6 +242,24 @@ func (s *script) counts(queue string) {
 	}
 }
 
+// countsOfStream says the counts of a stream when it has so many messages, or
+// after a while: RabbitMQ counts the messages of a stream now and then only.
+func (s *script) countsOfStream(queue string, ready int) {
+	for range 10 * time.Second / (50 * time.Millisecond) {
+		counted := false
+		err := s.with(func(ch *amqp.Channel) error {
+			q, err := ch.QueueDeclarePassive(queue, false, false, false, false, nil)
+			counted = q.Messages == ready
+			return err
+		})
+		if counted || err != nil {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	s.counts(queue)
+}
+
 // gone waits until a queue or an exchange is no more.
 func (s *script) gone(name string, passive func(ch *amqp.Channel) error) {
 	for range patience / (20 * time.Millisecond) {

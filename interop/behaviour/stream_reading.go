@@ -247,11 +247,11 @@ func (s *script) streamPublishing() {
 func (s *script) streamEnds() {
 	s.queue("b.s", stream(nil))
 	s.put("", "b.s", body("0", "1", "2")...)
-	s.counts("b.s")
+	s.countsOfStream("b.s", 3)
 	s.do("read", func(ch *amqp.Channel) error {
 		c := s.read(ch, "t", 10, from("first"))
 		s.say("%v", nextN(c, 3))
-		s.counts("b.s")
+		s.countsOfStream("b.s", 3)
 		s.say("it is deleted")
 		cancelled := ch.NotifyCancel(make(chan string, 1))
 		s.delete("b.s")
