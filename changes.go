@@ -37,6 +37,7 @@ const (
 	memoryAlarmEnded   // publishers continue
 	definitionsImported
 	brokerClosed
+	changesLost // a reader was too slow for as many as count says
 )
 
 // change is a change of the topology, or of those who use it. Fields that its kind
@@ -55,27 +56,34 @@ type change struct {
 	channel    *Channel
 	consumer   string // its tag
 	reason     error  // why something ended; nil: it ended normally
-	count      int    // number of problems of definitionsImported
+	count      int    // of problems of definitionsImported; of changes of changesLost
 }
 
 // changes are on their way to their readers. A change is recorded under the lock
 // that guards the changed object, so that changes are in order. It is read after
 // that lock is released, by one goroutine at a time, because a reader may use the
-// broker.
+// broker. While a reader is busy, changes wait up to a bound; the readers are told
+// how many were lost beyond it.
 type changes struct {
 	readers atomic.Pointer[[]changeReader] // replaced, never modified
 
 	mu sync.Mutex
 	// Guarded by mu. No other lock is taken while mu is held.
 	pending   []change
+	lost      int  // changes that found pending full
 	notifying bool // a goroutine is calling the readers
 }
 
-// changeReader reads changes. It is called with no lock held.
+// maxPendingChanges bounds the changes that wait for their readers.
+const maxPendingChanges = 1 << 16
+
+// changeReader reads changes.
 type changeReader interface {
-	// wants reports whether the reader reads changes of a kind at the moment. It is
-	// called before a change is recorded, to save that work.
+	// wants reports whether the reader reads changes of a kind, to save the work of
+	// recording the others. It is called with locks held, so it must not call code
+	// of the host.
 	wants(kind changeKind) bool
+	// read reads a change. It is called with no lock held.
 	read(c *change)
 }
 
@@ -99,8 +107,12 @@ func (b *Broker) recordChange(c change) {
 		return
 	}
 	l.mu.Lock()
-	l.pending = append(l.pending, c)
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	if len(l.pending) < maxPendingChanges {
+		l.pending = append(l.pending, c)
+	} else {
+		l.lost++
+	}
 }
 
 // notifyReaders passes the recorded changes to the readers. The caller must hold no
@@ -116,20 +128,28 @@ func (b *Broker) notifyReaders() {
 		return
 	}
 	l.notifying = true
+	defer func() { l.notifying = false }() // a reader may panic
 	for len(l.pending) > 0 {
 		list := l.pending
-		l.pending = nil
-		l.mu.Unlock()
-		for i := range list {
-			for _, r := range *l.readers.Load() {
-				if r.wants(list[i].kind) {
-					r.read(&list[i])
-				}
+		if l.lost > 0 {
+			list = append(list, change{kind: changesLost, count: l.lost})
+		}
+		l.pending, l.lost = nil, 0
+		l.read(list)
+	}
+}
+
+// read passes changes to the readers, with mu released meanwhile.
+func (l *changes) read(list []change) {
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	for i := range list {
+		for _, r := range *l.readers.Load() {
+			if r.wants(list[i].kind) {
+				r.read(&list[i])
 			}
 		}
-		l.mu.Lock()
 	}
-	l.notifying = false
 }
 
 // announce records a change and notifies the readers.

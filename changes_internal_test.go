@@ -164,3 +164,50 @@ func TestTheMemoryAlarmIsTold(t *testing.T) {
 	require.NoError(t, publish())
 	require.Equal(t, []changeKind{memoryAlarmEnded}, list.kinds())
 }
+
+// TestASlowReaderOfChangesLosesSome blocks a reader while more changes come than
+// may wait: it is told how many it has missed.
+func TestASlowReaderOfChangesLosesSome(t *testing.T) {
+	b := New(nil)
+	defer b.Close()
+	list := &changeList{}
+	started, release, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	list.then = func(c *change) {
+		if c.user == "first" {
+			close(started)
+			<-release
+		}
+	}
+	b.addChangeReader(list)
+	go func() {
+		defer close(done)
+		b.announce(change{kind: userDeclared, user: "first"})
+	}()
+	<-started
+	const missed = 7
+	for range maxPendingChanges + missed {
+		b.announce(change{kind: userDeleted}) // it waits for nobody
+	}
+	close(release)
+	<-done
+	require.Len(t, list.list, 1+maxPendingChanges+1)
+	require.Equal(t, change{kind: changesLost, count: missed}, list.list[len(list.list)-1])
+	list.kinds()
+	require.NoError(t, b.UserDeclare("last", ""))
+	require.Equal(t, []changeKind{userDeclared}, list.kinds())
+}
+
+// TestAReaderOfChangesMayPanic: the panic is the caller's, and the broker goes on.
+func TestAReaderOfChangesMayPanic(t *testing.T) {
+	b := New(nil)
+	defer b.Close()
+	list := &changeList{then: func(c *change) {
+		if c.user == "bad" {
+			panic("reader")
+		}
+	}}
+	b.addChangeReader(list)
+	require.PanicsWithValue(t, "reader", func() { b.UserDeclare("bad", "") })
+	require.NoError(t, b.UserDeclare("good", ""))
+	require.Equal(t, []changeKind{userDeclared, userDeclared}, list.kinds())
+}

@@ -12,7 +12,7 @@ type changeLog struct{ log *slog.Logger }
 
 func (l changeLog) level(kind changeKind) slog.Level {
 	switch kind {
-	case memoryAlarmStarted:
+	case memoryAlarmStarted, changesLost:
 		return slog.LevelWarn
 	case userDeclared, userDeleted, definitionsImported, brokerClosed, memoryAlarmEnded:
 		return slog.LevelInfo
@@ -20,23 +20,30 @@ func (l changeLog) level(kind changeKind) slog.Level {
 	return slog.LevelDebug
 }
 
+// wants does not ask the logger for its level, because the logger is the host's
+// code: read does so.
 func (l changeLog) wants(kind changeKind) bool {
-	return l.log.Enabled(context.Background(), l.level(kind))
+	switch kind {
+	case limitsSet, bindingMade, bindingRemoved, permissionsSet, permissionsDeleted,
+		sessionOpened, sessionClosed, channelOpened, channelClosed, consumerStarted, consumerEnded:
+		return false
+	}
+	return true
 }
 
 func (l changeLog) read(c *change) {
-	text, args := c.describe()
-	if text == "" {
+	ctx, level := context.Background(), l.level(c.kind)
+	if !l.log.Enabled(ctx, level) {
 		return
 	}
+	text, args := c.describe()
 	if c.vhost != nil {
 		args = append([]any{"vhost", c.vhost.name}, args...)
 	}
-	l.log.Log(context.Background(), l.level(c.kind), text, args...)
+	l.log.Log(ctx, level, text, args...)
 }
 
-// describe returns the text and arguments of a log line. An empty text means that
-// the change is not logged.
+// describe returns the text and arguments of a log line, for kinds that are logged.
 func (c *change) describe() (text string, args []any) {
 	switch c.kind {
 	case vhostDeclared:
@@ -67,6 +74,8 @@ func (c *change) describe() (text string, args []any) {
 		return "memory is free again: publishers go on", nil
 	case brokerClosed:
 		return "broker closed", nil
+	case changesLost:
+		return "changes were lost: the logger is too slow", []any{"count", c.count}
 	}
 	return "", nil
 }
