@@ -46,9 +46,6 @@ func NewPool(q *Queue, tag string, concurrency int, host PoolHost) *Pool {
 // Join makes the pool one of its queue's consumers. It fails as Queue.Add does.
 func (p *Pool) Join() error { return p.consumer.queue.Add(p.consumer) }
 
-// Queue returns the pool's queue.
-func (p *Pool) Queue() *Queue { return p.consumer.queue }
-
 // Accepted implements Sink. It does nothing, because nobody waits for it.
 func (p *Pool) Accepted() {}
 
