@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"github.com/warrenmq/warren/internal/clock"
+	"github.com/warrenmq/warren/internal/like"
+	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/password"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/tasks"
@@ -21,7 +23,10 @@ const DefaultVirtualHost = "/"
 // it with [Broker.Close]. Its methods are safe for concurrent use. It starts a
 // goroutine only for a handler or a callback that has work to do.
 type Broker struct {
+	brokerPort
+
 	options        Options
+	like           *like.Rules
 	log            *slog.Logger
 	queues         queue.Shared // what all queues share
 	root           *VirtualHost
@@ -60,12 +65,14 @@ func New(options *Options) *Broker {
 	if options != nil {
 		o = *options
 	}
-	o = o.withDefaults()
+	rules := o.Like.rules()
+	o = o.withDefaults(rules)
 	b := &Broker{
-		options: o, log: o.Logger,
+		options: o, like: rules, log: o.Logger,
 		vhosts:   make(map[string]*VirtualHost),
 		sessions: make(map[*Session]struct{}),
 	}
+	b.brokerPort = link.NewBrokerPort((*brokerLink)(b))
 	b.handlersCtx, b.cancelHandlers = context.WithCancel(context.Background())
 	b.endedContext = newEndedContext()
 	b.queues.Clock = clock.Start()
@@ -95,8 +102,8 @@ func (m *memoryAlarms) RecordMemoryAlarm(on bool) {
 // NotifyMemoryAlarm tells the readers of changes.
 func (m *memoryAlarms) NotifyMemoryAlarm() { (*Broker)(m).notifyReaders() }
 
-// VirtualHost returns a virtual host. An empty name means "/", as in LavinMQ. It
-// fails with 530 if there is no virtual host of this name, and with [ErrClosed]
+// VirtualHost returns a virtual host. An empty name means "/", as in LavinMQ, but
+// not with [LikeRabbitMQ]. It fails with 530 if there is no virtual host of this name, and with [ErrClosed]
 // after Close.
 func (b *Broker) VirtualHost(name string) (*VirtualHost, error) {
 	b.mu.Lock()
@@ -104,7 +111,7 @@ func (b *Broker) VirtualHost(name string) (*VirtualHost, error) {
 	if b.state.Load() == stateClosed {
 		return nil, ErrClosed
 	}
-	if name == "" {
+	if name == "" && !b.like.NoEmptyVirtualHost {
 		name = DefaultVirtualHost
 	}
 	v := b.vhosts[name]

@@ -199,10 +199,15 @@ func (ch *Channel) findReadableQueue(m wire.MethodID, name string) (*declaredQue
 		return nil, err
 	}
 	q, err := ch.vhost.findQueue(m, ch.session, name)
-	if err == nil && q.IsStream() && m != wire.BasicConsumeID {
+	switch {
+	case err != nil:
+		return nil, err
+	case q.IsStream() && m != wire.BasicConsumeID:
 		return nil, ch.vhost.errNotForStreams(m, m.String(), q.Name())
+	case m == wire.BasicGetID && ch.vhost.broker.like.NoGetBesideConsumer && q.HasExclusive():
+		return nil, ch.vhost.errExclusive(m, q.Name())
 	}
-	return q, err
+	return q, nil
 }
 
 // findQueue finds a queue that the channel's session may use.

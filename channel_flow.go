@@ -36,10 +36,14 @@ func (ch *Channel) Qos(prefetchCount int, o QosOptions) error {
 }
 
 // Flow stops (false) or restarts (true) deliveries to the channel's consumers
-// (channel.flow). Replies by direct reply-to are not stopped.
+// (channel.flow). Replies by direct reply-to are not stopped. With [LikeRabbitMQ],
+// stopping fails with 540.
 func (ch *Channel) Flow(active bool) error {
 	if err := ch.checkOpen(); err != nil {
 		return err
+	}
+	if !active && ch.vhost.broker.like.NoFlowOff {
+		return errNotLike(wire.ChannelFlowID, "active=false")
 	}
 	ch.setPaused(!active)
 	return nil

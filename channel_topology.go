@@ -80,7 +80,7 @@ func (ch *Channel) QueueDeclare(name string, o QueueOptions) (Queue, error) {
 	if err := ch.checkOpen(); err != nil {
 		return Queue{}, err
 	}
-	if isReplyName(name) || isReplyAddress(name) {
+	if ch.vhost.isReplyName(name) || isReplyAddress(name) {
 		return ch.inspectReply(name)
 	}
 	q, err := ch.vhost.declareQueue(ch.session, name, o)
@@ -96,7 +96,7 @@ func (ch *Channel) QueueDeclarePassive(name string) (Queue, error) {
 	if err := ch.checkOpen(); err != nil {
 		return Queue{}, err
 	}
-	if isReplyName(name) || isReplyAddress(name) {
+	if ch.vhost.isReplyName(name) || isReplyAddress(name) {
 		return ch.inspectReply(name)
 	}
 	q, err := ch.findQueue(wire.QueueDeclareID, names.Clean(name))

@@ -43,7 +43,7 @@ func (ch *Channel) consume(queue string, o ConsumeOptions, sink link.Sink) (*Con
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if isReplyName(queue) {
+	if ch.vhost.isReplyName(queue) {
 		return ch.consumeReplies(queue, &o, sink)
 	}
 	return ch.register(queue, &o, sink)
@@ -87,6 +87,9 @@ func (c *Consumer) setInner(o *ConsumeOptions) (err error) {
 	if o.Prefetch == 0 {
 		options.Prefetch = ch.prefetch
 	}
+	if err := ch.vhost.checkGlobalPrefetch(c.sourceQueue, ch.flow.Limited()); err != nil {
+		return err
+	}
 	if c.sourceQueue.IsStream() {
 		options.Reader, err = ch.vhost.newReader(c.sourceQueue, o, options.Prefetch)
 	} else {
@@ -110,9 +113,14 @@ func (v *VirtualHost) consumeError(q *declaredQueue, err error) error {
 	case queue.ErrRemoved:
 		return ErrClosed
 	case queue.ErrExclusive:
-		return failure(wire.BasicConsumeID, wire.CodeAccessRefused, "queue '%s' in vhost '%s' in exclusive use", q.Name(), v.name)
+		return v.errExclusive(wire.BasicConsumeID, q.Name())
 	}
 	return err
+}
+
+// errExclusive says that a queue has an exclusive consumer.
+func (v *VirtualHost) errExclusive(m wire.MethodID, queue string) error {
+	return failure(m, wire.CodeAccessRefused, "queue '%s' in vhost '%s' in exclusive use", queue, v.name)
 }
 
 // consumerPriority returns the consumer's priority, from x-priority if that is set.
@@ -121,7 +129,7 @@ func (v *VirtualHost) consumerPriority(q *declaredQueue, o *ConsumeOptions) (int
 	const m = wire.BasicConsumeID
 	args := o.table()
 	if arg := argument.OfReader(args); arg != "" {
-		_, queueType := argument.Foreign(q.args)
+		_, queueType := argument.Foreign(v.broker.like, q.args)
 		return 0, v.errForeignArg(m, arg, q.Name(), queueType)
 	}
 	priority, ok := o.Args["x-priority"]

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/warrenmq/warren/internal/argument"
 	"github.com/warrenmq/warren/internal/definitions"
 	"github.com/warrenmq/warren/internal/names"
 	"github.com/warrenmq/warren/internal/password"
@@ -261,14 +260,8 @@ func (in *importer) defineExchange(d *definitions.Exchange) error {
 	if err != nil {
 		return err
 	}
-	kind, args := ExchangeType(d.Type), Table(d.Arguments)
-	if args[delayedAlias] == true { // LavinMQ marks a delayed exchange by this argument
-		args = table.Clone(args)
-		delete(args, delayedAlias)
-		kind, args[argument.DelayedType] = DelayedMessage, d.Type
-	}
-	return v.declareExchange(nil, d.Name, kind, ExchangeOptions{
-		Durable: d.Durable, AutoDelete: d.AutoDelete, Internal: d.Internal, Args: args,
+	return v.declareExchange(nil, d.Name, ExchangeType(d.Type), ExchangeOptions{
+		Durable: d.Durable, AutoDelete: d.AutoDelete, Internal: d.Internal, Args: Table(d.Arguments),
 	})
 }
 

@@ -1,6 +1,7 @@
 package warren
 
 import (
+	"maps"
 	"sync/atomic"
 
 	"github.com/warrenmq/warren/internal/argument"
@@ -75,7 +76,7 @@ func (o *ExchangeOptions) table() Table {
 }
 
 // delayedAlias is LavinMQ's name of the type DelayedMessage.
-const delayedAlias = "x-delayed-exchange"
+const delayedAlias ExchangeType = argument.Delayed
 
 // declaredExchange is an exchange with the properties of its declaration.
 type declaredExchange struct {
@@ -186,11 +187,11 @@ func (x *declaredExchange) routingType() ExchangeType {
 
 // checkBinding refuses arguments and keys that are not valid for the exchange's
 // type.
-func (x *declaredExchange) checkBinding(m wire.MethodID, key string, args Table) error {
+func (v *VirtualHost) checkBinding(m wire.MethodID, x *declaredExchange, key string, args Table) error {
 	problem := ""
 	switch x.routingType() {
 	case Headers:
-		problem = argument.CheckHeaders(args)
+		problem = argument.CheckHeaders(v.broker.like, args)
 	case ConsistentHash:
 		problem = argument.CheckWeight(key)
 	}
@@ -198,6 +199,29 @@ func (x *declaredExchange) checkBinding(m wire.MethodID, key string, args Table)
 		return failure(m, wire.CodePreconditionFailed, "%s", problem)
 	}
 	return nil
+}
+
+// inRabbitMQsNames returns a type and the arguments of an exchange with RabbitMQ's
+// names in place of LavinMQ's, which has one more type, or an argument of any type,
+// for an exchange that delays. If LavinMQ's names mean nothing, its arguments are
+// left out.
+func (v *VirtualHost) inRabbitMQsNames(kind ExchangeType, args Table) (ExchangeType, Table) {
+	if v.broker.like.NoLavinMQNames {
+		return kind, argument.WithoutLavinMQs(args)
+	}
+	delayed, said := args[argument.Delayed]
+	if kind == delayedAlias {
+		kind = DelayedMessage
+	}
+	if !said || delayed != any(true) && delayed != any(false) {
+		return kind, args
+	}
+	args = maps.Clone(args)
+	delete(args, argument.Delayed)
+	if delayed == any(true) && kind != DelayedMessage {
+		kind, args[argument.DelayedType] = DelayedMessage, string(kind)
+	}
+	return kind, args
 }
 
 // checkEquivalentExchange fails if the declaration x differs from the exchange that

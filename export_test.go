@@ -31,7 +31,7 @@ func (fullJournal) Remove(uint64) {}
 // OvertakePolicy makes a policy that reaches the queues only after meanwhile has
 // made other changes.
 func OvertakePolicy(v *VirtualHost, p Policy, meanwhile func()) {
-	fresh, _ := newPolicy(userPolicy, p)
+	fresh, _ := newPolicy(v.broker.like, userPolicy, p)
 	change, _ := v.replacePolicy(userPolicy, p.Name, fresh)
 	meanwhile()
 	change.applyToQueues()

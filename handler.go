@@ -279,7 +279,7 @@ func (h *Handler) checkReply(reply *Message) error {
 	if err := h.vhost.checkSize(len(reply.Body)); err != nil || reply.properties().Plain() {
 		return err
 	}
-	if isReplyName(reply.ReplyTo) {
+	if h.vhost.isReplyName(reply.ReplyTo) {
 		return errNoReplyConsumer(reply.ReplyTo)
 	}
 	_, err := checkProperties(reply.properties())

@@ -6,6 +6,7 @@ import (
 	"math"
 	"unsafe"
 
+	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/queue"
@@ -96,7 +97,7 @@ func (l *channelLink) routingKey(m *link.Publish) string {
 // user_id, and the headers CC and BCC.
 func (l *channelLink) setProperties(p *publishing, from *link.Publish) error {
 	raw, e := from.Properties, (*message.Encoded)(nil)
-	if name, ok := raw.Get(wire.ReplyTo); ok && len(name) <= len(rabbitReplyTo) && isReplyName(string(name)) {
+	if name, ok := raw.Get(wire.ReplyTo); ok && len(name) <= len(like.ReplyToRabbitMQ) && l.vhost.isReplyName(string(name)) {
 		r := l.reply.Load()
 		if r == nil {
 			return errNoReplyConsumer(string(name))
@@ -178,6 +179,9 @@ func (l *channelLink) Ended(number uint16, f func(err error)) {
 // again.
 func (l *channelLink) Recover(requeue bool, done func()) error {
 	ch := l.channel()
+	if err := ch.checkRecover(requeue); err != nil {
+		return err
+	}
 	if !requeue { // Channel.Recover itself redelivers, so done must come first
 		done()
 		return ch.Recover(false)

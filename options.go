@@ -3,6 +3,8 @@ package warren
 import (
 	"log/slog"
 	"time"
+
+	"github.com/warrenmq/warren/internal/like"
 )
 
 // Options configure a [Broker]. The zero value is right for most programs and for
@@ -13,8 +15,13 @@ type Options struct {
 	// Nil: nothing is logged.
 	Logger *slog.Logger
 
+	// Like says which broker this one is like where brokers differ. Zero:
+	// [LikeWarren].
+	Like Like
+
 	// MaxMessageSize is the largest body that may be published, in bytes. Zero: 128
-	// MiB, LavinMQ's default. Negative: no limit. A larger body fails with 406.
+	// MiB, LavinMQ's default, or 16 MiB with [LikeRabbitMQ]. Negative: no limit. A
+	// larger body fails with 406.
 	MaxMessageSize int
 
 	// MaxChannels limits the open channels of a session. Zero: 2047, RabbitMQ's
@@ -68,11 +75,11 @@ const (
 )
 
 // withDefaults returns o with zero values replaced by their defaults.
-func (o Options) withDefaults() Options {
+func (o Options) withDefaults(r *like.Rules) Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	setDefault(&o.MaxMessageSize, 128<<20)
+	setDefault(&o.MaxMessageSize, r.MaxMessageSize)
 	setDefault(&o.MaxChannels, 2047)
 	setDefault(&o.MemoryLimit, 1<<30)
 	o.Mailbox, o.ReplyBuffer = max(0, o.Mailbox), max(0, o.ReplyBuffer)

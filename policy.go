@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/warrenmq/warren/internal/argument"
+	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/pattern"
 	"github.com/warrenmq/warren/internal/table"
 )
@@ -21,7 +22,7 @@ import (
 // is used. For all other settings the argument takes precedence over the operator
 // policy, and that over the policy.
 type Policy struct {
-	// Name is unique in the virtual host. It has at most 255 bytes.
+	// Name is unique in the virtual host. It has 1 to 255 bytes.
 	Name string
 	// Pattern is a regular expression (RE2) that some part of a name must match:
 	// "^log\\." matches names that begin with "log.". An empty pattern matches all
@@ -77,7 +78,10 @@ const (
 )
 
 // newPolicy checks a policy, in RabbitMQ's order.
-func newPolicy(kind policyKind, p Policy) (_ *policy, problem string) {
+func newPolicy(r *like.Rules, kind policyKind, p Policy) (_ *policy, problem string) {
+	if p.Name == "" {
+		return nil, "a policy must have a name"
+	}
 	if err := checkName(0, "name", p.Name); err != nil {
 		return nil, fmt.Sprintf("%.*q is not a valid name", maxShortString, p.Name)
 	}
@@ -98,7 +102,7 @@ func newPolicy(kind policyKind, p Policy) (_ *policy, problem string) {
 	if kinds == 0 {
 		return nil, fmt.Sprintf("apply-to '%.*s' unrecognised; should be one of: 'queues', 'classic_queues', 'quorum_queues', 'streams', 'exchanges', or 'all'", maxShortString, p.ApplyTo)
 	}
-	unfit, problem := argument.CheckPolicy(kind == operatorPolicy, p.Definition)
+	unfit, problem := argument.CheckPolicy(r, kind == operatorPolicy, p.Definition)
 	if problem != "" {
 		return nil, problem
 	}

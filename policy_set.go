@@ -39,7 +39,7 @@ func policyOf(args Table) Table {
 // long has lost its oldest messages, to its dead letter exchange if it has one. As
 // in RabbitMQ, a message keeps the time to live that it got when it came.
 //
-// It fails with 406 for a pattern that is not a regular expression, for a setting
+// It fails with 406 for a policy without a name, for a pattern that is not a regular expression, for a setting
 // that is unknown or has a bad value, and for the 1001st policy.
 func (v *VirtualHost) PolicySet(p Policy) error { return v.setPolicy(userPolicy, p) }
 
@@ -93,7 +93,7 @@ func (v *VirtualHost) PolicyOfExchange(exchange string) (EffectivePolicy, error)
 }
 
 func (v *VirtualHost) setPolicy(kind policyKind, p Policy) error {
-	fresh, problem := newPolicy(kind, p)
+	fresh, problem := newPolicy(v.broker.like, kind, p)
 	if problem != "" {
 		return v.errBadPolicy(kind, p.Name, problem)
 	}

@@ -163,7 +163,7 @@ func TestBadSettingsArePolicyErrors(t *testing.T) {
 				continue
 			}
 			for name := range row.definition {
-				err := k.set(warren.Policy{Definition: row.definition})
+				err := k.set(warren.Policy{Name: "p", Definition: row.definition})
 				require.ErrorContains(t, err, `[{<<"`+name+`">>,`, "operators may not set it")
 				require.ErrorContains(t, err, "are not recognised policy settings")
 			}
@@ -172,6 +172,7 @@ func TestBadSettingsArePolicyErrors(t *testing.T) {
 		refused(warren.Policy{Definition: ok, Pattern: "("}, "pattern should be regular expression but is invalid: error parsing regexp: missing closing ): `(`")
 		refused(warren.Policy{Definition: ok, Pattern: strings.Repeat("a", 1025)}, "pattern of 1025 bytes exceeds 1024")
 		refused(warren.Policy{Definition: ok, ApplyTo: "foo"}, "apply-to 'foo' unrecognised; should be one of: 'queues', 'classic_queues', 'quorum_queues', 'streams', 'exchanges', or 'all'")
+		brokertest.Fails(t, k.set(warren.Policy{Definition: ok}), 406, 0, 0, "PRECONDITION_FAILED - invalid "+k.name+" '' in vhost '/': a policy must have a name")
 		require.ErrorIs(t, k.set(warren.Policy{Definition: ok, Name: longName}), warren.ErrPreconditionFailed)
 		require.ErrorIs(t, k.set(warren.Policy{Definition: ok, Name: "\xff"}), warren.ErrPreconditionFailed)
 		require.Empty(t, k.list())
@@ -218,6 +219,6 @@ func TestPolicyDefinitionsFromOptions(t *testing.T) {
 
 	b := warren.New(nil)
 	defer b.Close()
-	err := brokertest.VirtualHost(t, b, "/").PolicySet(warren.Policy{Definition: warren.QueuePolicy(warren.QueueOptions{MaxPriority: 5})})
+	err := brokertest.VirtualHost(t, b, "/").PolicySet(warren.Policy{Name: "p", Definition: warren.QueuePolicy(warren.QueueOptions{MaxPriority: 5})})
 	require.ErrorContains(t, err, `[{<<"max-priority">>,5}] are not recognised policy settings`)
 }

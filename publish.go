@@ -19,7 +19,7 @@ type PublishOptions struct {
 	Mandatory bool
 	// Immediate: only queues with a consumer that has room take the message. If
 	// there is none, Publish fails with a *[Return] of 313 (see [ErrNoConsumers]),
-	// as in LavinMQ.
+	// as in LavinMQ. With [LikeRabbitMQ] it fails with 540.
 	Immediate bool
 }
 
@@ -108,6 +108,9 @@ func (ch *Channel) prepare(ctx context.Context, p *publishing, exchange, key str
 // of properties, in RabbitMQ's order: size, permission, exchange, routing key. ch is
 // nil for messages of the broker itself: requests of calls, and replies of handlers.
 func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange string) error {
+	if p.Immediate && v.broker.like.NoImmediate {
+		return errNotLike(wire.BasicPublishID, "immediate=true")
+	}
 	if err := v.checkSize(len(p.Body)); err != nil {
 		return err
 	}
@@ -167,7 +170,7 @@ func (v *VirtualHost) findPublishExchange(ch *Channel, name string) (*declaredEx
 // message's content from them.
 func (ch *Channel) prepareProperties(p *publishing, props *message.Properties) error {
 	var address string
-	if isReplyName(props.ReplyTo) {
+	if ch.vhost.isReplyName(props.ReplyTo) {
 		r := ch.reply.Load()
 		if r == nil {
 			return errNoReplyConsumer(props.ReplyTo)

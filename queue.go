@@ -196,7 +196,7 @@ func (q *declaredQueue) state() Queue {
 // checkQueueArgs refuses arguments that are not valid for a new queue.
 func (v *VirtualHost) checkQueueArgs(name string, args Table) error {
 	const m = wire.QueueDeclareID
-	switch p := argument.CheckQueue(args); {
+	switch p := argument.CheckQueue(v.broker.like, args); {
 	case p == nil:
 		return nil
 	case p.WrongType:
@@ -219,7 +219,7 @@ func (v *VirtualHost) errForeignArg(m wire.MethodID, arg, queue, queueType strin
 // checkType refuses properties that the type of a new queue does not allow. The
 // values of its arguments have been checked.
 func (v *VirtualHost) checkType(name string, o *QueueOptions) error {
-	if !argument.IsStream(o.Args) {
+	if _, replicated := argument.IsReplicated(v.broker.like, o.Args); !replicated {
 		return nil
 	}
 	const m = wire.QueueDeclareID
@@ -231,10 +231,34 @@ func (v *VirtualHost) checkType(name string, o *QueueOptions) error {
 			return failure(m, wire.CodePreconditionFailed, "invalid property '%s' for queue '%s' in vhost '%s'", p.name, name, v.name)
 		}
 	}
-	if problem := argument.CheckStream(o.Args); problem != "" {
-		return failure(m, wire.CodePreconditionFailed, "%s", problem)
+	if argument.IsStream(o.Args) {
+		if problem := argument.CheckStream(o.Args); problem != "" {
+			return failure(m, wire.CodePreconditionFailed, "%s", problem)
+		}
 	}
 	return nil
+}
+
+// checkDeleteConditions refuses conditions of queue.delete that RabbitMQ's quorum
+// queues do not know.
+func (v *VirtualHost) checkDeleteConditions(q *declaredQueue, ifUnused, ifEmpty bool) error {
+	if !v.broker.like.StrictQueueTypes || argument.KindOf(q.args) != argument.Quorum || !ifUnused && !ifEmpty {
+		return nil
+	}
+	flag := "if-unused"
+	if !ifUnused {
+		flag = "if-empty"
+	}
+	return failure(wire.QueueDeleteID, wire.CodeNotImplemented, "cannot delete queue '%s' in vhost '%s'. queue.delete operations with %s flag set are not supported by quorum queues", q.Name(), v.name, flag)
+}
+
+// checkGlobalPrefetch refuses a consumer that shares its channel's limit where
+// RabbitMQ's queues of the type do not know that.
+func (v *VirtualHost) checkGlobalPrefetch(q *declaredQueue, shares bool) error {
+	if _, replicated := argument.IsReplicated(v.broker.like, q.args); !shares || !replicated || !v.broker.like.StrictQueueTypes {
+		return nil
+	}
+	return failure(wire.BasicConsumeID, wire.CodeNotImplemented, "queue '%s' in vhost '%s' does not support global qos", q.Name(), v.name)
 }
 
 // errNotForStreams says that streams do not support an operation, in RabbitMQ's

@@ -165,7 +165,7 @@ func (r *replyConsumer) context() context.Context {
 // inspectReply answers a declaration of the pseudo-queue or of a reply address. It
 // fails with 404 if the requester of the address has gone.
 func (ch *Channel) inspectReply(name string) (Queue, error) {
-	if isReplyName(name) {
+	if ch.vhost.isReplyName(name) {
 		q := Queue{Name: name}
 		if ch.reply.Load() != nil {
 			q.Consumers = 1

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/names"
 )
@@ -19,19 +20,14 @@ import (
 // reply to the default exchange with that address as routing key. No queue is
 // involved.
 //
-// The names "amq.rabbitmq.reply-to" and "amq.lavinmq.reply-to" mean the same.
+// The names "amq.rabbitmq.reply-to" and "amq.lavinmq.reply-to" mean the same. With
+// [LikeRabbitMQ] and [LikeLavinMQ] those that the other broker does not know mean
+// nothing: "amq.rabbitmq.reply-to" is known by all.
 // [Broker.Call] does not need them.
-const DirectReplyTo = "amq.direct.reply-to"
-
-const (
-	rabbitReplyTo = "amq.rabbitmq.reply-to"
-	lavinReplyTo  = "amq.lavinmq.reply-to"
-)
+const DirectReplyTo = like.ReplyTo
 
 // isReplyName reports whether name is a name of the pseudo-queue.
-func isReplyName(name string) bool {
-	return name == DirectReplyTo || name == rabbitReplyTo || name == lavinReplyTo
-}
+func (v *VirtualHost) isReplyName(name string) bool { return v.broker.like.IsReplyName(name) }
 
 // isReplyAddress reports whether name has the form of a reply address. The requester
 // may have gone.
@@ -39,7 +35,7 @@ func isReplyAddress(name string) bool {
 	if !strings.HasPrefix(name, names.ReservedPrefix) {
 		return false
 	}
-	for _, base := range [...]string{DirectReplyTo, rabbitReplyTo, lavinReplyTo} {
+	for _, base := range [...]string{like.ReplyTo, like.ReplyToRabbitMQ, like.ReplyToLavinMQ} {
 		if len(name) > len(base) && name[len(base)] == '.' && name[:len(base)] == base {
 			return true
 		}

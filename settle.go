@@ -161,8 +161,12 @@ func sameRun(a, b *queue.Settling) bool {
 // Recover returns all unsettled deliveries of the channel (basic.recover). With
 // requeue they return to their queues, for any consumer. Otherwise they are
 // delivered again to the same consumers with new delivery tags, as in LavinMQ.
-// Deliveries of Get and of cancelled consumers always return to their queues.
+// Deliveries of Get and of cancelled consumers always return to their queues. With
+// [LikeRabbitMQ], Recover without requeue fails with 540.
 func (ch *Channel) Recover(requeue bool) error {
+	if err := ch.checkRecover(requeue); err != nil {
+		return err
+	}
 	ch.mu.Lock()
 	if err := ch.checkOpen(); err != nil {
 		ch.mu.Unlock()
@@ -194,6 +198,15 @@ func (ch *Channel) Recover(requeue bool) error {
 		}
 	}
 	ch.revive()
+	return nil
+}
+
+// checkRecover fails with 540 if the broker that this one is like cannot recover
+// without requeue.
+func (ch *Channel) checkRecover(requeue bool) error {
+	if !requeue && ch.vhost.broker.like.NoRecoverToConsumer {
+		return errNotLike(wire.BasicRecoverID, "requeue=false")
+	}
 	return nil
 }
 

@@ -71,6 +71,11 @@ func newVirtualHost(b *Broker, name string) *VirtualHost {
 	} {
 		v.exchanges[x.name] = newDeclaredExchange(x.name, x.kind, route.NewMatcher(string(x.kind), route.HashOn{}))
 	}
+	if b.like.Trace { // nothing comes there
+		x := newDeclaredExchange("amq.rabbitmq.trace", Topic, route.NewMatcher(string(Topic), route.HashOn{}))
+		x.internal = true
+		v.exchanges[x.Name] = x
+	}
 	return v
 }
 

@@ -19,9 +19,7 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 	if _, err := checkTable(m, o.Args); err != nil {
 		return err
 	}
-	if kind == delayedAlias {
-		kind = DelayedMessage
-	}
+	kind, o.Args = v.inRabbitMQsNames(kind, o.Args)
 	if kind != DelayedMessage && !isExchangeType(kind) {
 		return failure(m, wire.CodePreconditionFailed, "unknown exchange type '%s'", kind)
 	}
@@ -44,8 +42,8 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 	if old := v.exchanges[name]; old != nil {
 		return v.checkEquivalentExchange(old, x)
 	}
-	if strings.HasPrefix(name, names.ReservedPrefix) {
-		return failure(m, wire.CodeAccessRefused, "exchange name '%s' contains reserved prefix 'amq.*'", name)
+	if err := v.checkNewName(m, "exchange", name); err != nil {
+		return err
 	}
 	if x.alternate != "" {
 		if err := s.checkAlternateAccess(name, x.alternate); err != nil {
@@ -98,7 +96,7 @@ func (v *VirtualHost) deleteExchange(s *Session, name string, ifUnused bool) err
 	if x == nil {
 		return nil
 	}
-	if ifUnused && x.InUse() {
+	if ifUnused && (x.InUse() || v.broker.like.DestinationIsUse && x.IsDestination()) {
 		return failure(m, wire.CodePreconditionFailed, "exchange '%s' in vhost '%s' in use", name, v.name)
 	}
 	v.removeExchange(x)
@@ -135,7 +133,7 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 		return err
 	}
 	if !unbind {
-		if err := from.checkBinding(m, key, args); err != nil {
+		if err := v.checkBinding(m, from, key, args); err != nil {
 			return err
 		}
 	}

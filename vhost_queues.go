@@ -1,8 +1,6 @@
 package warren
 
 import (
-	"strings"
-
 	"github.com/warrenmq/warren/internal/argument"
 	"github.com/warrenmq/warren/internal/names"
 	"github.com/warrenmq/warren/internal/queue"
@@ -19,12 +17,12 @@ func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Que
 	name = names.Clean(name)
 	o.Args = o.table()
 	if name == "" {
-		if argument.IsStream(o.Args) {
-			return Queue{}, failure(m, wire.CodePreconditionFailed, "Cannot declare a server-named queue for type %s", argument.StreamName)
+		if queueType, replicated := argument.IsReplicated(v.broker.like, o.Args); replicated {
+			return Queue{}, failure(m, wire.CodePreconditionFailed, "Cannot declare a server-named queue for type %s", queueType)
 		}
-		name = names.New("amq.gen-")
-	} else if strings.HasPrefix(name, names.ReservedPrefix) {
-		return Queue{}, failure(m, wire.CodeAccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", name)
+		name = names.New(names.GeneratedPrefix)
+	} else if err := v.checkNewName(m, "queue", name); err != nil {
+		return Queue{}, err
 	}
 	if err := s.checkQueueAccess(m, toConfigure, name); err != nil {
 		return Queue{}, err
@@ -96,7 +94,7 @@ func (v *VirtualHost) checkEquivalentQueue(s *Session, q *declaredQueue, o *Queu
 	if q.autoDelete != o.AutoDelete {
 		return differ("auto_delete", quoteBool(o.AutoDelete), quoteBool(q.autoDelete))
 	}
-	if d := argument.QueueDifference(o.Args, q.args); d != nil {
+	if d := argument.QueueDifference(v.broker.like, o.Args, q.args); d != nil {
 		return differ(d.Arg, d.Received, d.Current)
 	}
 	return nil
@@ -116,6 +114,9 @@ func (v *VirtualHost) deleteQueue(s *Session, name string, ifUnused, ifEmpty boo
 		return 0, nil
 	}
 	if err := v.checkOwner(m, q, s); err != nil {
+		return 0, err
+	}
+	if err := v.checkDeleteConditions(q, ifUnused, ifEmpty); err != nil {
 		return 0, err
 	}
 	condition := queue.Always

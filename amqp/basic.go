@@ -40,6 +40,9 @@ func (ch *channel) basicMethod(m wire.Method) error {
 	case *wire.BasicRecover:
 		return ch.link.Recover(m.Requeue, func() { ch.send(&wire.BasicRecoverOk{}) })
 	case *wire.BasicRecoverAsync:
+		if ch.conn.server.like.NoRecoverAsync {
+			return failure(wire.CodeNotImplemented, "%s", m.ID())
+		}
 		return ch.core.Recover(m.Requeue)
 	}
 	return errUnexpected

@@ -101,6 +101,9 @@ func (ch *channel) method(m wire.Method) error {
 		return ch.modeMethod(m)
 	case wire.ClassAccess:
 		if _, ok := m.(*wire.AccessRequest); ok {
+			if ch.conn.server.like.NoAccessRequest {
+				return failure(wire.CodeNotImplemented, "%s", m.ID())
+			}
 			ch.send(&wire.AccessRequestOk{Ticket: 1})
 			return nil
 		}

@@ -10,9 +10,6 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// version is the version that clients are told.
-const version = "0.1.0"
-
 // readBuffer is the size of the buffer of the frame reader, in bytes.
 const readBuffer = 8 << 10
 
@@ -97,7 +94,7 @@ func (c *conn) start() error {
 	c.send(0, &wire.ConnectionStart{
 		VersionMajor: 0, VersionMinor: 9,
 		ServerProperties: wire.Table{
-			"product": "Warren", "version": version, "platform": "Go", "capabilities": capabilities,
+			"product": c.server.like.Product, "version": c.server.like.Version, "platform": "Go", "capabilities": capabilities,
 			"copyright": "The Warren authors", "information": "Licensed under the Apache License 2.0", "cluster_name": "warren",
 		},
 		Mechanisms: mechanisms, Locales: "en_US",
@@ -134,7 +131,7 @@ func (c *conn) tune() error {
 		}
 		return nil
 	}
-	if e := negotiated("frame_max", ok.FrameMax, wire.FrameMinMax, o.FrameMax); e != nil {
+	if e := negotiated("frame_max", ok.FrameMax, c.server.like.FrameMin, o.FrameMax); e != nil {
 		return c.refuse(e)
 	}
 	if e := negotiated("channel_max", uint32(ok.ChannelMax), 1, uint32(o.ChannelMax)); e != nil {

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/warrenmq/warren/internal/like"
 )
 
 // Options configure a [Server]. The zero value is right for most servers.
@@ -28,7 +30,7 @@ type Options struct {
 	TLS *tls.Config
 
 	// FrameMax is the largest frame, in bytes, that the server offers. Zero:
-	// 131072. The smallest is 4096.
+	// 131072. The smallest is 4096, or 8192 with [warren.LikeRabbitMQ].
 	FrameMax uint32
 
 	// ChannelMax is how many channels of a connection the server offers. Zero:
@@ -60,11 +62,11 @@ type Login struct {
 }
 
 // withDefaults returns o with every zero replaced by its default.
-func (o Options) withDefaults() Options {
+func (o Options) withDefaults(r *like.Rules) Options {
 	if o.FrameMax == 0 {
 		o.FrameMax = 131072
 	}
-	o.FrameMax = max(o.FrameMax, 4096)
+	o.FrameMax = max(o.FrameMax, r.FrameMin)
 	if o.ChannelMax == 0 {
 		o.ChannelMax = 2047
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/memconn"
 )
 
@@ -18,6 +19,7 @@ import (
 type Server struct {
 	broker  *warren.Broker
 	options Options
+	like    *like.Rules
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -40,7 +42,7 @@ func NewServer(b *warren.Broker, options *Options) *Server {
 		o = *options
 	}
 	return &Server{
-		broker: b, options: o.withDefaults(),
+		broker: b, like: b.Link().Like(), options: o.withDefaults(b.Link().Like()),
 		listeners: make(map[net.Listener]struct{}), conns: make(map[*conn]struct{}),
 	}
 }

@@ -8,6 +8,7 @@
 //
 // A file of definitions, exported by RabbitMQ, LavinMQ or a broker like this
 // one, can be there from the start (-definitions): users, exchanges, queues.
+// What RabbitMQ or LavinMQ refuses is refused with -like rabbitmq and -like lavinmq.
 //
 // It runs until SIGINT or SIGTERM, then asks the clients to go and ends.
 package main
@@ -37,9 +38,13 @@ var (
 	definitions = flag.String("definitions", "", "definitions file (RabbitMQ's JSON) to import at the start")
 	user        = flag.String("user", "", "the only user that may log in, beside those of -definitions; without one guest/guest, from this machine only")
 	password    = flag.String("password", "", "the password of -user")
+	like        = flag.String("like", "warren", "which broker to be like: warren, rabbitmq or lavinmq")
 	tlsCert     = flag.String("tls-cert", "", "certificate file (PEM), for TLS")
 	tlsKey      = flag.String("tls-key", "", "key file (PEM), for TLS")
 )
+
+// likes are the values of -like.
+var likes = map[string]warren.Like{"warren": warren.LikeWarren, "rabbitmq": warren.LikeRabbitMQ, "lavinmq": warren.LikeLavinMQ}
 
 // grace is how long clients and handlers may take to end.
 const grace = 5 * time.Second
@@ -63,7 +68,11 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b := warren.New(nil)
+	kind, ok := likes[*like]
+	if !ok {
+		return fmt.Errorf("-like %s: it is warren, rabbitmq or lavinmq", *like)
+	}
+	b := warren.New(&warren.Options{Like: kind})
 	defer b.Close()
 	if err := importDefinitions(b); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/warrenmq/warren/internal/argument"
 	"github.com/warrenmq/warren/internal/duplicates"
+	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/table"
 )
@@ -23,7 +24,7 @@ func TestAges(t *testing.T) {
 		"101Y": century, "99999999999999999999999Y": century, "99999999999999999999s": century,
 		"": 0, "s": 0, "0s": 0, "-1s": 0, "+1s": 0, "1": 0, "1S": 0, "1d": 0, "1.5h": 0, " 1h": 0, "1h ": 0,
 	} {
-		p := argument.CheckQueue(table.Table{"x-queue-type": "stream", "x-max-age": text})
+		p := argument.CheckQueue(like.Warren(), table.Table{"x-queue-type": "stream", "x-max-age": text})
 		if want == 0 {
 			require.Equal(t, &argument.Problem{Arg: "x-max-age", Text: "invalid_max_age"}, p, "%q", text)
 			continue
@@ -64,7 +65,7 @@ func TestCheckQueueFindsWhatRabbitMQFinds(t *testing.T) {
 		{table.Table{"x-cache-size": int64(math.MaxUint32)}, nil},
 		{table.Table{"x-cache-size": int64(math.MaxUint32 + 1)}, &argument.Problem{Arg: "x-cache-size", Text: "{value_too_large,4294967296}"}},
 	} {
-		require.Equal(t, tt.want, argument.CheckQueue(tt.args), "%v", tt.args)
+		require.Equal(t, tt.want, argument.CheckQueue(like.Warren(), tt.args), "%v", tt.args)
 	}
 }
 
@@ -118,7 +119,7 @@ func TestCheckPolicy(t *testing.T) {
 		{true, table.Table{"dead-letter-exchange": "x"}, 0, `[{<<"dead-letter-exchange">>,<<"x">>}] are not recognised policy settings`},
 		{true, table.Table{"max-length": int64(1)}, 0, ""},
 	} {
-		unfit, problem := argument.CheckPolicy(tt.operator, tt.definition)
+		unfit, problem := argument.CheckPolicy(like.Warren(), tt.operator, tt.definition)
 		require.Equal(t, tt.problem, problem, "%v", tt.definition)
 		require.Equal(t, tt.unfit, unfit, "%v", tt.definition)
 	}
@@ -138,7 +139,7 @@ func TestDifferencesOfDeclarations(t *testing.T) {
 		{table.Table{"x-max-length": 5}, table.Table{"x-max-length": 6}, &argument.Difference{Arg: "x-max-length", Received: "'5'", Current: "'6'"}},
 		{nil, table.Table{"x-max-length": int32(6)}, &argument.Difference{Arg: "x-max-length", Received: "none", Current: "the value '6' of type 'signedint'"}},
 	} {
-		require.Equal(t, tt.want, argument.QueueDifference(tt.received, tt.current), "%v, %v", tt.received, tt.current)
+		require.Equal(t, tt.want, argument.QueueDifference(like.Warren(), tt.received, tt.current), "%v, %v", tt.received, tt.current)
 	}
 	require.Nil(t, argument.ExchangeDifference(table.Table{"alternate-exchange": "a"}, nil), "it is compared on its own")
 	require.NotNil(t, argument.ExchangeDifference(table.Table{"x-delayed-type": "a"}, nil))
@@ -170,11 +171,11 @@ func TestArgumentsOfExchanges(t *testing.T) {
 		require.Equal(t, want, argument.CheckWeight(key), key)
 	}
 	for _, match := range []any{"all", "any", "all-with-x", "any-with-x"} {
-		require.Empty(t, argument.CheckHeaders(table.Table{"x-match": match}))
+		require.Empty(t, argument.CheckHeaders(like.Warren(), table.Table{"x-match": match}))
 	}
-	require.Empty(t, argument.CheckHeaders(nil))
-	require.NotEmpty(t, argument.CheckHeaders(table.Table{"x-match": "none"}))
-	require.Equal(t, "Invalid x-match field type table (value []); expected longstr", argument.CheckHeaders(table.Table{"x-match": table.Table{}}))
+	require.Empty(t, argument.CheckHeaders(like.Warren(), nil))
+	require.NotEmpty(t, argument.CheckHeaders(like.Warren(), table.Table{"x-match": "none"}))
+	require.Equal(t, "Invalid x-match field type table (value []); expected longstr", argument.CheckHeaders(like.Warren(), table.Table{"x-match": table.Table{}}))
 }
 
 func TestReadersOfStreams(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/table"
 )
 
@@ -29,13 +30,18 @@ func CheckWeight(key string) string {
 
 // CheckHeaders returns what is wrong with the arguments of a binding of a headers
 // exchange. The text is empty if nothing is.
-func CheckHeaders(args table.Table) string {
+func CheckHeaders(r *like.Rules, args table.Table) string {
 	v, ok := args["x-match"]
 	if !ok {
 		return ""
 	}
 	switch v {
-	case "all", "any", "all-with-x", "any-with-x":
+	case "all", "any":
+		return ""
+	case "all-with-x", "any-with-x":
+		if r.NoMatchWithX {
+			return "x-match must be 'any' or 'all'"
+		}
 		return ""
 	}
 	if _, ok := v.(string); ok {

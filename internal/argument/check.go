@@ -132,5 +132,7 @@ func isQueueVersion(v any, _ table.Table) string {
 	if n, ok := table.Integer(v); ok && (n == 1 || n == 2) {
 		return ""
 	}
-	return fmt.Sprintf(`"unsupported queue version '%v'"`, v)
+	return unsupportedVersion(v)
 }
+
+func unsupportedVersion(v any) string { return fmt.Sprintf(`"unsupported queue version '%v'"`, v) }

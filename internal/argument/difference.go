@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/table"
 )
 
@@ -14,8 +15,8 @@ type Difference struct{ Arg, Received, Current string }
 // QueueDifference compares the arguments of a declaration with those of the
 // existing queue. It returns nil if they do not differ. Only arguments that mean
 // something to a queue of this type count.
-func QueueDifference(received, current table.Table) *Difference {
-	foreign, _ := Foreign(current)
+func QueueDifference(r *like.Rules, received, current table.Table) *Difference {
+	foreign, _ := Foreign(r, current)
 	for i := range queueArgs {
 		name := queueArgs[i].name
 		was, had := current[name]

@@ -17,7 +17,25 @@ const (
 
 	Alternate   = "alternate-exchange"
 	DelayedType = "x-delayed-type"
+	Delayed     = "x-delayed-exchange" // LavinMQ's: an exchange of any type delays
 )
+
+// lavinMQs are arguments of exchanges that LavinMQ alone knows.
+var lavinMQs = [...]string{"x-alternate-exchange", hashOn, Delayed}
+
+// WithoutLavinMQs returns the arguments without those that LavinMQ alone knows.
+func WithoutLavinMQs(args table.Table) table.Table {
+	for _, name := range lavinMQs {
+		if _, ok := args[name]; ok {
+			args = table.Clone(args)
+			for _, name := range lavinMQs {
+				delete(args, name)
+			}
+			break
+		}
+	}
+	return args
+}
 
 // alternateArgs are the names of the argument for the alternate exchange in LavinMQ
 // and RabbitMQ. If both are given, the last one counts.
@@ -30,6 +48,7 @@ var exchangeArgs = [...]queueArg{
 	{hashOn, isString, nil},
 	{HashProperty, isString, nil},
 	{DelayedType, isString, nil},
+	{Delayed, isBool, nil},
 	{Deduplicate, isBool, nil},
 	{CacheSize, isCacheSize, nil},
 	{duplicates.TTLHeader, isTime, nil},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/names"
 	"github.com/warrenmq/warren/internal/table"
 )
@@ -18,6 +19,7 @@ type policyKey struct {
 	merge    func(a, b any) any // of two values; nil: the first one counts
 	operator bool               // operator policies may have it
 	unfit    Kinds              // types of queues that do not know it
+	strictly Kinds              // more of them that do not know it in RabbitMQ
 }
 
 // policyKeys are the settings of RabbitMQ and of its federation. A setting does
@@ -25,9 +27,9 @@ type policyKey struct {
 var policyKeys = [...]policyKey{
 	{name: "expires", check: isAtLeast(1), problem: "is not a valid queue expiry", merge: smaller, operator: true, unfit: Stream},
 	{name: "message-ttl", check: isAtLeast(0), problem: "is not a valid message TTL", merge: smaller, operator: true, unfit: Stream},
-	{name: "max-length", check: isAtLeast(0), problem: "is not a valid maximum length", merge: smaller, operator: true},
+	{name: "max-length", check: isAtLeast(0), problem: "is not a valid maximum length", merge: smaller, operator: true, strictly: Stream},
 	{name: "max-length-bytes", check: isAtLeast(0), problem: "is not a valid maximum length in bytes", merge: smaller, operator: true},
-	{name: "delivery-limit", check: isAtLeast(0), problem: "is not a valid delivery limit", merge: smaller, operator: true, unfit: Stream},
+	{name: "delivery-limit", check: isAtLeast(0), problem: "is not a valid delivery limit", merge: smaller, operator: true, unfit: Stream, strictly: Classic},
 	{name: "consumer-timeout", check: isAtLeast(0), problem: "is not a valid consumer timeout", merge: smaller, unfit: Stream},
 	{name: "overflow", check: isWord("drop-head", "reject-publish", "reject-publish-dlx"), problem: "is not a valid overflow value", operator: true, unfit: Stream},
 	{name: "dead-letter-exchange", check: isShort, problem: "is not a valid dead letter exchange name", unfit: Stream},
@@ -66,7 +68,7 @@ func findPolicyKey(name string) *policyKey {
 
 // CheckPolicy returns what is wrong with a definition, or else the kinds of queues
 // that do not know all of its settings. The problem is empty if nothing is wrong.
-func CheckPolicy(operator bool, definition table.Table) (unfit Kinds, problem string) {
+func CheckPolicy(r *like.Rules, operator bool, definition table.Table) (unfit Kinds, problem string) {
 	if len(definition) == 0 {
 		return 0, "no policy provided"
 	}
@@ -81,6 +83,9 @@ func CheckPolicy(operator bool, definition table.Table) (unfit Kinds, problem st
 			return 0, erlang(v) + " " + k.problem
 		default:
 			unfit |= k.unfit
+			if r.StrictQueueTypes {
+				unfit |= k.strictly
+			}
 		}
 	}
 	if unknown != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/warrenmq/warren/internal/duplicates"
+	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/table"
 )
@@ -85,7 +86,7 @@ type Problem struct {
 
 // CheckQueue returns what is wrong with an argument of a new queue, or nil if
 // nothing is.
-func CheckQueue(args table.Table) *Problem {
+func CheckQueue(r *like.Rules, args table.Table) *Problem {
 	if len(args) == 0 {
 		return nil
 	}
@@ -93,7 +94,7 @@ func CheckQueue(args table.Table) *Problem {
 	if v, ok := args[x]; ok && isString(v, nil) != "" {
 		return &Problem{Arg: x, Text: table.TypeName(v), WrongType: true}
 	}
-	foreign, queueType := Foreign(args)
+	foreign, queueType := Foreign(r, args)
 	for i := range queueArgs {
 		a := &queueArgs[i]
 		v, ok := args[a.name]
@@ -103,6 +104,9 @@ func CheckQueue(args table.Table) *Problem {
 		if text := a.check(v, args); text != "" {
 			return &Problem{Arg: a.name, Text: text}
 		}
+	}
+	if n, ok := table.Integer(args["x-queue-version"]); ok && n == 1 && r.StrictQueueTypes && !slices.Contains(foreign, "x-queue-version") {
+		return &Problem{Arg: "x-queue-version", Text: unsupportedVersion(n)}
 	}
 	for _, name := range foreign {
 		if _, ok := args[name]; ok {

@@ -3,6 +3,7 @@ package argument
 import (
 	"math"
 
+	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/table"
 )
 
@@ -26,6 +27,13 @@ var (
 	}
 )
 
+// Arguments that queues of a type have here and in LavinMQ, but not in RabbitMQ.
+var (
+	strictClassicArgs = append(foreignClassicArgs[:], "x-delivery-limit")
+	strictQuorumArgs  = append(foreignQuorumArgs[:], "x-max-priority", "x-queue-mode", "x-queue-version", "x-queue-master-locator")
+	strictStreamArgs  = append(foreignStreamArgs[:], "x-max-length")
+)
+
 // RabbitMQ's names of the queue types.
 const (
 	classicName = "rabbit_classic_queue"
@@ -35,14 +43,30 @@ const (
 
 // Foreign returns the names of the arguments that a queue with these arguments
 // cannot have because of its type, and RabbitMQ's name of the type.
-func Foreign(t table.Table) (names []string, queueType string) {
+func Foreign(r *like.Rules, t table.Table) (names []string, queueType string) {
 	switch t["x-queue-type"] {
 	case "stream":
-		return foreignStreamArgs[:], StreamName
+		return pick(r, foreignStreamArgs[:], strictStreamArgs), StreamName
 	case "quorum":
-		return foreignQuorumArgs[:], quorumName
+		return pick(r, foreignQuorumArgs[:], strictQuorumArgs), quorumName
 	}
-	return foreignClassicArgs[:], classicName
+	return pick(r, foreignClassicArgs[:], strictClassicArgs), classicName
+}
+
+func pick(r *like.Rules, usual, strict []string) []string {
+	if r.StrictQueueTypes {
+		return strict
+	}
+	return usual
+}
+
+// IsReplicated reports whether a queue with these arguments is of a type that
+// RabbitMQ replicates. Such a queue must be durable, have a name and belong to
+// nobody. It returns RabbitMQ's name of the type. A quorum queue is one only where
+// the rules want it.
+func IsReplicated(r *like.Rules, t table.Table) (queueType string, replicated bool) {
+	_, queueType = Foreign(r, t)
+	return queueType, queueType == StreamName || queueType == quorumName && r.StrictQueueTypes
 }
 
 // maxSegmentSize is RabbitMQ's bound of x-stream-max-segment-size-bytes.

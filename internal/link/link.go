@@ -6,8 +6,18 @@ package link
 import (
 	"context"
 
+	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/wire"
 )
+
+// BrokerPort is like ChannelPort, for a *warren.Broker.
+type BrokerPort struct{ broker Broker }
+
+// NewBrokerPort makes a port for b.
+func NewBrokerPort(b Broker) BrokerPort { return BrokerPort{b} }
+
+// Link returns the broker.
+func (p *BrokerPort) Link() Broker { return p.broker }
 
 // ChannelPort gives the listener the Channel of a *warren.Channel, which embeds it.
 // Users cannot use it, because its types are in an internal package.
@@ -27,6 +37,12 @@ func NewSessionPort(s Session) SessionPort { return SessionPort{s} }
 
 // Link returns the session.
 func (p *SessionPort) Link() Session { return p.session }
+
+// Broker is the broker as the listener uses it.
+type Broker interface {
+	// Like returns the rules in which the broker is like another one.
+	Like() *like.Rules
+}
 
 // Channel is a channel of the broker as a connection uses it.
 type Channel interface {

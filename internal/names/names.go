@@ -20,6 +20,10 @@ const MaxLen = 255
 // ReservedPrefix is the prefix of names that a client may not declare.
 const ReservedPrefix = "amq."
 
+// GeneratedPrefix is the prefix of names that the broker makes for queues without
+// one.
+const GeneratedPrefix = ReservedPrefix + "gen-"
+
 // Check returns why AMQP cannot carry a name, and the reply code for that. If
 // AMQP can carry it, the problem is empty and the code zero. What says
 // in the problem which name it is, such as "queue name".

@@ -89,3 +89,10 @@ func (q *Queue) ready() int {
 	}
 	return q.store.len()
 }
+
+// HasExclusive reports whether the queue has an exclusive consumer.
+func (q *Queue) HasExclusive() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.consumers) > 0 && q.consumers[0].exclusive
+}

@@ -35,6 +35,9 @@ func (x *Exchange) InUse() bool { return len(x.bindings) > 0 }
 // Inbound returns the bindings that lead here, in no order.
 func (x *Exchange) Inbound() iter.Seq[*Binding] { return maps.Keys(x.inbound) }
 
+// IsDestination reports whether bindings lead here.
+func (x *Exchange) IsDestination() bool { return len(x.inbound) > 0 }
+
 // Queue is a queue as a destination of bindings.
 type Queue struct {
 	queue.Queue

@@ -31,6 +31,8 @@ type sideChannel interface {
 	QueuePurge(name string) (int, error)
 	QueueBind(name, key, exchange string, args warren.Table) error
 	ExchangeDeclare(name string, kind warren.ExchangeType, o warren.ExchangeOptions) error
+	ExchangeBind(destination, key, source string, args warren.Table) error
+	ExchangeDelete(name string, o warren.ExchangeDeleteOptions) error
 	Publish(exchange, key string, msg warren.Message, o warren.PublishOptions) error
 	Get(queue string, autoAck bool) (warren.Delivery, bool, error)
 	Consume(queue string, o warren.ConsumeOptions) (sideConsumer, error)
@@ -39,6 +41,8 @@ type sideChannel interface {
 	Nack(tag uint64, multiple, requeue bool) error
 	Reject(tag uint64, requeue bool) error
 	Recover(requeue bool) error
+	Flow(active bool) error
+	QosGlobal(prefetch int) error // the channel's, for all its consumers together
 	Close() error
 	Lose()         // the connection is lost
 	Closed() error // why the broker has closed the channel, told once; nil: it is open
@@ -53,8 +57,14 @@ type sideConsumer interface {
 // broker.
 func onBothSides(t *testing.T, rule func(t *side)) {
 	t.Helper()
+	onBothSidesWith(t, nil, rule)
+}
+
+// onBothSidesWith is onBothSides with options for the broker.
+func onBothSidesWith(t *testing.T, o *warren.Options, rule func(t *side)) {
+	t.Helper()
 	t.Run("native", func(t *testing.T) {
-		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		brokertest.RunWith(t, o, func(t *testing.T, b *warren.Broker) {
 			rule(&side{T: t, broker: b, native: true, open: func() sideChannel {
 				s := brokertest.Session(t, b)
 				ch := brokertest.Channel(t, s)
@@ -64,7 +74,7 @@ func onBothSides(t *testing.T, rule func(t *side)) {
 		})
 	})
 	t.Run("amqp", func(t *testing.T) {
-		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		brokertest.RunWith(t, o, func(t *testing.T, b *warren.Broker) {
 			server := amqp.NewServer(b, &amqp.Options{Heartbeat: -1})
 			defer server.Close()
 			rule(&side{T: t, broker: b, open: func() sideChannel { return dialChannel(t, server) }})

@@ -2,6 +2,7 @@ package both_test
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -26,7 +27,8 @@ func dialChannel(t *testing.T, server *amqp.Server) sideChannel {
 	nc, err := server.Dial("", "")
 	require.NoError(t, err)
 	conn, err := amqp091.Open(nc, amqp091.Config{
-		SASL: []amqp091.Authentication{&amqp091.PlainAuth{Username: "guest", Password: "guest"}},
+		Vhost: "/",
+		SASL:  []amqp091.Authentication{&amqp091.PlainAuth{Username: "guest", Password: "guest"}},
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
@@ -146,11 +148,26 @@ func (ch clientChannel) QueueBind(name, key, exchange string, args warren.Table)
 }
 
 func (ch clientChannel) ExchangeDeclare(name string, kind warren.ExchangeType, o warren.ExchangeOptions) error {
-	args := amqp091.Table{}
+	args := warren.Table{}
+	maps.Copy(args, o.Args)
 	if o.Alternate != "" {
 		args["alternate-exchange"] = o.Alternate
 	}
-	return errorOf(ch.Channel.ExchangeDeclare(name, string(kind), o.Durable, o.AutoDelete, o.Internal, false, args))
+	return errorOf(ch.Channel.ExchangeDeclare(name, string(kind), o.Durable, o.AutoDelete, o.Internal, false, clientTable(args)))
+}
+
+func (ch clientChannel) ExchangeBind(destination, key, source string, args warren.Table) error {
+	return errorOf(ch.Channel.ExchangeBind(destination, key, source, false, clientTable(args)))
+}
+
+func (ch clientChannel) ExchangeDelete(name string, o warren.ExchangeDeleteOptions) error {
+	return errorOf(ch.Channel.ExchangeDelete(name, o.IfUnused, false))
+}
+
+func (ch clientChannel) Flow(active bool) error { return errorOf(ch.Channel.Flow(active)) }
+
+func (ch clientChannel) QosGlobal(prefetch int) error {
+	return errorOf(ch.Channel.Qos(prefetch, 0, true))
 }
 
 func (ch clientChannel) Publish(exchange, key string, msg warren.Message, o warren.PublishOptions) error {

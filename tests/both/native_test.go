@@ -25,6 +25,10 @@ func (ch nativeChannel) Consume(queue string, o warren.ConsumeOptions) (sideCons
 	return nativeConsumer{c}, err
 }
 
+func (ch nativeChannel) QosGlobal(prefetch int) error {
+	return ch.Qos(prefetch, warren.QosOptions{Global: true})
+}
+
 func (ch nativeChannel) Lose() { ch.session.Close() }
 
 func (ch nativeChannel) Closed() error {
