@@ -2,6 +2,9 @@ package amqp_test
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +14,7 @@ import (
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
 	"github.com/warrenmq/warren/internal/brokertest"
+	"github.com/warrenmq/warren/internal/memconn"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -283,4 +287,124 @@ func TestLastWordsAreWaitedFor(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestARefusalIsHeard has a client that looks for the end of the stream before it
+// answers. It must find none, and the connection ends with its answer, or after the
+// time that it has to read.
+func TestARefusalIsHeard(t *testing.T) {
+	for name, refused := range map[string]func(r *rawClient){
+		"wrong password": func(r *rawClient) {
+			r.write([]byte(wire.ProtocolHeader))
+			expect[*wire.ConnectionStart](r)
+			r.send(0, startOk("PLAIN", "\x00guest\x00no", "authentication_failure_close"))
+		},
+		"unknown vhost": func(r *rawClient) {
+			r.login()
+			r.send(0, (*wire.ConnectionTuneOk)(expect[*wire.ConnectionTune](r)), &wire.ConnectionOpen{VirtualHost: "no"})
+		},
+		"bad tuning": func(r *rawClient) {
+			r.login()
+			expect[*wire.ConnectionTune](r)
+			r.send(0, &wire.ConnectionTuneOk{})
+		},
+		"bad frame when starting": func(r *rawClient) {
+			r.write([]byte(wire.ProtocolHeader))
+			expect[*wire.ConnectionStart](r)
+			r.write([]byte("\x04\x00\x01\x00\x00\x00\x00\xce"))
+		},
+		"bad frame when open": func(r *rawClient) {
+			r.open(0)
+			r.write([]byte("\x04\x00\x01\x00\x00\x00\x00\xce"))
+		},
+		"bad frame after the server's close": func(r *rawClient) {
+			r.open(0)
+			r.send(0, &wire.ChannelOpen{})
+			r.write([]byte("\x04\x00\x01\x00\x00\x00\x00\xce"))
+		},
+	} {
+		for _, answers := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s/answers %t", name, answers), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					_, srv := brokertest.Serve(t, nil, nil)
+					r := dialRaw(t, srv)
+					refused(r)
+					expect[*wire.ConnectionClose](r)
+					start := time.Now()
+					if answers {
+						r.quiet(2 * time.Second)
+						octets := wire.AppendMethod(nil, 0, &wire.ConnectionCloseOk{})
+						r.write(append([]byte("what was under way"), octets[:5]...))
+						synctest.Wait()
+						r.write(octets[5:])
+						r.over()
+						require.Equal(t, 2*time.Second, time.Since(start), "nobody waits after the answer")
+						return
+					}
+					r.over()
+					require.Equal(t, 3*time.Second, time.Since(start))
+				})
+			})
+		}
+	}
+}
+
+// TestTheEndWaitsForNoFunctionOfTheHost: a connection whose reader is busy is left
+// behind, and told of.
+func TestTheEndWaitsForNoFunctionOfTheHost(t *testing.T) {
+	for name, end := range map[string]func(srv *amqp.Server) error{
+		"Close": func(srv *amqp.Server) error { return srv.Close() },
+		"Shutdown": func(srv *amqp.Server) error {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			start := time.Now()
+			err := srv.Shutdown(ctx)
+			if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > time.Minute+time.Second {
+				return fmt.Errorf("after %v: %w", time.Since(start), err)
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				asked := make(chan struct{})
+				_, srv := brokertest.Serve(t, nil, &amqp.Options{Authenticate: func(amqp.Login) bool { <-asked; return true }})
+				busy, idle := dialRaw(t, srv), dialRaw(t, srv)
+				busy.login()
+				synctest.Wait()
+				start := time.Now()
+				err := end(srv)
+				require.ErrorContains(t, err, "1 connection is at work still")
+				require.LessOrEqual(t, time.Since(start), time.Minute+time.Second)
+				idle.over()
+				busy.over()
+				close(asked)
+				synctest.Wait()
+				require.NoError(t, srv.Close(), "now it has ended")
+			})
+		})
+	}
+}
+
+// TestTheEndWaitsForNoClientOfTLS: TLS has last words of its own, for which it would
+// wait five seconds for each client that does not read.
+func TestTheEndWaitsForNoClientOfTLS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		certificate, pool := newCertificate(t, "ann")
+		_, srv := brokertest.Serve(t, nil, nil)
+		for range 3 {
+			client, server := memconn.Pipe(0)
+			stuck := newStuckConn(server)
+			go srv.ServeConn(tls.Server(stuck, &tls.Config{Certificates: []tls.Certificate{certificate}}))
+			r := rawOver(t, tls.Client(client, &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}))
+			r.open(0)
+			synctest.Wait()
+			stuck.stuck.Store(true)
+			time.AfterFunc(5*time.Second, stuck.release) // as the deadline would
+		}
+		start := time.Now()
+		require.NoError(t, srv.Close())
+		require.Zero(t, time.Since(start))
+		time.Sleep(5 * time.Second)
+	})
 }

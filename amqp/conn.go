@@ -1,7 +1,9 @@
 package amqp
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -41,7 +43,7 @@ type conn struct {
 	unflushed    []*channel // channels with confirms to send
 	blocks       func()     // the method block, as a function value that is made once
 	closing      bool       // connection.close is sent: only connection.close and its answer count
-	lingers      bool       // the client has yet to read what was sent last: see linger
+	lingers      bool       // the client has yet to hear what was sent last: see linger
 	leaving      bool       // the client has sent connection.close
 
 	asked atomic.Bool // there are requests for the reader
@@ -50,13 +52,14 @@ type conn struct {
 	requests []func() // functions that the reader is to call, guarded by mu
 	// Guarded by mu; written by the reader alone, which reads without it.
 	channels map[uint16]*channel
+	limit    *time.Timer // ends a connection that does not end by itself; guarded by mu
 }
 
 const (
 	// closeTimeout is how long a client may take to answer connection.close.
 	closeTimeout = 10 * time.Second
-	// lingerTimeout is how long a client may take to read what was sent last, if
-	// it need not answer.
+	// lingerTimeout is how long a client may take to hear what was sent last, after
+	// which nothing more is handled.
 	lingerTimeout = 3 * time.Second
 )
 
@@ -87,13 +90,16 @@ func (c *conn) serve() {
 	c.cancel()
 	c.endChannels()
 	c.out.finish()
-	deadline := time.AfterFunc(closeTimeout, c.cut)
+	c.endWithin(closeTimeout)
 	writer.Wait()
-	deadline.Stop()
 	if c.lingers || c.leaving {
 		c.linger()
 	}
+	c.net.Close()
 	c.cut()
+	c.mu.Lock()
+	c.limit.Stop()
+	c.mu.Unlock()
 	c.log(err)
 }
 
@@ -106,21 +112,24 @@ func (c *conn) log(err error) {
 	c.server.log(slog.LevelWarn, "connection lost", "peer", c.net.RemoteAddr().String(), "error", err.Error())
 }
 
-// linger waits until the client has read what was sent last. When a connection is
-// closed while received octets are unread, TCP drops octets that were sent. A client
-// that has sent connection.close closes the connection itself; some clients report
-// an error if the server closes it first.
+// linger reads and discards until the client has heard what was sent last: it answers
+// with connection.close-ok, or hangs up. When a connection is closed while received
+// octets are unread, TCP drops octets that were sent. Nor may the server shut down its
+// own direction first: some clients look for the end of the stream before they read,
+// and report a lost connection in place of the reason.
 func (c *conn) linger() {
-	if c.leaving {
-		c.net.SetReadDeadline(time.Now().Add(lingerTimeout))
-		io.Copy(io.Discard, c.net)
-		return
-	}
-	if half, ok := c.net.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite()
-	}
 	c.net.SetReadDeadline(time.Now().Add(lingerTimeout))
-	io.Copy(io.Discard, c.net)
+	closeOk := wire.AppendMethod(nil, 0, &wire.ConnectionCloseOk{})
+	var last []byte // the octets that came last
+	room := make([]byte, 4<<10)
+	for !bytes.HasSuffix(last, closeOk) {
+		n, err := c.net.Read(room)
+		if err != nil {
+			return
+		}
+		last = append(last, room[:n]...)
+		last = append(last[:0], last[max(0, len(last)-len(closeOk)):]...)
+	}
 }
 
 // read handles frames until the connection is over.
@@ -145,12 +154,14 @@ func (c *conn) read() error {
 		}
 		if err != nil {
 			var bad *wire.FrameError
-			if errors.As(err, &bad) && !c.closing {
-				c.close(wire.ConnectionClose{ReplyCode: wire.CodeFrameError, ReplyText: "FRAME_ERROR - " + bad.Text()})
-				c.lingers = true
-				return errOver // what follows cannot be read
+			if !errors.As(err, &bad) {
+				return err
 			}
-			return err
+			if !c.closing {
+				c.close(wire.ConnectionClose{ReplyCode: wire.CodeFrameError, ReplyText: "FRAME_ERROR - " + bad.Text()})
+			}
+			c.lingers = true
+			return errOver // what follows cannot be read
 		}
 		if err := c.frame(f); err != nil {
 			return err
@@ -247,7 +258,17 @@ func (c *conn) close(m wire.ConnectionClose) {
 	c.flush()
 	c.endChannels()
 	c.send(0, &m)
-	time.AfterFunc(closeTimeout, c.cut)
+	c.endWithin(closeTimeout)
+}
+
+// endWithin cuts the connection off after d. The first call counts. It may be called
+// from any goroutine.
+func (c *conn) endWithin(d time.Duration) {
+	c.mu.Lock()
+	if c.limit == nil {
+		c.limit = time.AfterFunc(d, c.cut)
+	}
+	c.mu.Unlock()
 }
 
 // endChannels closes the session. Unsettled messages go back to their queues at once,
@@ -275,7 +296,7 @@ func (c *conn) ask(reason string) {
 			c.close(wire.ConnectionClose{ReplyCode: wire.CodeConnectionForced, ReplyText: "CONNECTION_FORCED - " + reason})
 		}
 	})
-	time.AfterFunc(closeTimeout, c.cut) // the reader may be waiting for the client to read
+	c.endWithin(closeTimeout) // the reader may be waiting for the client to read
 }
 
 // do makes the reader call f after the frame at hand. It may be called from any
@@ -300,10 +321,15 @@ func (c *conn) doRequests() {
 	}
 }
 
-// cut closes the connection at once. It may be called from any goroutine.
+// cut closes the connection at once. It may be called from any goroutine. TLS is not
+// asked to close, because it would write, and wait for a client that does not read.
 func (c *conn) cut() {
 	c.cancel() // a publish may be waiting for memory
 	c.out.close()
+	if t, ok := c.net.(*tls.Conn); ok {
+		t.NetConn().Close()
+		return
+	}
 	c.net.Close()
 }
 

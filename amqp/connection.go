@@ -61,6 +61,7 @@ func (c *conn) closingMethod(channel uint16, m wire.Method) error {
 		return errOver
 	case *wire.ConnectionClose: // both closed at the same time
 		c.send(0, &wire.ConnectionCloseOk{})
+		c.leaving = true
 		return errOver
 	}
 	return nil

@@ -61,6 +61,7 @@ func (c *conn) expect(m wire.Method, state string) error {
 		}
 		if _, ok := got.(*wire.ConnectionClose); ok {
 			c.send(0, &wire.ConnectionCloseOk{})
+			c.leaving = true
 			return errOver
 		}
 		if got.ID() != m.ID() {

@@ -4,22 +4,22 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/warrenmq/warren/internal/wire"
 )
 
-// heartbeat sends a heartbeat when nothing else was sent for half an interval. It cuts
-// off a client that has been silent for two to three intervals, as RabbitMQ does.
+// heartbeat sends heartbeats, so that the client hears something at least every half
+// interval: it looks every quarter whether something was written since. It cuts off a
+// client that has been silent for two to three intervals, as RabbitMQ does.
 type heartbeat struct {
-	conn *conn
-	half time.Duration
+	conn    *conn
+	quarter time.Duration
 
 	mu sync.Mutex
 	// Guarded by mu.
 	timer        *time.Timer
 	stopped      bool
 	wrote, heard uint64 // output.wrote and conn.heard at the last look
-	ticks        int    // half intervals
+	sent         bool   // the last tick sent a heartbeat
+	ticks        int    // quarters of an interval
 	silent       int    // intervals in a row without a read
 }
 
@@ -28,9 +28,9 @@ func (c *conn) watch() (stop func()) {
 	if c.heartbeat <= 0 {
 		return func() {}
 	}
-	h := &heartbeat{conn: c, half: c.heartbeat / 2}
+	h := &heartbeat{conn: c, quarter: c.heartbeat / 4}
 	h.mu.Lock()
-	h.timer = time.AfterFunc(h.half, h.tick)
+	h.timer = time.AfterFunc(h.quarter, h.tick)
 	h.mu.Unlock()
 	return h.stop
 }
@@ -43,7 +43,7 @@ func (h *heartbeat) stop() {
 	h.mu.Unlock()
 }
 
-// tick is called every half interval.
+// tick is called every quarter of an interval.
 func (h *heartbeat) tick() {
 	if h.beat() {
 		h.conn.cut()
@@ -60,15 +60,19 @@ func (h *heartbeat) beat() (dead bool) {
 		return false
 	}
 	wrote := h.conn.out.wrote.Load()
-	if wrote == h.wrote {
-		h.conn.out.append(wire.AppendHeartbeat)
-		wrote++ // by the heartbeat itself
+	switch {
+	case wrote != h.wrote: // at any time of the last quarter, so the next tick must look again
+		h.wrote, h.sent = wrote, false
+	case h.sent: // the heartbeat is a quarter old
+		h.sent = false
+	default:
+		h.conn.out.appendHeartbeat()
+		h.wrote, h.sent = wrote+1, true
 	}
-	h.wrote = wrote
-	if h.ticks++; h.ticks%2 == 0 && h.countSilence() {
+	if h.ticks++; h.ticks%4 == 0 && h.countSilence() {
 		return true
 	}
-	h.timer.Reset(h.half)
+	h.timer.Reset(h.quarter)
 	return false
 }
 

@@ -2,6 +2,10 @@ package amqp_test
 
 import (
 	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren/internal/brokertest"
+	"github.com/warrenmq/warren/internal/memconn"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -95,7 +100,7 @@ func TestTheServerSendsHeartbeatsOnlyWhenItIsSilent(t *testing.T) {
 			r.write(wire.AppendHeartbeat(nil))
 		}
 		for range 60 { // a server that answers need not send them
-			time.Sleep(4 * time.Second)
+			time.Sleep(2 * time.Second)
 			r.send(0, &wire.ConnectionUpdateSecret{})
 			f, err := r.frames.Next()
 			require.NoError(t, err)
@@ -103,6 +108,88 @@ func TestTheServerSendsHeartbeatsOnlyWhenItIsSilent(t *testing.T) {
 		}
 		r.hangUp()
 	})
+}
+
+// TestTheServerIsNeverSilentForMoreThanHalfAnInterval has answers at all distances
+// from the ticks of a clock, and looks from open-ok on.
+func TestTheServerIsNeverSilentForMoreThanHalfAnInterval(t *testing.T) {
+	for _, seconds := range []uint16{1, 10} {
+		for percent := range 100 { // of the interval
+			synctest.Test(t, func(t *testing.T) {
+				interval := time.Duration(seconds) * time.Second
+				r := beatingClient(t, seconds)
+				last, frames := time.Now(), 0
+				go func() {
+					for range 20 {
+						time.Sleep(interval * time.Duration(percent) / 100)
+						r.conn.Write(wire.AppendMethod(nil, 0, &wire.ConnectionUpdateSecret{}))
+						time.Sleep(interval)
+						r.conn.Write(wire.AppendHeartbeat(nil))
+					}
+					r.conn.Close()
+				}()
+				for {
+					_, err := r.frames.Next()
+					if err != nil {
+						break
+					}
+					require.LessOrEqual(t, time.Since(last), interval/2, "%d %%", percent)
+					last = time.Now()
+					frames++
+				}
+				require.GreaterOrEqual(t, frames, 40)
+			})
+		}
+	}
+}
+
+func TestAClientThatDoesNotReadGetsOneHeartbeatInItsBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, srv := brokertest.Serve(t, nil, nil)
+		client, server := memconn.Pipe(0)
+		stuck := newStuckConn(server)
+		go srv.ServeConn(stuck)
+		r := rawOver(t, client)
+		r.open(10)
+		stuck.stuck.Store(true)
+		for range 60 {
+			time.Sleep(10 * time.Second)
+			r.write(wire.AppendHeartbeat(nil)) // it is alive
+		}
+		stuck.release()
+		synctest.Wait()
+		require.NoError(t, r.conn.SetReadDeadline(time.Now().Add(time.Second)))
+		octets, err := io.ReadAll(r.conn)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.Equal(t, 2*len(wire.AppendHeartbeat(nil)), len(octets), "one that was being written, and one that waited")
+	})
+}
+
+// stuckConn is a connection whose writes wait while it is stuck, until it is released
+// or closed.
+type stuckConn struct {
+	net.Conn
+	stuck   atomic.Bool
+	free    chan struct{}
+	release func()
+}
+
+func newStuckConn(c net.Conn) *stuckConn {
+	s := &stuckConn{Conn: c, free: make(chan struct{})}
+	s.release = sync.OnceFunc(func() { close(s.free) })
+	return s
+}
+
+func (c *stuckConn) Write(b []byte) (int, error) {
+	if c.stuck.Load() {
+		<-c.free
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *stuckConn) Close() error {
+	c.release()
+	return c.Conn.Close()
 }
 
 func TestTheClientsHeartbeatCounts(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // output is the buffer of what is to be written to a client. Any goroutine appends
@@ -54,6 +56,15 @@ func (o *output) append(f func(b []byte) []byte) {
 	if !o.closed && !o.last {
 		o.buf = f(o.buf)
 		o.watch()
+	}
+	o.unlock()
+}
+
+// appendHeartbeat appends a heartbeat, unless something waits to be written anyway.
+func (o *output) appendHeartbeat() {
+	o.mu.Lock()
+	if len(o.buf) == 0 && !o.closed && !o.last {
+		o.buf = wire.AppendHeartbeat(o.buf)
 	}
 	o.unlock()
 }

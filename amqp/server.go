@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -163,23 +166,56 @@ func (s *Server) URL() string {
 }
 
 // Shutdown stops listening, closes every connection with connection.close (320) and
-// waits for the clients to answer. When ctx ends, it cuts the rest off and returns
-// ctx's error.
+// waits for the clients to answer. When ctx ends, it cuts the rest off as Close does,
+// and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
-	idle := s.stop()
+	conns, idle := s.stop()
+	for _, c := range conns {
+		c.ask("broker forced connection closure with reason 'shutdown'")
+	}
 	var err error
 	select {
 	case <-idle:
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	s.Close()
-	return err
+	return errors.Join(err, s.Close())
 }
 
-// stop refuses new connections and asks the others to close. Idle is closed when none
-// is left.
-func (s *Server) stop() (idle <-chan struct{}) {
+// endTimeout is how long Close waits for connections that are at work.
+const endTimeout = time.Second
+
+// Close stops listening, cuts all connections off and waits for their end. Work that
+// has begun for a client cannot be interrupted, such as a call of
+// [Options].Authenticate. After a second Close waits no longer and returns an error
+// that says so; such a connection ends when its work is done.
+func (s *Server) Close() error {
+	conns, idle := s.stop()
+	for _, c := range conns {
+		c.cut()
+	}
+	timeout := time.NewTimer(endTimeout)
+	defer timeout.Stop()
+	select {
+	case <-idle:
+		return nil
+	case <-timeout.C:
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch n := len(s.conns); n {
+	case 0:
+		return nil
+	case 1:
+		return errors.New("amqp: closed, but 1 connection is at work still")
+	default:
+		return fmt.Errorf("amqp: closed, but %d connections are at work still", n)
+	}
+}
+
+// stop refuses new connections. It returns those that there are, and a channel that is
+// closed when none is left.
+func (s *Server) stop() (conns []*conn, idle <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closing = true
@@ -189,38 +225,12 @@ func (s *Server) stop() (idle <-chan struct{}) {
 	if len(s.conns) == 0 {
 		done := make(chan struct{})
 		close(done)
-		return done
-	}
-	for c := range s.conns {
-		c.ask("broker forced connection closure with reason 'shutdown'")
+		return nil, done
 	}
 	if s.idle == nil {
 		s.idle = make(chan struct{})
 	}
-	return s.idle
-}
-
-// Close stops listening, cuts all connections off and waits for their end.
-func (s *Server) Close() error {
-	s.mu.Lock()
-	s.closing = true
-	for l := range s.listeners {
-		l.Close()
-	}
-	for c := range s.conns {
-		c.cut()
-	}
-	if len(s.conns) == 0 {
-		s.mu.Unlock()
-		return nil
-	}
-	if s.idle == nil {
-		s.idle = make(chan struct{})
-	}
-	idle := s.idle
-	s.mu.Unlock()
-	<-idle
-	return nil
+	return slices.Collect(maps.Keys(s.conns)), s.idle
 }
 
 func (s *Server) isClosing() bool {
