@@ -50,11 +50,12 @@ func (l *channelLink) Publish(ctx context.Context, m *link.Publish) (number uint
 	}
 	switch ch.mode.Load() {
 	case modeTx:
-		return 0, false, ch.holdPublish(p)
+		return 0, false, ch.holdPublish(&p)
 	case modeConfirm:
 		number = ch.published.Add(1)
 	}
 	nacked, err = ch.send(&p)
+	p.release(ch.vhost.broker)
 	return number, nacked, err
 }
 

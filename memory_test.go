@@ -80,8 +80,10 @@ func TestWhateverFreesMemoryWakesPublishers(t *testing.T) {
 			for range 10 {
 				ch.Get("q", false)
 			}
-			_, err := ch.QueueDelete("q", warren.QueueDeleteOptions{})
-			return err
+			if _, err := ch.QueueDelete("q", warren.QueueDeleteOptions{}); err != nil {
+				return err
+			}
+			return ch.Nack(2, true, true) // only now nobody has them any more
 		}},
 		{"commit", func(t *testing.T, ch *warren.Channel) error {
 			if err := ch.Tx(); err != nil {
@@ -287,5 +289,38 @@ func TestClosingAChannelFreesItsWaitingPublisher(t *testing.T) {
 			require.NoError(t, b.Close())
 			<-result
 		}
+	})
+}
+
+func TestDeliveriesOfADeletedQueueCountUntilTheyAreSettled(t *testing.T) {
+	runWithFullMemory(t, &warren.Options{}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		publisher := brokertest.Channel(t, b)
+		brokertest.Queues(t, publisher, "other")
+		result := brokertest.Blocked(t, t.Context(), publisher, "other", "x")
+		for range 10 {
+			_, _, err := ch.Get("q", false)
+			require.NoError(t, err)
+		}
+		_, err := ch.QueueDelete("q", warren.QueueDeleteOptions{})
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Empty(t, result, "the channel has the messages still")
+		require.NoError(t, ch.Nack(0, true, true))
+		require.NoError(t, <-result)
+	})
+}
+
+func TestMessagesWithoutAckCountUntilTheyAreRead(t *testing.T) {
+	runWithFullMemory(t, &warren.Options{}, func(t *testing.T, b *warren.Broker, ch *warren.Channel) {
+		result := brokertest.Blocked(t, t.Context(), brokertest.Channel(t, b), "q", "x")
+		c, err := ch.Consume("q", warren.ConsumeOptions{NoAck: true})
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Empty(t, result, "the consumer has not read them")
+		for range 2 {
+			_, err := c.Next(t.Context())
+			require.NoError(t, err)
+		}
+		require.NoError(t, <-result)
 	})
 }

@@ -46,9 +46,10 @@ func (ch *Channel) Publish(ctx context.Context, exchange, key string, msg Messag
 		return err
 	}
 	if ch.mode.Load() == modeTx {
-		return ch.holdPublish(p)
+		return ch.holdPublish(&p)
 	}
 	nacked, err := ch.send(&p)
+	p.release(ch.vhost.broker)
 	if nacked {
 		return ErrNacked
 	}
@@ -73,13 +74,15 @@ func (ch *Channel) publishNumbered(ctx context.Context, exchange, key string, ms
 	}
 	tag = ch.published.Add(1)
 	nacked, err = ch.send(&p)
+	p.release(ch.vhost.broker)
 	return tag, nacked, err
 }
 
 // publishing is a checked message and the exchange that it goes to.
 type publishing struct {
 	message.Publishing
-	to *declaredExchange
+	to       *declaredExchange
+	reserved int64 // bytes that admit has counted, until queues count the message
 }
 
 func newPublishing(o PublishOptions) publishing {
@@ -253,7 +256,7 @@ func (p *publishing) takeKeys(headers Table) (Table, error) {
 // wait ends. It calls onWait, if that is not nil, before it waits.
 func (ch *Channel) admit(ctx context.Context, p *publishing, onWait func()) error {
 	b := ch.vhost.broker
-	if b.admitsAll() {
+	if b.admits(p) {
 		return nil
 	}
 	start := b.queues.Clock.Now()
@@ -269,9 +272,9 @@ func (ch *Channel) admit(ctx context.Context, p *publishing, onWait func()) erro
 	return nil
 }
 
-// admitsAll reports whether every publisher is admitted: mostly it is so.
-func (b *Broker) admitsAll() bool {
-	return b.state.Load() == stateOpen && b.queues.Memory.Open()
+// admits reports whether p is admitted without a wait: mostly it is so.
+func (b *Broker) admits(p *publishing) bool {
+	return b.state.Load() == stateOpen && b.queues.Memory.Fits(p.Cost())
 }
 
 // admit waits while memory is short, and returns ErrClosed while the broker drains.
@@ -289,19 +292,33 @@ func (v *VirtualHost) admit(ctx context.Context, p *publishing, channelClosed *a
 	if b.state.Load() == stateDraining && !fromHandler(ctx) {
 		return ErrClosed
 	}
-	return b.waitForMemory(ctx, channelClosed, onWait)
+	size := p.Cost()
+	if err := b.waitForMemory(ctx, size, channelClosed, onWait); err != nil {
+		return err
+	}
+	p.reserved = size
+	return nil
 }
 
-// waitForMemory waits until there is memory, or returns ErrMemoryLimit if the
-// options say so.
-func (b *Broker) waitForMemory(ctx context.Context, channelClosed *atomic.Bool, onWait func()) error {
-	switch err := b.queues.Memory.Admit(ctx, channelClosed, onWait); err {
+// waitForMemory waits until there is memory for size bytes, and counts them. It
+// returns ErrMemoryLimit instead of waiting if the options say so.
+func (b *Broker) waitForMemory(ctx context.Context, size int64, channelClosed *atomic.Bool, onWait func()) error {
+	switch err := b.queues.Memory.Admit(ctx, size, channelClosed, onWait); err {
 	case memory.ErrFull:
 		return ErrMemoryLimit
 	case memory.ErrClosed:
 		return ErrClosed
 	default:
 		return err
+	}
+}
+
+// release gives back what admit has counted, because those who have the message now
+// count it, or nobody has it.
+func (p *publishing) release(b *Broker) {
+	if p.reserved != 0 {
+		b.queues.Memory.Add(-p.reserved)
+		p.reserved = 0
 	}
 }
 

@@ -75,6 +75,7 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	}
 	slot, round, address, err := v.replies.takeSlot(DirectReplyTo, nil, ctx)
 	if err != nil {
+		p.release(v.broker)
 		return err
 	}
 	c := slot.newCall(ctx, round, msg)
@@ -84,7 +85,9 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	}
 	c.setHeaders(msg.Headers, narrow)
 	p.Content = c
-	if err := v.sendCall(&p, c); err != nil && slot.claim(round) {
+	err = v.sendCall(&p, c)
+	p.release(v.broker)
+	if err != nil && slot.claim(round) {
 		v.replies.freeSlot(slot)
 		return err
 	} // else the request was sent, or has an answer already
@@ -108,7 +111,7 @@ func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, queue stri
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	if v.broker.admitsAll() {
+	if v.broker.admits(p) {
 		return narrow, nil
 	}
 	return narrow, v.admit(ctx, p, nil, nil)

@@ -139,15 +139,17 @@ func (v *VirtualHost) deliverHeld(h *heldPublish) (nacked bool, err error) {
 // holdPublish routes a message now and keeps it for TxCommit, as RabbitMQ does. If
 // an exchange on its way delays or deduplicates, the message is routed by the
 // commit, because routing changes the state of such an exchange.
-func (ch *Channel) holdPublish(p publishing) error {
+func (ch *Channel) holdPublish(p *publishing) error {
 	v := ch.vhost
-	h := heldPublish{publishing: p}
+	defer p.release(v.broker)
+	h := heldPublish{publishing: *p}
+	h.reserved = 0
 	if p.Deadline != 0 {
 		h.heldSince = v.broker.queues.Clock.Now()
 	}
 	w := v.getWalk()
 	w.Shut = true
-	v.walk(w, &p)
+	v.walk(w, p)
 	h.gated = w.Gated
 	h.queues = append(h.queues, w.Queues...)
 	h.replies = append(h.replies, w.Replies...)

@@ -105,10 +105,10 @@ func TestMessagesComeWhenTheyAreDueInOrder(t *testing.T) {
 		require.Equal(t, []string{"a", "b"}, e.keys())
 		sleep(10)
 		require.Equal(t, []string{"a", "b", "c", "d", "e"}, e.keys(), "those of one time in the order in which they came")
-		require.True(t, e.memory.Full(), "the last one is kept back still")
+		require.False(t, e.memory.Fits(0), "the last one is kept back still")
 		sleep(10)
 		require.Len(t, e.keys(), 6)
-		require.False(t, e.memory.Full(), "nothing is held any more")
+		require.True(t, e.memory.Fits(0), "nothing is held any more")
 		messages, bytes = e.Stats()
 		require.Zero(t, messages)
 		require.Zero(t, bytes)
@@ -119,7 +119,7 @@ func TestWhatComesDueWhileOthersAreRoutedIsReleasedBehindThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv()
 		e.during = func(n int) {
-			require.True(t, e.memory.Full(), "it counts until the queues hold it")
+			require.False(t, e.memory.Fits(0), "it counts until the queues hold it")
 			if n == 1 {
 				e.add("late", 5)
 				time.Sleep(10 * time.Millisecond)
@@ -140,9 +140,9 @@ func TestAClosedStoreDropsItsMessages(t *testing.T) {
 		e := newEnv()
 		require.True(t, e.add("a", 10))
 		e.Close()
-		require.False(t, e.memory.Full(), "what they held is free")
+		require.True(t, e.memory.Fits(0), "what they held is free")
 		require.False(t, e.add("b", 10))
-		require.False(t, e.memory.Full())
+		require.True(t, e.memory.Fits(0))
 		sleep(20)
 		require.Empty(t, e.keys())
 		messages, bytes := e.Stats()

@@ -59,6 +59,9 @@ func (b *Mailbox) Signal() {
 // Len returns the number of unread messages.
 func (b *Mailbox) Len() int { return len(b.items) - b.read }
 
+// Unread returns the unread messages.
+func (b *Mailbox) Unread() []message.Item { return b.items[b.read:] }
+
 // Drain takes all unread messages out.
 func (b *Mailbox) Drain() []message.Item {
 	unread := b.items[b.read:]

@@ -1,10 +1,13 @@
-// Package memory counts the bytes that messages hold. At a limit it makes
-// publishers wait or fail.
+// Package memory counts the bytes that the broker holds for its clients: messages,
+// and the bookkeeping and topology around them. At a limit it makes publishers wait
+// or fail.
 package memory
 
 import (
+	"container/list"
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -25,80 +28,277 @@ type Alarmed interface {
 	NotifyMemoryAlarm()
 }
 
-// Budget is the memory that the messages of all queues may hold together.
+const (
+	// freeBookkeeping is how many bytes of bookkeeping and topology do not count
+	// against the limit, so that a small limit is one for messages.
+	freeBookkeeping = 8 << 20
+	// maxSlack is the most by which a publisher may exceed the limit.
+	maxSlack = 4 << 20
+	// maxStep is the most that a holder may keep unreported: see Account.
+	maxStep = 64 << 10
+	// noLimit stands for no limit: sums with it do not overflow.
+	noLimit = math.MaxInt64 / 4
+)
+
+// Budget is the memory that all messages may hold together, wherever they are, with
+// the bookkeeping and topology around them.
+//
+// Publishers are let in while messages hold less than the limit. Those that do not
+// fit wait in the order in which they came.
 type Budget struct {
-	limit   int64 // bytes; negative: no limit
+	limit   int64 // bytes; noLimit: there is none
 	low     int64 // bytes; publishers that wait go on below this
-	step    int64 // bytes; a queue reports a change of at least this size
+	slack   int64 // bytes by which a publisher may exceed the limit
+	share   int64 // most bytes of topology
 	refuses bool  // publishers fail at the limit instead of waiting
 
 	alarmed Alarmed
 
-	used    atomic.Int64
-	waiting atomic.Int32 // publishers in Admit
-	alarm   atomic.Bool  // the last state that alarmed was told
+	used     atomic.Int64 // bytes of messages, and of bookkeeping beyond what is free
+	kept     atomic.Int64 // bytes of bookkeeping and topology
+	topology atomic.Int64 // bytes of topology alone
+	step     atomic.Int64 // bytes; a holder reports a change of at least this size
+	waiting  atomic.Int32 // length of waiters
+	alarm    atomic.Bool  // the last state that alarmed was told; written with mu held
 
 	mu sync.Mutex
 	// Guarded by mu.
-	freed  chan struct{} // closed and replaced when memory has become free
-	closed bool
+	waiters list.List // of *waiter, the first to be let in at the front
+	holders int64     // see Join
+	closed  bool
+}
+
+// waiter is a publisher that waits.
+type waiter struct {
+	size int64
+	gone *atomic.Bool  // nil: never set
+	let  chan struct{} // closed when err is set
+	err  error         // why it is not let in; nil: it is, and size is counted
 }
 
 // Init sets the limit in bytes. A negative limit means that there is none. At
 // the limit publishers wait, or fail if refuses is set.
 func (b *Budget) Init(limit int64, refuses bool, alarmed Alarmed) {
-	b.limit, b.refuses, b.alarmed = limit, refuses, alarmed
+	b.refuses, b.alarmed = refuses, alarmed
+	b.waiters.Init()
+	if limit < 0 || limit > noLimit {
+		b.limit = noLimit
+		return
+	}
+	b.limit = limit
 	b.low = limit - limit/8 // room for many, so that publishers do not go on one at a time
-	b.step = max(1, min(64<<10, limit/64))
+	b.slack = min(limit/16, maxSlack)
+	b.share = max(limit/2, freeBookkeeping)
+	b.step.Store(stepFor(limit, 1))
 }
 
-// Due reports whether a queue must report a change now. The queue holds bytes,
-// which is delta more than it last reported. Small changes are not due, except
-// while publishers wait and when the queue has become empty.
+// Limited reports whether there is a limit. Without one nothing is counted.
+func (b *Budget) Limited() bool { return b.limit != noLimit }
+
+// MaxMessage returns how many bytes a message may have at most. A larger one might
+// never fit beside topology.
+func (b *Budget) MaxMessage() int64 { return b.limit / 2 }
+
+// Used returns how many bytes are reported.
+func (b *Budget) Used() int64 { return b.used.Load() }
+
+// Waiting returns how many publishers wait.
+func (b *Budget) Waiting() int { return int(b.waiting.Load()) }
+
+// stepFor returns the step for a number of holders. What they keep unreported is in
+// sum less than a sixty-fourth of the limit, however many of them there are; it can
+// be some times that if most of them came when there were few.
+func stepFor(limit, holders int64) int64 {
+	return max(1, min(maxStep, limit/64/max(1, holders)))
+}
+
+// Join notes that there is one more holder, which reports what it holds in steps. The
+// more holders there are, the smaller is the step.
+func (b *Budget) Join() { b.join(1) }
+
+// Leave ends what Join has begun.
+func (b *Budget) Leave() { b.join(-1) }
+
+func (b *Budget) join(n int64) {
+	if b.Limited() {
+		b.mu.Lock()
+		b.holders += n
+		b.step.Store(stepFor(b.limit, b.holders))
+		b.mu.Unlock()
+	}
+}
+
+// Due reports whether a holder must report a change now. The holder has bytes, which
+// is delta more than it last reported. Small changes are not due, except while
+// publishers wait and when the holder has nothing any more.
 func (b *Budget) Due(delta, bytes int64) bool {
-	if b.limit < 0 || delta == 0 {
+	if delta == 0 || !b.Limited() {
 		return false
 	}
-	return delta >= b.step || delta <= -b.step || bytes == 0 || b.waiting.Load() > 0
+	step := b.step.Load()
+	return delta >= step || delta <= -step || bytes == 0 || b.waiting.Load() > 0
 }
 
-// Add adds n to the bytes that messages hold; n may be negative. It wakes the
-// publishers that wait when the sum falls below the bound for them.
+// Add adds n to the bytes that messages hold; n may be negative. It lets publishers
+// that wait in when there is room for them.
 func (b *Budget) Add(n int64) {
-	now := b.used.Add(n)
-	if n < 0 && now < b.low {
+	if !b.Limited() {
+		return
+	}
+	if now := b.used.Add(n); n < 0 && now < b.low && b.waiting.Load() > 0 {
 		b.Wake()
 	}
 }
 
-// wakeAll wakes all waiting publishers. It is called with mu held.
-func (b *Budget) wakeAll() {
-	if b.freed != nil {
-		close(b.freed)
-		b.freed = nil
-	}
-}
-
-// Full reports whether publishers must wait or fail. While others wait, a new
-// publisher must wait too, so that it does not overtake them.
-func (b *Budget) Full() bool {
-	if b.limit < 0 {
-		return false
-	}
-	used := b.used.Load()
-	return used >= b.limit || used >= b.low && b.waiting.Load() > 0
-}
-
-// Open reports whether a publisher may go on without a call of Admit: there is
-// memory, and the end of the alarm has been announced.
-func (b *Budget) Open() bool { return !b.Full() && !b.alarm.Load() }
-
-// setAlarm tells alarmed of a change of the alarm.
-func (b *Budget) setAlarm(on bool) {
-	if b.alarm.Load() == on {
+// Keep adds n to the bytes that bookkeeping holds; n may be negative. What exceeds
+// freeBookkeeping counts against the limit.
+func (b *Budget) Keep(n int64) {
+	if !b.Limited() {
 		return
 	}
+	now := b.kept.Add(n)
+	if d := max(0, now-freeBookkeeping) - max(0, now-n-freeBookkeeping); d != 0 {
+		b.Add(d)
+	}
+}
+
+// Reserve is Keep for n bytes of topology, that clients may declare as much of as
+// they like. It reports false, and counts nothing, if topology would hold more than
+// its share: half of the limit, but 8 MiB at least. Release gives the bytes back.
+func (b *Budget) Reserve(n int64) bool {
+	if !b.Limited() {
+		return true
+	}
+	if b.topology.Add(n) > b.share {
+		b.topology.Add(-n)
+		return false
+	}
+	b.Keep(n)
+	return true
+}
+
+// Release gives back what Reserve has counted.
+func (b *Budget) Release(n int64) {
+	if b.Limited() {
+		b.topology.Add(-n)
+		b.Keep(-n)
+	}
+}
+
+// fits reports whether there is room for n bytes.
+func (b *Budget) fits(n int64) bool {
+	used := b.used.Load()
+	return used < b.limit && used+min(n, b.limit/2) <= b.limit+b.slack
+}
+
+// Fits reports whether a publisher may go on with a message of n bytes without a call
+// of Admit: there is room, nobody waits, and the end of the alarm has been told.
+func (b *Budget) Fits(n int64) bool {
+	return b.fits(n) && b.waiting.Load() == 0 && !b.alarm.Load()
+}
+
+// Overdraw counts n bytes for a publisher that must not wait. It may exceed the limit
+// by twice as much as others. It reports false, and counts nothing, if that is not
+// enough.
+func (b *Budget) Overdraw(n int64) bool {
+	if b.used.Load()+n > b.limit+2*b.slack {
+		return false
+	}
+	b.Add(n)
+	return true
+}
+
+// Admit waits until there is room for a message of n bytes, and counts it. The caller
+// gives the bytes back, by Add, when others count the message. Before it waits, it
+// calls waits, unless that is nil. It fails with ErrFull if the budget refuses
+// publishers, with ErrClosed if the budget is closed or gone is set, and with
+// ctx's error. Whoever sets gone calls Wake afterwards; a nil gone is never set.
+func (b *Budget) Admit(ctx context.Context, n int64, gone *atomic.Bool, waits func()) error {
+	if b.fits(n) && b.waiting.Load() == 0 {
+		b.Add(n)
+		b.tellAlarm()
+		return nil
+	}
+	if b.refuses {
+		b.tell(true)
+		return ErrFull
+	}
+	if waits != nil {
+		waits()
+	}
+	w := &waiter{size: n, gone: gone, let: make(chan struct{})}
 	b.mu.Lock()
+	place := b.waiters.PushBack(w)
+	b.waiting.Store(int32(b.waiters.Len())) // from now on every change is reported
+	b.letIn()
+	b.mu.Unlock()
+	b.tellAlarm()
+	defer b.tellAlarm()
+	select {
+	case <-w.let:
+		return w.err
+	case <-ctx.Done():
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	select {
+	case <-w.let: // it was let in at the same time
+		if w.err == nil {
+			b.used.Add(-n)
+		}
+	default:
+		b.waiters.Remove(place)
+	}
+	b.letIn() // the next one may fit
+	return ctx.Err()
+}
+
+// Wake lets publishers that wait in, as far as there is room for them, and makes
+// those fail whose gone is set.
+func (b *Budget) Wake() {
+	if b.waiting.Load() > 0 {
+		b.mu.Lock()
+		b.letIn()
+		b.mu.Unlock()
+	}
+}
+
+// letIn is Wake with mu held.
+func (b *Budget) letIn() {
+	for e := b.waiters.Front(); e != nil; {
+		w, next := e.Value.(*waiter), e.Next()
+		if b.closed || w.gone != nil && w.gone.Load() {
+			w.err = ErrClosed
+			close(w.let)
+			b.waiters.Remove(e)
+		}
+		e = next
+	}
+	// Those who wait go on only below low, so that the alarm does not come and go
+	// with each message.
+	if b.used.Load() < b.low {
+		for e := b.waiters.Front(); e != nil && b.fits(e.Value.(*waiter).size); e = b.waiters.Front() {
+			w := b.waiters.Remove(e).(*waiter)
+			b.used.Add(w.size)
+			close(w.let)
+		}
+	}
+	b.waiting.Store(int32(b.waiters.Len()))
+}
+
+// tellAlarm tells alarmed whether publishers wait, if that has changed.
+func (b *Budget) tellAlarm() {
+	if b.alarm.Load() == (b.waiting.Load() > 0) {
+		return
+	}
+	b.tell(false)
+}
+
+// tell tells alarmed of the state of the alarm, if it has changed: on, or that
+// publishers wait.
+func (b *Budget) tell(on bool) {
+	b.mu.Lock()
+	on = on || b.waiters.Len() > 0
 	changed := b.alarm.Swap(on) != on
 	if changed {
 		b.alarmed.RecordMemoryAlarm(on)
@@ -109,60 +309,10 @@ func (b *Budget) setAlarm(on bool) {
 	}
 }
 
-// Admit returns nil once there is memory for a publisher. Before it waits, it
-// calls waits, unless that is nil. It fails with ErrFull if the budget refuses
-// publishers, with ErrClosed if the budget is closed or gone is set, and with
-// ctx's error. Whoever sets gone calls Wake afterwards; a nil gone is never set.
-func (b *Budget) Admit(ctx context.Context, gone *atomic.Bool, waits func()) error {
-	if !b.Full() {
-		b.setAlarm(false)
-		return nil
-	}
-	b.setAlarm(true)
-	if b.refuses {
-		return ErrFull
-	}
-	if waits != nil {
-		waits()
-	}
-	b.waiting.Add(1)
-	defer b.waiting.Add(-1)
-	for {
-		b.mu.Lock()
-		if b.closed || gone != nil && gone.Load() {
-			b.mu.Unlock()
-			return ErrClosed
-		}
-		if b.freed == nil {
-			b.freed = make(chan struct{})
-		}
-		freed := b.freed
-		b.mu.Unlock()
-		if b.used.Load() < b.low { // memory may have become free before freed was made
-			b.setAlarm(false)
-			return nil
-		}
-		select {
-		case <-freed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// Wake makes waiting publishers check again whether they may go on.
-func (b *Budget) Wake() {
-	if b.waiting.Load() > 0 {
-		b.mu.Lock()
-		b.wakeAll()
-		b.mu.Unlock()
-	}
-}
-
 // Close makes waiting publishers fail with ErrClosed.
 func (b *Budget) Close() {
 	b.mu.Lock()
 	b.closed = true
-	b.wakeAll()
+	b.letIn()
 	b.mu.Unlock()
 }

@@ -54,6 +54,7 @@ type Consumer struct {
 	timeout   time.Duration // for settling a delivery; zero: none. Set by Add
 	limit     int           // most messages out at a time
 	untilRead bool          // a message is out until it is read, else until it is settled
+	passes    bool          // it settles and passes on what it gets: the queue need not count that any more
 
 	// Guarded by the queue's lock.
 	reader        *Reader // nil: the queue is no stream
@@ -71,6 +72,7 @@ func NewConsumer(q *Queue, sink Sink, o *ConsumerOptions) *Consumer {
 		Tag: o.Tag, NoAck: o.NoAck, queue: q, exclusive: o.Exclusive, direct: o.Direct, priority: o.Priority,
 		flow: o.Flow, sink: sink, box: mailbox.New(&q.mu),
 		limit: o.Prefetch, untilRead: o.NoAck || o.Prefetch <= 0, shares: o.Shares && !o.NoAck, reader: o.Reader,
+		passes: o.NoAck && o.Direct && q.stream == nil,
 	}
 	if c.untilRead {
 		c.limit = o.Mailbox
@@ -191,7 +193,11 @@ func (c *Consumer) Remove(reason error) (last bool) {
 	q.mu.Lock()
 	defer q.unlock()
 	last = q.remove(c)
-	q.takeBack(c, c.box.Drain())
+	if unread := c.box.Drain(); q.deleted {
+		q.forget(c, unread)
+	} else {
+		q.takeBack(c, unread)
+	}
 	if c.box.Close(reason) {
 		q.wakeLater(c.box)
 	}
@@ -232,6 +238,13 @@ func (c *Consumer) Read(ctx context.Context, dst []message.Item) (int, error) {
 		q.mu.Unlock()
 		return 0, err
 	}
+	if c.NoAck != q.deleted { // what is read of a deleted queue counts again until it is settled
+		sum := q.costOf(dst[:n])
+		if c.NoAck {
+			sum = -sum
+		}
+		q.memory.Add(sum)
+	}
 	if c.untilRead {
 		q.credit(c, n)
 	}
@@ -243,9 +256,19 @@ func (c *Consumer) Read(ctx context.Context, dst []message.Item) (int, error) {
 func (c *Consumer) Unread(items []message.Item) {
 	q := c.queue
 	q.mu.Lock()
-	if c.gone {
+	if c.NoAck != q.deleted { // as in Read
+		sum := q.costOf(items)
+		if q.deleted {
+			sum = -sum
+		}
+		q.memory.Add(sum)
+	}
+	switch {
+	case q.deleted:
+		q.forget(c, items)
+	case c.gone:
 		q.takeBack(c, items)
-	} else {
+	default:
 		if c.untilRead {
 			c.out += len(items)
 		}

@@ -4,7 +4,7 @@ import "github.com/warrenmq/warren/internal/message"
 
 // dispatch delivers ready messages to the consumers with room, in turn.
 func (q *Queue) dispatch() {
-	freed := int64(0) // bytes of messages that need no ack
+	freed := int64(0) // bytes of messages that the queue need not count any more
 	for q.cleanHead() {
 		c := q.reserveNext()
 		if c == nil {
@@ -12,13 +12,13 @@ func (q *Queue) dispatch() {
 		}
 		var it message.Item
 		q.store.shift(&it)
-		if c.NoAck {
+		if c.passes {
 			freed += it.Cost()
 		}
 		q.hand(c, &it)
 	}
 	if freed > 0 {
-		q.account(-freed)
+		q.memory.Add(-freed)
 	}
 }
 
@@ -45,7 +45,7 @@ func (q *Queue) reserveNext() *Consumer {
 }
 
 // hand delivers a message to c, whose turn it is. The caller has accounted for the
-// message, unless c is without ack.
+// message, unless c passes it on.
 func (q *Queue) hand(c *Consumer, it *message.Item) {
 	q.counts.Delivered++
 	if it.Redelivered {

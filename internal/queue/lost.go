@@ -9,11 +9,11 @@ type Lost struct {
 }
 
 // lose ends a message that nobody has acknowledged. If there is a dead letter
-// exchange, unlock sends the message there.
+// exchange, unlock sends the message there; until then the queue still counts it.
 func (q *Queue) lose(it *message.Item, reason string) {
-	q.account(-it.Cost())
 	q.unjournal(it)
 	if q.rules == nil || q.rules.DeadLetter == nil || q.deleted {
+		q.memory.Add(-it.Cost())
 		q.counts.Dropped++
 		it.Lost()
 		return
@@ -22,14 +22,25 @@ func (q *Queue) lose(it *message.Item, reason string) {
 	q.lost = append(q.lost, Lost{it.Entry, reason})
 }
 
+// lettersAtOnce is how many letters are sent before they cease to count for the queue
+// that has lost them.
+const lettersAtOnce = 64
+
 // deadLetter sends the messages that the queue has lost to the host, in their
 // order. Only one goroutine does so at a time. It also sends messages that are lost
 // meanwhile, so queues that dead-letter to each other cause no recursion.
 func (q *Queue) deadLetter() {
+	var lost []Lost
 	for {
+		sent := lost[:min(len(lost), lettersAtOnce)]
 		q.mu.Lock()
-		lost := q.lost
-		q.lost = nil
+		for i := range sent {
+			q.memory.Add(-sent[i].Cost())
+		}
+		clear(sent)
+		if lost = lost[len(sent):]; len(lost) == 0 {
+			lost, q.lost = q.lost, nil
+		}
 		q.sending = len(lost) > 0
 		var to *DeadLetter
 		if q.rules != nil {
@@ -39,7 +50,7 @@ func (q *Queue) deadLetter() {
 		if len(lost) == 0 {
 			return
 		}
-		for i := range lost {
+		for i := range lost[:min(len(lost), lettersAtOnce)] {
 			q.host.DeadLetter(q, &lost[i], to)
 		}
 	}

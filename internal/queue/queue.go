@@ -74,8 +74,7 @@ type Queue struct {
 	roomLast  *Consumer
 	wake      *mailbox.Mailbox // to be signalled when the lock is free; nil: none
 	unacked   int              // messages that were delivered and are not settled
-	bytes     int64            // that ready and unacked messages hold
-	reported  int64            // value of bytes that was last reported to Shared.Memory
+	memory    memory.Account   // what ready and unacked messages hold
 	deleted   bool
 	counts    Counts
 
@@ -105,6 +104,7 @@ type Options struct {
 func (q *Queue) Init(name string, host Host, shared *Shared, o *Options) {
 	q.name, q.host, q.shared = name, host, shared
 	q.store.pool = &shared.chunks
+	q.memory.Open(&shared.Memory)
 	q.journal = o.Journal
 	q.rules, q.single, q.seen = o.Rules, o.SingleActive, o.Seen
 	if o.MaxPriority > 0 {
@@ -208,8 +208,8 @@ func (q *Queue) Push(p *message.Publishing) (taken bool, err error) {
 	q.counts.Published++
 	deadline := q.deadline(p)
 	c := q.reservePastStore()
-	if c == nil || !c.NoAck {
-		q.account(e.Cost())
+	if c == nil || !c.passes {
+		q.memory.Add(e.Cost())
 	}
 	if c != nil {
 		q.hand(c, &message.Item{Entry: *e, Pos: q.store.pass(priority), Deadline: deadline})
@@ -242,20 +242,6 @@ func (q *Queue) unjournal(it *message.Item) {
 	}
 }
 
-// account adds n to the bytes that the queue holds. It reports them to the memory
-// budget only now and then, because all queues share that count, so a change of it
-// costs more.
-func (q *Queue) account(n int64) {
-	if q.deleted {
-		return // Close has given back all that it held
-	}
-	q.bytes += n
-	if d := q.bytes - q.reported; q.shared.Memory.Due(d, q.bytes) {
-		q.reported = q.bytes
-		q.shared.Memory.Add(d)
-	}
-}
-
 // Purge drops all ready messages and returns how many there were.
 func (q *Queue) Purge() int {
 	q.mu.Lock()
@@ -272,7 +258,7 @@ func (q *Queue) dropReady() int {
 	for range n {
 		var it message.Item
 		q.store.shift(&it)
-		q.account(-it.Cost())
+		q.memory.Add(-it.Cost())
 		q.unjournal(&it)
 		it.Lost()
 	}
@@ -292,7 +278,8 @@ const (
 )
 
 // Close deletes the queue if the condition holds. Its consumers are cancelled for
-// the reason, and its messages are dropped. Close returns how many messages were
+// the reason, and its messages are dropped; those that are delivered count on until
+// they are settled. Close returns how many messages were
 // ready. For a queue that is deleted it does nothing. The caller may hold other
 // locks, because Close sends no dead letters.
 func (q *Queue) Close(reason error, c Condition) (ready int, err error) {
@@ -306,16 +293,20 @@ func (q *Queue) Close(reason error, c Condition) (ready int, err error) {
 		return 0, err
 	}
 	defer q.unlock()
-	q.account(-q.bytes)
 	q.deleted = true
 	q.alarm.Stop()
 	for _, c := range q.consumers {
 		c.gone = true
 		q.unlist(c)
+		if c.box != nil && !c.passes {
+			q.memory.Add(-q.costOf(c.box.Unread())) // perhaps nobody reads them
+		}
 		q.wakeLater(c.sink.Cancelled(reason))
 	}
 	q.consumers = nil
-	return q.dropReady(), nil
+	ready = q.dropReady()
+	q.memory.Close()
+	return ready, nil
 }
 
 // checkClose returns why the condition does not hold, or nil if it does.

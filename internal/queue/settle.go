@@ -42,7 +42,7 @@ func (q *Queue) finish(it *message.Item, acked bool) {
 	switch {
 	case q.stream != nil:
 	case acked:
-		q.account(-it.Cost())
+		q.memory.Add(-it.Cost())
 		q.unjournal(it)
 	default:
 		q.lose(it, message.DiedRejected)
@@ -132,15 +132,6 @@ func (q *Queue) Redeliver(c *Consumer, items []Settling) bool {
 // takeBack requeues messages of c that its reader has not seen, and uncounts their
 // delivery. It is called with mu held.
 func (q *Queue) takeBack(c *Consumer, items []message.Item) {
-	if q.deleted {
-		for i := range items {
-			items[i].Lost()
-		}
-		if !c.NoAck {
-			c.countSettled(len(items))
-		}
-		return
-	}
 	for i := range items {
 		it := &items[i]
 		q.counts.Delivered--
@@ -149,10 +140,12 @@ func (q *Queue) takeBack(c *Consumer, items []message.Item) {
 		}
 		if c.NoAck {
 			q.counts.Acked--
-			q.account(it.Cost())
 		} else {
 			q.unacked--
 			c.countSettled(1)
+		}
+		if c.passes {
+			q.memory.Add(it.Cost())
 		}
 		if q.stream == nil {
 			q.store.requeue(it)
@@ -160,6 +153,27 @@ func (q *Queue) takeBack(c *Consumer, items []message.Item) {
 	}
 	q.tidy()
 	q.dispatch()
+}
+
+// forget drops messages that c has got of a queue which is deleted now.
+func (q *Queue) forget(c *Consumer, items []message.Item) {
+	for i := range items {
+		items[i].Lost()
+	}
+	if !c.NoAck {
+		c.countSettled(len(items))
+	}
+}
+
+// costOf returns what messages count, which a consumer has got and not read. In a
+// stream they count only as long as the stream has them.
+func (q *Queue) costOf(items []message.Item) (sum int64) {
+	if q.stream == nil {
+		for i := range items {
+			sum += items[i].Cost()
+		}
+	}
+	return sum
 }
 
 // Get takes the message at the head. Ok is false if there is none. Left is the
@@ -184,7 +198,7 @@ func (q *Queue) Get(noAck bool) (d Delivered, left int, ok bool, err error) {
 	}
 	if noAck {
 		q.counts.Acked++
-		q.account(-it.Cost())
+		q.memory.Add(-it.Cost())
 		q.unjournal(it)
 	} else {
 		q.unacked++

@@ -25,7 +25,7 @@ type Stats struct {
 	Consumers int
 	Ready     int   // ready messages; all messages of a stream
 	Unacked   int   // messages that were delivered and are not settled
-	Bytes     int64 // that all these messages hold
+	Bytes     int64 // that all these messages hold, with those that wait for a reader
 	Counts
 }
 
@@ -33,7 +33,7 @@ type Stats struct {
 func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return Stats{len(q.consumers), q.ready(), q.unacked, q.bytes, q.counts}
+	return Stats{len(q.consumers), q.ready(), q.unacked, q.memory.Bytes(), q.counts}
 }
 
 // Counts returns the queue's counts now.

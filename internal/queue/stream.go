@@ -12,7 +12,7 @@ func (q *Queue) append(e *message.Entry) error {
 		}
 	}
 	q.counts.Published++
-	q.account(e.Cost())
+	q.memory.Add(e.Cost())
 	now := q.shared.Clock.Now()
 	s.append(e, now, q.rules.segmentSize())
 	for c := q.roomFirst; c != nil; {
@@ -79,7 +79,7 @@ func (q *Queue) retain(now int64) {
 // evict drops the oldest segment. Readers that have not read it continue after it.
 func (q *Queue) evict() {
 	g := q.stream.shift()
-	q.account(-g.cost)
+	q.memory.Add(-g.cost)
 	q.counts.Dropped += uint64(len(g.records))
 	for i := range g.records {
 		if q.journal != nil {

@@ -1,0 +1,41 @@
+package memory
+
+// Account is what one holder has of a budget. It reports changes in steps, because
+// all holders share the budget's count, so that a change of it costs more. The zero
+// value has nothing and belongs to no budget. Whatever guards the holder guards it.
+type Account struct {
+	budget   *Budget
+	bytes    int64 // that the holder has
+	reported int64 // value of bytes that was last reported
+}
+
+// Open makes the account one of b's.
+func (a *Account) Open(b *Budget) {
+	a.budget = b
+	b.Join()
+}
+
+// Bytes returns how many bytes the holder has.
+func (a *Account) Bytes() int64 { return a.bytes }
+
+// Add adds n bytes; n may be negative.
+func (a *Account) Add(n int64) {
+	a.bytes += n
+	if d := a.bytes - a.reported; a.budget.Due(d, a.bytes) {
+		a.reported = a.bytes
+		a.budget.Add(d)
+	}
+}
+
+// Close ends the account's steps: from now on it reports every change.
+func (a *Account) Close() {
+	a.budget.Leave()
+	a.flush()
+}
+
+// flush reports what is unreported.
+func (a *Account) flush() {
+	d := a.bytes - a.reported
+	a.reported = a.bytes
+	a.budget.Add(d)
+}
