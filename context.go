@@ -22,9 +22,21 @@ func (l *liveContext) stopAndCancel() {
 	l.cancel()
 }
 
-// handlerKey is the key of the Handler in the context of a request.
+// RequestFrom returns the request that the handler works on, if ctx is a handler's
+// context or made from one. Otherwise it returns nil. A handler of [HandleFor] gets
+// headers, exchange, routing key and the rest from it.
+func RequestFrom(ctx context.Context) *Request {
+	req, _ := ctx.Value(requestKey{}).(*Request)
+	return req
+}
+
+// requestKey is the key of a handler's request in its context.
+type requestKey struct{}
+
+// handlerKey is the key of the work that the broker waits for when it drains: a
+// handler or a channel with a function.
 type handlerKey struct{}
 
-// fromHandler reports whether ctx comes from a handler. Handlers may publish and
-// call while the broker drains.
+// fromHandler reports whether ctx comes from a handler or a function of ConsumeFunc.
+// They may publish and call while the broker drains.
 func fromHandler(ctx context.Context) bool { return ctx.Value(handlerKey{}) != nil }

@@ -74,7 +74,7 @@ func (v *VirtualHost) forward(w *route.Walk, p *publishing, from *message.Entry)
 	}
 	c, _ := p.Content.(*call)
 	if c != nil {
-		c.copies.Store(int32(n))
+		c.others.Store(int32(n - 1))
 	}
 	taken, _ := v.offer(p, w.Queues, w.Replies)
 	for _, d := range w.Delays {

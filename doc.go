@@ -64,7 +64,8 @@
 //   - [*Return] is a mandatory or immediate message that nothing took. It
 //     matches [ErrNoRoute] (312) or [ErrNoConsumers] (313). A Call to a queue
 //     that does not exist fails with it at once.
-//   - [*RemoteError] is the failure of the handler that served a Call.
+//   - [*RemoteError] is the failure of the handler that served a Call. In process
+//     it wraps the handler's own error.
 //   - [ErrRequestDropped]: the request of a Call was lost with its queue,
 //     purged or rejected.
 //   - [ErrNacked]: a queue could not keep the message.
@@ -80,8 +81,7 @@
 //
 // All methods are safe for concurrent use. A published [Message] is immutable:
 // all receivers share its Body and Headers, and nobody may change them. This
-// includes the values nested in a [Table]. A handler may use its [Request]
-// until it returns.
+// includes the values nested in a [Table].
 //
 // The broker works in the goroutines that call it. It starts one goroutine for
 // each request that a handler serves (up to 16 of them wait for more requests)

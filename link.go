@@ -98,7 +98,8 @@ func (l *channelLink) routingKey(m *link.Publish) string {
 // user_id, and the headers CC and BCC.
 func (l *channelLink) setProperties(p *publishing, from *link.Publish) error {
 	raw, e := from.Properties, (*message.Encoded)(nil)
-	if name, ok := raw.Get(wire.ReplyTo); ok && len(name) <= len(like.ReplyToRabbitMQ) && l.vhost.isReplyName(string(name)) {
+	replyTo, _ := raw.Get(wire.ReplyTo)
+	if name := replyTo; len(name) <= len(like.ReplyToRabbitMQ) && l.vhost.isReplyName(string(name)) {
 		r := l.reply.Load()
 		if r == nil {
 			return errNoReplyConsumer(string(name))
@@ -123,7 +124,12 @@ func (l *channelLink) setProperties(p *publishing, from *link.Publish) error {
 	// Few messages have these headers. A search of the bytes avoids decoding the
 	// others.
 	if headers, ok := raw.Get(wire.Headers); ok && bytes.Contains(headers, []byte("CC")) {
-		return l.takeCarbonKeys(p, e)
+		if err := l.takeCarbonKeys(p, e); err != nil {
+			return err
+		}
+	}
+	if len(replyTo) > 0 {
+		p.Content = l.channel().bound(p.Content, viewString(replyTo))
 	}
 	return nil
 }

@@ -193,6 +193,9 @@ func (ch *Channel) prepareProperties(p *publishing, props *message.Properties) e
 		props.ReplyTo = address
 	}
 	p.Content = message.NewChecked(props, narrow)
+	if props.ReplyTo != "" {
+		p.Content = ch.bound(p.Content, props.ReplyTo)
+	}
 	p.HideKeys()
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/names"
+	"github.com/warrenmq/warren/internal/table"
 )
 
 // DirectReplyTo is the name of the direct reply-to pseudo-queue. To use it, consume
@@ -92,7 +93,6 @@ type replySlot struct {
 	// Owned by whoever claimed the slot, and after the signal by the caller.
 	reply       Message
 	err         error
-	spare       *call          // content of an earlier call, for the next one
 	recentQueue *declaredQueue // the queue of an earlier call
 }
 
@@ -216,6 +216,20 @@ func (t *replyTable) deliver(address string, e *message.Entry) bool {
 	s.reply = Message(e.Shown())
 	s.err = remoteError(s.reply.Headers)
 	s.signal <- struct{}{}
+	t.delivered.Add(1)
+	return true
+}
+
+// answerCall gives a reply, or err instead of it, to the Call that holds an address.
+// It reports false if the address is none of a Call that waits.
+func (t *replyTable) answerCall(address string, reply *Message, err error) bool {
+	r := t.find(address)
+	if r.slot == nil || r.consumer != nil || !r.slot.claim(r.round) {
+		return false
+	}
+	reply.Headers = table.Widen(reply.Headers)
+	r.slot.reply, r.slot.err = *reply, err
+	r.slot.signal <- struct{}{}
 	t.delivered.Add(1)
 	return true
 }

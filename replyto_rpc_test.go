@@ -73,7 +73,7 @@ func TestReplyToHandlerErrorHeaders(t *testing.T) {
 		"error": {
 			func(context.Context, *warren.Request) (warren.Message, error) {
 				return warren.Message{Body: []byte("not sent"), Type: "not sent"}, errors.New("no such price")
-			}, "error", "no such price",
+			}, "error", "the handler returned an error",
 		},
 		"error with a code": {
 			func(context.Context, *warren.Request) (warren.Message, error) {
@@ -82,7 +82,7 @@ func TestReplyToHandlerErrorHeaders(t *testing.T) {
 		},
 		"panic": {
 			func(context.Context, *warren.Request) (warren.Message, error) { panic("oh dear") },
-			"panic", "oh dear",
+			"panic", "the handler panicked",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -21,6 +21,9 @@ type CallOptions struct {
 	// RequireConsumer makes the call fail with [ErrNoConsumers] at once unless a
 	// consumer has room for the request.
 	RequireConsumer bool
+	// Properties are the properties of the request of [CallFor], such as Headers and
+	// Priority. ContentType is the codec's unless it is set here, Body is not used.
+	Properties Message
 	// Codec is the codec of [CallFor]. Nil: [JSON].
 	Codec Codec
 }
@@ -33,6 +36,9 @@ func callOptions(opts []CallOptions) (all CallOptions) {
 			all.Exchange = o.Exchange
 		}
 		all.RequireConsumer = all.RequireConsumer || o.RequireConsumer
+		if !o.Properties.properties().Plain() {
+			all.Properties = o.Properties
+		}
 		if o.Codec != nil {
 			all.Codec = o.Codec
 		}
@@ -64,12 +70,14 @@ func (v *VirtualHost) Call(ctx context.Context, queue string, msg Message, opts 
 // call publishes a request with a new reply address as ReplyTo, and waits for the
 // first reply to that address.
 func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts []CallOptions, reply *Message) error {
-	var o CallOptions
-	if len(opts) > 0 {
-		o = callOptions(opts)
-	}
 	var p publishing
-	narrow, err := v.prepareCall(ctx, &p, queue, msg, &o)
+	p.Mandatory = true
+	exchange := ""
+	if len(opts) > 0 {
+		o := callOptions(opts)
+		exchange, p.Immediate = o.Exchange, o.RequireConsumer
+	}
+	narrow, err := v.prepareCall(ctx, &p, exchange, queue, msg)
 	if err != nil {
 		return err
 	}
@@ -96,10 +104,9 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 
 // prepareCall makes the checks of basic.publish. It completes msg, which is a copy
 // of the caller's message. narrow is as in checkProperties.
-func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, queue string, msg *Message, o *CallOptions) (narrow bool, err error) {
-	p.Mandatory, p.Immediate = true, o.RequireConsumer
-	p.Body, p.Key = msg.Body, queue
-	if err := v.prepare(p, nil, o.Exchange); err != nil {
+func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, exchange, key string, msg *Message) (narrow bool, err error) {
+	p.Body, p.Key = msg.Body, key
+	if err := v.prepare(p, nil, exchange); err != nil {
 		return false, err
 	}
 	p.Deadline = v.broker.deadlineOf(ctx)
@@ -121,9 +128,6 @@ func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, queue stri
 // of them drops it, the call fails.
 func (v *VirtualHost) sendCall(p *publishing, c *call) error {
 	if q := v.calledQueue(p, c.slot); q != nil {
-		if c.copies.Load() != 1 { // usually left at 1 by the previous call
-			c.copies.Store(1)
-		}
 		taken, err := q.Push(&p.Publishing)
 		if err != nil {
 			return ErrNacked
@@ -137,7 +141,7 @@ func (v *VirtualHost) sendCall(p *publishing, c *call) error {
 	defer v.putWalk(w)
 	v.walk(w, p)
 	n := len(w.Queues) + len(w.Replies) + len(w.Delays)
-	c.copies.Store(int32(n))
+	c.others.Store(int32(n - 1))
 	c.shared = n > 1
 	nacked, err := v.deliverRouted(p, w.Queues, w.Replies, w.Delays)
 	if nacked {

@@ -11,8 +11,8 @@ import (
 // for this is made when the handler first uses Done or Err.
 type requestContext struct {
 	caller  context.Context // of an in-process Call; otherwise nil
-	replyTo string          // address of a requester without caller
 	handler *Handler
+	request *Request
 	live    atomic.Pointer[liveContext]
 }
 
@@ -33,13 +33,13 @@ func (c *requestContext) parent() context.Context {
 	if c.caller != nil {
 		return c.caller
 	}
-	r := c.handler.vhost.replies.find(c.replyTo)
+	r := c.handler.vhost.replies.find(c.request.ReplyTo)
 	switch {
 	case r.consumer != nil:
 		return r.consumer.context()
 	case r.caller != nil: // somebody has passed the request of a Call on
 		return r.caller
-	case isReplyAddress(c.replyTo): // the requester has gone
+	case isReplyAddress(c.request.ReplyTo): // the requester has gone
 		return &c.handler.vhost.broker.endedContext
 	}
 	return context.Background()
@@ -81,12 +81,16 @@ func (c *requestContext) Done() <-chan struct{} { return c.ensureLive().Done() }
 // Err returns why the context has ended, or nil.
 func (c *requestContext) Err() error { return c.ensureLive().Err() }
 
-// Value returns the value of the caller's context.
+// Value returns the value of the caller's context. It is there for good:
+// context.WithoutCancel is for work that goes on after the handler has returned.
 func (c *requestContext) Value(key any) any {
-	if key == (handlerKey{}) {
+	switch key.(type) {
+	case handlerKey:
 		return c.handler
+	case requestKey:
+		return c.request
 	}
-	if l := c.live.Load(); l != nil {
+	if l := c.live.Load(); l != nil && l != &c.handler.vhost.broker.endedContext {
 		return l.Value(key)
 	}
 	if c.caller != nil {

@@ -18,61 +18,75 @@ import (
 	"github.com/warrenmq/warren/internal/brokertest"
 )
 
+// In process the caller gets the handler's error itself. Requesters outside get its
+// code and a text that says no more than the handler has chosen to tell, unless the
+// handler exposes its errors.
 func TestFailuresOfHandlersReachTheCaller(t *testing.T) {
 	own := &warren.RemoteError{Code: "own", Text: "words"}
+	secret := errors.New("select from accounts: no luck")
 	for _, test := range []struct {
-		name       string
-		serve      warren.HandlerFunc
-		code, text string
+		name                      string
+		serve                     warren.HandlerFunc
+		code, text, exposed, full string
+		is                        error
 	}{
 		{"error", func(context.Context, *warren.Request) (warren.Message, error) {
-			return warren.Message{Body: []byte("ignored")}, errors.New("no luck")
-		}, warren.CodeError, "no luck"},
+			return warren.Message{Body: []byte("ignored")}, secret
+		}, warren.CodeError, "the handler returned an error", secret.Error(), secret.Error(), secret},
 		{"own code", func(context.Context, *warren.Request) (warren.Message, error) {
 			return warren.Message{}, own
-		}, "own", "words"},
+		}, "own", "words", "words", "words", own},
 		{"own code in a wrapped error", func(context.Context, *warren.Request) (warren.Message, error) {
-			return warren.Message{}, fmt.Errorf("wrapped: %w", own)
-		}, "own", "words"},
-		{"panic", func(context.Context, *warren.Request) (warren.Message, error) { panic("a mess") }, warren.CodePanic, "a mess"},
-		{"panic with an error", func(context.Context, *warren.Request) (warren.Message, error) {
-			panic(errors.New("a mess"))
-		}, warren.CodePanic, "a mess"},
+			return warren.Message{}, fmt.Errorf("%w: %w", secret, own)
+		}, "own", "words", secret.Error() + ": " + own.Error(), secret.Error() + ": " + own.Error(), secret},
+		{"own code with an error", func(context.Context, *warren.Request) (warren.Message, error) {
+			return warren.Message{}, &warren.RemoteError{Code: "own", Text: "words", Err: secret}
+		}, "own", "words", "words: " + secret.Error(), "words: " + secret.Error(), secret},
+		{"panic", func(context.Context, *warren.Request) (warren.Message, error) { panic("a mess") },
+			warren.CodePanic, "the handler panicked", "a mess", "a mess", &warren.RemoteError{Code: warren.CodePanic}},
+		{"panic with an error", func(context.Context, *warren.Request) (warren.Message, error) { panic(secret) },
+			warren.CodePanic, "the handler panicked", secret.Error(), secret.Error(), secret},
 		{"runtime error", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			return warren.Message{Body: req.Body[10:]}, nil
-		}, warren.CodePanic, "runtime error: slice bounds out of range [10:0]"},
+		}, warren.CodePanic, "the handler panicked", "runtime error: slice bounds out of range [10:0]", "runtime error: slice bounds out of range [10:0]", &warren.RemoteError{Code: warren.CodePanic}},
 		{"goexit", func(context.Context, *warren.Request) (warren.Message, error) {
 			runtime.Goexit()
 			return warren.Message{}, nil
-		}, warren.CodePanic, "the handler called runtime.Goexit"},
+		}, warren.CodePanic, "the handler panicked", "the handler called runtime.Goexit", "the handler called runtime.Goexit", &warren.RemoteError{Code: warren.CodePanic}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 				brokertest.Handle(t, b, "q", test.serve, warren.HandleOptions{Concurrency: 1})
+				brokertest.Handle(t, b, "exposed", test.serve, warren.HandleOptions{ExposeErrors: true})
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				for range 3 { // a failure costs the handler nothing
 					reply, err := b.Call(ctx, "q", warren.Message{})
 					var remote *warren.RemoteError
 					require.ErrorAs(t, err, &remote)
-					require.Equal(t, warren.RemoteError{Code: test.code, Text: test.text}, *remote)
+					require.Equal(t, []string{test.code, test.text}, []string{remote.Code, remote.Text})
+					require.EqualError(t, err, "warren: the handler failed: "+test.code+": "+test.full)
 					require.ErrorIs(t, err, &warren.RemoteError{Code: test.code})
+					require.ErrorIs(t, err, test.is)
 					require.Empty(t, reply.Body)
 				}
 				brokertest.Clean(t, b)
+				require.Zero(t, b.Stats().Failed, "the callers were told")
 
 				// A client of the AMQP model gets the same in headers.
 				client := brokertest.Channel(t, b)
 				callback, err := client.QueueDeclare("", warren.QueueOptions{Exclusive: true})
 				require.NoError(t, err)
-				require.NoError(t, client.Publish(ctx, "", "q", warren.Message{ReplyTo: callback.Name, CorrelationId: "c"}, warren.PublishOptions{}))
-				synctest.Wait()
-				d, ok, err := client.Get("", true)
-				require.NoError(t, err)
-				require.True(t, ok)
-				require.Equal(t, "c", d.CorrelationId)
-				require.Equal(t, warren.Table{"x-warren-error": test.code, "x-warren-error-text": test.text}, d.Headers)
-				require.Empty(t, d.Body)
+				for queue, text := range map[string]string{"q": test.text, "exposed": test.exposed} {
+					require.NoError(t, client.Publish(ctx, "", queue, warren.Message{ReplyTo: callback.Name, CorrelationId: "c"}, warren.PublishOptions{}))
+					synctest.Wait()
+					d, ok, err := client.Get("", true)
+					require.NoError(t, err)
+					require.True(t, ok)
+					require.Equal(t, "c", d.CorrelationId)
+					require.Equal(t, warren.Table{"x-warren-error": test.code, "x-warren-error-text": text}, d.Headers)
+					require.Empty(t, d.Body)
+				}
 			})
 		})
 	}

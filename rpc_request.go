@@ -10,9 +10,8 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
-// Request is a message as a handler gets it. A handler must not change it, and must
-// not use it after it has returned: the broker uses it again for another request. To
-// keep its content, copy req.Message. The body and headers of the copy stay valid.
+// Request is a message as a handler gets it. It is the handler's for ever, but must
+// not be changed: others share its body and headers.
 type Request struct {
 	Message
 	Exchange    string // the exchange that it was published to
@@ -29,29 +28,17 @@ type call struct {
 	caller context.Context
 	slot   *replySlot
 	round  uint64       // round of the call in its slot
-	copies atomic.Int32 // queues that still have the request
+	others atomic.Int32 // queues that still have the request, beside one
 	parent *call        // the call that a queue dead-lettered as this one
 	shared bool         // the request went to more than one queue
 }
 
-// newCall makes the content of a call. It reuses the slot's spare one, if there is
-// one.
+// newCall makes the content of a call. Each call has one of its own, because the
+// handler may keep the Request in it.
 func (s *replySlot) newCall(ctx context.Context, round uint64, msg *Message) *call {
-	c := s.spare
-	s.spare = nil
-	if c == nil {
-		c = &call{}
-	}
+	c := &call{caller: ctx, slot: s, round: round}
 	c.Message = *msg
-	c.caller, c.slot, c.round, c.shared = ctx, s, round, false
 	return c
-}
-
-// keepSpare keeps the content for the slot's next call. Nobody else may refer to it,
-// and the caller of keepSpare must have claimed the slot.
-func (s *replySlot) keepSpare(c *call) {
-	c.Request.Headers, c.headers, c.Body, c.caller = nil, nil, nil, nil
-	s.spare = c
 }
 
 // setHeaders sets the headers. If they are narrow, users see them widened.
@@ -103,7 +90,7 @@ func (c *call) Derive(p message.Properties, _ bool) message.Content {
 // when no queue has the request any more.
 func (c *call) Lost(n int) {
 	switch {
-	case c.copies.Add(int32(-n)) > 0:
+	case c.others.Add(int32(-n)) >= 0:
 	case c.parent != nil:
 		c.parent.Lost(1)
 	default:

@@ -98,17 +98,17 @@ func TestFailuresOfTypedHandlersReachTheCaller(t *testing.T) {
 			request     any
 			code, text  string
 		}{
-			{"error", "price", quoteRequest{"x", 0}, warren.CodeError, "count is zero"},
-			{"own code in a wrapped error", "price", quoteRequest{"x", -1}, "negative", "count below zero"},
-			{"request of another type", "price", "a string", warren.CodeCodec, "decode the request: json: cannot unmarshal"},
-			{"reply that has no JSON", "unencodable", 1, warren.CodeCodec, "encode the reply: json: unsupported type"},
-			{"panic", "panic", 1, warren.CodePanic, "out of carrots"},
+			{"error", "price", quoteRequest{"x", 0}, warren.CodeError, "error: count is zero"},
+			{"own code in a wrapped error", "price", quoteRequest{"x", -1}, "negative", "negative: pricing: warren: the handler failed: negative: count below zero"},
+			{"request of another type", "price", "a string", warren.CodeCodec, "codec: the request cannot be decoded: json: cannot unmarshal"},
+			{"reply that has no JSON", "unencodable", 1, warren.CodeCodec, "codec: the reply cannot be encoded: json: unsupported type"},
+			{"panic", "panic", 1, warren.CodePanic, "panic: out of carrots"},
 		} {
 			_, err := warren.CallFor[int](t.Context(), b, test.queue, test.request)
 			var remote *warren.RemoteError
 			require.ErrorAs(t, err, &remote, test.name)
 			require.Equal(t, test.code, remote.Code, test.name)
-			require.True(t, strings.HasPrefix(remote.Text, test.text), "%s: %s", test.name, remote.Text)
+			require.True(t, strings.HasPrefix(err.Error(), "warren: the handler failed: "+test.text), "%s: %v", test.name, err)
 			require.ErrorIs(t, err, &warren.RemoteError{Code: test.code}, test.name)
 			require.NotErrorIs(t, err, &warren.RemoteError{Code: "another"}, test.name)
 		}

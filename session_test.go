@@ -82,7 +82,7 @@ func TestChannelOfTheBrokerEndsItsSession(t *testing.T) {
 func TestSessionCloseEndsItsChannels(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		watcher := brokertest.Channel(t, b)
-		brokertest.Queues(t, watcher, "q")
+		brokertest.Queues(t, watcher, "q", "empty") // a consumer of q could get what the other channel gives back
 		s, err := b.Session()
 		require.NoError(t, err)
 		require.NotEmpty(t, s.ID())
@@ -93,7 +93,7 @@ func TestSessionCloseEndsItsChannels(t *testing.T) {
 		require.NoError(t, err)
 		brokertest.Put(t, one, "", "q", "1")
 		brokertest.Take(t, one, "q")
-		c := brokertest.Consume(t, two, "q", warren.ConsumeOptions{})
+		c := brokertest.Consume(t, two, "empty", warren.ConsumeOptions{})
 		errs := make(chan error)
 		go func() { _, err := c.Next(context.Background()); errs <- err }()
 		synctest.Wait()

@@ -10,12 +10,12 @@ import (
 )
 
 // fate is what happens to a settled delivery.
-type fate int
+type fate = queue.Fate
 
 const (
-	acked fate = iota
-	requeued
-	dropped
+	acked    = queue.Acked
+	requeued = queue.Requeued
+	dropped  = queue.Dropped
 )
 
 // Ack settles the delivery with the tag (basic.ack). With multiple it also settles

@@ -22,6 +22,8 @@ type Stats struct {
 	Replies        uint64 // replies delivered by direct reply-to
 	RepliesTooLate uint64 // replies dropped because the requester had gone
 	RepliesTooFast uint64 // replies dropped because the requester's buffer was full
+
+	Failed uint64 // messages on which a handler or a function of ConsumeFunc failed, and no requester was told
 }
 
 // Stats returns what the broker holds and has counted. It locks one queue after
@@ -60,6 +62,7 @@ func (v *VirtualHost) addStats(s *Stats) {
 	}
 	s.Unroutable += v.unroutable.Load()
 	s.Returned += v.returned.Load()
+	s.Failed += v.failed.Load()
 	s.Requesters += v.replies.pending()
 	s.Replies += v.replies.delivered.Load()
 	s.RepliesTooLate += v.replies.droppedGone.Load()

@@ -6,15 +6,20 @@ import (
 )
 
 // CallFor is Call with values instead of bodies: it encodes the request, and decodes
-// the reply into an R.
+// the reply into an R. Headers and other properties of the request are in
+// [CallOptions].Properties.
 func CallFor[R any](ctx context.Context, c Caller, queue string, request any, opts ...CallOptions) (R, error) {
 	var result R
-	codec := codecOrJSON(callOptions(opts).Codec)
-	body, err := codec.Marshal(request)
-	if err != nil {
+	o := callOptions(opts)
+	codec, msg := codecOrJSON(o.Codec), o.Properties
+	var err error
+	if msg.Body, err = codec.Marshal(request); err != nil {
 		return result, fmt.Errorf("warren: encode the request to '%s': %w", queue, err)
 	}
-	reply, err := c.Call(ctx, queue, Message{ContentType: codec.ContentType(), Body: body}, opts...)
+	if msg.ContentType == "" {
+		msg.ContentType = codec.ContentType()
+	}
+	reply, err := c.Call(ctx, queue, msg, opts...)
 	if err != nil {
 		return result, err
 	}
@@ -26,7 +31,8 @@ func CallFor[R any](ctx context.Context, c Caller, queue string, request any, op
 
 // HandleFor is Handle with values instead of bodies: it decodes each request into a
 // Q and encodes the R that f returns. If decoding or encoding fails, the caller gets
-// a [*RemoteError] with [CodeCodec].
+// a [*RemoteError] with [CodeCodec]. [RequestFrom] tells f the headers and everything
+// else about the request.
 func HandleFor[Q, R any](r Responder, queue string, f func(context.Context, Q) (R, error), opts ...HandleOptions) (*Handler, error) {
 	if f == nil {
 		return r.Handle(queue, nil, opts...)
@@ -35,7 +41,7 @@ func HandleFor[Q, R any](r Responder, queue string, f func(context.Context, Q) (
 	return r.Handle(queue, func(ctx context.Context, req *Request) (Message, error) {
 		var q Q
 		if err := codec.Unmarshal(req.Body, &q); err != nil {
-			return Message{}, &RemoteError{Code: CodeCodec, Text: fmt.Sprintf("decode the request: %v", err)}
+			return Message{}, &RemoteError{Code: CodeCodec, Text: textDecode, Err: err}
 		}
 		result, err := f(ctx, q)
 		if err != nil {
@@ -43,7 +49,7 @@ func HandleFor[Q, R any](r Responder, queue string, f func(context.Context, Q) (
 		}
 		body, err := codec.Marshal(result)
 		if err != nil {
-			return Message{}, &RemoteError{Code: CodeCodec, Text: fmt.Sprintf("encode the reply: %v", err)}
+			return Message{}, &RemoteError{Code: CodeCodec, Text: textEncode, Err: err}
 		}
 		return Message{ContentType: codec.ContentType(), Body: body}, nil
 	}, opts...)

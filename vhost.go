@@ -24,6 +24,7 @@ type VirtualHost struct {
 
 	walks sync.Pool // of *route.Walk
 
+	failed     atomic.Uint64
 	unroutable atomic.Uint64
 	returned   atomic.Uint64
 

@@ -164,10 +164,10 @@ func TestHandlersErrorTravelsInHeaders(t *testing.T) {
 		})
 		ch := t.open()
 		replies := t.consume(ch, replyTo, "", true)
-		for body, code := range map[string]string{"plain": "error", "coded": "mine"} {
+		for body, want := range map[string][2]string{"plain": {"error", "the handler returned an error"}, "coded": {"mine", "it broke"}} {
 			t.publish(ch, "", "rpc", false, false, amqp091.Publishing{ReplyTo: replyTo, CorrelationId: body, Body: []byte(body)})
 			d := t.next(replies)
-			require.Equal(t, amqp091.Table{"x-warren-error": code, "x-warren-error-text": "it broke"}, d.Headers)
+			require.Equal(t, amqp091.Table{"x-warren-error": want[0], "x-warren-error-text": want[1]}, d.Headers)
 			require.Equal(t, body, d.CorrelationId)
 			require.Empty(t, d.Body)
 		}
@@ -395,5 +395,34 @@ func TestRequesterWhoDoesNotReadIsDisconnected(t *testing.T) {
 			synctest.Wait()
 		}
 		require.NotEmpty(t, returns, "the requester is gone")
+	})
+}
+
+// A client that may not publish to a queue cannot have a handler do so for it.
+func TestAHandlersReplyToAQueueNeedsTheClientsRights(t *testing.T) {
+	withServer(t, func(t *env) {
+		t.handle("rpc", func(context.Context, *warren.Request) (warren.Message, error) { return warren.Message{}, nil })
+		ch, host := t.open(), t.native()
+		own, err := ch.QueueDeclare("", false, false, true, false, nil)
+		require.NoError(t, err)
+		mine, foreign := t.consume(ch, own.Name, "", true), "foreign"
+		brokertest.Queues(t, host, foreign)
+		require.NoError(t, host.QueueBind("rpc", "rpc", "amq.direct", nil))
+		ask := func(replyTo string, headers amqp091.Table) {
+			t.publish(ch, "amq.direct", "rpc", false, false, amqp091.Publishing{ReplyTo: replyTo, Headers: headers})
+			synctest.Wait()
+		}
+		ask(foreign, nil)
+		require.Equal(t, 1, t.ready(foreign), "guest may do everything")
+		v := brokertest.VirtualHost(t, t.broker, "/")
+		require.NoError(t, v.PermissionsSet("guest", warren.Permissions{Configure: ".*", Write: "^amq.direct$", Read: ".*"}))
+		ask(foreign, nil)
+		ask(foreign, amqp091.Table{"BCC": []any{"nobody"}})
+		require.Equal(t, 1, t.ready(foreign))
+		ask(own.Name, nil)
+		t.next(mine)
+		replies := t.consume(ch, replyTo, "", true)
+		ask(replyTo, nil)
+		t.next(replies)
 	})
 }

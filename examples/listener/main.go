@@ -49,6 +49,10 @@ var likes = map[string]warren.Like{"warren": warren.LikeWarren, "rabbitmq": warr
 // grace is how long clients and handlers may take to end.
 const grace = 5 * time.Second
 
+// exposed lets clients see what was wrong: the errors of these handlers are no
+// secret.
+var exposed = warren.HandleOptions{ExposeErrors: true}
+
 // callTimeout is how long all the calls for one request may take.
 const callTimeout = 20 * time.Second
 
@@ -80,10 +84,10 @@ func run(ctx context.Context) error {
 	if err := declareUser(b); err != nil {
 		return err
 	}
-	if _, err := b.Handle("price", double); err != nil {
+	if _, err := b.Handle("price", double, exposed); err != nil {
 		return err
 	}
-	if _, err := b.Handle("caller", caller(b)); err != nil {
+	if _, err := b.Handle("caller", caller(b), exposed); err != nil {
 		return err
 	}
 

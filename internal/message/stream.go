@@ -27,6 +27,9 @@ type Lent struct {
 // NewLent makes the content of a delivery. C is that of the message in the stream.
 func NewLent(c Content, offset int64) *Lent { return &Lent{of: c, Offset: offset} }
 
+// Of returns the content of the message in the stream.
+func (l *Lent) Of() Content { return l.of }
+
 // Properties implements Content. It decodes properties from the wire at each call,
 // past the Encoded: that would keep the decoded properties for as long as the
 // stream keeps the message.

@@ -22,6 +22,7 @@ type Pool struct {
 	// Guarded by the queue's lock.
 	idling int           // workers that wait for messages, or are about to
 	closed bool          // messages is closed
+	reason error         // why it is closed
 	calm   chan struct{} // closed when nothing is left to serve; made by WaitCalm
 }
 
@@ -31,8 +32,9 @@ type PoolHost interface {
 	// Start starts a worker. It serves the message, and then those that Next
 	// returns.
 	Start(it message.Item)
-	// Ended says that the pool takes no more messages and no worker serves one.
-	Ended()
+	// Ended says that the pool takes no more messages and no worker serves one. It
+	// is called once, with the reason.
+	Ended(reason error)
 }
 
 // NewPool makes a pool for q that serves at most concurrency messages at a time. It
@@ -61,8 +63,8 @@ func (p *Pool) Deliver(it message.Item) *mailbox.Mailbox {
 }
 
 // Cancelled implements Sink. It ends the idle workers.
-func (p *Pool) Cancelled(error) *mailbox.Mailbox {
-	p.close()
+func (p *Pool) Cancelled(reason error) *mailbox.Mailbox {
+	p.close(reason)
 	return nil
 }
 
@@ -72,10 +74,10 @@ func (p *Pool) Next() (it message.Item, ok bool) {
 	return it, ok
 }
 
-// Done acknowledges a message that a worker has served. It reports whether the
-// worker is to call Next; that is never so without canStay. In that case the worker
-// counts as idle before anybody can send it a message.
-func (p *Pool) Done(it *message.Item, canStay bool) (stay bool) {
+// Done settles a message that a worker has served. It reports whether the worker is
+// to call Next; that is never so without canStay. In that case the worker counts as
+// idle before anybody can send it a message.
+func (p *Pool) Done(it *message.Item, f Fate, canStay bool) (stay bool) {
 	c := p.consumer
 	q := c.queue
 	q.mu.Lock()
@@ -83,7 +85,12 @@ func (p *Pool) Done(it *message.Item, canStay bool) (stay bool) {
 	if stay = canStay && !p.closed && p.idling+len(p.messages) < maxIdleWorkers; stay {
 		p.idling++
 	}
-	q.finish(it, true)
+	if f == Requeued {
+		q.requeue(it, true)
+		q.tidy()
+	} else {
+		q.finish(it, f == Acked)
+	}
 	q.freeRoom(c, 1)
 	p.tellWaiters()
 	q.unlock()
@@ -92,20 +99,20 @@ func (p *Pool) Done(it *message.Item, canStay bool) (stay bool) {
 
 // Stop removes the pool from its queue. Messages that are being served are served
 // to their end. Stop reports whether it was the queue's last consumer.
-func (p *Pool) Stop() (last bool) {
+func (p *Pool) Stop(reason error) (last bool) {
 	q := p.consumer.queue
 	q.mu.Lock()
 	last = q.remove(p.consumer)
-	p.close()
+	p.close(reason)
 	q.dispatch() // it may have been the active consumer
 	q.unlock()
 	return last
 }
 
 // close ends idle workers, and makes Next return false.
-func (p *Pool) close() {
+func (p *Pool) close(reason error) {
 	if !p.closed {
-		p.closed = true
+		p.closed, p.reason = true, reason
 		close(p.messages)
 		p.tellWaiters()
 	}
@@ -114,7 +121,7 @@ func (p *Pool) close() {
 // tellWaiters tells the host and WaitCalm if nothing is left to serve.
 func (p *Pool) tellWaiters() {
 	if p.closed && p.consumer.out == 0 {
-		p.host.Ended()
+		p.host.Ended(p.reason)
 	}
 	if p.calm != nil && p.isCalm() {
 		close(p.calm)

@@ -16,6 +16,16 @@ type Delivered struct {
 	Due      int64         // when it must be settled, by Timeout; zero: there is no limit
 }
 
+// Fate is what happens to a message that was delivered.
+type Fate int
+
+// The fates of a message.
+const (
+	Acked    Fate = iota
+	Requeued      // it returns to its place in the queue
+	Dropped       // it is rejected: dropped or dead-lettered
+)
+
 // Settling is a delivery that is being settled, with its tag.
 type Settling = unacked.Tagged[Delivered]
 
@@ -69,22 +79,27 @@ func (q *Queue) freeRoom(c *Consumer, n int) {
 func (q *Queue) Requeue(c *Consumer, items []Settling, seen bool) {
 	q.mu.Lock()
 	for i := range items {
-		it := &items[i].Delivery.Item
-		if q.deleted || q.stream != nil {
-			q.finish(it, false)
-			continue
-		}
-		it.Redelivered = it.Redelivered || seen
-		if seen && q.countReturn(it) {
-			q.lose(it, message.DiedDeliveryLimit)
-			continue
-		}
-		q.store.requeue(it)
+		q.requeue(&items[i].Delivery.Item, seen)
 	}
 	q.tidy()
 	q.freeRoom(c, len(items))
 	q.dispatch()
 	q.unlock()
+}
+
+// requeue puts one message back, as Requeue does. The caller then calls tidy and
+// freeRoom.
+func (q *Queue) requeue(it *message.Item, seen bool) {
+	if q.deleted || q.stream != nil {
+		q.finish(it, false)
+		return
+	}
+	it.Redelivered = it.Redelivered || seen
+	if seen && q.countReturn(it) {
+		q.lose(it, message.DiedDeliveryLimit)
+		return
+	}
+	q.store.requeue(it)
 }
 
 // countReturn counts a requeue of a message if the queue has a delivery limit. It

@@ -1,0 +1,209 @@
+package warren
+
+import (
+	"errors"
+
+	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/table"
+)
+
+// workers implements queue.PoolHost for a handler.
+type workers Handler
+
+// Start starts a worker that serves it first.
+func (w *workers) Start(it message.Item) {
+	h := (*Handler)(w)
+	h.workers.Add()
+	h.vhost.broker.tasks.Add()
+	go h.work(it)
+}
+
+// Ended notes that the handler has ended.
+func (w *workers) Ended(reason error) {
+	w.reason = reason
+	w.vhost.pools.remove(w.pool)
+	close(w.done)
+}
+
+// work serves requests until the pool has enough idle workers.
+func (h *Handler) work(it message.Item) {
+	defer h.vhost.broker.tasks.Done()
+	defer h.workers.Done()
+	defer func() {
+		if it.Exchange != nil {
+			h.settleGoexit(&it)
+		}
+	}()
+	var made contexts
+	for ok := true; ok; {
+		stay := h.serveOne(&it, made.next())
+		it = message.Item{}
+		if !stay {
+			return
+		}
+		it, ok = h.pool.Next()
+	}
+}
+
+// serveOne serves one request, sends the reply, settles the request and then wakes
+// the caller. stay says that the worker should wait for another request.
+func (h *Handler) serveOne(it *message.Item, ctx *requestContext) (stay bool) {
+	c, _ := it.Content.(*call)
+	req := requestOf(it, c)
+	ctx.handler, ctx.request = h, req
+	if c != nil {
+		ctx.caller = c.caller
+		if c.caller.Err() != nil {
+			// The caller has gone, so no answer is needed.
+			h.vhost.replies.droppedGone.Add(1)
+			return h.pool.Done(it, acked, true)
+		}
+	}
+	reply, err := h.run(ctx, req)
+	return h.finish(it, c, req, &reply, err, true)
+}
+
+// requestOf returns the request that a function sees. c is the item's content if it
+// is the request of a Call.
+func requestOf(it *message.Item, c *call) *Request {
+	var req *Request
+	if c != nil && !c.shared && !it.Redelivered {
+		req = &c.Request // nobody else has it, so it need not be copied
+	} else {
+		req = &Request{Message: Message(it.Shown())}
+	}
+	req.Exchange, req.RoutingKey, req.Redelivered = *it.Exchange, it.Key, it.Redelivered
+	return req
+}
+
+// run calls the function, turns a panic into an error and ends the context.
+func (h *Handler) run(ctx *requestContext, req *Request) (reply Message, err error) {
+	defer func() {
+		ctx.finish()
+		if p := recover(); p != nil {
+			err = h.failures().recovered(p)
+		}
+	}()
+	return h.serve(ctx, req)
+}
+
+// settleGoexit ends a request whose function has ended the worker's goroutine by
+// runtime.Goexit, as a test's FailNow does.
+func (h *Handler) settleGoexit(it *message.Item) {
+	c, _ := it.Content.(*call)
+	h.finish(it, c, requestOf(it, c), &Message{}, goexitError(), false)
+}
+
+// finish sends the reply, settles the request and wakes the caller. stay and canStay
+// are as in Pool.Done.
+func (h *Handler) finish(it *message.Item, c *call, req *Request, reply *Message, err error, canStay bool) (stay bool) {
+	slot, err := h.sendReply(it, c, req, reply, err)
+	f := acked
+	if err != nil { // nobody has been told
+		f = h.failures().settle(err, h.options.Requeue)
+	}
+	stay = h.pool.Done(it, f, canStay)
+	if slot != nil {
+		slot.signal <- struct{}{}
+	}
+	return stay
+}
+
+// sendReply sends the reply or the error to the requester. If it returns a slot, the
+// caller must send its signal. It returns the error that nobody has been told of.
+func (h *Handler) sendReply(it *message.Item, c *call, req *Request, reply *Message, err error) (slot *replySlot, untold error) {
+	if err != nil && errors.Is(err, ErrNoReply) {
+		return nil, withoutNoReply(err)
+	}
+	if err == nil {
+		err = remoteError(reply.Headers) // the reply may carry an error in its headers
+	}
+	if req.ReplyTo == "" {
+		return nil, err
+	}
+	if reply.ReplyTo == req.ReplyTo {
+		reply.ReplyTo = ""
+	}
+	if err == nil {
+		err = h.checkReply(reply)
+	}
+	if err != nil {
+		err = asRemoteError(err)
+		*reply = Message{}
+	}
+	if reply.CorrelationId == "" {
+		reply.CorrelationId = req.CorrelationId
+	}
+	if c != nil {
+		return h.replyToCall(c, reply, err), nil
+	}
+	return nil, h.publishReply(it, req, reply, err)
+}
+
+// checkReply makes the checks of basic.publish, because a reply is a message like
+// any other.
+func (h *Handler) checkReply(reply *Message) error {
+	if err := h.vhost.checkSize(len(reply.Body)); err != nil || reply.properties().Plain() {
+		return err
+	}
+	if h.vhost.isReplyName(reply.ReplyTo) {
+		return errNoReplyConsumer(reply.ReplyTo)
+	}
+	if _, err := checkProperties(reply.properties()); err != nil {
+		return err
+	}
+	return new(publishing).setExpiration(h.vhost.broker, reply.Expiration)
+}
+
+// publishReply publishes a reply, or err as one, to the default exchange, as a
+// server over AMQP does. It returns err if there is no such requester.
+func (h *Handler) publishReply(it *message.Item, req *Request, reply *Message, err error) (untold error) {
+	to, v := req.ReplyTo, h.vhost
+	if isReplyAddress(to) {
+		if v.replies.answerCall(to, reply, err) {
+			return nil
+		}
+	} else if denied := v.checkReplyAccess(it.Content, to); denied != nil {
+		h.failures().log(denied)
+		return err
+	} else if err != nil && v.queue(to) == nil {
+		return err
+	}
+	if err != nil {
+		reply.Headers = h.errorHeaders(err.(*RemoteError))
+	}
+	p := newPublishing(PublishOptions{})
+	p.Body, p.Key = reply.Body, to
+	if v.prepare(&p, nil, "") != nil || p.setExpiration(v.broker, reply.Expiration) != nil {
+		return err // only for a bad ReplyTo: checkReply has been called
+	}
+	p.Content = message.NewPublished(reply.properties())
+	v.route(&p)
+	return nil
+}
+
+// errorHeaders returns the headers of a reply that reports err. It logs what they
+// leave out.
+func (h *Handler) errorHeaders(err *RemoteError) Table {
+	text := err.Text
+	if h.options.ExposeErrors {
+		text = err.detail()
+	} else if err.Err != nil && err.Code != CodePanic { // a panic has been logged
+		h.failures().log(err.Err)
+	}
+	return Table{ErrorCodeHeader: err.Code, ErrorTextHeader: text}
+}
+
+// replyToCall gives the reply to the call that waits for it. It returns the slot to
+// signal, or nil if the call has ended.
+func (h *Handler) replyToCall(c *call, reply *Message, err error) *replySlot {
+	t := &h.vhost.replies
+	if !c.slot.claim(c.round) {
+		t.droppedGone.Add(1)
+		return nil
+	}
+	reply.Headers = table.Widen(reply.Headers)
+	c.slot.reply, c.slot.err = *reply, err
+	t.delivered.Add(1)
+	return c.slot
+}
