@@ -5,7 +5,9 @@ import "github.com/warrenmq/warren/internal/wire"
 // QosOptions say what the count of Qos applies to.
 type QosOptions struct {
 	// Global makes all consumers of the channel share the limit. Otherwise each
-	// consumer that is started afterwards has the limit for itself, as in RabbitMQ.
+	// consumer has the limit for itself: those that run, as in LavinMQ, and those that
+	// start later. With [LikeRabbitMQ] it is those that start later alone. A consumer
+	// whose options name a Prefetch keeps that.
 	Global bool
 }
 
@@ -23,6 +25,7 @@ func (ch *Channel) Qos(prefetchCount int, o QosOptions) error {
 	if !o.Global {
 		ch.prefetch = prefetchCount
 		ch.mu.Unlock()
+		ch.limitRunning()
 		return nil
 	}
 	ch.flow.SetLimit(prefetchCount)
@@ -33,6 +36,28 @@ func (ch *Channel) Qos(prefetchCount int, o QosOptions) error {
 	ch.flow.Missed()
 	ch.revive()
 	return nil
+}
+
+// limitRunning gives the channel's limit to the consumers that run. It does so again
+// if the limit has changed meanwhile, so that the last one counts.
+func (ch *Channel) limitRunning() {
+	if ch.vhost.broker.like.PrefetchForLater {
+		return
+	}
+	for done := -1; ; {
+		ch.mu.Lock()
+		n, list := ch.prefetch, ch.sortedConsumers()
+		ch.mu.Unlock()
+		if n == done {
+			return
+		}
+		for _, c := range list {
+			if c.reply == nil && !c.ownPrefetch {
+				c.inner.SetPrefetch(n)
+			}
+		}
+		done = n
+	}
 }
 
 // Flow stops (false) or restarts (true) deliveries to the channel's consumers

@@ -84,7 +84,8 @@ func (c *Consumer) setInner(o *ConsumeOptions) (err error) {
 		Mailbox: ch.vhost.broker.options.Mailbox, Direct: c.sink != nil,
 		Flow: &ch.flow, Shares: ch.flow.Limited() && !o.NoAck,
 	}
-	if o.Prefetch == 0 {
+	c.ownPrefetch = o.Prefetch != 0
+	if !c.ownPrefetch {
 		options.Prefetch = ch.prefetch
 	}
 	if err := ch.vhost.checkGlobalPrefetch(c.sourceQueue, ch.flow.Limited()); err != nil {

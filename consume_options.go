@@ -15,7 +15,7 @@ type ConsumeOptions struct {
 	Tag       string // consumer tag, unique in the channel; empty: the broker makes one
 	NoAck     bool   // deliveries are settled when they are received
 	Exclusive bool   // the queue has no other consumer
-	Prefetch  int    // limit of unsettled deliveries; zero: that of Qos; negative: none
+	Prefetch  int    // limit of unsettled deliveries, whatever Qos says later; zero: that of Qos; negative: none
 	Priority  int    // consumers with a higher one are served first while they have room (x-priority)
 
 	// Offset is where in a stream to start (x-stream-offset). Zero: [StreamNext]. A

@@ -23,6 +23,7 @@ type Consumer struct {
 	inner       *queue.Consumer // the queue's part of the consumer; nil for a direct reply-to consumer
 	sourceQueue *declaredQueue  // nil for a direct reply-to consumer
 	reply       *replyConsumer  // nil for a queue's consumer
+	ownPrefetch bool            // its options say the prefetch, so that Qos does not
 	ended       atomic.Bool     // set by Cancel and by the end of the channel
 	done        chan struct{}   // closed when ConsumeFunc's goroutine has ended; nil without ConsumeFunc
 }

@@ -9,24 +9,27 @@ import (
 	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-func TestQosLimitsEachConsumerStartedAfterwards(t *testing.T) {
+// The limit of Qos is that of each consumer, but of those that have one of their
+// own.
+func TestQosLimitsEachConsumer(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
-		brokertest.Queues(t, ch, "early", "late", "later", "own")
+		brokertest.Queues(t, ch, "early", "late", "own", "other", "auto")
+		other := brokertest.Consume(t, brokertest.Channel(t, b), "other", warren.ConsumeOptions{})
 		early := brokertest.Consume(t, ch, "early", warren.ConsumeOptions{})
+		auto := brokertest.Consume(t, ch, "auto", warren.ConsumeOptions{NoAck: true})
+		own := brokertest.Consume(t, ch, "own", warren.ConsumeOptions{Prefetch: 3})
 		require.NoError(t, ch.Qos(2, warren.QosOptions{}))
 		late := brokertest.Consume(t, ch, "late", warren.ConsumeOptions{})
-		own := brokertest.Consume(t, ch, "own", warren.ConsumeOptions{Prefetch: 3})
-		require.NoError(t, ch.Qos(0, warren.QosOptions{}))
-		later := brokertest.Consume(t, ch, "later", warren.ConsumeOptions{})
-		for _, q := range []string{"early", "late", "later", "own"} {
+		for _, q := range []string{"early", "late", "own", "other", "auto"} {
 			brokertest.Put(t, ch, "", q, brokertest.Letters(5)...)
 		}
-		require.Len(t, brokertest.Read(t, early), 5, "is as it was")
+		require.Len(t, brokertest.Read(t, early), 2, "one that ran has the limit, too")
 		held := brokertest.Read(t, late)
 		require.Len(t, held, 2)
 		require.Len(t, brokertest.Read(t, own), 3, "a limit of its own")
-		require.Len(t, brokertest.Read(t, later), 5, "zero is no limit")
+		require.Len(t, brokertest.Read(t, other), 5, "another channel's has none")
+		require.Len(t, brokertest.Read(t, auto), 5, "without acks there is none")
 		require.Equal(t, 3, brokertest.Ready(t, ch, "late"))
 
 		require.NoError(t, held[1].Ack(false))
@@ -34,6 +37,77 @@ func TestQosLimitsEachConsumerStartedAfterwards(t *testing.T) {
 		require.NoError(t, held[0].Reject(false))
 		require.Len(t, brokertest.Read(t, late), 1)
 		require.Equal(t, 1, brokertest.Ready(t, ch, "late"))
+
+		require.NoError(t, ch.Qos(0, warren.QosOptions{}))
+		require.Len(t, brokertest.Read(t, late), 1, "zero is no limit")
+		require.Len(t, brokertest.Read(t, early), 3)
+		require.Empty(t, brokertest.Read(t, own), "its own limit stays")
+	})
+}
+
+// A limit that is raised brings messages at once, one that is lowered none until
+// as many are settled. So Celery makes room for tasks while others wait for their
+// time.
+func TestQosChangesWhileAConsumerRuns(t *testing.T) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		require.NoError(t, ch.Qos(2, warren.QosOptions{}))
+		c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
+		brokertest.Put(t, ch, "", "q", brokertest.Letters(9)...)
+		held := brokertest.Read(t, c)
+		require.Equal(t, []string{"a", "b"}, brokertest.Bodies(held))
+		require.NoError(t, ch.Qos(4, warren.QosOptions{}))
+		held = append(held, brokertest.Read(t, c)...)
+		require.Equal(t, []string{"a", "b", "c", "d"}, brokertest.Bodies(held))
+		require.NoError(t, ch.Qos(1, warren.QosOptions{}))
+		for _, d := range held[:3] {
+			require.NoError(t, d.Ack(false))
+			require.Empty(t, brokertest.Read(t, c))
+		}
+		require.NoError(t, held[3].Ack(false))
+		require.Equal(t, []string{"e"}, brokertest.Bodies(brokertest.Read(t, c)))
+		require.NoError(t, ch.Qos(0, warren.QosOptions{}))
+		require.Equal(t, []string{"f", "g", "h", "i"}, brokertest.Bodies(brokertest.Read(t, c)))
+		require.NoError(t, ch.Qos(3, warren.QosOptions{}), "five are out")
+		brokertest.Put(t, ch, "", "q", "j")
+		require.Empty(t, brokertest.Read(t, c))
+		require.Equal(t, 5, b.Stats().Unacked)
+	})
+}
+
+func TestLikeRabbitMQsPrefetchIsForLaterConsumers(t *testing.T) {
+	brokertest.RunWith(t, &warren.Options{Like: warren.LikeRabbitMQ}, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "early", "late", "later")
+		early := brokertest.Consume(t, ch, "early", warren.ConsumeOptions{})
+		require.NoError(t, ch.Qos(2, warren.QosOptions{}))
+		late := brokertest.Consume(t, ch, "late", warren.ConsumeOptions{})
+		require.NoError(t, ch.Qos(0, warren.QosOptions{}))
+		later := brokertest.Consume(t, ch, "later", warren.ConsumeOptions{})
+		for _, q := range []string{"early", "late", "later"} {
+			brokertest.Put(t, ch, "", q, brokertest.Letters(5)...)
+		}
+		require.Len(t, brokertest.Read(t, early), 5, "is as it was")
+		require.Len(t, brokertest.Read(t, late), 2)
+		require.Len(t, brokertest.Read(t, later), 5)
+	})
+}
+
+// The reader of a stream needs a limit, so that it keeps the one it has instead of
+// none.
+func TestQosOfAStreamsReader(t *testing.T) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Stream(t, ch, "s", warren.QueueOptions{})
+		require.NoError(t, ch.Qos(2, warren.QosOptions{}))
+		c := brokertest.Consume(t, ch, "s", warren.ConsumeOptions{})
+		brokertest.Put(t, ch, "", "s", brokertest.Letters(6)...)
+		require.Len(t, brokertest.Read(t, c), 2)
+		require.NoError(t, ch.Qos(0, warren.QosOptions{}))
+		require.Empty(t, brokertest.Read(t, c))
+		require.NoError(t, ch.Qos(5, warren.QosOptions{}))
+		require.Len(t, brokertest.Read(t, c), 3)
 	})
 }
 

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/warrenmq/warren/internal/mailbox"
@@ -51,12 +50,14 @@ type Consumer struct {
 	sink      Sink
 	box       *mailbox.Mailbox // nil for the consumer of a Pool: all messages go to the sink
 
-	timeout   time.Duration // for settling a delivery; zero: none. Set by Add
-	limit     int           // most messages out at a time
-	untilRead bool          // a message is out until it is read, else until it is settled
-	passes    bool          // it settles and passes on what it gets: the queue need not count that any more
+	timeout time.Duration // for settling a delivery; zero: none. Set by Add
+	mailbox int           // limit of unread messages where there is no other
+	passes  bool          // it settles and passes on what it gets: the queue need not count that any more
 
 	// Guarded by the queue's lock.
+	limit         int     // most messages out at a time
+	untilRead     bool    // a message is out until it is read, else until it is settled
+	added         bool    // one of the queue's consumers, since Add
 	reader        *Reader // nil: the queue is no stream
 	out           int     // messages that count against limit
 	unsettled     int     // messages that were delivered and need an ack
@@ -71,15 +72,10 @@ func NewConsumer(q *Queue, sink Sink, o *ConsumerOptions) *Consumer {
 	c := &Consumer{
 		Tag: o.Tag, NoAck: o.NoAck, queue: q, exclusive: o.Exclusive, direct: o.Direct, priority: o.Priority,
 		flow: o.Flow, sink: sink, box: mailbox.New(&q.mu),
-		limit: o.Prefetch, untilRead: o.NoAck || o.Prefetch <= 0, shares: o.Shares && !o.NoAck, reader: o.Reader,
+		mailbox: o.Mailbox, shares: o.Shares && !o.NoAck, reader: o.Reader,
 		passes: o.NoAck && o.Direct && q.stream == nil,
 	}
-	if c.untilRead {
-		c.limit = o.Mailbox
-		if o.Direct {
-			c.limit = math.MaxInt // the sink bounds them
-		}
-	}
+	c.limitTo(o.Prefetch)
 	return c
 }
 
@@ -172,7 +168,7 @@ func (q *Queue) Add(c *Consumer) error {
 	if c.exclusive && q.single {
 		return ErrExclusive
 	}
-	c.timeout = q.timeout()
+	c.timeout, c.added = q.timeout(), true
 	q.consumers = append(q.consumers, c)
 	q.activate()
 	c.sink.Accepted()

@@ -91,7 +91,7 @@ func (q *Queue) anyRoom() bool {
 // list puts c into the list of consumers with room, behind the others of its
 // priority.
 func (q *Queue) list(c *Consumer) {
-	if c.listed || c.gone || q.single && c != q.active {
+	if c.listed || c.gone || !c.added || q.single && c != q.active {
 		return
 	}
 	before := q.roomLast

@@ -27,7 +27,7 @@ func (q *Queue) append(e *message.Entry) error {
 // serve delivers messages to c while it has room. In a stream, the list of consumers
 // with room has those that have read all messages.
 func (q *Queue) serve(c *Consumer) {
-	if c.gone {
+	if c.gone || !c.added {
 		return
 	}
 	for c.out < c.limit {

@@ -79,7 +79,7 @@ func (s *script) with(f func(ch *amqp.Channel) error) error {
 	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
 	err := f(ch)
 	if err == nil {
-		err = ch.Qos(0, 0, false) // what has no answer may fail later
+		err = ch.ExchangeDeclarePassive("amq.direct", "direct", true, false, false, false, nil) // what has no answer may fail later
 	}
 	if !ch.IsClosed() {
 		ch.Close()

@@ -89,6 +89,15 @@ def tasks():
         pass
 
 
+def tasks_with_an_eta():
+    """Tasks whose time comes after the test are with the worker, more than it takes at once, and hold up no others."""
+    for i in range(20):
+        double.apply_async((i,), countdown=3600)
+    for i in range(20):
+        assert double.delay(i).get(timeout=20) == 2 * i
+    assert double.apply_async((21,), countdown=1).get(timeout=20) == 42
+
+
 def in_process():
     """Calls of the broker's process by the worker, and the other way round."""
     assert ask.delay(CALLS).get(timeout=20) == {str(i): 2 * i for i in range(CALLS)}
@@ -132,6 +141,7 @@ def main():
         tasks()
         tasks_by_direct_reply_to()
         in_process()
+        tasks_with_an_eta()
     finally:
         worker.terminate()
     assert worker.wait(timeout=20) == 0

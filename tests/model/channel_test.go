@@ -251,6 +251,7 @@ func (ch *modelChannel) Qos(prefetch int, o warren.QosOptions) error {
 		return warren.ErrClosed
 	case !o.Global:
 		ch.prefetch = prefetch
+		ch.limitRunning()
 		return nil
 	}
 	ch.shared = prefetch
@@ -260,6 +261,24 @@ func (ch *modelChannel) Qos(prefetch int, o warren.QosOptions) error {
 	ch.passedOver = true
 	ch.resume()
 	return nil
+}
+
+// limitRunning gives the channel's limit to its consumers that have none of
+// their own, the oldest first.
+func (ch *modelChannel) limitRunning() {
+	for _, c := range slices.Clone(ch.consumers) {
+		if c.queue == nil || c.options.NoAck || c.options.Prefetch != 0 || ch.model.fault == "a prefetch is for later consumers" {
+			continue
+		}
+		c.limit = ch.prefetch
+		if !c.hasRoom() {
+			c.queue.leave(c)
+			continue
+		}
+		c.queue.join(c)
+		c.queue.handOut()
+		c.queue.done()
+	}
 }
 
 func (ch *modelChannel) Flow(active bool) error {

@@ -105,6 +105,7 @@ func TestModelFindsFaults(t *testing.T) {
 		"all consumers are active",
 		"the newest consumer becomes active",
 		"the delivery limit is one more",
+		"a prefetch is for later consumers",
 		"deliveries are not told",
 	} {
 		faults[fault] = func() (*model, anyServer) {
