@@ -88,13 +88,13 @@ func (c *Consumer) setInner(o *ConsumeOptions) (err error) {
 	if !c.ownPrefetch {
 		options.Prefetch = ch.prefetch
 	}
-	if err := ch.vhost.checkGlobalPrefetch(c.sourceQueue, ch.flow.Limited()); err != nil {
-		return err
-	}
 	if c.sourceQueue.IsStream() {
 		options.Reader, err = ch.vhost.newReader(c.sourceQueue, o, options.Prefetch)
 	} else {
 		options.Priority, err = ch.vhost.consumerPriority(c.sourceQueue, o)
+	}
+	if err == nil {
+		err = ch.vhost.checkGlobalPrefetch(c.sourceQueue, ch.flow.Limited())
 	}
 	c.inner = queue.NewConsumer(c.sourceQueue.engine(), (*consumerSink)(c), &options)
 	return err

@@ -186,7 +186,7 @@ func (l *channelLink) Ended(number uint16, f func(err error)) {
 // again.
 func (l *channelLink) Recover(requeue bool, done func()) error {
 	ch := l.channel()
-	if err := ch.checkRecover(requeue); err != nil {
+	if err := ch.checkRecover(0, requeue); err != nil {
 		return err
 	}
 	if !requeue { // Channel.Recover itself redelivers, so done must come first

@@ -1,6 +1,7 @@
 package warren_test
 
 import (
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -326,5 +327,36 @@ func TestFlowOnKeepsTheLimits(t *testing.T) {
 		require.Empty(t, brokertest.Read(t, c))
 		require.NoError(t, ch.Flow(true))
 		require.Len(t, brokertest.Read(t, c), 1)
+	})
+}
+
+// The last Qos counts for all, whoever calls it and whenever consumers start.
+func TestQosOfManyAtOnce(t *testing.T) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q", "r")
+		brokertest.Put(t, ch, "", "q", brokertest.Numbers(0, 100)...)
+		brokertest.Put(t, ch, "", "r", brokertest.Numbers(0, 100)...)
+		require.NoError(t, ch.Qos(1, warren.QosOptions{}))
+		var wg sync.WaitGroup
+		for n := range 8 {
+			wg.Go(func() {
+				for i := range 20 {
+					ch.Qos(1+(n+i)%5, warren.QosOptions{})
+				}
+			})
+		}
+		q := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{})
+		r := brokertest.Consume(t, ch, "r", warren.ConsumeOptions{})
+		wg.Wait()
+		require.NoError(t, ch.Ack(0, true))
+		for _, c := range []*warren.Consumer{q, r} {
+			for _, d := range brokertest.Read(t, c) {
+				d.Ack(false)
+			}
+		}
+		require.NoError(t, ch.Qos(7, warren.QosOptions{}))
+		require.Len(t, brokertest.Read(t, q), 7)
+		require.Len(t, brokertest.Read(t, r), 7)
 	})
 }

@@ -164,7 +164,7 @@ func sameRun(a, b *queue.Settling) bool {
 // Deliveries of Get and of cancelled consumers always return to their queues. With
 // [LikeRabbitMQ], Recover without requeue fails with 540.
 func (ch *Channel) Recover(requeue bool) error {
-	if err := ch.checkRecover(requeue); err != nil {
+	if err := ch.checkRecover(wire.BasicRecoverID, requeue); err != nil {
 		return err
 	}
 	ch.mu.Lock()
@@ -203,9 +203,9 @@ func (ch *Channel) Recover(requeue bool) error {
 
 // checkRecover fails with 540 if the broker that this one is like cannot recover
 // without requeue.
-func (ch *Channel) checkRecover(requeue bool) error {
+func (ch *Channel) checkRecover(m wire.MethodID, requeue bool) error {
 	if !requeue && ch.vhost.broker.like.NoRecoverToConsumer {
-		return errNotLike(wire.BasicRecoverID, "requeue=false")
+		return errNotLike(m, "requeue=false")
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func (ch *channel) basicMethod(m wire.Method) error {
 		if ch.conn.server.like.NoRecoverAsync {
 			return failure(wire.CodeNotImplemented, "%s", m.ID())
 		}
-		return ch.core.Recover(m.Requeue)
+		return ch.link.Recover(m.Requeue, func() {})
 	}
 	return errUnexpected
 }
