@@ -2,8 +2,10 @@
 // that runs in this process. It listens only after the program has told it to:
 //
 //	srv := amqp.NewServer(b, nil)
-//	go srv.ListenAndServe("127.0.0.1:5672")
 //	defer srv.Close()
+//	if err := srv.Listen("127.0.0.1:5672"); err != nil {
+//		return err
+//	}
 //
 // The official Go client reaches the broker without a socket by
 // amqp091.Config{Dial: srv.Dial}.

@@ -118,6 +118,24 @@ func ExampleServer_Dial() {
 	// Output: from the client true <nil>
 }
 
+func ExampleServer_Listen() {
+	b := warren.New(nil)
+	defer b.Close()
+	srv := amqp.NewServer(b, nil)
+	defer srv.Close()
+	if err := srv.Listen("127.0.0.1:0"); err != nil { // a free port
+		log.Fatal(err)
+	}
+
+	conn, err := amqp091.Dial(srv.URL())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Println("connected to", conn.Properties["product"])
+	// Output: connected to Warren
+}
+
 func ExampleServer_Serve() {
 	b := warren.New(nil)
 	defer b.Close()
@@ -145,7 +163,7 @@ func ExampleServer_Serve() {
 }
 
 // A client of a server with TLS checks its certificate.
-func ExampleServer_ServeTLS() {
+func ExampleServer_ListenTLS() {
 	certificate, authorities, err := selfSigned()
 	if err != nil {
 		log.Fatal(err)
@@ -156,13 +174,11 @@ func ExampleServer_ServeTLS() {
 		TLS: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
 	})
 	defer srv.Close()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	if err := srv.ListenTLS("127.0.0.1:0"); err != nil {
 		log.Fatal(err)
 	}
-	go srv.ServeTLS(l)
 
-	conn, err := amqp091.DialTLS("amqps://guest:guest@"+l.Addr().String()+"/", &tls.Config{RootCAs: authorities})
+	conn, err := amqp091.DialTLS(srv.URL(), &tls.Config{RootCAs: authorities})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -78,6 +78,27 @@ func TestURLIsThatOfATCPListener(t *testing.T) {
 	require.NoError(t, conn.Close())
 }
 
+func TestListenReturnsWhenClientsCanConnect(t *testing.T) {
+	certificate, pool := newCertificate(t, "ann")
+	for scheme, listen := range map[string]func(srv *amqp.Server, addr string) error{
+		"amqp": (*amqp.Server).Listen, "amqps": (*amqp.Server).ListenTLS,
+	} {
+		b := brokertest.New(t, nil)
+		srv := amqp.NewServer(b, &amqp.Options{TLS: &tls.Config{Certificates: []tls.Certificate{certificate}}})
+		require.NoError(t, listen(srv, "127.0.0.1:0"))
+		require.Equal(t, scheme+"://guest:guest@"+srv.Addr().String()+"/", srv.URL())
+		require.NotContains(t, srv.URL(), ":0/", "the port that was taken")
+		conn, err := amqp091.DialTLS(srv.URL(), &tls.Config{RootCAs: pool})
+		require.NoError(t, err)
+		require.NoError(t, conn.Close())
+		require.NoError(t, srv.Listen("127.0.0.1:0"), "and at another port")
+		require.NoError(t, srv.Close())
+		_, err = net.Dial("tcp", srv.Addr().String())
+		require.Error(t, err)
+		require.Equal(t, amqp.ErrServerClosed, listen(srv, "127.0.0.1:0"))
+	}
+}
+
 func TestNothingIsServedAfterTheEnd(t *testing.T) {
 	_, srv := brokertest.Serve(t, nil, nil)
 	l := listenTCP(t)
@@ -104,8 +125,12 @@ func TestListeningCanFail(t *testing.T) {
 	defer l.Close()
 	require.ErrorIs(t, srv.ListenAndServe(l.Addr().String()), syscall.EADDRINUSE)
 	require.ErrorIs(t, srv.ListenAndServeTLS(l.Addr().String()), syscall.EADDRINUSE)
+	require.ErrorIs(t, srv.Listen(l.Addr().String()), syscall.EADDRINUSE)
+	require.ErrorIs(t, srv.ListenTLS(l.Addr().String()), syscall.EADDRINUSE)
+	require.Error(t, srv.ListenTLS("127.0.0.1:0"), "without Options.TLS")
+	require.Empty(t, srv.URL(), "nobody listens")
 	require.Error(t, srv.ListenAndServe("nonsense"))
-	require.EqualError(t, srv.ServeTLS(l), "amqp: ServeTLS needs Options.TLS")
+	require.EqualError(t, srv.ServeTLS(l), "amqp: TLS needs Options.TLS")
 	_, err := l.Accept()
 	require.ErrorIs(t, err, net.ErrClosed)
 }

@@ -26,7 +26,7 @@ type Options struct {
 	// nothing is logged.
 	Logger *slog.Logger
 
-	// TLS is the configuration of ServeTLS and ListenAndServeTLS.
+	// TLS is the configuration of ListenTLS, ServeTLS and ListenAndServeTLS.
 	TLS *tls.Config
 
 	// FrameMax is the largest frame, in bytes, that the server offers. Zero:

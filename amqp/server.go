@@ -2,10 +2,8 @@ package amqp
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net"
 	"slices"
@@ -20,9 +18,11 @@ import (
 // Server lets AMQP 0-9-1 clients use a broker. It is used like a [net/http.Server]. A broker may have several servers, and a server several
 // listeners. Its methods are safe for many goroutines.
 type Server struct {
-	broker  *warren.Broker
-	options Options
-	like    *like.Rules
+	broker    *warren.Broker
+	options   Options
+	ended     chan struct{}  // closed by Shutdown and Close
+	accepting sync.WaitGroup // listeners that Listen serves
+	like      *like.Rules
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -46,73 +46,8 @@ func NewServer(b *warren.Broker, options *Options) *Server {
 	}
 	return &Server{
 		broker: b, like: b.Link().Like(), options: o.withDefaults(b.Link().Like()),
-		listeners: make(map[net.Listener]struct{}), conns: make(map[*conn]struct{}),
+		listeners: make(map[net.Listener]struct{}), conns: make(map[*conn]struct{}), ended: make(chan struct{}),
 	}
-}
-
-// ListenAndServe listens on a TCP address, such as "127.0.0.1:5672", and
-// serves until Shutdown or Close; then it returns [ErrServerClosed].
-func (s *Server) ListenAndServe(addr string) error {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return err
-	}
-	return s.Serve(l)
-}
-
-// ListenAndServeTLS is ListenAndServe with TLS, by [Options].TLS.
-func (s *Server) ListenAndServeTLS(addr string) error {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return err
-	}
-	return s.ServeTLS(l)
-}
-
-// ServeTLS is Serve with TLS, by [Options].TLS.
-func (s *Server) ServeTLS(l net.Listener) error {
-	if s.options.TLS == nil {
-		l.Close()
-		return errors.New("amqp: ServeTLS needs Options.TLS")
-	}
-	return s.serve(tls.NewListener(l, s.options.TLS), "amqps")
-}
-
-// Serve accepts connections from l, of any network, and serves each. It closes
-// l when it returns, which it does with [ErrServerClosed] after Shutdown or
-// Close, or with l's error.
-func (s *Server) Serve(l net.Listener) error { return s.serve(l, "amqp") }
-
-func (s *Server) serve(l net.Listener, scheme string) error {
-	defer l.Close()
-	if !s.addListener(l, scheme) {
-		return ErrServerClosed
-	}
-	defer s.removeListener(l)
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			if s.isClosing() {
-				return ErrServerClosed
-			}
-			if !isTemporary(err) {
-				return err
-			}
-			s.log(slog.LevelWarn, "accept failed, trying again", "error", err.Error())
-			time.Sleep(acceptPause)
-			continue
-		}
-		go s.ServeConn(c)
-	}
-}
-
-// acceptPause is how long to wait after a temporary failure of Accept.
-const acceptPause = 100 * time.Millisecond
-
-// isTemporary reports whether Accept may succeed later, as after too many open files.
-func isTemporary(err error) bool {
-	var e interface{ Temporary() bool }
-	return errors.As(err, &e) && e.Temporary()
 }
 
 // ServeConn serves one connection, and returns when it is over.
@@ -147,7 +82,7 @@ func (s *Server) Dial(network, addr string) (net.Conn, error) {
 	return client, nil
 }
 
-// Addr returns the address of the first listener. It is nil before Serve.
+// Addr returns the address of the first listener. It is nil before Listen or Serve.
 func (s *Server) Addr() net.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,7 +90,7 @@ func (s *Server) Addr() net.Addr {
 }
 
 // URL returns the amqp or amqps URL of the first listener, for the user guest. It is
-// empty before Serve, and for a listener that is not a TCP one.
+// empty before Listen or Serve, and for a listener that is not a TCP one.
 func (s *Server) URL() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -191,6 +126,7 @@ const endTimeout = time.Second
 // that says so; such a connection ends when its work is done.
 func (s *Server) Close() error {
 	conns, idle := s.stop()
+	s.accepting.Wait()
 	for _, c := range conns {
 		c.cut()
 	}
@@ -218,7 +154,10 @@ func (s *Server) Close() error {
 func (s *Server) stop() (conns []*conn, idle <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closing = true
+	if !s.closing {
+		s.closing = true
+		close(s.ended)
+	}
 	for l := range s.listeners {
 		l.Close()
 	}
@@ -237,23 +176,4 @@ func (s *Server) isClosing() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.closing
-}
-
-func (s *Server) addListener(l net.Listener, scheme string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing {
-		return false
-	}
-	s.listeners[l] = struct{}{}
-	if s.addr == nil {
-		s.addr, s.scheme = l.Addr(), scheme
-	}
-	return true
-}
-
-func (s *Server) removeListener(l net.Listener) {
-	s.mu.Lock()
-	delete(s.listeners, l)
-	s.mu.Unlock()
 }

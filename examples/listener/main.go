@@ -21,7 +21,6 @@ import (
 	"fmt"
 	"log"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"strconv"
@@ -91,31 +90,21 @@ func run(ctx context.Context) error {
 		return err
 	}
 
-	l, err := net.Listen("tcp", *addr)
-	if err != nil {
-		return err
-	}
 	srv := amqp.NewServer(b, options)
-	serve, scheme := srv.Serve, "amqp"
+	listen, scheme := srv.Listen, "amqp"
 	if options.TLS != nil {
-		serve, scheme = srv.ServeTLS, "amqps"
+		listen, scheme = srv.ListenTLS, "amqps"
 	}
-	served := make(chan error, 1)
-	go func() { served <- serve(l) }()
-	fmt.Printf("listening on %s://%s/\n", scheme, l.Addr())
-
-	select {
-	case err := <-served:
+	if err := listen(*addr); err != nil {
 		return err
-	case <-ctx.Done():
 	}
+	fmt.Printf("listening on %s://%s/\n", scheme, srv.Addr())
+
+	<-ctx.Done()
 	last, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	if err := srv.Shutdown(last); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err // clients that stay too long are cut off, which is no failure
-	}
-	if err := <-served; !errors.Is(err, amqp.ErrServerClosed) {
-		return err
 	}
 	return b.Shutdown(last)
 }
