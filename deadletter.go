@@ -51,6 +51,6 @@ func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, to *queue.DeadLetter
 	defer v.putWalk(w)
 	v.walk(w, &p)
 	history, _ := props.Headers["x-death"].([]any)
-	w.Queues = slices.DeleteFunc(w.Queues, func(q *route.Queue) bool { return message.Cycles(history, q.Name()) })
-	v.forward(w, &p, &lost.Entry)
+	queues := slices.DeleteFunc(slices.Clone(w.Queues()), func(q *route.Queue) bool { return message.Cycles(history, q.Name()) })
+	v.forward(&p, &lost.Entry, queues, w.Replies(), w.Delays)
 }

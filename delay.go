@@ -49,7 +49,7 @@ func (v *VirtualHost) routeDelayed(x *declaredExchange, kept *message.Publishing
 	defer v.putWalk(w)
 	w.Past = &x.Exchange
 	v.walk(w, &p)
-	if !v.forward(w, &p, &kept.Entry) {
+	if !v.forward(&p, &kept.Entry, w.Queues(), w.Replies(), w.Delays) {
 		v.unroutable.Add(1)
 	}
 }

@@ -21,7 +21,7 @@ func (v *VirtualHost) route(p *publishing) (nacked bool, err error) {
 	w := v.getWalk()
 	defer v.putWalk(w)
 	v.walk(w, p)
-	return v.deliverRouted(p, w.Queues, w.Replies, w.Delays)
+	return v.deliverRouted(p, w.Queues(), w.Replies(), w.Delays)
 }
 
 // deliverRouted gives the message to the queues and requesters that routing found,
@@ -64,10 +64,10 @@ func (v *VirtualHost) offer(p *publishing, queues []*route.Queue, replies []stri
 }
 
 // forward delivers a message that the broker already had, and that was in the entry
-// from, to everything that the walk found. It reports false if nothing took the
+// from, to everything that a walk has found. It reports false if nothing took the
 // message.
-func (v *VirtualHost) forward(w *route.Walk, p *publishing, from *message.Entry) bool {
-	n := len(w.Queues) + len(w.Replies) + len(w.Delays)
+func (v *VirtualHost) forward(p *publishing, from *message.Entry, queues []*route.Queue, replies []string, delays []*delay.Store) bool {
+	n := len(queues) + len(replies) + len(delays)
 	if n == 0 {
 		from.Lost()
 		return false
@@ -76,8 +76,8 @@ func (v *VirtualHost) forward(w *route.Walk, p *publishing, from *message.Entry)
 	if c != nil {
 		c.others.Store(int32(n - 1))
 	}
-	taken, _ := v.offer(p, w.Queues, w.Replies)
-	for _, d := range w.Delays {
+	taken, _ := v.offer(p, queues, replies)
+	for _, d := range delays {
 		if d.Add(&p.Publishing) {
 			taken++
 		}
@@ -113,7 +113,7 @@ func (v *VirtualHost) handleUnrouted(p *publishing) error {
 // walk finds the destinations of a message, starting at its exchange.
 func (v *VirtualHost) walk(w *route.Walk, p *publishing) {
 	v.mu.RLock()
-	if !p.to.deleted.Load() {
+	if !p.to.Gone.Load() {
 		w.From(&p.to.Exchange, &p.Publishing)
 	}
 	v.mu.RUnlock()

@@ -2,7 +2,6 @@ package warren
 
 import (
 	"maps"
-	"sync/atomic"
 
 	"github.com/warrenmq/warren/internal/argument"
 	"github.com/warrenmq/warren/internal/delay"
@@ -87,7 +86,6 @@ type declaredExchange struct {
 	internal       bool
 	alternate      string // the declared alternate exchange
 	args           Table
-	deleted        atomic.Bool // written with vhost.mu held
 
 	policies appliedPolicies // guarded by vhost.mu
 }

@@ -159,7 +159,7 @@ func (v *VirtualHost) findPublishExchange(ch *Channel, name string) (*declaredEx
 	if ch == nil {
 		return v.lookUpPublishExchange(name)
 	}
-	if x := ch.recentExchange.Load(); x != nil && x.Name == name && !x.deleted.Load() {
+	if x := ch.recentExchange.Load(); x != nil && x.Name == name && !x.Gone.Load() {
 		return x, nil
 	}
 	x, err := v.lookUpPublishExchange(name)

@@ -140,10 +140,11 @@ func (v *VirtualHost) sendCall(p *publishing, c *call) error {
 	w := v.getWalk()
 	defer v.putWalk(w)
 	v.walk(w, p)
-	n := len(w.Queues) + len(w.Replies) + len(w.Delays)
+	queues, replies := w.Queues(), w.Replies()
+	n := len(queues) + len(replies) + len(w.Delays)
 	c.others.Store(int32(n - 1))
 	c.shared = n > 1
-	nacked, err := v.deliverRouted(p, w.Queues, w.Replies, w.Delays)
+	nacked, err := v.deliverRouted(p, queues, replies, w.Delays)
 	if nacked {
 		return ErrNacked
 	}

@@ -151,8 +151,8 @@ func (ch *Channel) holdPublish(p *publishing) error {
 	w.Shut = true
 	v.walk(w, p)
 	h.gated = w.Gated
-	h.queues = append(h.queues, w.Queues...)
-	h.replies = append(h.replies, w.Replies...)
+	h.queues = append(h.queues, w.Queues()...)
+	h.replies = append(h.replies, w.Replies()...)
 	v.putWalk(w)
 	ch.mu.Lock()
 	defer ch.mu.Unlock()

@@ -1,6 +1,8 @@
 package warren
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -195,73 +197,17 @@ func (v *VirtualHost) lookUpPublishExchange(name string) (*declaredExchange, err
 	return x, nil
 }
 
-// removeExchange removes x and its bindings. mu is held.
-func (v *VirtualHost) removeExchange(x *declaredExchange) {
-	delete(v.exchanges, x.Name)
-	x.deleted.Store(true)
-	x.Gate.Close()
-	for b := range x.Bindings() {
-		route.Unlink(b)
-	}
-	for b := range x.Inbound() {
-		v.removeBinding(b)
-	}
-	v.recordChange(change{kind: exchangeDeleted, exchange: x})
-}
-
-// removeBinding removes b from its source and destination. If it was the last
-// binding of an auto-delete exchange, the exchange is removed, too. mu is held.
-func (v *VirtualHost) removeBinding(b *route.Binding) {
-	route.Unbind(b)
-	v.recordChange(change{kind: bindingRemoved, binding: b})
-	x := v.exchanges[b.Source.Name]
-	if x != nil && &x.Exchange == b.Source && x.autoDelete && !x.InUse() {
-		v.removeExchange(x)
-	}
-}
-
-// removeQueue deletes q if the condition holds. It returns an error of package queue
-// if it does not hold.
-func (v *VirtualHost) removeQueue(q *declaredQueue, c queue.Condition) (ready int, err error) {
-	v.mu.Lock()
-	defer v.unlockAndNotify()
-	if v.queues[q.Name()] != q {
-		return 0, nil // somebody else has deleted it
-	}
-	if ready, err = q.Close(ErrConsumerCancelled, c); err != nil {
-		return 0, err
-	}
-	delete(v.queues, q.Name())
-	for b := range q.Inbound() {
-		v.removeBinding(b)
-	}
-	if q.owner != nil {
-		q.owner.removeExclusive(q)
-	}
-	counts := q.Counts() // some of its last deliveries may still be settled
-	v.counts.Add(&counts)
-	v.recordChange(change{kind: queueDeleted, queue: q})
-	return ready, nil
-}
-
-// removeAutoDeleteQueue deletes an auto-delete queue if its last consumer has ended.
-func (v *VirtualHost) removeAutoDeleteQueue(q *declaredQueue, last bool) {
-	if last && q.autoDelete {
-		v.removeQueue(q, queue.IfUnused)
-	}
-}
-
 // close closes the vhost and all its queues. Later declarations fail with ErrClosed.
 func (v *VirtualHost) close(err error) {
 	v.replies.close() // first, so that calls fail with ErrClosed, not because their requests are dropped
 	v.mu.Lock()
 	v.closed = true
-	queues := v.queues
+	queues, exchanges := v.queues, slices.Collect(maps.Values(v.exchanges))
 	v.queues = make(map[string]*declaredQueue)
-	for _, x := range v.exchanges {
+	v.mu.Unlock()
+	for _, x := range exchanges {
 		x.Gate.Close()
 	}
-	v.mu.Unlock()
 	for _, q := range queues {
 		q.Close(err, queue.Always)
 	}
@@ -277,6 +223,13 @@ func (h *host) FindExchange(name string) *route.Exchange {
 	}
 	return nil
 }
+
+// RLock and RUnlock lock the topology for reading.
+func (h *host) RLock()   { h.mu.RLock() }
+func (h *host) RUnlock() { h.mu.RUnlock() }
+
+// Over reports whether the broker is closed.
+func (h *host) Over() bool { return h.broker.state.Load() == stateClosed }
 
 // Expired deletes a queue whose x-expires is over.
 func (h *host) Expired(q *queue.Queue) {

@@ -90,8 +90,8 @@ func (v *VirtualHost) deleteExchange(s *Session, name string, ifUnused bool) err
 	if err := s.checkExchangeAccess(m, toConfigure, name); err != nil {
 		return err
 	}
-	v.mu.Lock()
-	defer v.unlockAndNotify()
+	r := v.beginRemoval()
+	defer r.end()
 	x := v.exchanges[name]
 	if x == nil {
 		return nil
@@ -99,7 +99,7 @@ func (v *VirtualHost) deleteExchange(s *Session, name string, ifUnused bool) err
 	if ifUnused && (x.InUse() || v.broker.like.DestinationIsUse && x.IsDestination()) {
 		return failure(m, wire.CodePreconditionFailed, "exchange '%s' in vhost '%s' in use", name, v.name)
 	}
-	v.removeExchange(x)
+	r.exchange(x)
 	return nil
 }
 
@@ -115,8 +115,10 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 	if _, err := checkTable(m, args); err != nil {
 		return err
 	}
-	v.mu.Lock()
-	defer v.unlockAndNotify()
+	id := route.BindingKey{Key: key, Args: table.Canonical(args)}
+	args = table.Clone(args)
+	r := v.beginRemoval()
+	defer r.end()
 	unbind := m == wire.QueueUnbindID || m == wire.ExchangeUnbindID
 	q, x, err := find()
 	from := v.exchanges[source]
@@ -137,7 +139,6 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 			return err
 		}
 	}
-	id := route.BindingKey{Key: key, Args: table.Canonical(args)}
 	if q != nil {
 		id.Queue = &q.Queue
 	} else {
@@ -153,9 +154,9 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 		}
 	}
 	if unbind {
-		v.removeBinding(old)
+		r.binding(old)
 	} else if old == nil {
-		b := &route.Binding{BindingKey: id, Source: &from.Exchange, Args: table.Clone(args)}
+		b := &route.Binding{BindingKey: id, Source: &from.Exchange, Args: args}
 		route.Bind(b)
 		v.recordChange(change{kind: bindingMade, binding: b})
 	}

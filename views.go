@@ -88,7 +88,9 @@ func (v *VirtualHost) view() topologyView {
 	for _, x := range v.exchanges {
 		t.exchanges = append(t.exchanges, exchangeView{x.Name, x.kind, x.durable, x.autoDelete, x.internal, x.args, x.policies, x})
 		for b := range x.Bindings() {
-			t.bindings = append(t.bindings, v.viewBinding(b))
+			if !b.Vain() {
+				t.bindings = append(t.bindings, v.viewBinding(b))
+			}
 		}
 	}
 	return t

@@ -7,6 +7,7 @@ type Binding struct {
 	BindingKey
 	Source *Exchange
 	Args   table.Table
+	place  int // in the list of the source's matcher, if that has one
 }
 
 // BindingKey tells the bindings of an exchange apart.
@@ -15,6 +16,14 @@ type BindingKey struct {
 	Exchange *Exchange // destination; nil: it is Queue
 	Key      string    // routing key or pattern
 	Args     string    // canonical form of the arguments
+}
+
+// Vain reports whether b's destination is deleted, so that b is going to be removed.
+func (b *Binding) Vain() bool {
+	if b.Queue != nil {
+		return b.Queue.Gone.Load()
+	}
+	return b.Exchange.Gone.Load()
 }
 
 // inbound returns the set of bindings to b's destination.

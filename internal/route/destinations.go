@@ -22,12 +22,12 @@ func (d *destinations) remove(b *Binding) {
 	}
 }
 
-func (d *destinations) empty() bool { return len(d.queues.items)+len(d.exchanges.items) == 0 }
+func (d *destinations) len() int { return len(d.queues.items.list) + len(d.exchanges.items.list) }
 
 // exact returns the queues, if no destination is an exchange.
 func (d *destinations) exact() ([]*Queue, bool) {
-	if d == nil || len(d.exchanges.items) > 0 {
+	if d == nil || len(d.exchanges.items.list) > 0 {
 		return nil, false
 	}
-	return d.queues.items, true
+	return d.queues.items.lend(), true
 }

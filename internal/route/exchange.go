@@ -6,6 +6,7 @@ package route
 import (
 	"iter"
 	"maps"
+	"sync/atomic"
 
 	"github.com/warrenmq/warren/internal/delay"
 	"github.com/warrenmq/warren/internal/duplicates"
@@ -18,6 +19,10 @@ type Exchange struct {
 	Matcher   Matcher
 	Gate      *Gate  // nil: the exchange routes all messages at once
 	Alternate string // name of the exchange for what matches no binding; empty: none
+
+	// Gone is set when the exchange is deleted. Messages pass by the bindings to it
+	// that have not been removed yet.
+	Gone atomic.Bool
 
 	bindings map[BindingKey]*Binding // that start here
 	inbound  map[*Binding]struct{}   // that lead here
@@ -41,6 +46,9 @@ func (x *Exchange) IsDestination() bool { return len(x.inbound) > 0 }
 // Queue is a queue as a destination of bindings.
 type Queue struct {
 	queue.Queue
+	// Gone is set when the queue is deleted. Messages pass by the bindings to it that
+	// have not been removed yet.
+	Gone    atomic.Bool
 	inbound map[*Binding]struct{} // that lead here
 }
 

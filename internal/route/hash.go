@@ -34,8 +34,37 @@ type hashMatcher struct {
 type hashNode struct {
 	name     uint64     // hash of its name
 	scale    float64    // reciprocal of its weight
-	bindings []*Binding // bindings to it, the oldest first
+	bindings []*Binding // bindings to it, the oldest first; nil: removed
+	oldest   int32      // position of the first that is not removed
+	live     int32      // number of those that are not removed
 	queues   []*Queue   // the destination alone, if it is a queue; else nil
+}
+
+// binding returns the oldest binding.
+func (n *hashNode) binding() *Binding { return n.bindings[n.oldest] }
+
+// add adds a binding.
+func (n *hashNode) add(b *Binding) {
+	b.place = len(n.bindings)
+	n.bindings = append(n.bindings, b)
+	n.live++
+}
+
+// remove removes a binding. It leaves a gap, and closes the gaps when they are half
+// of the list.
+func (n *hashNode) remove(b *Binding) {
+	n.bindings[b.place] = nil
+	n.live--
+	if 2*int(n.live) < len(n.bindings) {
+		n.bindings = slices.DeleteFunc(n.bindings, func(b *Binding) bool { return b == nil })
+		for i, b := range n.bindings {
+			b.place = i
+		}
+		n.oldest = 0
+	}
+	for n.live > 0 && n.bindings[n.oldest] == nil {
+		n.oldest++
+	}
 }
 
 func newHashMatcher(on HashOn) *hashMatcher {
@@ -63,7 +92,7 @@ func (m *hashMatcher) Add(b *Binding) {
 		}
 		m.nodes = append(m.nodes, n)
 	}
-	m.nodes[i].bindings = append(m.nodes[i].bindings, b)
+	m.nodes[i].add(b)
 	m.nodes[i].weigh()
 }
 
@@ -71,8 +100,8 @@ func (m *hashMatcher) Add(b *Binding) {
 func (m *hashMatcher) Remove(b *Binding) {
 	i := m.index[b.destination()]
 	n := &m.nodes[i]
-	n.bindings = slices.DeleteFunc(n.bindings, func(have *Binding) bool { return have == b })
-	if len(n.bindings) > 0 {
+	n.remove(b)
+	if n.live > 0 {
 		n.weigh()
 		return
 	}
@@ -80,7 +109,7 @@ func (m *hashMatcher) Remove(b *Binding) {
 	last := len(m.nodes) - 1
 	if i < last {
 		m.nodes[i] = m.nodes[last]
-		m.index[m.nodes[i].bindings[0].destination()] = i
+		m.index[m.nodes[i].binding().destination()] = i
 	}
 	m.nodes[last] = hashNode{}
 	m.nodes = m.nodes[:last]
@@ -88,7 +117,7 @@ func (m *hashMatcher) Remove(b *Binding) {
 
 // weigh sets the weight, which is that of the oldest binding.
 func (n *hashNode) weigh() {
-	weight, _ := strconv.ParseInt(n.bindings[0].Key, 10, 64)
+	weight, _ := strconv.ParseInt(n.binding().Key, 10, 64)
 	n.scale = 1 / float64(weight)
 }
 
@@ -98,10 +127,14 @@ func (m *hashMatcher) Match(w *Walk, key string, c message.Content) {
 	if w.found {
 		return
 	}
+	w.steps += len(m.nodes) / hashedPerStep
 	if n := m.pick(m.hashed(key, c)); n != nil {
-		w.add(n.bindings[0])
+		w.add(n.binding())
 	}
 }
+
+// hashedPerStep is how many destinations a hash is mixed with in the time of a step.
+const hashedPerStep = 8
 
 // Exact implements Matcher. It knows the queue if the routing key is hashed.
 func (m *hashMatcher) Exact(key string) ([]*Queue, bool) {
@@ -158,7 +191,7 @@ func (m *hashMatcher) pick(text string) *hashNode {
 		if (1-u)*n.scale >= least {
 			continue
 		}
-		if wait := -math.Log(u) * n.scale; wait < least {
+		if wait := -math.Log(u) * n.scale; wait < least && !n.binding().Vain() {
 			best, least = i, wait
 		}
 	}

@@ -9,7 +9,9 @@ type Matcher interface {
 	Add(b *Binding)
 	// Remove removes a binding that was added.
 	Remove(b *Binding)
-	// Match adds the destinations of the bindings that match to w.
+	// Match adds the destinations of the bindings that match to w. What takes long
+	// is done with w.pause and w.resume around it, with a list that was lent before:
+	// the bindings are those of one moment.
 	Match(w *Walk, key string, c message.Content)
 	// Exact returns the queues of a message with this key, if they are all of its
 	// destinations and can be found without a Walk. This is so for most messages.
@@ -60,7 +62,7 @@ func (m directMatcher) Add(b *Binding) {
 // Remove implements Matcher.
 func (m directMatcher) Remove(b *Binding) {
 	d := m[b.Key]
-	if d.remove(b); d.empty() {
+	if d.remove(b); d.len() == 0 {
 		delete(m, b.Key)
 	}
 }

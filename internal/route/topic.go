@@ -10,17 +10,22 @@ import (
 // wildcards in a trie, word by word. The cost of a message depends on its words and
 // on the wildcards that it meets, not on the number of other bindings.
 //
+// A key of many words can meet the wildcards of a pattern in very many ways. So the
+// trie is given up after a number of steps, and the message is compared with one
+// pattern after another, without the topology's lock: see keyWords.
+//
 // As in RabbitMQ, an empty key has no words and "a." has two.
 type topicMatcher struct {
 	plain    directMatcher
 	patterns topicNode
+	list     matchList[*Binding] // all bindings in patterns
 }
 
 // topicNode is the end of a sequence of words of binding keys.
 type topicNode struct {
-	star *topicNode   // after *: exactly one word
-	hash *topicNode   // after #: any number of words
-	here destinations // of bindings that end here
+	star *topicNode    // after *: exactly one word
+	hash *topicNode    // after #: any number of words
+	here *destinations // of bindings that end here; nil: none do
 
 	words map[string]*topicNode // after any other word
 }
@@ -50,7 +55,11 @@ func (m *topicMatcher) Add(b *Binding) {
 		word, rest, more = strings.Cut(rest, ".")
 		n = n.child(word)
 	}
+	if n.here == nil {
+		n.here = &destinations{}
+	}
 	n.here.add(b)
+	m.list.add(b)
 }
 
 // child returns the node after word. It makes the node if need be.
@@ -85,12 +94,15 @@ func (m *topicMatcher) Remove(b *Binding) {
 		return
 	}
 	m.patterns.remove(b, b.Key, true)
+	m.list.remove(b)
 }
 
 // remove removes b below n. It reports whether n is no longer needed.
 func (n *topicNode) remove(b *Binding, rest string, more bool) (empty bool) {
 	if !more {
-		n.here.remove(b)
+		if n.here.remove(b); n.here.len() == 0 {
+			n.here = nil
+		}
 	} else {
 		word, rest, more := strings.Cut(rest, ".")
 		if n.child(word).remove(b, rest, more) {
@@ -104,17 +116,31 @@ func (n *topicNode) remove(b *Binding, rest string, more bool) (empty bool) {
 			}
 		}
 	}
-	return n.here.empty() && n.bare()
+	return n.here == nil && n.bare()
 }
 
 // bare reports whether no word follows n.
 func (n *topicNode) bare() bool { return n.star == nil && n.hash == nil && len(n.words) == 0 }
 
+// fewSteps is how many steps a match in the trie may take, with twice the number of
+// patterns added: about as many as the comparison with each pattern costs.
+const fewSteps = 256
+
 // Match implements Matcher.
 func (m *topicMatcher) Match(w *Walk, key string, _ message.Content) {
 	m.plain.Match(w, key, nil)
-	if !m.patterns.bare() {
-		m.patterns.match(w, key, key != "")
+	if m.patterns.bare() {
+		return
+	}
+	most := min(fewSteps+2*len(m.list.list), mostSteps)
+	t := topicMatch{Walk: w, left: most}
+	m.patterns.match(&t, key, key != "")
+	w.steps += most - t.left
+	if t.left <= 0 {
+		list := m.list.lend()
+		w.pause()
+		newKeyWords(key).matchAll(w, list)
+		w.resume()
 	}
 }
 
@@ -126,41 +152,53 @@ func (m *topicMatcher) Exact(key string) ([]*Queue, bool) {
 	return m.plain.Exact(key)
 }
 
+// topicMatch is a match in the trie.
+type topicMatch struct {
+	*Walk
+	left int // steps; none: the match is given up
+}
+
 // match adds the destinations below n that match the words of rest. More is false at
 // the end of the key.
-func (n *topicNode) match(w *Walk, rest string, more bool) {
+func (n *topicNode) match(t *topicMatch, rest string, more bool) {
+	if t.left--; t.left <= 0 {
+		return
+	}
 	if n.hash != nil {
-		n.hash.matchAny(w, rest, more)
+		n.hash.matchAny(t, rest, more)
 	}
 	if !more {
-		w.addAll(&n.here)
+		n.arrive(t)
 		return
 	}
 	word, rest, more := strings.Cut(rest, ".")
 	if c := n.words[word]; c != nil {
-		c.match(w, rest, more)
+		c.match(t, rest, more)
 	}
 	if n.star != nil {
-		n.star.match(w, rest, more)
+		n.star.match(t, rest, more)
 	}
 }
 
 // matchAny is match after a #: it tries every rest of the words, from all to none.
-func (n *topicNode) matchAny(w *Walk, rest string, more bool) {
+func (n *topicNode) matchAny(t *topicMatch, rest string, more bool) {
 	if n.bare() {
-		w.addAll(&n.here) // # is the last word and matches any rest
+		n.arrive(t) // # is the last word and matches any rest
 		return
 	}
 	for {
-		// With several # in a pattern, the same node and rest are reached many
-		// times. Once is enough, and it keeps the cost bounded.
-		if !w.enter(n, len(rest), more) {
-			return
-		}
-		n.match(w, rest, more)
-		if !more {
+		n.match(t, rest, more)
+		if !more || t.left <= 0 {
 			return
 		}
 		_, rest, more = strings.Cut(rest, ".")
+	}
+}
+
+// arrive adds the destinations of the bindings that end at n.
+func (n *topicNode) arrive(t *topicMatch) {
+	if n.here != nil {
+		t.addAll(n.here)
+		t.left -= n.here.len()
 	}
 }

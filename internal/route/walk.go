@@ -5,51 +5,67 @@ import (
 	"github.com/warrenmq/warren/internal/message"
 )
 
-// Exchanges finds the exchanges of a virtual host.
-type Exchanges interface {
+// Topology is the virtual host that a Walk goes through.
+type Topology interface {
 	// FindExchange returns the exchange of a name, or nil if there is none.
 	FindExchange(name string) *Exchange
+	// RLock and RUnlock lock the topology for reading.
+	RLock()
+	RUnlock()
+	// Over reports whether nobody cares for messages any more, because the broker is
+	// closed.
+	Over() bool
 }
 
 // Walk collects the destinations of one message. The message visits each exchange
 // once, and each queue gets it once. A Walk can be used again after Reset.
+//
+// A walk that takes long gives up the topology's lock on its way, so that it holds up
+// nobody: see From.
 type Walk struct {
-	Queues  []*Queue
-	Replies []string       // direct reply-to addresses
-	Delays  []*delay.Store // stores that are to keep the message back
-	Gated   bool           // the walk came to an exchange with a gate
+	Delays []*delay.Store // stores that are to keep the message back
+	Gated  bool           // the walk came to an exchange with a gate
 
 	// Past is an exchange whose gate the message has passed already; nil: none.
 	Past *Exchange
 	// Shut is set if the message may pass no gate in this walk.
 	Shut bool
 
-	names     Exchanges
-	exchanges []*Exchange            // in the order of visits; those that are visited stay in the list
-	seen      map[*Queue]struct{}    // the same as Queues; used once these are manyQueues
-	entered   map[topicStep]struct{} // steps of the topic match at hand
-	found     bool                   // a binding of the exchange at hand matches
+	topology  Topology
+	queues    set[*Queue]
+	lists     [][]*Queue // that are still to be added to queues
+	replies   set[string]
+	exchanges set[*Exchange] // in the order of visits; those that are visited stay in it
+	found     bool           // a binding of the exchange at hand matches
+	steps     int            // since the lock was taken
+	over      bool           // the walk has been given up
 }
 
-// NewWalk makes a walk through the exchanges of a virtual host.
-func NewWalk(names Exchanges) *Walk { return &Walk{names: names} }
+// NewWalk makes a walk through a virtual host.
+func NewWalk(t Topology) *Walk { return &Walk{topology: t} }
 
-// topicStep is a node of a topic exchange's trie and the rest of the key there.
-type topicStep struct {
-	node *topicNode
-	left int  // bytes of the rest
-	more bool // the rest has words
-}
-
-// manyQueues is the number of queues from which a walk uses a map of them.
-const manyQueues = 16
+const (
+	// mostSteps is how many steps a walk takes at a time with the lock held: a few
+	// milliseconds.
+	mostSteps = 1 << 16
+	// betweenLooks is how many bindings are compared between two looks at whether the
+	// walk is over.
+	betweenLooks = 64
+	// longList is the length from which a list of queues is added later.
+	longList = 8
+)
 
 // From adds the destinations of a message that comes to an exchange. The caller
-// holds the topology's lock, at least for reading.
+// holds the topology's lock for reading.
+//
+// Mostly the walk is made with the lock held, so it finds the topology of one moment.
+// If it takes many steps, others get the lock in between. Then each exchange routes
+// by its bindings of one moment, but not all exchanges by those of the same moment,
+// as if the message had come to one after the other.
 func (w *Walk) From(first *Exchange, p *message.Publishing) {
-	w.exchanges = append(w.exchanges, first)
-	for i := 0; i < len(w.exchanges); i++ {
-		x := w.exchanges[i]
+	w.exchanges.add(first)
+	for i := 0; i < len(w.exchanges.items) && !w.over; i++ {
+		x := w.exchanges.items[i]
 		if x.Gate != nil && !w.passGate(x, p) {
 			continue
 		}
@@ -59,7 +75,7 @@ func (w *Walk) From(first *Exchange, p *message.Publishing) {
 			w.visit(x, k, p.Content)
 		}
 		if !w.found && x.Alternate != "" {
-			if a := w.names.FindExchange(x.Alternate); a != nil {
+			if a := w.topology.FindExchange(x.Alternate); a != nil {
 				w.addExchange(a)
 			}
 		}
@@ -85,23 +101,30 @@ func (w *Walk) passGate(x *Exchange, p *message.Publishing) bool {
 
 // visit adds the destinations that x has for a key.
 func (w *Walk) visit(x *Exchange, key string, c message.Content) {
-	x.Matcher.Match(w, key, c)
-	if w.entered != nil {
-		clear(w.entered)
+	if w.steps >= mostSteps {
+		w.pause()
+		w.resume()
+	}
+	if !w.over {
+		w.steps++
+		x.Matcher.Match(w, key, c)
 	}
 }
 
-// enter notes a step of a topic match. It reports false if the step was made before.
-func (w *Walk) enter(n *topicNode, left int, more bool) bool {
-	s := topicStep{n, left, more}
-	if _, ok := w.entered[s]; ok {
-		return false
-	}
-	if w.entered == nil {
-		w.entered = make(map[topicStep]struct{})
-	}
-	w.entered[s] = struct{}{}
-	return true
+// pause gives up the topology's lock, and resume takes it again.
+func (w *Walk) pause() { w.topology.RUnlock() }
+
+func (w *Walk) resume() {
+	w.topology.RLock()
+	w.steps = 0
+	w.isOver()
+}
+
+// isOver reports whether the walk is given up: who closes a broker does not wait for
+// it.
+func (w *Walk) isOver() bool {
+	w.over = w.over || w.topology.Over()
+	return w.over
 }
 
 // add adds the destination of b.
@@ -109,83 +132,75 @@ func (w *Walk) add(b *Binding) {
 	if b.Queue != nil {
 		w.AddQueue(b.Queue)
 	} else {
-		w.found = true
 		w.addExchange(b.Exchange)
 	}
 }
 
 // addAll adds destinations.
 func (w *Walk) addAll(d *destinations) {
-	if d.empty() {
-		return
-	}
-	w.found = true
-	if len(w.Queues) == 0 {
-		w.Queues = append(w.Queues, d.queues.items...)
+	queues := &d.queues.items
+	if len(queues.list) > longList {
+		w.found = true
+		w.lists = append(w.lists, queues.lend())
 	} else {
-		for _, q := range d.queues.items {
+		for _, q := range queues.list {
 			w.AddQueue(q)
 		}
 	}
-	for _, x := range d.exchanges.items {
+	for _, x := range d.exchanges.items.list {
 		w.addExchange(x)
 	}
+	w.steps += len(d.exchanges.items.list)
 }
 
 // AddQueue adds a queue as a destination.
 func (w *Walk) AddQueue(q *Queue) {
-	w.found = true
-	if len(w.Queues) < manyQueues {
-		for _, have := range w.Queues {
-			if have == q {
-				return
-			}
-		}
-	} else {
-		if w.seen == nil {
-			w.seen = make(map[*Queue]struct{}, 2*manyQueues)
-		}
-		if len(w.seen) == 0 {
-			for _, have := range w.Queues {
-				w.seen[have] = struct{}{}
-			}
-		}
-		if _, ok := w.seen[q]; ok {
-			return
-		}
-		w.seen[q] = struct{}{}
+	if !q.Gone.Load() {
+		w.found = true
+		w.queues.add(q)
 	}
-	w.Queues = append(w.Queues, q)
 }
 
 // addExchange adds an exchange to those to visit.
 func (w *Walk) addExchange(x *Exchange) {
-	for _, have := range w.exchanges {
-		if have == x {
-			return
-		}
+	if !x.Gone.Load() {
+		w.found = true
+		w.exchanges.add(x)
 	}
-	w.exchanges = append(w.exchanges, x)
 }
 
 // AddReply adds a direct reply-to address as a destination.
 func (w *Walk) AddReply(address string) {
 	w.found = true
-	for _, have := range w.Replies {
-		if have == address {
-			return
+	w.replies.add(address)
+}
+
+// Replies returns the direct reply-to addresses that From has found.
+func (w *Walk) Replies() []string { return w.replies.items }
+
+// Queues returns the queues that From has found, each once. The list must not be
+// written to. It is called without the topology's lock, since it may take long.
+func (w *Walk) Queues() []*Queue {
+	if len(w.lists) == 1 && len(w.queues.items) == 0 {
+		return w.lists[0]
+	}
+	for _, list := range w.lists {
+		for _, q := range list {
+			w.queues.add(q)
 		}
 	}
-	w.Replies = append(w.Replies, address)
+	clear(w.lists)
+	w.lists = w.lists[:0]
+	return w.queues.items
 }
 
 // Reset clears w for the next message.
 func (w *Walk) Reset() {
-	clear(w.Queues)
-	clear(w.exchanges)
-	clear(w.Replies)
-	clear(w.seen)
+	w.queues.reset()
+	w.exchanges.reset()
+	w.replies.reset()
 	clear(w.Delays)
-	w.Queues, w.exchanges, w.Replies, w.Delays = w.Queues[:0], w.exchanges[:0], w.Replies[:0], w.Delays[:0]
-	w.Past, w.Shut, w.Gated = nil, false, false
+	clear(w.lists)
+	w.Delays, w.lists = w.Delays[:0], w.lists[:0]
+	w.Past, w.Shut, w.Gated, w.steps, w.over = nil, false, false, 0, false
 }
