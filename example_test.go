@@ -167,7 +167,7 @@ func ExampleBroker_Shutdown() {
 
 // Publishers wait while queues hold as much memory as the limit allows.
 func ExampleOptions_memoryLimit() {
-	b := warren.New(&warren.Options{MemoryLimit: 1000}) // each message counts its body and 100 bytes
+	b := warren.New(&warren.Options{MemoryLimit: 1000}) // each message counts its body, its key and 100 bytes
 	defer b.Close()
 	ch, err := b.Channel()
 	if err != nil {

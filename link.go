@@ -135,13 +135,13 @@ func (l *channelLink) setProperties(p *publishing, from *link.Publish) error {
 }
 
 func (l *channelLink) takeCarbonKeys(p *publishing, e *message.Encoded) error {
-	headers, err := p.takeKeys(e.Headers())
-	if err != nil || len(headers) == len(e.Headers()) {
+	props := e.Properties()
+	headers, err := p.takeKeys(props.Headers)
+	if err != nil || len(headers) == len(props.Headers) {
 		return err
 	}
-	props := e.Properties() // the message without BCC needs new properties
-	props.Headers = headers
-	p.Content = message.NewPublished(&props)
+	props.Headers = headers // the message without BCC needs new properties
+	p.Content = e.Derive(props, true)
 	p.HideKeys()
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -160,24 +161,26 @@ func TestPublisherFailsAtTheLimitIfSoChosen(t *testing.T) {
 // Replies free memory in the end, so they pass.
 func TestRepliesPassTheMemoryLimit(t *testing.T) {
 	for _, policy := range []warren.MemoryPolicy{warren.BlockPublishers, warren.FailPublishers} {
-		brokertest.RunWith(t, &warren.Options{MemoryLimit: 1000, MemoryPolicy: policy}, func(t *testing.T, b *warren.Broker) {
+		brokertest.RunWith(t, &warren.Options{MemoryLimit: 10_000, MemoryPolicy: policy}, func(t *testing.T, b *warren.Broker) {
 			ch := brokertest.Channel(t, b)
+			fill := func() {
+				for b.Stats().Bytes < 10_000 {
+					brokertest.Fill(t, ch, "full", strings.Repeat("x", 300))
+				}
+			}
 			brokertest.Queues(t, ch, "full")
 			brokertest.Queues(t, ch, "manual")
 			gate := brokertest.NewGate()
 			brokertest.Handle(t, b, "handled", gate.Serve)
 			first, second := brokertest.Call(t.Context(), b, "handled", "1"), brokertest.Call(t.Context(), b, "manual", "2")
 			synctest.Wait()
-			brokertest.Fill(t, ch, "full", brokertest.Numbers(0, 7)...)
-			require.GreaterOrEqual(t, b.Stats().Bytes, int64(1000))
-
+			fill()
 			close(gate.Release)
 			require.NoError(t, (<-first).Err)
-			brokertest.Fill(t, ch, "full", "8")
+			fill()
 			d, ok, err := ch.Get("manual", false)
 			require.NoError(t, err)
 			require.True(t, ok)
-			require.GreaterOrEqual(t, b.Stats().Bytes, int64(1000))
 			require.NoError(t, ch.Publish(t.Context(), "", d.ReplyTo, warren.Message{Body: []byte("ok")}, warren.PublishOptions{}))
 			require.Equal(t, "ok", string((<-second).Reply.Body))
 			require.NoError(t, d.Ack(false))
@@ -194,7 +197,7 @@ func TestManyPublishersGetThroughATinyLimit(t *testing.T) {
 	for _, limit := range []int64{1, 150, 1000} {
 		t.Run(strconv.FormatInt(limit, 10), func(t *testing.T) {
 			brokertest.RunWith(t, &warren.Options{MemoryLimit: limit}, func(t *testing.T, b *warren.Broker) {
-				const publishers, each, cost = 10, 20, 110
+				const publishers, each, cost = 10, 20, 112
 				ch := brokertest.Channel(t, b)
 				brokertest.Queues(t, ch, "a")
 				brokertest.Queues(t, ch, "b")
@@ -322,5 +325,33 @@ func TestMessagesWithoutAckCountUntilTheyAreRead(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.NoError(t, <-result)
+	})
+}
+
+// TestPropertiesAndKeysCount publishes one byte with much around it.
+func TestPropertiesAndKeysCount(t *testing.T) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		require.NoError(t, ch.QueueBind("q", "#", "amq.topic", nil))
+		long := strings.Repeat("x", 250)
+		for _, tt := range []struct {
+			key  string
+			msg  warren.Message
+			more int64
+		}{
+			{long, warren.Message{}, 250},
+			{"k", warren.Message{MessageId: long, Type: long}, 500},
+			{"k", warren.Message{Headers: warren.Table{"h": strings.Repeat("x", 100_000)}}, 100_000},
+			{"k", warren.Message{Headers: warren.Table{"h": []any{warren.Table{"deep": make([]byte, 5000)}}}}, 5000},
+			{"k", warren.Message{Headers: warren.Table{"BCC": []any{long}}}, 250},
+		} {
+			tt.msg.Body = []byte("x")
+			brokertest.Send(ch, "amq.topic", tt.key, tt.msg, warren.PublishOptions{})
+			require.Greater(t, b.Stats().Bytes, tt.more+100)
+			_, err := ch.QueuePurge("q")
+			require.NoError(t, err)
+			require.Zero(t, b.Stats().Bytes)
+		}
 	})
 }

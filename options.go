@@ -36,12 +36,13 @@ type Options struct {
 	// with 406.
 	MaxQueues int
 
-	// MemoryLimit is how many bytes the messages in all queues may hold together,
-	// including about 100 bytes of bookkeeping for each. It is a soft limit: each
-	// publisher that is under way may exceed it by a message. Waiting publishers
-	// continue when an eighth is free again. Replies by direct reply-to are not
-	// counted, so that those who free memory can finish. Zero: 1 GiB. Negative: no
-	// limit.
+	// MemoryLimit is how many bytes all messages may hold together, wherever they
+	// are: ready, unsettled, delayed, in a transaction or on their way. A message
+	// counts its body, key and properties, and about 100 bytes of bookkeeping. A
+	// publisher goes on while there is room for its message; otherwise it waits in
+	// turn, until an eighth of the limit is free again. Replies by direct reply-to
+	// need not wait, so that those who free memory can finish. Zero: 1 GiB.
+	// Negative: no limit.
 	MemoryLimit int64
 
 	// MemoryPolicy says what happens to publishers at the limit. Zero:

@@ -29,9 +29,13 @@ type call struct {
 	slot   *replySlot
 	round  uint64       // round of the call in its slot
 	others atomic.Int32 // queues that still have the request, beside one
+	size   int64        // that it holds: see Size
 	parent *call        // the call that a queue dead-lettered as this one
 	shared bool         // the request went to more than one queue
 }
+
+// callSize is what a call counts beside its properties, in bytes.
+const callSize = 200
 
 // newCall makes the content of a call. Each call has one of its own, because the
 // handler may keep the Request in it.
@@ -44,8 +48,10 @@ func (s *replySlot) newCall(ctx context.Context, round uint64, msg *Message) *ca
 // setHeaders sets the headers. If they are narrow, users see them widened.
 func (c *call) setHeaders(headers Table, narrow bool) {
 	c.headers, c.Request.Headers = headers, headers
+	c.size = callSize + c.properties().Size()
 	if narrow {
 		c.Request.Headers = table.Widen(headers)
+		c.size *= 2
 	}
 }
 
@@ -68,8 +74,14 @@ func (c *call) Shown() message.Properties {
 	return p
 }
 
-func (c *call) Headers() table.Table { return c.headers }
-func (c *call) Priority() uint8      { return c.Request.Priority }
+func (c *call) Headers() table.Table   { return c.headers }
+func (c *call) Header(name string) any { return c.headers[name] }
+
+// Size returns how many bytes the content holds. It was taken when the headers were
+// set, because what a handler does to its request must not change it.
+func (c *call) Size() int64 { return c.size }
+
+func (c *call) Priority() uint8 { return c.Request.Priority }
 
 // AppendTo appends the encoded properties to b.
 func (c *call) AppendTo(b []byte) []byte {

@@ -12,7 +12,11 @@ type Stats struct {
 	Ready        int   // messages in queues; all messages of streams
 	Unacked      int   // messages that were delivered and are not settled
 	Delayed      int   // messages in delayed exchanges
-	Bytes        int64 // held by these messages, with about 100 bytes of bookkeeping each
+	Bytes        int64 // held by these messages: bodies, keys, properties, and about 100 bytes of bookkeeping each
+	// Memory is what counts against [Options].MemoryLimit, in bytes. That is about
+	// Bytes, and what else messages hold: in transactions, half of them received, or
+	// unsettled although their queue is deleted.
+	Memory int64
 
 	QueueCounts        // of all queues, including deleted ones
 	Unroutable  uint64 // messages that no queue took and that were dropped silently
@@ -36,6 +40,7 @@ func (b *Broker) Stats() Stats {
 		vhosts = append(vhosts, v)
 	}
 	b.mu.Unlock()
+	s.Memory = b.queues.Memory.Used()
 	for _, v := range vhosts {
 		v.addStats(&s)
 	}

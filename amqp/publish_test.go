@@ -177,7 +177,7 @@ func TestMemoryLimitBlocksPublishers(t *testing.T) {
 		q := t.queue(ch, "q")
 		var last *amqp091.DeferredConfirmation
 		for range 4 {
-			dc, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), "", q, false, false, amqp091.Publishing{Body: make([]byte, 50_000)})
+			dc, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), "", q, false, false, amqp091.Publishing{Body: make([]byte, 30_000)})
 			require.NoError(t, err)
 			last = dc
 		}

@@ -26,7 +26,7 @@ func RunWith(t *testing.T, o *warren.Options, f func(t *testing.T, b *warren.Bro
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := warren.New(o)
-		defer func() { require.NoError(t, b.Close()) }()
+		defer func() { closeBroker(t, b) }()
 		f(t, b)
 	})
 }
@@ -34,8 +34,14 @@ func RunWith(t *testing.T, o *warren.Options, f func(t *testing.T, b *warren.Bro
 // New makes a broker that is closed with the test.
 func New(t testing.TB, o *warren.Options) *warren.Broker {
 	b := warren.New(o)
-	t.Cleanup(func() { require.NoError(t, b.Close()) })
+	t.Cleanup(func() { closeBroker(t, b) })
 	return b
+}
+
+// closeBroker closes a broker. Then nothing may count against its memory limit.
+func closeBroker(t testing.TB, b *warren.Broker) {
+	require.NoError(t, b.Close())
+	require.Zero(t, b.Stats().Memory, "bytes that nobody holds any more")
 }
 
 // Later lets time pass in a bubble, and what is due then happen.

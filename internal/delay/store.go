@@ -28,7 +28,7 @@ func Of(c message.Content) int64 {
 	if c == nil {
 		return 0
 	}
-	v := c.Headers()[Header]
+	v := c.Header(Header)
 	ms, ok := table.Integer(v)
 	switch v := v.(type) {
 	case string:
@@ -84,7 +84,11 @@ type waiting struct {
 	message.Publishing
 	due   int64  // on the clock
 	order uint64 // among those that are due at the same time
+	size  int64  // bytes that it holds
 }
+
+// waitingSize is how many bytes a waiting message holds beside what its entry counts.
+const waitingSize = 128
 
 // Add keeps a message back. It reports false if the store is closed, because the
 // exchange was deleted.
@@ -99,8 +103,9 @@ func (d *Store) Add(p *message.Publishing) bool {
 	d.added++
 	w.order = d.added
 	heap.Push(&d.waiting, w)
-	d.bytes += w.Cost()
-	d.memory.Add(w.Cost())
+	w.size = w.Cost() + w.Size() + waitingSize
+	d.bytes += w.size
+	d.memory.Add(w.size)
 	d.wakeAt(now)
 	return true
 }
@@ -151,7 +156,7 @@ const releasedAtOnce = 256
 func (d *Store) due(now int64) (list []*waiting, bytes int64) {
 	for len(list) < releasedAtOnce && len(d.waiting) > 0 && d.waiting[0].due <= now {
 		w := heap.Pop(&d.waiting).(*waiting)
-		bytes += w.Cost()
+		bytes += w.size
 		list = append(list, w)
 	}
 	d.bytes -= bytes

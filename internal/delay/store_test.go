@@ -98,7 +98,7 @@ func TestMessagesComeWhenTheyAreDueInOrder(t *testing.T) {
 		}
 		messages, bytes := e.Stats()
 		require.Equal(t, 6, messages)
-		require.Equal(t, 6*(&message.Entry{Body: []byte("a")}).Cost(), bytes)
+		require.Greater(t, bytes, 6*(&message.Entry{Body: []byte("a")}).Cost(), "headers count, too")
 		sleep(9)
 		require.Empty(t, e.keys())
 		sleep(1)

@@ -106,13 +106,12 @@ func (c *Cache) identify(m message.Content) (value identity, ttl int64, ok bool)
 	if m == nil {
 		return value, 0, false
 	}
-	headers := m.Headers()
-	v := headers[c.Header]
+	v := m.Header(c.Header)
 	if v == nil {
 		return value, 0, false
 	}
 	ttl = c.TTL
-	if n, ok := table.Integer(headers[TTLHeader]); ok && n >= 0 {
+	if n, ok := table.Integer(m.Header(TTLHeader)); ok && n >= 0 {
 		ttl = n
 	}
 	var room [128]byte

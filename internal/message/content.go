@@ -18,8 +18,12 @@ type Content interface {
 	Shown() Properties
 	// Headers returns the headers alone, as they came.
 	Headers() table.Table
+	// Header returns one header, as it came; nil: there is none.
+	Header(name string) any
 	// Priority returns the priority alone.
 	Priority() uint8
+	// Size returns how many bytes the content holds, nearly. It is always the same.
+	Size() int64
 	// AppendTo appends the encoded properties to b.
 	AppendTo(b []byte) []byte
 	// Derive makes the content of a message that is made from this one and has the
@@ -32,7 +36,10 @@ type Content interface {
 }
 
 // Published holds the properties of a message that was published in process.
-type Published struct{ props Properties }
+type Published struct {
+	props Properties
+	size  int64
+}
 
 // narrow is Published for headers that have integers of another type than int64,
 // which users see as int64.
@@ -56,13 +63,13 @@ func NewChecked(p *Properties, isNarrow bool) Content {
 }
 
 func newWide(p *Properties) *Published {
-	c := &Published{*p}
+	c := &Published{props: *p, size: p.Size()}
 	c.props.Body = nil
 	return c
 }
 
 func newNarrow(p *Properties) *narrow {
-	c := &narrow{Published: Published{*p}}
+	c := &narrow{Published: Published{props: *p, size: 2 * p.Size()}} // twice: the headers may be widened
 	c.props.Body = nil
 	return c
 }
@@ -76,8 +83,14 @@ func (c *Published) Shown() Properties { return c.props }
 // Headers implements Content.
 func (c *Published) Headers() table.Table { return c.props.Headers }
 
+// Header implements Content.
+func (c *Published) Header(name string) any { return c.props.Headers[name] }
+
 // Priority implements Content.
 func (c *Published) Priority() uint8 { return c.props.Priority }
+
+// Size implements Content.
+func (c *Published) Size() int64 { return c.size }
 
 // AppendTo implements Content.
 func (c *Published) AppendTo(b []byte) []byte { return c.props.AppendTo(b) }
@@ -105,11 +118,9 @@ func (c *narrow) Shown() Properties {
 }
 
 // Encoded holds properties that came over the wire. Most leave over the wire and
-// are never decoded. If they are needed, they are decoded once.
-type Encoded struct {
-	Raw     wire.RawProperties
-	decoded atomic.Pointer[narrow]
-}
+// are never decoded. If they are needed, they are decoded each time: decoded headers
+// may take twenty times as much memory, so they are not kept.
+type Encoded struct{ Raw wire.RawProperties }
 
 // Addressed is Encoded for a request by direct reply-to. Room has place for the
 // properties with the requester's address instead of the name of the
@@ -119,27 +130,29 @@ type Addressed struct {
 	Room [160]byte
 }
 
-// decodeOnce returns the decoded properties. It decodes them at the first call.
-func (e *Encoded) decodeOnce() *narrow {
-	if c := e.decoded.Load(); c != nil {
-		return c
-	}
-	c := &narrow{Published: Published{decode(e.Raw)}}
-	if !table.Narrow(c.props.Headers) {
-		c.shown.Store(&c.props.Headers)
-	}
-	e.decoded.CompareAndSwap(nil, c)
-	return e.decoded.Load()
-}
-
 // Properties implements Content.
-func (e *Encoded) Properties() Properties { return e.decodeOnce().props }
+func (e *Encoded) Properties() Properties { return decode(e.Raw) }
 
 // Shown implements Content.
-func (e *Encoded) Shown() Properties { return e.decodeOnce().Shown() }
+func (e *Encoded) Shown() Properties {
+	p := decode(e.Raw)
+	if table.Narrow(p.Headers) {
+		p.Headers = table.Widen(p.Headers)
+	}
+	return p
+}
 
 // Headers implements Content.
-func (e *Encoded) Headers() table.Table { return e.decodeOnce().props.Headers }
+func (e *Encoded) Headers() table.Table { return decodeHeaders(e.Raw) }
+
+// Header implements Content. It decodes only the header.
+func (e *Encoded) Header(name string) any { return e.Raw.Header(name) }
+
+// Size implements Content.
+func (e *Encoded) Size() int64 { return int64(len(e.Raw)) + encodedSize }
+
+// Size implements Content.
+func (a *Addressed) Size() int64 { return a.Encoded.Size() + int64(len(a.Room)) }
 
 // AppendTo implements Content.
 func (e *Encoded) AppendTo(b []byte) []byte { return append(b, e.Raw...) }
@@ -147,9 +160,8 @@ func (e *Encoded) AppendTo(b []byte) []byte { return append(b, e.Raw...) }
 // Lost does nothing: no call waits for an answer to the message.
 func (e *Encoded) Lost(int) {}
 
-// Derive implements Content. It takes the headers for narrow: whether they are
-// costs a pass over them, which Shown makes if it is called.
-func (e *Encoded) Derive(p Properties, _ bool) Content { return newNarrow(&p) }
+// Derive implements Content. The new properties are encoded, too.
+func (e *Encoded) Derive(p Properties, _ bool) Content { return &Encoded{p.AppendTo(nil)} }
 
 // Priority implements Content. It decodes nothing.
 func (e *Encoded) Priority() uint8 {
@@ -176,4 +188,23 @@ func rawProperties(c Content) wire.RawProperties {
 type Blind struct {
 	Content
 	Keys []string
+}
+
+// Size implements Content.
+func (b *Blind) Size() int64 { return b.Content.Size() + sizeOfTexts(b.Keys) }
+
+// Read is a content whose headers are decoded at most once, for as long as somebody
+// works with it.
+type Read struct {
+	Content
+	headers table.Table
+	decoded bool
+}
+
+// Headers implements Content.
+func (r *Read) Headers() table.Table {
+	if !r.decoded {
+		r.headers, r.decoded = r.Content.Headers(), true
+	}
+	return r.headers
 }

@@ -21,12 +21,6 @@ type Item struct {
 	Redelivered bool
 }
 
-// overhead is the number of bytes that an entry counts beside its body.
-const overhead = 100
-
-// Cost returns what the entry counts for the memory limit, in bytes.
-func (e *Entry) Cost() int64 { return int64(len(e.Body)) + overhead }
-
 // Properties returns the properties as they came, with the body.
 func (e *Entry) Properties() Properties {
 	if e.Content == nil {

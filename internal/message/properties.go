@@ -82,6 +82,16 @@ func decode(raw wire.RawProperties) (p Properties) {
 	}
 }
 
+// decodeHeaders decodes the headers alone.
+func decodeHeaders(raw wire.RawProperties) table.Table {
+	b, ok := raw.Get(wire.Headers)
+	if !ok {
+		return nil
+	}
+	t, _ := wire.ParseTable(b)
+	return t
+}
+
 // withHeader returns a copy of t with one more header.
 func withHeader(t table.Table, name string, v any) table.Table {
 	out := make(table.Table, len(t)+1)

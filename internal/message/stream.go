@@ -30,13 +30,9 @@ func NewLent(c Content, offset int64) *Lent { return &Lent{of: c, Offset: offset
 // Of returns the content of the message in the stream.
 func (l *Lent) Of() Content { return l.of }
 
-// Properties implements Content. It decodes properties from the wire at each call,
-// past the Encoded: that would keep the decoded properties for as long as the
-// stream keeps the message.
+// Properties implements Content.
 func (l *Lent) Properties() (p Properties) {
-	if raw := rawProperties(l.of); raw != nil {
-		p = decode(raw)
-	} else if l.of != nil {
+	if l.of != nil {
 		p = l.of.Properties()
 	}
 	p.Headers = withHeader(p.Headers, OffsetHeader, l.Offset)
@@ -45,9 +41,7 @@ func (l *Lent) Properties() (p Properties) {
 
 // Shown implements Content. It makes the headers once for all readers.
 func (l *Lent) Shown() (p Properties) {
-	if raw := rawProperties(l.of); raw != nil {
-		p = decode(raw)
-	} else if l.of != nil {
+	if l.of != nil {
 		p = l.of.Properties()
 	}
 	l.mu.Lock()
@@ -64,6 +58,12 @@ func (l *Lent) Shown() (p Properties) {
 
 // Headers implements Content.
 func (l *Lent) Headers() table.Table { return l.Properties().Headers }
+
+// Header implements Content.
+func (l *Lent) Header(name string) any { return l.Headers()[name] }
+
+// Size implements Content. The stream counts the message.
+func (l *Lent) Size() int64 { return 0 }
 
 // Lost does nothing: the stream still has the message.
 func (l *Lent) Lost(int) {}
@@ -98,6 +98,6 @@ func FilterValue(c Content) string {
 	if c == nil {
 		return ""
 	}
-	s, _ := c.Headers()[FilterHeader].(string)
+	s, _ := c.Header(FilterHeader).(string)
 	return s
 }

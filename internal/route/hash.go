@@ -157,7 +157,7 @@ func (m *hashMatcher) hashed(key string, c message.Content) string {
 	case c == nil:
 		return ""
 	case m.Header != "":
-		switch v := c.Headers()[m.Header].(type) {
+		switch v := c.Header(m.Header).(type) {
 		case nil:
 			return ""
 		case string:

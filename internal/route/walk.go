@@ -32,6 +32,7 @@ type Walk struct {
 	Shut bool
 
 	topology  Topology
+	content   message.Read // of the message
 	queues    set[*Queue]
 	lists     [][]*Queue // that are still to be added to queues
 	replies   set[string]
@@ -63,6 +64,11 @@ const (
 // by its bindings of one moment, but not all exchanges by those of the same moment,
 // as if the message had come to one after the other.
 func (w *Walk) From(first *Exchange, p *message.Publishing) {
+	var content message.Content
+	if p.Content != nil {
+		w.content.Content = p.Content
+		content = &w.content
+	}
 	w.exchanges.add(first)
 	for i := 0; i < len(w.exchanges.items) && !w.over; i++ {
 		x := w.exchanges.items[i]
@@ -70,9 +76,9 @@ func (w *Walk) From(first *Exchange, p *message.Publishing) {
 			continue
 		}
 		w.found = false
-		w.visit(x, p.Key, p.Content)
+		w.visit(x, p.Key, content)
 		for _, k := range p.Extra {
-			w.visit(x, k, p.Content)
+			w.visit(x, k, content)
 		}
 		if !w.found && x.Alternate != "" {
 			if a := w.topology.FindExchange(x.Alternate); a != nil {
@@ -203,4 +209,5 @@ func (w *Walk) Reset() {
 	clear(w.lists)
 	w.Delays, w.lists = w.Delays[:0], w.lists[:0]
 	w.Past, w.Shut, w.Gated, w.steps, w.over = nil, false, false, 0, false
+	w.content = message.Read{}
 }

@@ -18,6 +18,19 @@ func (p RawProperties) TextHeader(name string) (text []byte, ok bool) {
 	return nil, false
 }
 
+// Header gives a header, decoded, or nil if there is none. It decodes nothing else.
+func (p RawProperties) Header(name string) any {
+	entries, _ := p.Get(Headers)
+	for r := (reader{b: entries}); r.more(); {
+		key := r.short()
+		if string(key) == name {
+			return r.value(1)
+		}
+		r.field()
+	}
+	return nil
+}
+
 // SetHeader sets a header in the properties that b ends with, which begin at
 // start. It works in place, as far as b has room. Malformed properties stay as
 // they are.

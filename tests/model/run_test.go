@@ -71,6 +71,7 @@ func (r *comparison) step(op operation) bool {
 	// without ack has not read. At the end nothing may be left: see finish.
 	has, have := r.model.state(), r.broker.state()
 	have.stats.Bytes = min(have.stats.Bytes, has.stats.Bytes)
+	have.stats.Memory = 0
 	if want, got := has, have; want != got {
 		r.differ = "in what is there then:" + fieldsThatDiffer(want.stats, got.stats) + fieldsThatDiffer(want.queues, got.queues)
 		return false
@@ -146,6 +147,9 @@ func (r *comparison) finish() {
 	}
 	if err := r.broker.server.Close(); err != nil {
 		r.differ = fmt.Sprintf("at the end: %v", err)
+	}
+	if n := r.broker.server.Stats().Memory; n != 0 {
+		r.differ = fmt.Sprintf("because %d bytes count that nobody has any more", n)
 	}
 }
 

@@ -1,0 +1,47 @@
+package message
+
+import "github.com/warrenmq/warren/internal/table"
+
+// What is counted for values in memory, in bytes. Nobody can know that exactly; these
+// are about what Go's allocator takes.
+const (
+	// overhead is what an entry counts beside what it refers to.
+	overhead = 100
+	// maxRounding is the most by which the allocator rounds a large body up.
+	maxRounding = 8 << 10
+
+	encodedSize    = 32  // an Encoded without its octets
+	propertiesSize = 288 // a Published without what it refers to
+	textSize       = 16  // the header of a string in a list
+)
+
+// Cost returns what the entry counts for the memory limit, in bytes: its body, key
+// and properties, and the bookkeeping around them.
+func (e *Entry) Cost() int64 {
+	n := len(e.Body) + min(len(e.Body)/8, maxRounding) + len(e.Key) + overhead
+	if e.Content == nil {
+		return int64(n)
+	}
+	return int64(n) + e.Content.Size()
+}
+
+// Size returns how many bytes the properties hold, without the body.
+func (p *Properties) Size() int64 {
+	n := propertiesSize + len(p.ContentType) + len(p.ContentEncoding) + len(p.CorrelationId) + len(p.ReplyTo) +
+		len(p.Expiration) + len(p.MessageId) + len(p.Type) + len(p.UserId) + len(p.AppId)
+	if p.Headers == nil {
+		return int64(n)
+	}
+	return int64(n) + table.Size(p.Headers)
+}
+
+// Size returns what the publishing counts, beyond what its entry does.
+func (p *Publishing) Size() int64 { return sizeOfTexts(p.Extra) }
+
+// sizeOfTexts returns how many bytes a list of texts holds.
+func sizeOfTexts(list []string) (n int64) {
+	for _, s := range list {
+		n += textSize + int64(len(s))
+	}
+	return n
+}

@@ -1,0 +1,46 @@
+package table
+
+// What is counted for a table in memory, in bytes: about what Go takes for a map of
+// its length.
+const (
+	mapSize   = 360 // a map with room for eight entries
+	entrySize = 80  // an entry of a larger map, with the rest of its room
+	fewKeys   = 8
+	valueSize = 32 // a value behind an interface
+)
+
+// Size returns how many bytes a table holds, nearly. It counts the texts in it, too,
+// although other tables may share them.
+func Size(t Table) int64 {
+	if t == nil {
+		return 0
+	}
+	n := int64(mapSize)
+	if len(t) > fewKeys {
+		n += int64(len(t)) * entrySize
+	}
+	for k, v := range t {
+		n += int64(len(k)) + sizeOf(v)
+	}
+	return n
+}
+
+func sizeOf(v any) int64 {
+	switch v := v.(type) {
+	case nil, bool:
+		return 0
+	case string:
+		return valueSize + int64(len(v))
+	case []byte:
+		return valueSize + int64(len(v))
+	case Table:
+		return Size(v)
+	case []any:
+		n := int64(valueSize)
+		for _, e := range v {
+			n += valueSize/2 + sizeOf(e)
+		}
+		return n
+	}
+	return valueSize
+}
