@@ -208,6 +208,15 @@ func (ch *Channel) checkTag(tag string) error {
 	return nil
 }
 
+// checkReplyTag is checkTag for a reply consumer. As in RabbitMQ, the tag of another
+// reply consumer is not in use: there cannot be a second one anyway.
+func (ch *Channel) checkReplyTag(tag string) error {
+	if r := ch.reply.Load(); r != nil && r.tag == tag {
+		return nil
+	}
+	return ch.checkTag(tag)
+}
+
 // addTag adds c to the channel's consumers under tag, or under a new one if tag is
 // empty. ch.mu is held.
 func (ch *Channel) addTag(c *Consumer, tag string) error {

@@ -55,8 +55,8 @@ func TestLongNamesAndDeepTablesAreProblemsOfTheirObjects(t *testing.T) {
 	short := strings.Repeat("ü", 127) + "…"
 	nested := strings.Repeat(`{"a":`, 40) + `1` + strings.Repeat(`}`, 40)
 	require.Equal(t, []string{
-		"user '" + short + "': a user's name has 1 to 255 bytes",
-		"user '': a user's name has 1 to 255 bytes",
+		"user '" + short + "': a user's name has 1 to 255 bytes of UTF-8",
+		"user '': a user's name has 1 to 255 bytes of UTF-8",
 		"vhost '" + short + "': connection.open: 502 SYNTAX_ERROR - vhost name of 1000 bytes exceeds 255",
 		"vhost '': connection.open: 530 NOT_ALLOWED - a vhost must have a name",
 		"queue '" + short + "': queue.declare: 502 SYNTAX_ERROR - queue name of 1000 bytes exceeds 255",

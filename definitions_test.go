@@ -370,6 +370,30 @@ func TestImportErrorsAreThoseOfTheObjects(t *testing.T) {
 	require.EqualError(t, err, "warren: import queue 'q': queue.declare: 406 PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost '/': received 'true' but current is 'false'")
 }
 
+// What cannot be told from others by its name is not made.
+func TestWhatHasNoNameIsNotImported(t *testing.T) {
+	b := warren.New(nil)
+	defer b.Close()
+	err := b.DefinitionsImport(strings.NewReader(`{
+		"users": [{"name": "", "password_hash": ""}],
+		"vhosts": [{"name": ""}],
+		"policies": [{"vhost": "/", "name": "", "pattern": ".*", "apply-to": "all", "definition": {"max-length": 1}, "priority": 0}],
+		"parameters": [{"vhost": "/", "component": "operator_policy", "name": "", "value": {"pattern": ".*", "definition": {"max-length": 1}}}],
+		"queues": [{"vhost": "/", "name": "", "durable": true, "auto_delete": false, "arguments": {}}]
+	}`))
+	var all []string
+	for _, err := range err.(interface{ Unwrap() []error }).Unwrap() {
+		all = append(all, strings.TrimPrefix(err.Error(), "warren: import "))
+	}
+	require.Equal(t, []string{
+		"user '': a user's name has 1 to 255 bytes of UTF-8",
+		"vhost '': connection.open: 530 NOT_ALLOWED - a vhost must have a name",
+		"policy '' in vhost '/': 406 PRECONDITION_FAILED - invalid policy '' in vhost '/': a policy must have a name",
+		"parameter '' of component 'operator_policy' in vhost '/': 406 PRECONDITION_FAILED - invalid operator policy '' in vhost '/': a policy must have a name",
+		"queue '' in vhost '/': the queue has no name",
+	}, all)
+}
+
 func TestImportSetsUsersPermissionsPoliciesAndLimits(t *testing.T) {
 	b := newBroker(t)
 	v := brokertest.VirtualHost(t, b, "/")

@@ -12,7 +12,9 @@ import (
 // DelayHeader is the header of a message that says for how many milliseconds a
 // [DelayedMessage] exchange holds it: see [Delay]. The value may be any integer,
 // float or numeric string. The message is routed at once if the value is none of
-// these, is zero or less, or is more than 4294967295. A delivered message has the
+// these, or is zero or less. A delay of more than ten years counts as ten years;
+// RabbitMQ's plugin routes a message at once that asks for more than 49 days, which
+// are 4294967295 ms. A delivered message has the
 // header with a negative value, as with RabbitMQ's plugin, so that no other such
 // exchange delays it again.
 //
@@ -24,7 +26,7 @@ import (
 const DelayHeader = "x-delay"
 
 // Delay returns the value of [DelayHeader] for a delay of d, in whole milliseconds:
-// from 0 to 4294967295, which is 49 days.
+// from 0 to ten years.
 func Delay(d time.Duration) int64 { return min(max(0, d.Milliseconds()), delay.Max) }
 
 // routeDelayed routes a message whose delay at the exchange x is over. Its

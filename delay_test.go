@@ -51,6 +51,10 @@ func putDelayed(t testing.TB, ch *warren.Channel, exchange, key, body string, d 
 	require.NoError(t, brokertest.Send(ch, exchange, key, delayed(body, d), warren.PublishOptions{}))
 }
 
+// tenYears is the longest delay. What asks for more is not delivered at once, but
+// kept as long as that.
+const tenYears = 10 * 365 * 24 * time.Hour
+
 func TestDelayHeader(t *testing.T) {
 	for _, c := range []struct {
 		rule  string
@@ -69,18 +73,21 @@ func TestDelayHeader(t *testing.T) {
 		{"a short float", float32(8), 8 * time.Millisecond, int64(-8)},
 		{"a numeric string", "300", 300 * time.Millisecond, int64(-300)},
 		{"the helper", warren.Delay(time.Hour), time.Hour, int64(-3_600_000)},
-		{"the helper at its bound", warren.Delay(100 * 24 * time.Hour), math.MaxUint32 * time.Millisecond, int64(-math.MaxUint32)},
+		{"the helper with months", warren.Delay(100 * 24 * time.Hour), 100 * 24 * time.Hour, int64(-8_640_000_000)},
+		{"the helper at its bound", warren.Delay(math.MaxInt64), tenYears, int64(-tenYears / time.Millisecond)},
 		{"the helper with what has passed", warren.Delay(-time.Hour), 0, int64(0)},
 		{"zero", int64(0), 0, int64(0)},
 		{"negative", int64(-5), 0, int64(-5)},
-		{"too large", int64(math.MaxUint32 + 1), 0, int64(math.MaxUint32 + 1)},
-		{"a float that is too large", 1e12, 0, 1e12},
+		{"more than the plugin's bound", int64(math.MaxUint32 + 1), (math.MaxUint32 + 1) * time.Millisecond, int64(-math.MaxUint32 - 1)},
+		{"more than ten years", int64(math.MaxInt64), tenYears, int64(-tenYears / time.Millisecond)},
+		{"a float of more than ten years", 1e12, tenYears, int64(-tenYears / time.Millisecond)},
 		{"a float of less than one", 0.9, 0, 0.9},
-		{"infinity", math.Inf(1), 0, math.Inf(1)},
+		{"infinity", math.Inf(1), tenYears, int64(-tenYears / time.Millisecond)},
+		{"no number", math.Inf(-1), 0, math.Inf(-1)},
 		{"an empty string", "", 0, ""},
 		{"a string that is no number", "soon", 0, "soon"},
 		{"a string that is negative", "-300", 0, "-300"},
-		{"a string that is too large", "99999999999999999999", 0, "99999999999999999999"},
+		{"a string of more than ten years", "99999999999999999999", tenYears, int64(-tenYears / time.Millisecond)},
 		{"a bool", true, 0, true},
 		{"nothing", nil, 0, nil},
 	} {
@@ -538,5 +545,31 @@ func TestDelayedMessageKeepsItsBlindKeys(t *testing.T) {
 		d = brokertest.Take(t, ch, "blind")
 		require.Equal(t, "m", string(d.Body))
 		require.NotContains(t, d.Headers, "BCC")
+	})
+}
+
+// LavinMQ makes an exchange of any type delay by an argument.
+func TestAnExchangeOfAnyTypeMayDelay(t *testing.T) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q")
+		lavin := warren.ExchangeOptions{Args: warren.Table{"x-delayed-exchange": true}}
+		require.NoError(t, ch.ExchangeDeclare("x", warren.Topic, lavin))
+		require.NoError(t, ch.ExchangeDeclare("x", warren.Topic, lavin), "it is as it was declared")
+		require.NoError(t, ch.ExchangeDeclare("x", warren.DelayedMessage, warren.ExchangeOptions{DelayedType: warren.Topic}), "it is the same by RabbitMQ's names")
+		require.NoError(t, ch.QueueBind("q", "a.*", "x", nil))
+		putDelayed(t, ch, "x", "a.b", "m", time.Second)
+		require.Zero(t, brokertest.Ready(t, ch, "q"))
+		brokertest.Later(time.Second)
+		require.Equal(t, []string{"m"}, brokertest.Drain(t, ch, "q"))
+
+		require.NoError(t, ch.ExchangeDeclare("at once", warren.Topic, warren.ExchangeOptions{Args: warren.Table{"x-delayed-exchange": false}}))
+		require.NoError(t, ch.QueueBind("q", "a.*", "at once", nil))
+		putDelayed(t, ch, "at once", "a.b", "m", time.Second)
+		require.Equal(t, []string{"m"}, brokertest.Drain(t, ch, "q"))
+		err := ch.ExchangeDeclare("odd", warren.Topic, warren.ExchangeOptions{Args: warren.Table{"x-delayed-exchange": "yes"}})
+		brokertest.FailsWith(t, err, 406, "PRECONDITION_FAILED - invalid arg 'x-delayed-exchange' for exchange 'odd' in vhost '/': {unacceptable_type,longstr}")
+		err = ch.ExchangeDeclare("odd", "nothing", lavin)
+		brokertest.FailsWith(t, err, 406, "PRECONDITION_FAILED - unknown exchange type 'nothing'")
 	})
 }

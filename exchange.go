@@ -7,6 +7,7 @@ import (
 	"github.com/warrenmq/warren/internal/delay"
 	"github.com/warrenmq/warren/internal/duplicates"
 	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/names"
 	"github.com/warrenmq/warren/internal/route"
 	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
@@ -106,8 +107,8 @@ func (v *VirtualHost) newExchange(name string, kind ExchangeType, o ExchangeOpti
 	if p != nil {
 		return nil, failure(m, wire.CodePreconditionFailed, "invalid type '%s' for arg '%s' in exchange '%s' in vhost '%s'", p.Text, p.Arg, name, v.name)
 	}
-	if err := checkName(m, "alternate exchange name", alternate); err != nil {
-		return nil, err
+	if _, problem := names.Check("name", alternate); problem != "" {
+		return nil, failure(m, wire.CodePreconditionFailed, "invalid arg '%s' for exchange '%s' in vhost '%s': %s", argument.Alternate, name, v.name, problem)
 	}
 	x.alternate = alternate
 	if kind == DelayedMessage {

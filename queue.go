@@ -175,6 +175,7 @@ func (v *VirtualHost) newQueue(name string, o *QueueOptions) *declaredQueue {
 	if len(o.Args) > 0 {
 		options.MaxPriority = argument.MaxPriority(o.Args)
 		options.SingleActive = argument.SingleActive(o.Args)
+		options.CountReturns = argument.KindOf(o.Args) == argument.Quorum
 		options.Stream = argument.IsStream(o.Args)
 		if d, ok := argument.Duplicates(o.Args); ok {
 			options.Seen = duplicates.New(d, &v.broker.queues.Clock)

@@ -31,7 +31,7 @@ type replyConsumer struct {
 // consumeReplies is Consume on the pseudo-queue. It uses only the options Tag and
 // NoAck.
 func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, sink link.Sink) (*Consumer, error) {
-	if err := ch.checkTag(o.Tag); err != nil {
+	if err := ch.checkReplyTag(o.Tag); err != nil {
 		return nil, err
 	}
 	if !o.NoAck {

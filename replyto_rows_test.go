@@ -94,8 +94,12 @@ func TestReplyToSecondReplyConsumer(t *testing.T) {
 	eachReplyName(t, func(w *replyWorld) {
 		address := w.address()
 		for _, second := range replyNames {
-			_, err := w.requester.Consume(second, warren.ConsumeOptions{NoAck: true, Tag: "second"})
-			brokertest.Fails(w.T, err, 406, 60, 20, "PRECONDITION_FAILED - reply consumer already set")
+			for _, tag := range []string{"second", "", w.replies.Tag()} {
+				_, err := w.requester.Consume(second, warren.ConsumeOptions{NoAck: true, Tag: tag})
+				brokertest.Fails(w.T, err, 406, 60, 20, "PRECONDITION_FAILED - reply consumer already set")
+			}
+			_, err := w.requester.Consume(second, warren.ConsumeOptions{Tag: w.replies.Tag()})
+			brokertest.Fails(w.T, err, 406, 60, 20, "PRECONDITION_FAILED - reply consumer cannot acknowledge")
 		}
 		require.Equal(w, 1, w.b.Stats().Requesters)
 		require.Equal(w, address, w.address())

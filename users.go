@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/warrenmq/warren/internal/names"
 	"github.com/warrenmq/warren/internal/password"
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -57,8 +58,8 @@ func (b *Broker) UserDeclareHash(name, hash, algorithm string, tags ...string) e
 }
 
 func (b *Broker) declareUser(name string, p *password.Password, tags []string) error {
-	if name == "" || len(name) > maxShortString {
-		return fmt.Errorf("warren: a user's name has 1 to %d bytes", maxShortString)
+	if name == "" || !names.IsValid(name) {
+		return fmt.Errorf("warren: a user's name has 1 to %d bytes of UTF-8", names.MaxLen)
 	}
 	b.mu.Lock()
 	users := b.usersLocked()

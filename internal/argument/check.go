@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/names"
 	"github.com/warrenmq/warren/internal/table"
 )
 
@@ -28,6 +29,17 @@ func isString(v any, _ table.Table) string {
 		return ""
 	}
 	return Unacceptable(v)
+}
+
+// isName checks for a text that can be a name or a routing key.
+func isName(v any, args table.Table) string {
+	if problem := isString(v, args); problem != "" {
+		return problem
+	}
+	if _, problem := names.Check("name", v.(string)); problem != "" {
+		return problem
+	}
+	return ""
 }
 
 func isBool(v any, _ table.Table) string {
@@ -83,7 +95,7 @@ func isPriority(v any, args table.Table) string {
 }
 
 func isDeadLetterKey(v any, args table.Table) string {
-	if problem := isString(v, args); problem != "" {
+	if problem := isName(v, args); problem != "" {
 		return problem
 	}
 	if _, ok := args["x-dead-letter-exchange"]; !ok {

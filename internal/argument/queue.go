@@ -24,7 +24,7 @@ type queueArg struct {
 var queueArgs = [...]queueArg{
 	{"x-expires", isPositiveTime, func(r *queue.Rules, v any) { r.Expires = milliseconds(v) }},
 	{"x-message-ttl", isTime, func(r *queue.Rules, v any) { r.TTL = milliseconds(v) }},
-	{"x-dead-letter-exchange", isString, func(r *queue.Rules, v any) { deadLetter(r).Exchange = v.(string) }},
+	{"x-dead-letter-exchange", isName, func(r *queue.Rules, v any) { deadLetter(r).Exchange = v.(string) }},
 	{"x-dead-letter-routing-key", isDeadLetterKey, func(r *queue.Rules, v any) { setKey(deadLetter(r), v.(string)) }},
 	{"x-dead-letter-strategy", oneOf("invalid_dlx_strategy", "at-most-once", "at-least-once"), nil},
 	{"x-max-length", isCount, func(r *queue.Rules, v any) { r.MaxLength, _ = table.Integer(v) }},

@@ -3,7 +3,6 @@ package delay
 
 import (
 	"container/heap"
-	"math"
 	"strconv"
 	"sync"
 	"time"
@@ -19,11 +18,12 @@ import (
 // back.
 const Header = "x-delay"
 
-// Max is the longest delay, in milliseconds. It is RabbitMQ's bound.
-const Max = math.MaxUint32
+// Max is the longest delay, in milliseconds: the bound of all times of RabbitMQ's,
+// which is ten years. A longer delay counts as this one.
+const Max = message.MaxExpiration
 
 // Of returns for how many milliseconds a message is to be kept back. Zero means
-// not at all: there is no delay, or it is negative or larger than Max.
+// not at all: there is no delay, or it is negative.
 func Of(c message.Content) int64 {
 	if c == nil {
 		return 0
@@ -42,18 +42,15 @@ func Of(c message.Content) int64 {
 			return 0
 		}
 	}
-	if ms < 0 || ms > Max {
-		return 0
-	}
-	return ms
+	return min(max(0, ms), Max)
 }
 
-// wholeDelay returns f without its fraction, or zero if f is no valid delay.
+// wholeDelay returns f without its fraction, or zero if f is no number.
 func wholeDelay(f float64) int64 {
-	if f > 0 && f <= Max {
-		return int64(f)
+	if f != f {
+		return 0
 	}
-	return 0
+	return int64(min(max(0, f), Max))
 }
 
 // New makes a store. When the time of a message has come, the store calls release

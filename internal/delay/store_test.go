@@ -29,11 +29,11 @@ func TestDelayOfAHeader(t *testing.T) {
 		header any
 		want   int64
 	}{
-		{int8(5), 5}, {uint32(math.MaxUint32), delay.Max}, {int64(delay.Max), delay.Max}, {int64(delay.Max + 1), 0},
+		{int8(5), 5}, {uint32(math.MaxUint32), math.MaxUint32}, {int64(delay.Max), delay.Max}, {int64(delay.Max + 1), delay.Max},
 		{int64(-1), 0}, {int64(math.MinInt64), 0}, {0, 0},
-		{"17", 17}, {"-1", 0}, {"x", 0}, {"", 0}, {"99999999999999999999", 0}, {"1.5", 0},
-		{1.9, 1}, {float32(2.5), 2}, {-0.5, 0}, {float64(delay.Max), delay.Max}, {float64(delay.Max + 1), 0},
-		{math.NaN(), 0}, {math.Inf(1), 0}, {true, 0}, {nil, 0}, {[]byte("5"), 0},
+		{"17", 17}, {"-1", 0}, {"x", 0}, {"", 0}, {"99999999999999999999", delay.Max}, {"1.5", 0},
+		{1.9, 1}, {float32(2.5), 2}, {-0.5, 0}, {float64(delay.Max), delay.Max}, {float64(delay.Max + 1), delay.Max},
+		{math.NaN(), 0}, {math.Inf(1), delay.Max}, {math.Inf(-1), 0}, {true, 0}, {nil, 0}, {[]byte("5"), 0},
 	} {
 		require.Equal(t, tt.want, delay.Of(delayed(tt.header)), "%#v", tt.header)
 	}

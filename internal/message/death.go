@@ -50,7 +50,7 @@ func (d *Death) Headers(h table.Table) table.Table {
 		if t, ok := v.(table.Table); ok && entry == nil && t["queue"] == any(d.Queue) && t["reason"] == any(d.Reason) {
 			entry = table.Clone(t)
 			count, _ := table.Integer(t["count"])
-			entry["count"] = count + 1
+			entry["count"] = max(count, count+1) // the largest count stays
 		} else {
 			list = append(list, v)
 		}

@@ -1,6 +1,7 @@
 package message_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,15 @@ func TestDeathsOfOneQueueForOneReasonAreOneEntry(t *testing.T) {
 	require.Equal(t, int64(1), e["count"])
 	require.Equal(t, []any{e}, first["x-death"], "what others have is not changed")
 	require.Len(t, die(third, "q", message.DiedRejected, "")["x-death"], 3, "another reason, another entry")
+}
+
+// A client may publish any count.
+func TestTheLargestCountOfDeathsStays(t *testing.T) {
+	d := message.Death{Queue: "q", Reason: message.DiedRejected, Time: time.Unix(100, 0)}
+	for count, want := range map[int64]int64{math.MaxInt64: math.MaxInt64, math.MaxInt64 - 1: math.MaxInt64, 1: 2} {
+		h := d.Headers(table.Table{"x-death": []any{table.Table{"queue": "q", "reason": "rejected", "count": count}}})
+		require.Equal(t, want, h["x-death"].([]any)[0].(table.Table)["count"])
+	}
 }
 
 func TestCyclesWithoutRejection(t *testing.T) {

@@ -17,8 +17,9 @@ type Item struct {
 	Entry
 	Pos         uint64
 	Deadline    int64  // when it expires, on the broker's clock; zero: never
-	Returns     uint32 // times that it was requeued; counted only if the queue has a delivery limit
+	Returns     uint32 // times that it was requeued; counted only if the queue counts them
 	Redelivered bool
+	Counted     bool // its consumer is told Returns even if they are zero
 }
 
 // Properties returns the properties as they came, with the body.
@@ -70,7 +71,7 @@ func (e *Entry) Abandon() {
 // Outgoing returns the content that a consumer gets. It has the header
 // x-delivery-count if the queue has counted requeues of the message.
 func (it *Item) Outgoing() Content {
-	if it.Returns == 0 {
+	if it.Returns == 0 && !it.Counted {
 		return it.Content
 	}
 	return it.counted()

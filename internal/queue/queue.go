@@ -79,13 +79,14 @@ type Queue struct {
 	counts    Counts
 
 	// For options and rules that most queues do not have. Guarded by mu.
-	seen     *duplicates.Cache // nil: no deduplication
-	single   bool              // only the active consumer gets messages; never changes
-	active   *Consumer         // if single is set; nil: no consumer
-	lost     []Lost            // messages that deadLetter is to send
-	sending  bool              // a goroutine runs deadLetter
-	alarm    clock.Alarm       // calls Ring
-	lastUsed int64             // on the clock; kept up to date if rules.Expires is set
+	seen          *duplicates.Cache // nil: no deduplication
+	single        bool              // only the active consumer gets messages; never changes
+	countsReturns bool              // see Options; never changes
+	active        *Consumer         // if single is set; nil: no consumer
+	lost          []Lost            // messages that deadLetter is to send
+	sending       bool              // a goroutine runs deadLetter
+	alarm         clock.Alarm       // calls Ring
+	lastUsed      int64             // on the clock; kept up to date if rules.Expires is set
 
 	ruleChange uint64 // number of the change that set the rules: see Obey
 }
@@ -95,6 +96,7 @@ type Options struct {
 	Rules        *Rules            // nil: none
 	MaxPriority  uint8             // zero: the queue has no priorities
 	SingleActive bool              // one consumer at a time gets messages
+	CountReturns bool              // requeues are counted without a delivery limit, too, and whoever gets a message is told
 	Stream       bool              // the queue is a stream
 	Seen         *duplicates.Cache // nil: no deduplication
 	Journal      Journal           // nil: nothing is durable
@@ -106,7 +108,7 @@ func (q *Queue) Init(name string, host Host, shared *Shared, o *Options) {
 	q.store.pool = &shared.chunks
 	q.memory.Open(&shared.Memory)
 	q.journal = o.Journal
-	q.rules, q.single, q.seen = o.Rules, o.SingleActive, o.Seen
+	q.rules, q.single, q.seen, q.countsReturns = o.Rules, o.SingleActive, o.Seen, o.CountReturns
 	if o.MaxPriority > 0 {
 		q.store.levels = newLevels(o.MaxPriority, q.store.pool)
 	}

@@ -90,6 +90,7 @@ func (q *Queue) Requeue(c *Consumer, items []Settling, seen bool) {
 // requeue puts one message back, as Requeue does. The caller then calls tidy and
 // freeRoom.
 func (q *Queue) requeue(it *message.Item, seen bool) {
+	it.Counted = false
 	if q.deleted || q.stream != nil {
 		q.finish(it, false)
 		return
@@ -102,14 +103,14 @@ func (q *Queue) requeue(it *message.Item, seen bool) {
 	q.store.requeue(it)
 }
 
-// countReturn counts a requeue of a message if the queue has a delivery limit. It
-// reports whether the limit is exceeded.
+// countReturn counts a requeue of a message if the queue counts them or has a
+// delivery limit. It reports whether the limit is exceeded.
 func (q *Queue) countReturn(it *message.Item) (tooOften bool) {
-	if q.rules == nil || q.rules.DeliveryLimit < 0 {
-		return false
+	limited := q.rules != nil && q.rules.DeliveryLimit >= 0
+	if limited || q.countsReturns {
+		it.Returns = max(it.Returns, it.Returns+1) // the largest count stays
 	}
-	it.Returns++
-	return int64(it.Returns) > q.rules.DeliveryLimit
+	return limited && int64(it.Returns) > q.rules.DeliveryLimit
 }
 
 // Redeliver delivers unacked messages of c to c again, before all others. It reports
@@ -207,6 +208,7 @@ func (q *Queue) Get(noAck bool) (d Delivered, left int, ok bool, err error) {
 	d = Delivered{Queue: q, Timeout: q.timeout()}
 	q.store.shift(&d.Item)
 	it := &d.Item
+	it.Counted = q.countsReturns
 	q.counts.Delivered++
 	if it.Redelivered {
 		q.counts.Redelivered++

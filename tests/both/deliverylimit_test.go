@@ -104,3 +104,27 @@ func TestDeliveriesAreCountedOneByOne(t *testing.T) {
 		require.Equal(t, []string{"2", "3"}, brokertest.Drain(t, ch, "q"))
 	})
 }
+
+// RabbitMQ's quorum queues count without a limit, too, and tell whoever gets a
+// message, even of none; a consumer is told of those that were.
+func TestAQuorumQueueCountsDeliveries(t *testing.T) {
+	onBothSides(t, func(t *side) {
+		ch := t.open()
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{Durable: true, Type: warren.Quorum})
+		t.put(ch, "q", "m")
+		for n := range 3 {
+			d := brokertest.Take(t, ch, "q")
+			require.Equal(t, int64(n), d.Headers["x-delivery-count"])
+			require.NoError(t, ch.Nack(d.DeliveryTag, false, true))
+		}
+		c := t.consume(ch, "q", warren.ConsumeOptions{})
+		d, ok := c.next()
+		require.True(t, ok)
+		require.Equal(t, int64(3), d.Headers["x-delivery-count"])
+		t.put(ch, "q", "fresh")
+		d, ok = c.next()
+		require.True(t, ok)
+		require.NotContains(t, d.Headers, "x-delivery-count")
+		require.NoError(t, ch.Ack(d.DeliveryTag, true))
+	})
+}

@@ -344,7 +344,9 @@ func (ch *modelChannel) Consume(queue string, o warren.ConsumeOptions) (anyConsu
 	if ch.closed {
 		return nil, warren.ErrClosed
 	}
-	if slices.ContainsFunc(ch.consumers, func(c *modelConsumer) bool { return c.tag == o.Tag }) {
+	if slices.ContainsFunc(ch.consumers, func(c *modelConsumer) bool {
+		return c.tag == o.Tag && (c.queue != nil || !isReplyName(queue)) // there is no second reply consumer anyway
+	}) {
 		return nil, failure(method, 530, "attempt to reuse consumer tag '%s'", o.Tag)
 	}
 	c := &modelConsumer{ch: ch, tag: o.Tag, options: o, limit: o.Prefetch}
