@@ -32,6 +32,8 @@ func BenchmarkOthers(b *testing.B) {
 		{"DeleteExchange40000", deleteExchange},
 		{"ExchangeOf40000Exchanges", publishToExchanges},
 		{"DeleteQueueOfMillion", deleteLong},
+		{"CancelConsumers40000", cancelMany},
+		{"HighPriorityBeside40000", deliverByPriority},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			var total, stall time.Duration
@@ -207,4 +209,35 @@ func deleteLong(b *testing.B, broker *warren.Broker) func() {
 		_, err := ch.QueueDelete("q", warren.QueueDeleteOptions{})
 		must(b, err)
 	}
+}
+
+// cancelMany: a channel with 40,000 consumers of one queue cancels them.
+func cancelMany(b *testing.B, broker *warren.Broker) func() {
+	ch, _ := manyConsumers(b, broker)
+	return func() { ch.Close() }
+}
+
+// deliverByPriority: a consumer gets 10,000 messages one by one, beside 40,000 of a
+// lower priority.
+func deliverByPriority(b *testing.B, broker *warren.Broker) func() {
+	ch, q := manyConsumers(b, broker)
+	acked := make(chan error)
+	_, err := ch.ConsumeFunc(q, warren.ConsumeOptions{Priority: 1, Prefetch: 1}, func(d warren.Delivery) { acked <- d.Ack(false) })
+	must(b, err)
+	return func() {
+		for range 10_000 {
+			must(b, ch.Publish(context.Background(), "", q, warren.Message{}, warren.PublishOptions{}))
+			must(b, <-acked)
+		}
+	}
+}
+
+func manyConsumers(b *testing.B, broker *warren.Broker) (*warren.Channel, string) {
+	ch := brokertest.Channel(b, broker)
+	brokertest.Queues(b, ch, "q")
+	for range 40_000 {
+		_, err := ch.Consume("q", warren.ConsumeOptions{NoAck: true})
+		must(b, err)
+	}
+	return ch, "q"
 }

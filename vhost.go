@@ -209,7 +209,8 @@ func (v *VirtualHost) close(err error) {
 		x.Gate.Close()
 	}
 	for _, q := range queues {
-		q.Close(err, queue.Always)
+		rest, _, _ := q.Close(err, queue.Always)
+		rest.Drop()
 	}
 }
 

@@ -87,7 +87,8 @@ func (v *VirtualHost) removeQueue(q *declaredQueue, c queue.Condition) (ready in
 		v.mu.Unlock()
 		return 0, nil // somebody else has deleted it
 	}
-	if ready, err = q.Close(ErrConsumerCancelled, c); err != nil {
+	rest, ready, err := q.Close(ErrConsumerCancelled, c)
+	if err != nil {
 		v.mu.Unlock()
 		return 0, err
 	}
@@ -103,6 +104,7 @@ func (v *VirtualHost) removeQueue(q *declaredQueue, c queue.Condition) (ready in
 		r.binding(b)
 	}
 	r.end()
+	rest.Drop()
 	return ready, nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/warrenmq/warren/internal/message"
 )
 
 // TestRemovalOfManyBindingsLetsOthersIn deletes what has many bindings, and a reader of
@@ -71,4 +73,38 @@ func TestLongChainOfAutoDeleteExchangesIsRemoved(t *testing.T) {
 	before := b.Stats().Exchanges
 	require.NoError(t, ch.ExchangeDelete(fmt.Sprint(many-1), ExchangeDeleteOptions{}))
 	require.Equal(t, before-many, b.Stats().Exchanges)
+}
+
+// lostContent is a message's content that tells when the message is dropped.
+type lostContent struct {
+	message.Content
+	lost func()
+}
+
+func (c *lostContent) Lost(int) { c.lost() }
+
+// TestMessagesOfADeletedQueueAreDroppedWithoutALock: the virtual host can be used while
+// they are.
+func TestMessagesOfADeletedQueueAreDroppedWithoutALock(t *testing.T) {
+	b := New(nil)
+	defer b.Close()
+	ch, err := b.Channel()
+	require.NoError(t, err)
+	_, err = ch.QueueDeclare("q", QueueOptions{})
+	require.NoError(t, err)
+	lost := 0
+	taken, err := b.root.queue("q").Push(&message.Publishing{Entry: message.Entry{Content: &lostContent{
+		message.NewPublished(&message.Properties{}),
+		func() {
+			lost++
+			_, err := ch.QueueDeclare("q", QueueOptions{Durable: true})
+			require.NoError(t, err, "the name is free already")
+		},
+	}}})
+	require.NoError(t, err)
+	require.True(t, taken)
+	n, err := ch.QueueDelete("q", QueueDeleteOptions{})
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.Equal(t, 1, lost)
 }

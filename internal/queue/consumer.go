@@ -55,16 +55,19 @@ type Consumer struct {
 	passes  bool          // it settles and passes on what it gets: the queue need not count that any more
 
 	// Guarded by the queue's lock.
-	limit         int     // most messages out at a time
-	untilRead     bool    // a message is out until it is read, else until it is settled
-	added         bool    // one of the queue's consumers, since Add
-	reader        *Reader // nil: the queue is no stream
-	out           int     // messages that count against limit
-	unsettled     int     // messages that were delivered and need an ack
-	shares        bool    // unsettled counts against the limit of the flow
-	gone          bool    // removed, or the queue is deleted
-	listed        bool    // in the queue's list of consumers with room
-	before, after *Consumer
+	limit         int       // most messages out at a time
+	untilRead     bool      // a message is out until it is read, else until it is settled
+	added         bool      // one of the queue's consumers, since Add
+	reader        *Reader   // nil: the queue is no stream
+	out           int       // messages that count against limit
+	unsettled     int       // messages that were delivered and need an ack
+	shares        bool      // unsettled counts against the limit of the flow
+	gone          bool      // removed, or the queue is deleted
+	removed       bool      // by Remove
+	listed        bool      // it has room, and it is its turn some time
+	rank          *rank     // set by Add
+	before, after *Consumer // in its rank, if it is one of the queue's turns
+	older, newer  *Consumer // in the queue's roster
 }
 
 // NewConsumer makes a consumer for q. It gets messages after Add.
@@ -162,15 +165,19 @@ func (q *Queue) Add(c *Consumer) error {
 	if c.gone { // Remove was called before
 		return ErrRemoved
 	}
-	if len(q.consumers) > 0 && (c.exclusive || q.consumers[0].exclusive) && q.stream == nil {
+	if q.consumers.len > 0 && (c.exclusive || q.consumers.first.exclusive) && q.stream == nil {
 		return ErrExclusive
 	}
 	if c.exclusive && q.single {
 		return ErrExclusive
 	}
 	c.timeout, c.added = q.timeout(), true
-	q.consumers = append(q.consumers, c)
-	q.activate()
+	q.consumers.add(c)
+	q.turns.join(c)
+	if q.single {
+		q.turns.add(c)
+		q.activate()
+	}
 	c.sink.Accepted()
 	if q.stream != nil {
 		q.attach(c)
@@ -188,6 +195,7 @@ func (c *Consumer) Remove(reason error) (last bool) {
 	q := c.queue
 	q.mu.Lock()
 	defer q.unlock()
+	c.removed = true
 	last = q.remove(c)
 	if unread := c.box.Drain(); q.deleted {
 		q.forget(c, unread)
@@ -207,20 +215,21 @@ func (q *Queue) remove(c *Consumer) (last bool) {
 	}
 	c.gone = true
 	q.unlist(c)
-	for i, have := range q.consumers {
-		if have == c {
-			q.consumers = append(q.consumers[:i], q.consumers[i+1:]...)
-			break
+	if c.added {
+		q.consumers.remove(c)
+		if q.single && c != q.active {
+			q.turns.remove(c)
 		}
+		q.turns.leave(c)
 	}
 	if c == q.active {
 		q.active = nil
 		q.activate()
 	}
-	if len(q.consumers) == 0 {
+	if q.consumers.len == 0 {
 		q.touch()
 	}
-	return len(q.consumers) == 0
+	return q.consumers.len == 0
 }
 
 // Read waits for messages and moves at least one of them into dst. It returns the

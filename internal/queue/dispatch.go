@@ -35,7 +35,7 @@ func (q *Queue) reservePastStore() *Consumer {
 // one message, or nil. A consumer whose flow has no room is taken off the list
 // until the flow has room.
 func (q *Queue) reserveNext() *Consumer {
-	for c := q.roomFirst; c != nil; c = q.roomFirst {
+	for c := q.next(); c != nil; c = q.next() {
 		if c.reserve() {
 			return c
 		}
@@ -61,9 +61,9 @@ func (q *Queue) hand(c *Consumer, it *message.Item) {
 	}
 	if c.out >= c.limit {
 		q.unlist(c)
-	} else if c.after != nil && c.after.priority == c.priority {
-		q.unlist(c)
-		q.list(c)
+	} else if c.after != nil {
+		q.turns.remove(c)
+		q.turns.add(c)
 	}
 	q.deliver(c, it)
 }
@@ -78,55 +78,53 @@ func (q *Queue) deliver(c *Consumer, it *message.Item) {
 	}
 }
 
+// next returns the consumer whose turn it is, or nil if none has room.
+func (q *Queue) next() *Consumer {
+	if !q.single {
+		return q.turns.next()
+	}
+	if q.active != nil && q.active.listed {
+		return q.active
+	}
+	return nil
+}
+
 // anyRoom reports whether a consumer could get a message now.
 func (q *Queue) anyRoom() bool {
-	for c := q.roomFirst; c != nil; c = c.after {
-		if c.hasRoom() {
-			return true
+	if q.single {
+		c := q.next()
+		return c != nil && c.hasRoom()
+	}
+	for _, r := range q.turns.heap {
+		for c := r.first; c != nil; c = c.after {
+			if c.hasRoom() {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-// list puts c into the list of consumers with room, behind the others of its
-// priority.
+// list notes that c has room: it gets a turn behind the others of its priority.
 func (q *Queue) list(c *Consumer) {
 	if c.listed || c.gone || !c.added || q.single && c != q.active {
 		return
 	}
-	before := q.roomLast
-	for before != nil && before.priority < c.priority {
-		before = before.before
-	}
-	c.listed, c.before = true, before
-	if before == nil {
-		c.after, q.roomFirst = q.roomFirst, c
-	} else {
-		c.after, before.after = before.after, c
-	}
-	if c.after == nil {
-		q.roomLast = c
-	} else {
-		c.after.before = c
+	c.listed = true
+	if !q.single {
+		q.turns.add(c)
 	}
 }
 
-// unlist takes c off the list of consumers with room.
+// unlist notes that c has no room.
 func (q *Queue) unlist(c *Consumer) {
 	if !c.listed {
 		return
 	}
-	if c.before == nil {
-		q.roomFirst = c.after
-	} else {
-		c.before.after = c.after
+	c.listed = false
+	if !q.single {
+		q.turns.remove(c)
 	}
-	if c.after == nil {
-		q.roomLast = c.before
-	} else {
-		c.after.before = c.before
-	}
-	c.listed, c.before, c.after = false, nil, nil
 }
 
 // credit gives c room for n more messages and delivers ready messages.
@@ -148,12 +146,13 @@ func (q *Queue) activate() {
 	if !q.single || q.active != nil {
 		return
 	}
-	for _, c := range q.consumers {
-		if q.active == nil || c.priority > q.active.priority {
-			q.active = c
-		}
+	c := q.turns.next()
+	if c == nil {
+		return
 	}
-	if q.active != nil && q.active.out < q.active.limit {
-		q.list(q.active)
+	q.turns.remove(c)
+	q.active = c
+	if c.out < c.limit {
+		q.list(c)
 	}
 }

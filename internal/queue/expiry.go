@@ -78,7 +78,7 @@ func (q *Queue) checkExpiry() (expired bool) {
 	if q.rules == nil || q.rules.Expires <= 0 {
 		return false
 	}
-	if len(q.consumers) > 0 {
+	if q.consumers.len > 0 {
 		return false // the removal of the last one counts as use
 	}
 	now, end := q.shared.Clock.Now(), q.lastUsed+int64(q.rules.Expires)

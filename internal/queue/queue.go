@@ -66,12 +66,11 @@ type Queue struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	store     store
-	stream    *stream     // used in place of store; nil if the queue is no stream. It never changes
-	rules     *Rules      // nil: nothing is asked of the queue
-	journal   Journal     // nil: nothing is durable
-	consumers []*Consumer // in the order in which they came
-	roomFirst *Consumer   // first of those with room, by priority, then by turn
-	roomLast  *Consumer
+	stream    *stream // used in place of store; nil if the queue is no stream. It never changes
+	rules     *Rules  // nil: nothing is asked of the queue
+	journal   Journal // nil: nothing is durable
+	consumers roster
+	turns     turns            // consumers with room; of a single active consumer, those that wait to be it
 	wake      *mailbox.Mailbox // to be signalled when the lock is free; nil: none
 	unacked   int              // messages that were delivered and are not settled
 	memory    memory.Account   // what ready and unacked messages hold
@@ -247,79 +246,21 @@ func (q *Queue) unjournal(it *message.Item) {
 // Purge drops all ready messages and returns how many there were.
 func (q *Queue) Purge() int {
 	q.mu.Lock()
-	defer q.unlock()
-	return q.dropReady()
-}
-
-// dropReady is Purge with mu held.
-func (q *Queue) dropReady() int {
-	if q.stream != nil {
-		return q.evictAll()
-	}
-	n := q.store.len()
-	for range n {
-		var it message.Item
-		q.store.shift(&it)
-		q.memory.Add(-it.Cost())
-		q.unjournal(&it)
-		it.Lost()
-	}
-	q.counts.Dropped += uint64(n)
+	rest, n := q.takeReady()
+	q.unlock()
+	rest.drop()
 	return n
 }
 
-// Condition is a set of conditions that must hold for Close to close a queue.
-type Condition uint8
-
-// The conditions, with the errors of Close if they do not hold.
-const (
-	Always    Condition = 0         // no condition
-	IfUnused  Condition = 1 << iota // it has no consumers; else ErrInUse
-	IfEmpty                         // it has no ready messages; else ErrNotEmpty
-	IfExpired                       // it has expired; else ErrNotExpired
-)
-
-// Close deletes the queue if the condition holds. Its consumers are cancelled for
-// the reason, and its messages are dropped; those that are delivered count on until
-// they are settled. Close returns how many messages were
-// ready. For a queue that is deleted it does nothing. The caller may hold other
-// locks, because Close sends no dead letters.
-func (q *Queue) Close(reason error, c Condition) (ready int, err error) {
-	q.mu.Lock()
-	if q.deleted {
-		q.mu.Unlock()
-		return 0, nil
+// takeReady takes all ready messages out, to be dropped without the lock. It returns
+// how many they are.
+func (q *Queue) takeReady() (rest Rest, n int) {
+	rest, n = Rest{queue: q}, q.ready()
+	q.counts.Dropped += uint64(n)
+	if q.stream != nil {
+		rest.segments = q.stream.takeAll()
+	} else {
+		rest.store = q.store.takeAll()
 	}
-	if err := q.checkClose(c); err != nil {
-		q.mu.Unlock() // unlock would send dead letters
-		return 0, err
-	}
-	defer q.unlock()
-	q.deleted = true
-	q.alarm.Stop()
-	for _, c := range q.consumers {
-		c.gone = true
-		q.unlist(c)
-		if c.box != nil && !c.passes {
-			q.memory.Add(-q.costOf(c.box.Unread())) // perhaps nobody reads them
-		}
-		q.wakeLater(c.sink.Cancelled(reason))
-	}
-	q.consumers = nil
-	ready = q.dropReady()
-	q.memory.Close()
-	return ready, nil
-}
-
-// checkClose returns why the condition does not hold, or nil if it does.
-func (q *Queue) checkClose(c Condition) error {
-	switch {
-	case c&IfUnused != 0 && len(q.consumers) > 0:
-		return ErrInUse
-	case c&IfEmpty != 0 && q.ready() > 0:
-		return ErrNotEmpty
-	case c&IfExpired != 0 && !q.checkExpiry():
-		return ErrNotExpired
-	}
-	return nil
+	return rest, n
 }

@@ -38,6 +38,9 @@ func newChunk(size int) *chunk { return &chunk{entries: make([]message.Entry, si
 
 func (s *shelf) len() int { return s.ready + len(s.returned) }
 
+// emptied returns a shelf without messages that goes on with the same positions.
+func (s *shelf) emptied() shelf { return shelf{pool: s.pool, next: s.next} }
+
 // push appends a message. A deadline of zero is none.
 func (s *shelf) push(e *message.Entry, deadline int64) {
 	t := s.tail

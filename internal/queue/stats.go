@@ -33,7 +33,7 @@ type Stats struct {
 func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return Stats{len(q.consumers), q.ready(), q.unacked, q.memory.Bytes(), q.counts}
+	return Stats{q.consumers.len, q.ready(), q.unacked, q.memory.Bytes(), q.counts}
 }
 
 // Counts returns the queue's counts now.
@@ -59,15 +59,16 @@ type ConsumerView struct {
 func (q *Queue) Consumers() []ConsumerView {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	list := make([]ConsumerView, len(q.consumers))
-	for i, c := range q.consumers {
-		list[i] = ConsumerView{
+	list := make([]ConsumerView, 0, q.consumers.len)
+	for c := q.consumers.first; c != nil; c = c.newer {
+		v := ConsumerView{
 			Consumer: c, Tag: c.Tag, NoAck: c.NoAck, Exclusive: c.exclusive,
 			Active: !q.single || c == q.active, Priority: c.priority, Unacked: c.unsettled,
 		}
 		if !c.untilRead {
-			list[i].Prefetch = c.limit
+			v.Prefetch = c.limit
 		}
+		list = append(list, v)
 	}
 	return list
 }
@@ -79,7 +80,7 @@ func (q *Queue) Inspect() (ready, consumers int) {
 	defer q.unlock()
 	q.touch()
 	q.cleanHead()
-	return q.ready(), len(q.consumers)
+	return q.ready(), q.consumers.len
 }
 
 // ready returns the number of ready messages; in a stream all are ready.
@@ -94,5 +95,5 @@ func (q *Queue) ready() int {
 func (q *Queue) HasExclusive() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.consumers) > 0 && q.consumers[0].exclusive
+	return q.consumers.len > 0 && q.consumers.first.exclusive
 }

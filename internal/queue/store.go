@@ -69,6 +69,19 @@ func (s *store) shift(it *message.Item) {
 	}
 }
 
+// takeAll takes all messages out. Later messages get later positions than these.
+func (s *store) takeAll() (all store) {
+	all = *s
+	*s = store{shelf: s.emptied()}
+	if all.levels != nil {
+		s.levels = &levels{shelves: make([]shelf, len(all.levels.shelves))}
+		for i := range s.levels.shelves {
+			s.levels.shelves[i] = all.levels.shelves[i].emptied()
+		}
+	}
+	return all
+}
+
 // requeue puts a message back in its old place.
 func (s *store) requeue(it *message.Item) {
 	if s.levels == nil {

@@ -15,7 +15,7 @@ func (q *Queue) append(e *message.Entry) error {
 	q.memory.Add(e.Cost())
 	now := q.shared.Clock.Now()
 	s.append(e, now, q.rules.segmentSize())
-	for c := q.roomFirst; c != nil; {
+	for c := q.next(); c != nil; { // all have the same priority
 		next := c.after
 		q.serve(c)
 		c = next
@@ -79,21 +79,17 @@ func (q *Queue) retain(now int64) {
 // evict drops the oldest segment. Readers that have not read it continue after it.
 func (q *Queue) evict() {
 	g := q.stream.shift()
-	q.memory.Add(-g.cost)
 	q.counts.Dropped += uint64(len(g.records))
+	q.dropSegment(g)
+}
+
+// dropSegment drops the messages of a segment that the stream has no more.
+func (q *Queue) dropSegment(g *segment) {
+	q.memory.Add(-g.cost)
 	for i := range g.records {
 		if q.journal != nil {
 			q.journal.Remove(g.first + uint64(i))
 		}
 		g.records[i].Lost()
 	}
-}
-
-// evictAll drops all segments. It returns how many messages they had.
-func (q *Queue) evictAll() int {
-	n := q.stream.len
-	for len(q.stream.segments) > 0 {
-		q.evict()
-	}
-	return n
 }

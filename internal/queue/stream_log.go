@@ -129,6 +129,13 @@ func (s *stream) shift() *segment {
 	return g
 }
 
+// takeAll takes all segments out.
+func (s *stream) takeAll() []*segment {
+	all := s.segments
+	s.segments, s.len, s.bytes = nil, 0, 0
+	return all
+}
+
 // newest returns the time when the segment's last message came.
 func (g *segment) newest() int64 { return g.records[len(g.records)-1].at }
 
