@@ -1,0 +1,239 @@
+// Package fuzz_test has clients of all kinds do anything, all at once, to one
+// broker: native sessions, the official client, peers that send frames as they
+// like, callers, handlers and the program itself. Beside them one who minds
+// nobody must find that everything works (bystander_test.go). What each operation
+// promises is checked where it is done; what must be so at the end, in this file.
+//
+//	go test ./tests/fuzz                                # seconds
+//	go test -race ./tests/fuzz -fuzz.for=10m            # one seed after another
+//	go test ./tests/fuzz -fuzz.seed=7                   # the seed that a failure names
+package fuzz_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/internal/brokertest"
+)
+
+var (
+	long     = flag.Duration("fuzz.for", 0, "try new seeds for so long; zero: a few fixed ones")
+	onlySeed = flag.Uint64("fuzz.seed", 0, "the only seed to try")
+)
+
+const (
+	roundLimit = 2 * time.Minute // real time for one round, which takes a second or so
+	patience   = time.Minute     // for what must come at once
+	operations = 300             // of each client
+)
+
+// seeds yields what the flags ask for.
+func seeds(yield func(uint64) bool) {
+	switch {
+	case *onlySeed != 0:
+		yield(*onlySeed)
+	case *long != 0:
+		for end := time.Now().Add(*long / 2); time.Now().Before(end); {
+			if !yield(rand.Uint64N(1e9) + 1) {
+				return
+			}
+		}
+	default:
+		for seed := range uint64(brokertest.Less(12, 3)) {
+			if !yield(seed + 1) {
+				return
+			}
+		}
+	}
+}
+
+// In a bubble the runtime finds what stands still and which goroutines are
+// left, and time is at hand.
+func TestAnythingGoesInMemory(t *testing.T) {
+	for seed := range seeds {
+		eachSeed(t, seed, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { newRound(t, seed, true).run() })
+		})
+	}
+}
+
+func TestAnythingGoesOverTCP(t *testing.T) {
+	for seed := range seeds {
+		eachSeed(t, seed, func(t *testing.T) {
+			newRound(t, seed, false).run()
+			brokertest.NoGoroutines(t)
+		})
+	}
+}
+
+func eachSeed(t *testing.T, seed uint64, f func(t *testing.T)) {
+	ok := t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+		brokertest.Watch(t, roundLimit, fmt.Sprintf("-fuzz.seed=%d", seed))
+		f(t)
+	})
+	if !ok {
+		t.FailNow()
+	}
+}
+
+// round is a broker with clients, from beginning to end.
+type round struct {
+	t      *testing.T
+	seed   uint64
+	bubble bool
+	limit  int64 // of memory; zero: none that matters
+	broker *warren.Broker
+	server *amqp.Server
+	sent   registry
+	ending atomic.Bool // the broker closes in the middle of everything
+	over   chan struct{}
+}
+
+func newRound(t *testing.T, seed uint64, bubble bool) *round {
+	r := &round{t: t, seed: seed, bubble: bubble, over: make(chan struct{})}
+	rnd := r.random("options", 0)
+	o := &warren.Options{Mailbox: 1 + rnd.IntN(20), ReplyBuffer: 1 + rnd.IntN(20)}
+	if rnd.IntN(3) == 0 {
+		r.limit = 20_000
+		o.MemoryLimit = r.limit
+	}
+	r.broker = warren.New(o)
+	r.server = amqp.NewServer(r.broker, &amqp.Options{Buffer: 1 << (10 + rnd.IntN(9))})
+	if !bubble {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		go r.server.Serve(l)
+	}
+	return r
+}
+
+// random is a source of its own for each who needs one.
+func (r *round) random(who string, n int) *rand.Rand {
+	sum := sha256.Sum256(fmt.Append(nil, r.seed, who, n))
+	return rand.New(rand.NewChaCha8(sum))
+}
+
+// dial connects by a socket or without.
+func (r *round) dial(network, addr string) (net.Conn, error) {
+	if r.bubble {
+		return r.server.Dial(network, addr)
+	}
+	for r.server.Addr() == nil { // Serve is about to begin
+		time.Sleep(time.Millisecond)
+	}
+	return net.Dial("tcp", r.server.Addr().String())
+}
+
+// pause lets the others work. In a bubble, time passes.
+func (r *round) pause(rnd *rand.Rand) {
+	if r.bubble {
+		time.Sleep(time.Duration(rnd.IntN(2000)) * time.Microsecond)
+	}
+}
+
+func (r *round) run() {
+	v, err := r.broker.VirtualHostDeclare("bystander")
+	require.NoError(r.t, err)
+	require.NoError(r.t, v.PermissionsSet(warren.Guest, warren.AllPermissions()))
+
+	var clients, others sync.WaitGroup
+	for i := range 4 {
+		clients.Go(func() { newNative(r, i).run() })
+	}
+	for i := range 3 {
+		clients.Go(func() { newOfficial(r, i).run() })
+		clients.Go(func() { newPeer(r, i).run() })
+	}
+	for i := range 2 {
+		clients.Go(func() { newCaller(r, i).run() })
+	}
+	others.Go(func() { newHost(r).run() })
+	others.Go(func() { (&bystander{r, v}).inProcess() })
+	others.Go(func() { (&bystander{r, v}).overAMQP() })
+	clients.Wait()
+	close(r.over)
+	others.Wait()
+	if !r.ending.Load() {
+		require.NoError(r.t, r.server.Close())
+		r.empty()
+	}
+	require.NoError(r.t, r.server.Close())
+	require.NoError(r.t, r.broker.Close())
+}
+
+// end closes the broker while everybody is about something, in one of the ways
+// that there are. It is the host that does so.
+func (r *round) end(rnd *rand.Rand) {
+	r.ending.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	switch rnd.IntN(4) {
+	case 0:
+		require.NoError(r.t, r.broker.Close())
+	case 1:
+		require.NoError(r.t, r.server.Close())
+		require.NoError(r.t, r.broker.Close())
+	case 2:
+		r.mayBeLate(r.server.Shutdown(ctx))
+		r.mayBeLate(r.broker.Shutdown(ctx))
+	case 3:
+		r.mayBeLate(r.broker.Shutdown(ctx))
+	}
+	_, err := r.broker.Session()
+	require.ErrorIs(r.t, err, warren.ErrClosed)
+}
+
+func (r *round) mayBeLate(err error) {
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		r.t.Errorf("Shutdown: %v", err)
+	}
+}
+
+// empty: when all clients have gone and all that they made is deleted, nothing
+// is left.
+func (r *round) empty() {
+	ch := brokertest.Channel(r.t, r.broker)
+	r.wait("consumers and deliveries", func(s warren.Stats) bool { return s.Sessions == 1 && s.Consumers == 0 && s.Unacked == 0 })
+	for _, v := range []string{"bystander", "other"} { // definitions may have brought things back
+		r.broker.VirtualHostDelete(v)
+	}
+	for _, q := range queueNames {
+		n, err := ch.QueueDelete(q, warren.QueueDeleteOptions{})
+		require.NoError(r.t, err)
+		require.GreaterOrEqual(r.t, n, 0)
+	}
+	for _, x := range exchangeNames {
+		require.NoError(r.t, ch.ExchangeDelete(x, warren.ExchangeDeleteOptions{}))
+	}
+	r.wait("messages", func(s warren.Stats) bool { return s.Ready == 0 && s.Delayed == 0 && s.Requesters == 0 })
+	s := r.broker.Stats()
+	require.Zero(r.t, s.Queues, "queues: %+v", s)
+	require.Equal(r.t, 6, s.Exchanges, "exchanges: %+v", s)
+	require.Zero(r.t, s.Bytes, "%+v", s)
+	require.NoError(r.t, ch.Close())
+}
+
+// wait waits for what must become so without anybody's help.
+func (r *round) wait(what string, so func(s warren.Stats) bool) {
+	for range 10_000 {
+		if so(r.broker.Stats()) {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	require.Fail(r.t, what+" are left", "%+v", r.broker.Stats())
+}
