@@ -72,6 +72,12 @@ func (o *official) connect() {
 		if err != nil {
 			return nil, err
 		}
+		if o.limit > 0 {
+			// Who waits for memory cannot settle what holds it, so somebody must go.
+			o.bent.Store(true)
+			time.AfterFunc(50*time.Millisecond, func() { nc.Close() })
+			return nc, nil
+		}
 		switch o.r.IntN(4) {
 		case 0:
 			o.bent.Store(true)

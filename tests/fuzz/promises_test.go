@@ -108,12 +108,14 @@ func ordinary(code int) bool {
 	return false
 }
 
-// normalOverAMQP is normal for the official client. It says 504 itself when its
-// channel is closed, and 501 when its connection breaks.
+// normalOverAMQP is normal for the official client, which has codes of its own for
+// what is closed and what breaks. While its channel is being closed it may send one
+// more method after the close-ok, and loses the connection for that.
 func normalOverAMQP(err error) bool {
 	var failed *amqp091.Error
 	if errors.As(err, &failed) {
-		return !failed.Server || ordinary(failed.Code) || failed.Code == 320
+		late := failed.Code == 504 && strings.HasSuffix(failed.Reason, "expected 'channel.open'")
+		return !failed.Server || ordinary(failed.Code) || failed.Code == 320 || late
 	}
 	return err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe)
 }
