@@ -31,12 +31,15 @@ import (
 )
 
 var (
-	long     = flag.Duration("chaos.time", 0, "try new seeds for so long; zero: a few fixed ones")
+	long     = flag.Duration("chaos.time", 0, "try new seeds for so long; zero: a fixed number")
 	onlySeed = flag.Uint64("chaos.seed", 0, "the only seed to try")
+	count    = flag.Uint64("chaos.seeds", uint64(brokertest.Less(12, 3)), "how many seeds to try, from 1 on")
 )
 
-// roundLimit is real time for one round, which takes a second or so.
-const roundLimit = 2 * time.Minute
+const (
+	roundLimit = 2 * time.Minute // real time for one round, which takes a second or so
+	patience   = time.Minute     // for what must come at once
+)
 
 // seeds yields what the flags ask for.
 func seeds(yield func(uint64) bool) {
@@ -50,7 +53,7 @@ func seeds(yield func(uint64) bool) {
 			}
 		}
 	default:
-		for seed := range uint64(brokertest.Less(12, 3)) {
+		for seed := range *count {
 			if !yield(seed + 1) {
 				return
 			}
@@ -216,6 +219,9 @@ func (r *round) run() {
 		})
 	}
 	publishing.Wait()
+	if r.bubble && r.seed%2 == 0 { // all but those who wait in vain have had enough then
+		time.Sleep(2 * patience)
+	}
 	end()
 	consuming.Wait()
 	require.NoError(r.t, r.present().Close())

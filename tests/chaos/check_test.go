@@ -65,6 +65,17 @@ func (r *round) state(ch *warren.Channel, queue string) warren.Queue {
 
 func (r *round) count(ch *warren.Channel, queue string) int { return r.state(ch, queue).Messages }
 
+// ready asks for the number of messages on a channel of its own.
+func (r *round) ready(queue string) int {
+	ch, err := r.broker.Channel()
+	if err != nil {
+		return 0
+	}
+	defer ch.Close()
+	q, _ := ch.QueueDeclarePassive(queue)
+	return q.Messages
+}
+
 // drain takes all messages out of a queue, by get if it can be.
 func (r *round) drain(ch *warren.Channel, queue string) {
 	last := map[lane]int{}

@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 
@@ -96,11 +97,25 @@ func (l *life) step(over context.Context) error {
 		if err := l.settleAll(); err != nil {
 			return err
 		}
-		if d, err = l.consumer.Next(over); err != nil {
+		if d, err = l.await(over); err != nil {
 			return err
 		}
 	}
 	return l.take(d)
+}
+
+// await waits for the next delivery. Who has nothing unsettled does not wait while
+// there are messages.
+func (l *life) await(over context.Context) (delivery, error) {
+	ctx, cancel := context.WithTimeout(over, patience)
+	defer cancel()
+	d, err := l.consumer.Next(ctx)
+	if errors.Is(err, context.DeadlineExceeded) && l.queue != stream && l.queue != "single" {
+		if n := l.ready(l.queue); n > 0 {
+			l.failf("%s waits, and %s has %d messages", l.who, l.queue, n)
+		}
+	}
+	return d, err
 }
 
 // take checks a delivery and perhaps settles something.

@@ -31,8 +31,9 @@ import (
 )
 
 var (
-	long     = flag.Duration("fuzz.for", 0, "try new seeds for so long; zero: a few fixed ones")
+	long     = flag.Duration("fuzz.for", 0, "try new seeds for so long; zero: a fixed number")
 	onlySeed = flag.Uint64("fuzz.seed", 0, "the only seed to try")
+	count    = flag.Uint64("fuzz.seeds", uint64(brokertest.Less(12, 3)), "how many seeds to try, from 1 on")
 )
 
 const (
@@ -53,7 +54,7 @@ func seeds(yield func(uint64) bool) {
 			}
 		}
 	default:
-		for seed := range uint64(brokertest.Less(12, 3)) {
+		for seed := range *count {
 			if !yield(seed + 1) {
 				return
 			}

@@ -110,7 +110,7 @@ func headers(r *rand.Rand) warren.Table {
 }
 
 func consumeOptions(r *rand.Rand, queue string) warren.ConsumeOptions {
-	o := warren.ConsumeOptions{NoAck: r.IntN(4) == 0, Exclusive: r.IntN(12) == 0, Prefetch: int(some(r, 10)), Priority: int(some(r, 3))}
+	o := warren.ConsumeOptions{NoAck: r.IntN(4) == 0, Exclusive: r.IntN(12) == 0, Prefetch: int(some(r, 30)), Priority: int(some(r, 3))}
 	if queue[0] == 's' {
 		o.NoAck, o.Prefetch, o.Priority = false, 1+r.IntN(10), 0
 		o.Offset = pick(r, []warren.StreamStart{warren.StreamFirst(), warren.StreamLast(), warren.StreamNext(), warren.StreamOffset(r.Int64N(50)), warren.StreamOffset(-r.Int64N(50))})

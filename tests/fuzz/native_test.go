@@ -252,13 +252,13 @@ func (u *nativeUser) read() {
 		defer cancel()
 		ctx = c
 	}
-	for range 1 + u.r.IntN(5) {
+	for range 1 + u.r.IntN(12) {
 		d, err := u.consumers[i].Next(ctx)
 		if u.try("Next", err); err != nil {
 			return
 		}
 		u.got(nil, d)
-		if u.r.IntN(2) == 0 {
+		if u.r.IntN(3) == 0 {
 			u.try("Delivery.Ack", d.Ack(u.r.IntN(4) == 0))
 		}
 	}
