@@ -5,7 +5,7 @@
 // promises is checked where it is done; what must be so at the end, in this file.
 //
 //	go test ./tests/fuzz                                # seconds
-//	go test -race ./tests/fuzz -fuzz.for=10m            # one seed after another
+//	go test -race ./tests/fuzz -fuzz.time=10m            # one seed after another
 //	go test ./tests/fuzz -fuzz.seed=7                   # the seed that a failure names
 package fuzz_test
 
@@ -31,7 +31,7 @@ import (
 )
 
 var (
-	long     = flag.Duration("fuzz.for", 0, "try new seeds for so long; zero: a fixed number")
+	long     = flag.Duration("fuzz.time", 0, "try new seeds for so long; zero: a fixed number")
 	onlySeed = flag.Uint64("fuzz.seed", 0, "the only seed to try")
 	count    = flag.Uint64("fuzz.seeds", uint64(brokertest.Less(12, 3)), "how many seeds to try, from 1 on")
 )
