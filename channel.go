@@ -2,6 +2,7 @@ package warren
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -54,9 +55,13 @@ type Channel struct {
 	prefetch      int    // limit for later consumers; zero: none
 	lastQueue     string // the queue that was declared last
 	tx            transaction
-	alarm         clock.Alarm // rings when a delivery is not settled in time
-	shownNumber   uint64      // the channel's number in errors and logs: over AMQP, the client's
-	onBrokerClose func(error) // set by a connection; called after the broker has closed the channel
+	alarm         clock.Alarm     // rings when a delivery is not settled in time
+	shownNumber   uint64          // the channel's number in errors and logs: over AMQP, the client's
+	onBrokerClose func(error)     // set by a connection; called after the broker has closed the channel
+	loops         int             // loops and functions that read from consumers
+	idle          chan struct{}   // closed when there is no loop and nothing is unsettled; made by waitIdle
+	ctx           context.Context // of the functions of ConsumeFunc; made by the first one
+	cancel        context.CancelFunc
 }
 
 type channelMode = int32
@@ -104,13 +109,18 @@ func (ch *Channel) end(reason error) {
 	}
 	unsettled := ch.unacked.RemoveTo(^uint64(0), nil)
 	ch.tx = transaction{}
+	cancel := ch.cancel
 	ch.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
 	ch.vhost.broker.queues.Memory.Wake()
 	// Deliveries that were read are older than the consumers' unread messages, so
 	// they return to their queues first. The pause keeps the channel's own consumers
 	// from getting them again.
 	ch.flow.Pause(true)
 	ch.apply(unsettled, requeued)
+	ch.tellSettled()
 	for _, c := range consumers {
 		// After the broker's Close, messages that have arrived can still be read.
 		c.end(reason, ch.vhost.broker.state.Load() != stateClosed)

@@ -48,7 +48,7 @@ func methodsOf(ch *warren.Channel) map[string]func() error {
 			return err
 		},
 		"ConsumeFunc": func() error {
-			_, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(warren.Delivery) {})
+			_, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(context.Context, warren.Delivery) error { return nil })
 			return err
 		},
 		"Deliveries": func() error {
@@ -240,7 +240,7 @@ func TestBrokerClosesUnderLoops(t *testing.T) {
 					}
 				}
 			}()
-			c, err := ch.ConsumeFunc(queue, warren.ConsumeOptions{Prefetch: 1}, func(warren.Delivery) { time.Sleep(time.Second) })
+			c, err := ch.ConsumeFunc(queue, warren.ConsumeOptions{Prefetch: 1}, func(context.Context, warren.Delivery) error { time.Sleep(time.Second); return nil })
 			require.NoError(t, err)
 			defer func() { <-c.Done() }()
 		}
@@ -393,7 +393,7 @@ func TestCloseFromInside(t *testing.T) {
 			brokertest.Queues(t, ch, "q")
 			brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 1)...)
 			closed := make(chan error, 2)
-			c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(warren.Delivery) { closed <- b.Close() })
+			c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(context.Context, warren.Delivery) error { closed <- b.Close(); return nil })
 			require.NoError(t, err)
 			<-c.Done()
 			require.ErrorIs(t, <-closed, context.DeadlineExceeded)
@@ -406,7 +406,7 @@ func TestCloseFromInside(t *testing.T) {
 			brokertest.Queues(t, ch, "q")
 			brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 1)...)
 			n := 0
-			c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(warren.Delivery) { n++; ch.Close() })
+			c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(context.Context, warren.Delivery) error { n++; return ch.Close() })
 			require.NoError(t, err)
 			<-c.Done()
 			require.Equal(t, 1, n)

@@ -73,6 +73,10 @@ func (ch *Channel) register(name string, o *ConsumeOptions, sink link.Sink) (*Co
 		return nil, err
 	}
 	ch.vhost.broker.notifyReaders()
+	if err := ch.vhost.broker.checkOpen(); err != nil && sink == nil { // Shutdown may have missed it
+		c.drain()
+		return nil, err
+	}
 	return c, nil
 }
 
@@ -280,35 +284,6 @@ func (c *Consumer) end(reason error, cancelled bool) {
 	v.broker.announce(change{kind: consumerEnded, vhost: v, queue: c.sourceQueue, session: c.ch.session, channel: c.ch, consumer: c.tag, reason: reason})
 }
 
-// ConsumeFunc starts a consumer and a goroutine that calls f for one delivery after
-// another until the consumer ends. [Consumer.Done] tells when the goroutine has
-// ended.
-func (ch *Channel) ConsumeFunc(queue string, o ConsumeOptions, f func(Delivery)) (*Consumer, error) {
-	if f == nil {
-		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "a consumer must have a function")
-	}
-	tasks := &ch.vhost.broker.tasks
-	tasks.Add()
-	c, err := ch.Consume(queue, o)
-	if err != nil {
-		tasks.Done()
-		return nil, err
-	}
-	c.done = make(chan struct{})
-	go func() {
-		defer tasks.Done()
-		defer close(c.done)
-		defer c.Cancel() // f may end the goroutine by runtime.Goexit
-		c.each(context.Background(), func(d Delivery, err error) bool {
-			if err == nil {
-				f(d)
-			}
-			return err == nil
-		})
-	}()
-	return c, nil
-}
-
 // Deliveries consumes from a queue in a range loop: it starts a consumer when
 // the loop begins and cancels it when the loop ends. An error, of Consume or of
 // [Consumer.Next], is the last pair. A message that the loop has not seen goes
@@ -329,7 +304,7 @@ func (ch *Channel) Deliveries(ctx context.Context, queue string, o ConsumeOption
 			return
 		}
 		defer c.Cancel()
-		c.each(ctx, yield)
+		c.each(ctx, maxBatch, yield)
 	}
 }
 

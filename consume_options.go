@@ -29,6 +29,15 @@ type ConsumeOptions struct {
 	// (x-stream-match-unfiltered).
 	MatchUnfiltered bool
 
+	// Concurrency is how many deliveries the function of ConsumeFunc works on at the
+	// same time, if the prefetch limit allows as many. Zero: 1, which keeps their
+	// order. A negative value fails with 406.
+	Concurrency int
+	// Requeue decides about a delivery on which the function of ConsumeFunc has failed
+	// with err: true puts it back into its queue, where it is ready again at once;
+	// [QueueOptions].DeliveryLimit bounds how often. Nil: it is rejected.
+	Requeue func(err error) bool
+
 	Args Table // more arguments of basic.consume
 }
 

@@ -25,7 +25,7 @@ type Consumer struct {
 	reply       *replyConsumer  // nil for a queue's consumer
 	ownPrefetch bool            // its options say the prefetch, so that Qos does not
 	ended       atomic.Bool     // set by Cancel and by the end of the channel
-	done        chan struct{}   // closed when ConsumeFunc's goroutine has ended; nil without ConsumeFunc
+	function    *function       // of ConsumeFunc; else nil
 }
 
 // consumerSink implements queue.Sink for a consumer.
@@ -86,12 +86,19 @@ func (c *Consumer) Next(ctx context.Context) (Delivery, error) {
 // pair. The end of the loop does not cancel the consumer: messages that the loop has
 // not seen stay for the next reader.
 func (c *Consumer) Deliveries(ctx context.Context) iter.Seq2[Delivery, error] {
-	return func(yield func(Delivery, error) bool) { c.each(ctx, yield) }
+	return func(yield func(Delivery, error) bool) { c.each(ctx, maxBatch, yield) }
 }
 
-// each reads messages in batches and yields them one by one.
-func (c *Consumer) each(ctx context.Context, yield func(Delivery, error) bool) {
-	batch := make([]message.Item, 64)
+// maxBatch is how many messages a loop reads at a time.
+const maxBatch = 64
+
+// each reads messages in batches of up to size and yields them one by one.
+func (c *Consumer) each(ctx context.Context, size int, yield func(Delivery, error) bool) {
+	if c.reply == nil { // replies come to the end, so Shutdown does not wait for their readers
+		c.ch.beginLoop()
+		defer c.ch.endLoop()
+	}
+	batch := make([]message.Item, size)
 	if c.reply == nil && c.inner.Timeout() > 0 {
 		batch = batch[:1] // the timeout counts for every message in the batch, also for those not yet yielded
 	}
@@ -145,9 +152,32 @@ func (c *Consumer) Cancel() error {
 	return nil
 }
 
+// drain lets the consumer get no more messages. Those that it has not shown return
+// to the queue, which stays even if it is auto-delete.
+func (c *Consumer) drain() {
+	c.ended.Store(true)
+	c.inner.Remove(ErrClosed)
+}
+
 // Done returns a channel that is closed when a consumer of ConsumeFunc has ended and
 // the last call of its function has returned. It is nil for other consumers.
-func (c *Consumer) Done() <-chan struct{} { return c.done }
+func (c *Consumer) Done() <-chan struct{} {
+	if c.function == nil {
+		return nil
+	}
+	return c.function.done
+}
+
+// Err returns nil until Done is closed, and then why the consumer has ended, as Next
+// would tell. It is nil for consumers of Next and Deliveries.
+func (c *Consumer) Err() error {
+	select {
+	case <-c.Done():
+		return c.function.reason
+	default:
+		return nil
+	}
+}
 
 // fetch waits for messages and moves at least one of them into batch.
 func (c *Consumer) fetch(ctx context.Context, batch []message.Item) (int, error) {

@@ -62,10 +62,11 @@ func TestALateCallbackEndsItsConsumer(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := channelInTime(t, b, "1", "2")
 		calls := 0
-		c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(d warren.Delivery) {
+		c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(_ context.Context, d warren.Delivery) error {
 			calls++
 			time.Sleep(time.Hour)
 			require.ErrorIs(t, d.Ack(false), warren.ErrPreconditionFailed)
+			return nil
 		})
 		require.NoError(t, err)
 		brokertest.Later(halfHour)

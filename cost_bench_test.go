@@ -222,7 +222,10 @@ func cancelMany(b *testing.B, broker *warren.Broker) func() {
 func deliverByPriority(b *testing.B, broker *warren.Broker) func() {
 	ch, q := manyConsumers(b, broker)
 	acked := make(chan error)
-	_, err := ch.ConsumeFunc(q, warren.ConsumeOptions{Priority: 1, Prefetch: 1}, func(d warren.Delivery) { acked <- d.Ack(false) })
+	_, err := ch.ConsumeFunc(q, warren.ConsumeOptions{Priority: 1, Prefetch: 1}, func(_ context.Context, d warren.Delivery) error {
+		acked <- d.Ack(false)
+		return nil
+	})
 	must(b, err)
 	return func() {
 		for range 10_000 {

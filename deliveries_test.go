@@ -304,11 +304,17 @@ func TestPrefetchBoundsWhatIsUnsettled(t *testing.T) {
 		brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 9)...)
 		var open []warren.Delivery
 		most := 0
-		c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{Prefetch: 3}, func(d warren.Delivery) {
-			open = append(open, d)
-			most = max(most, len(open))
-		})
-		require.NoError(t, err)
+		c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 3})
+		read := make(chan struct{})
+		go func() {
+			defer close(read)
+			for d, err := range c.Deliveries(t.Context()) {
+				if err == nil {
+					open = append(open, d)
+					most = max(most, len(open))
+				}
+			}
+		}()
 		for settled := 0; settled < 10; {
 			synctest.Wait()
 			require.Len(t, open, min(3, 10-settled))
@@ -320,7 +326,7 @@ func TestPrefetchBoundsWhatIsUnsettled(t *testing.T) {
 			}
 		}
 		require.NoError(t, c.Cancel())
-		<-c.Done()
+		<-read
 		require.Equal(t, 3, most)
 		brokertest.Clean(t, b)
 	})
@@ -333,11 +339,12 @@ func TestConsumeFuncCallsOneAfterAnotherUntilTheEnd(t *testing.T) {
 		brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 4)...)
 		var got []string
 		running := 0
-		c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{NoAck: true}, func(d warren.Delivery) {
+		c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{NoAck: true}, func(_ context.Context, d warren.Delivery) error {
 			running++
 			time.Sleep(time.Hour)
 			got = append(got, string(d.Body)+"/"+strconv.Itoa(running))
 			running--
+			return nil
 		})
 		require.NoError(t, err)
 		time.Sleep(150 * time.Minute) // in the third call
@@ -353,7 +360,7 @@ func TestConsumeFuncCallsOneAfterAnotherUntilTheEnd(t *testing.T) {
 		require.Equal(t, []string{"3", "4"}, bodies)
 		require.False(t, redelivered)
 
-		c, err = ch.ConsumeFunc("missing", warren.ConsumeOptions{}, func(warren.Delivery) {})
+		c, err = ch.ConsumeFunc("missing", warren.ConsumeOptions{}, func(context.Context, warren.Delivery) error { return nil })
 		require.ErrorIs(t, err, warren.ErrNotFound)
 		require.Nil(t, c)
 	})
@@ -364,7 +371,7 @@ func TestConsumeFuncThatLeavesByGoexitEndsItsConsumer(t *testing.T) {
 		ch := brokertest.Channel(t, b)
 		brokertest.Queues(t, ch, "q")
 		brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 4)...)
-		c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{NoAck: true}, func(warren.Delivery) { runtime.Goexit() })
+		c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{NoAck: true}, func(context.Context, warren.Delivery) error { runtime.Goexit(); return nil })
 		require.NoError(t, err)
 		<-c.Done()
 		synctest.Wait()

@@ -38,7 +38,7 @@
 //	}
 //
 // Consuming is a loop ([Channel.Deliveries]), a step ([Consumer.Next]) or a
-// callback ([Channel.ConsumeFunc]), never a Go channel that must be drained.
+// function that settles by what it returns ([Channel.ConsumeFunc]), never a Go channel that must be drained.
 // Channels of one [Session] share its exclusive queues, like those of an AMQP
 // connection. [DirectReplyTo] describes RPC on this level.
 //
@@ -73,6 +73,7 @@
 //     the options say to fail then.
 //   - [ErrConsumerCancelled]: the queue of a consumer was deleted.
 //   - [ErrSlowConsumer]: a direct reply-to consumer did not read its replies.
+//   - [*DroppedError]: messages went down with the broker at [Broker.Shutdown].
 //   - [ErrClosed]: the broker, session, channel or consumer was closed. It
 //     matches [net.ErrClosed], too.
 //   - The context's own error, when the context of a wait ends.
@@ -85,8 +86,8 @@
 //
 // The broker works in the goroutines that call it. It starts one goroutine for
 // each request that a handler serves (up to 16 of them wait for more requests)
-// and one for each ConsumeFunc. [Broker.Close] waits for them all. Functions of
-// the user are called with no lock held.
+// and [ConsumeOptions].Concurrency for each ConsumeFunc. [Broker.Close] waits
+// for them all. Functions of the user are called with no lock held.
 //
 // Memory is bounded: publishers wait, or fail, while all queues together hold
 // [Options].MemoryLimit bytes. A consumer has at most its prefetch limit of

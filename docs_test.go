@@ -193,6 +193,7 @@ var (
 	certificate tls.Certificate
 
 	work    func(body []byte)
+	store   func(ctx context.Context, body []byte) error
 	price   func(body []byte) []byte
 	priceOf func(Quote) (Price, error)
 )

@@ -182,9 +182,9 @@ func ExampleChannel_ConsumeFunc() {
 	defer closeBroker()
 
 	done := make(chan string)
-	c, err := ch.ConsumeFunc("jobs", warren.ConsumeOptions{}, func(d warren.Delivery) {
+	c, err := ch.ConsumeFunc("jobs", warren.ConsumeOptions{Concurrency: 4}, func(_ context.Context, d warren.Delivery) error {
 		done <- string(d.Body)
-		d.Ack(false)
+		return nil // acknowledges; an error makes it a dead letter
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -122,7 +122,7 @@ func BenchmarkDeduplicate(b *testing.B) {
 	if _, err := ch.QueueDeclare("q", warren.QueueOptions{Deduplicate: &warren.Deduplication{CacheSize: 1000}}); err != nil {
 		b.Fatal(err)
 	}
-	if _, err := ch.ConsumeFunc("q", warren.ConsumeOptions{NoAck: true}, func(warren.Delivery) {}); err != nil {
+	if _, err := ch.ConsumeFunc("q", warren.ConsumeOptions{NoAck: true}, func(context.Context, warren.Delivery) error { return nil }); err != nil {
 		b.Fatal(err)
 	}
 	messages := make([]warren.Message, 4000)

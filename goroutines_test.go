@@ -106,7 +106,7 @@ func TestClosedBrokerHasNoGoroutine(t *testing.T) {
 				b := warren.New(nil)
 				ch := brokertest.Channel(t, b)
 				brokertest.Queues(t, ch, "q")
-				_, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(d warren.Delivery) { d.Ack(false) })
+				_, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(context.Context, warren.Delivery) error { return nil })
 				require.NoError(t, err)
 				brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 99)...)
 				brokertest.Handle(t, b, "rpc", func(ctx context.Context, req *warren.Request) (warren.Message, error) {

@@ -204,13 +204,13 @@ func TestManyPublishersGetThroughATinyLimit(t *testing.T) {
 				var received atomic.Int32
 				var most int64
 				for _, queue := range []string{"a", "b"} {
-					_, err := brokertest.Channel(t, b).ConsumeFunc(queue, warren.ConsumeOptions{Prefetch: 2}, func(d warren.Delivery) {
+					_, err := brokertest.Channel(t, b).ConsumeFunc(queue, warren.ConsumeOptions{Prefetch: 2}, func(_ context.Context, d warren.Delivery) error {
 						if queue == "a" {
 							most = max(most, b.Stats().Bytes)
 						}
 						time.Sleep(time.Millisecond)
 						received.Add(1)
-						d.Ack(false)
+						return nil
 					})
 					require.NoError(t, err)
 				}

@@ -263,7 +263,7 @@ func (ch *Channel) admit(ctx context.Context, p *publishing, onWait func()) erro
 		return nil
 	}
 	start := b.queues.Clock.Now()
-	if err := ch.vhost.admit(ctx, p, &ch.closed, onWait); err != nil {
+	if err := ch.vhost.admit(ctx, p, ch, onWait); err != nil {
 		if ch.closed.Load() {
 			return ch.reason
 		}
@@ -282,18 +282,22 @@ func (b *Broker) admits(p *publishing) bool {
 
 // admit waits while memory is short, and returns ErrClosed while the broker drains.
 // Replies of a channel pass in both cases, and handlers may publish while the broker
-// drains. channelClosed is the flag of the publisher's channel; it is nil for a
-// Call.
-func (v *VirtualHost) admit(ctx context.Context, p *publishing, channelClosed *atomic.Bool, onWait func()) error {
+// drains, as channels may whose deliveries are being worked on. ch is the publisher's
+// channel; it is nil for a Call.
+func (v *VirtualHost) admit(ctx context.Context, p *publishing, ch *Channel, onWait func()) error {
 	b := v.broker
 	if b.state.Load() == stateClosed {
 		return ErrClosed
 	}
-	if channelClosed != nil && p.to == v.defaultExchange && isReplyAddress(p.Key) {
+	if ch != nil && p.to == v.defaultExchange && isReplyAddress(p.Key) {
 		return nil
 	}
-	if b.state.Load() == stateDraining && !fromHandler(ctx) {
+	if b.state.Load() == stateDraining && !fromHandler(ctx) && (ch == nil || !ch.mayPublish()) {
 		return ErrClosed
+	}
+	var channelClosed *atomic.Bool
+	if ch != nil {
+		channelClosed = &ch.closed
 	}
 	size := p.Cost()
 	if err := b.waitForMemory(ctx, size, channelClosed, onWait); err != nil {

@@ -143,7 +143,7 @@ func BenchmarkFanout(b *testing.B) {
 			if err := ch.QueueBind(name, "", "amq.fanout", nil); err != nil {
 				b.Fatal(err)
 			}
-			if _, err := ch.ConsumeFunc(name, warren.ConsumeOptions{NoAck: true}, func(warren.Delivery) {}); err != nil {
+			if _, err := ch.ConsumeFunc(name, warren.ConsumeOptions{NoAck: true}, func(context.Context, warren.Delivery) error { return nil }); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -204,7 +204,7 @@ func topicRouting(b *testing.B, patterns, keys []string) {
 			b.Fatal(err)
 		}
 	}
-	if _, err := ch.ConsumeFunc("q", warren.ConsumeOptions{NoAck: true}, func(warren.Delivery) {}); err != nil {
+	if _, err := ch.ConsumeFunc("q", warren.ConsumeOptions{NoAck: true}, func(context.Context, warren.Delivery) error { return nil }); err != nil {
 		b.Fatal(err)
 	}
 	ctx := context.Background()

@@ -195,8 +195,8 @@ func TestReplyToEqualTags(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		server := brokertest.Channel(t, b)
 		brokertest.Queues(t, server, "work")
-		_, err := server.ConsumeFunc("work", warren.ConsumeOptions{NoAck: true}, func(d warren.Delivery) {
-			server.Publish(t.Context(), "", d.ReplyTo, d.Message, warren.PublishOptions{})
+		_, err := server.ConsumeFunc("work", warren.ConsumeOptions{NoAck: true}, func(_ context.Context, d warren.Delivery) error {
+			return server.Publish(t.Context(), "", d.ReplyTo, d.Message, warren.PublishOptions{})
 		})
 		require.NoError(t, err)
 

@@ -365,7 +365,7 @@ func TestQueuesThatDidNotTakeTheRequestAreNoCopies(t *testing.T) {
 			brokertest.Queues(t, ch, q)
 			require.NoError(t, ch.QueueBind(q, "", "amq.fanout", nil))
 		}
-		_, err := ch.ConsumeFunc("busy", warren.ConsumeOptions{}, func(d warren.Delivery) { d.Reject(false) })
+		_, err := ch.ConsumeFunc("busy", warren.ConsumeOptions{}, func(_ context.Context, d warren.Delivery) error { return d.Reject(false) })
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()

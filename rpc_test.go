@@ -226,13 +226,12 @@ func TestAnyConsumerCanAnswerACall(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
 		brokertest.Queues(t, ch, "q")
-		_, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(d warren.Delivery) {
+		_, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(_ context.Context, d warren.Delivery) error {
 			reply := warren.Message{CorrelationId: d.CorrelationId, Body: append([]byte("re: "), d.Body...)}
 			if string(d.Body) == "fail" {
 				reply.Headers = warren.Table{warren.ErrorCodeHeader: "sold-out", warren.ErrorTextHeader: "nothing left"}
 			}
-			ch.Publish(context.Background(), "", d.ReplyTo, reply, warren.PublishOptions{})
-			d.Ack(false)
+			return ch.Publish(context.Background(), "", d.ReplyTo, reply, warren.PublishOptions{})
 		})
 		require.NoError(t, err)
 		reply, err := b.Call(t.Context(), "q", warren.Message{Body: []byte("x"), CorrelationId: "1"})
@@ -253,12 +252,11 @@ func TestCallbackQueueWorkflow(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		serve := brokertest.Channel(t, b)
 		brokertest.Queues(t, serve, "rpc_queue")
-		_, err := serve.ConsumeFunc("rpc_queue", warren.ConsumeOptions{Prefetch: 1}, func(d warren.Delivery) {
+		_, err := serve.ConsumeFunc("rpc_queue", warren.ConsumeOptions{Prefetch: 1}, func(_ context.Context, d warren.Delivery) error {
 			n, _ := strconv.Atoi(string(d.Body))
-			serve.Publish(context.Background(), "", d.ReplyTo, warren.Message{
+			return serve.Publish(context.Background(), "", d.ReplyTo, warren.Message{
 				CorrelationId: d.CorrelationId, Body: []byte(strconv.Itoa(n * n)),
 			}, warren.PublishOptions{})
-			d.Ack(false)
 		})
 		require.NoError(t, err)
 		// The same requests can be served by a Handler.

@@ -69,19 +69,9 @@ func (ch *Channel) settle(m wire.MethodID, tag uint64, multiple bool, f fate) er
 		return err
 	}
 	if !multiple {
-		one := [1]queue.Settling{{Tag: tag}}
-		ok := ch.unacked.Remove(tag, &one[0].Delivery)
-		if ok && ch.mode.Load() == modeTx {
-			ch.tx.holdSettlings(f, one[0])
-			ch.mu.Unlock()
-			return nil
-		}
-		ch.mu.Unlock()
-		if !ok {
+		if !ch.settleOne(tag, f) {
 			return errUnknownTag(m, tag)
 		}
-		ch.applyRun(one[:], f)
-		ch.revive()
 		return nil
 	}
 	if tag == 0 {
@@ -99,9 +89,35 @@ func (ch *Channel) settle(m wire.MethodID, tag uint64, multiple bool, f fate) er
 	ch.mu.Unlock()
 	if !tx {
 		ch.apply(list, f)
+		ch.tellSettled()
 	}
 	ch.vhost.broker.settlingPool.put(room, list)
 	return nil
+}
+
+// settleOne settles one delivery. It reports whether the tag is one of an unsettled
+// delivery. It is called with mu held and releases it.
+func (ch *Channel) settleOne(tag uint64, f fate) bool {
+	one := [1]queue.Settling{{Tag: tag}}
+	ok := ch.unacked.Remove(tag, &one[0].Delivery)
+	if ok && ch.mode.Load() == modeTx {
+		ch.tx.holdSettlings(f, one[0])
+		ch.mu.Unlock()
+		return true
+	}
+	ch.mu.Unlock()
+	if ok {
+		ch.applyRun(one[:], f)
+		ch.revive()
+		ch.tellSettled()
+	}
+	return ok
+}
+
+// settleOnce settles a delivery for a function that may have done so itself.
+func (ch *Channel) settleOnce(tag uint64, f fate) {
+	ch.mu.Lock()
+	ch.settleOne(tag, f)
 }
 
 // settlingPool keeps lists for reuse, because those who settle many deliveries at
@@ -174,6 +190,7 @@ func (ch *Channel) Recover(requeue bool) error {
 	}
 	list := ch.unacked.RemoveTo(^uint64(0), nil)
 	ch.mu.Unlock()
+	defer ch.tellSettled()
 	if requeue {
 		ch.apply(list, requeued)
 		return nil

@@ -2,32 +2,84 @@ package warren
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
 	"github.com/warrenmq/warren/internal/queue"
 )
 
-// Shutdown ends the broker gracefully. It accepts no new calls, channels and
-// publishes. Handlers still serve the requests in their queues, and may call and
-// publish for that. Replies are still delivered. When the handlers have finished, or
-// ctx ends, the broker closes as by Close; calls without a handler get [ErrClosed].
-// It returns ctx's error if handlers were interrupted.
+// Shutdown ends the broker gracefully. It accepts no new calls, channels, consumers
+// and publishes. Those who work finish first:
+//
+//   - Handlers serve the requests in their queues.
+//   - Loops of Deliveries and functions of ConsumeFunc settle what they have and get
+//     nothing new: a loop then ends with [ErrClosed].
+//   - What was taken by Next or Get is waited for until it is settled or its channel
+//     is closed.
+//
+// Meanwhile they may publish and call for that: with the context of a handler or
+// function, and on a channel whose deliveries they work on. Replies are still
+// delivered. Clients of the listener are not waited for: its Shutdown asks them to
+// go.
+//
+// When they have finished, or ctx ends, the broker closes as by Close; calls without
+// a handler get [ErrClosed]. The error is ctx's if work was interrupted, and a
+// [*DroppedError] if messages went down with the broker; it may be both. A function,
+// handler or loop that calls Shutdown waits for itself until ctx ends.
 func (b *Broker) Shutdown(ctx context.Context) error {
 	b.mu.Lock()
 	b.state.CompareAndSwap(stateOpen, stateDraining)
 	vhosts := slices.Collect(maps.Values(b.vhosts))
+	channels := channelsOf(b.sessionsWhere(func(s *Session) bool { return !s.isRemote() }))
 	b.mu.Unlock()
 	var pools []*queue.Pool
 	for _, v := range vhosts {
 		pools = append(pools, v.pools.list()...)
 	}
-	err := waitCalm(ctx, pools)
+	for _, ch := range channels {
+		ch.drain()
+	}
+	err := waitIdle(ctx, channels)
+	if err == nil {
+		err = waitCalm(ctx, pools)
+	}
+	dropped := b.remaining(vhosts)
 	closeErr := b.close(ctx)
 	if err == nil {
 		err = closeErr
 	}
-	return err
+	if dropped == nil {
+		return err
+	}
+	b.log.Warn("messages were dropped with the broker", "messages", dropped.Messages)
+	return errors.Join(err, dropped)
+}
+
+// isRemote reports whether the session is a connection of the listener.
+func (s *Session) isRemote() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.onEnd != nil
+}
+
+func channelsOf(sessions []*Session) (list []*Channel) {
+	for _, s := range sessions {
+		s.mu.Lock()
+		list = slices.AppendSeq(list, maps.Keys(s.channels))
+		s.mu.Unlock()
+	}
+	return list
+}
+
+// waitIdle waits until nobody works on deliveries of the channels.
+func waitIdle(ctx context.Context, channels []*Channel) error {
+	for _, ch := range channels {
+		if err := ch.waitIdle(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // waitCalm waits until no handler has a request to serve. A working handler may send

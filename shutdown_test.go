@@ -152,7 +152,9 @@ func TestCallsThatNobodyServesEndWithShutdown(t *testing.T) {
 		down := shutDown(t.Context(), b)
 		require.Empty(t, unserved, "as long as the broker lives, somebody may answer")
 		close(gate.Release)
-		require.NoError(t, <-down)
+		var dropped *warren.DroppedError
+		require.ErrorAs(t, <-down, &dropped)
+		require.Equal(t, 2, dropped.Messages)
 		require.NoError(t, (<-served).Err)
 		require.ErrorIs(t, (<-unserved).Err, warren.ErrClosed)
 		require.ErrorIs(t, (<-unread).Err, warren.ErrClosed)
@@ -226,7 +228,7 @@ func TestShutdownOfAnIdleBroker(t *testing.T) {
 			require.NoError(t, err)
 		}
 		start := time.Now()
-		require.NoError(t, b.Shutdown(t.Context()))
+		require.EqualError(t, b.Shutdown(t.Context()), "warren: 3 messages were dropped with the broker: 3 of queue 'left' in vhost '/'")
 		require.Zero(t, time.Since(start))
 		require.Zero(t, b.Stats().Queues)
 	})

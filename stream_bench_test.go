@@ -40,11 +40,11 @@ func BenchmarkStreamReaders(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				_, err = reader.ConsumeFunc(name, warren.ConsumeOptions{Prefetch: 256}, func(d warren.Delivery) {
-					d.Ack(false)
+				_, err = reader.ConsumeFunc(name, warren.ConsumeOptions{Prefetch: 256}, func(context.Context, warren.Delivery) error {
 					if read.Add(1) == atomic.LoadInt64(&total) {
 						close(done)
 					}
+					return nil
 				})
 				if err != nil {
 					b.Fatal(err)

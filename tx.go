@@ -71,6 +71,7 @@ func (ch *Channel) TxCommit() error {
 	if err != nil {
 		return err
 	}
+	defer ch.tellSettled()
 	var errs []error
 	for i := range t.publishes {
 		p := &t.publishes[i]

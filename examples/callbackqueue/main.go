@@ -45,10 +45,8 @@ func startWorkers(b *warren.Broker, n int) error {
 		return err
 	}
 	for range n {
-		_, err := ch.ConsumeFunc(requestQueue, warren.ConsumeOptions{Prefetch: 1}, func(d warren.Delivery) {
-			if err := serve(ch, d); err != nil {
-				log.Fatal("worker: ", err)
-			}
+		_, err := ch.ConsumeFunc(requestQueue, warren.ConsumeOptions{Prefetch: 1}, func(ctx context.Context, d warren.Delivery) error {
+			return serve(ctx, ch, d)
 		})
 		if err != nil {
 			return err
@@ -58,18 +56,15 @@ func startWorkers(b *warren.Broker, n int) error {
 }
 
 // serve answers one request: the reply goes to the queue that ReplyTo names,
-// with the request's CorrelationId. The request is acknowledged afterwards, so
-// that a worker that dies leaves it to another.
-func serve(ch *warren.Channel, d warren.Delivery) error {
+// with the request's CorrelationId. The request is acknowledged when serve has
+// returned; an error rejects it.
+func serve(ctx context.Context, ch *warren.Channel, d warren.Delivery) error {
 	n, err := strconv.Atoi(string(d.Body))
 	if err != nil {
 		return err
 	}
 	reply := warren.Message{CorrelationId: d.CorrelationId, Body: []byte(strconv.Itoa(n * n))}
-	if err := ch.Publish(context.Background(), "", d.ReplyTo, reply, warren.PublishOptions{}); err != nil {
-		return err
-	}
-	return d.Ack(false)
+	return ch.Publish(ctx, "", d.ReplyTo, reply, warren.PublishOptions{})
 }
 
 // client sends its requests, all at once, and matches the replies.

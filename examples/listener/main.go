@@ -106,7 +106,13 @@ func run(ctx context.Context) error {
 	if err := srv.Shutdown(last); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err // clients that stay too long are cut off, which is no failure
 	}
-	return b.Shutdown(last)
+	err = b.Shutdown(last)
+	var dropped *warren.DroppedError
+	if errors.As(err, &dropped) {
+		log.Print(err) // clients left messages in queues, which is theirs to do
+		return nil
+	}
+	return err
 }
 
 // importDefinitions makes what the file of the flag names. What cannot be made

@@ -199,7 +199,8 @@ func (r *round) end(rnd *rand.Rand) {
 }
 
 func (r *round) mayBeLate(err error) {
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	var dropped *warren.DroppedError
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &dropped) {
 		r.t.Errorf("Shutdown: %v", err)
 	}
 }

@@ -1,0 +1,135 @@
+package warren
+
+import (
+	"context"
+	"sync"
+
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// DeliveryFunc works on one delivery, and settles it by what it returns: nil
+// acknowledges it, an error rejects it, which makes it a dead letter, or requeues it,
+// see [ConsumeOptions].Requeue. A panic counts as an error. An error is logged and
+// counted in [Stats].Failed. The function may settle the delivery itself, before it
+// returns: what it returns then settles nothing. To settle later, or several at once,
+// read with [Consumer.Next] or [Channel.Deliveries].
+//
+// ctx ends with the channel, from when the delivery is for others, and so with the
+// broker. It does not end when the consumer is cancelled. With ctx the function may
+// publish and call while the broker drains, see [Broker.Shutdown].
+type DeliveryFunc func(ctx context.Context, d Delivery) error
+
+// function runs the function of ConsumeFunc.
+type function struct {
+	consumer *Consumer
+	call     DeliveryFunc
+	requeue  func(error) bool
+	ctx      context.Context
+	done     chan struct{}
+
+	mu sync.Mutex
+	// Guarded by mu.
+	workers int
+	reason  error // why the consumer has ended; constant after done is closed
+}
+
+// ConsumeFunc starts a consumer and calls f for each of its deliveries, in
+// [ConsumeOptions].Concurrency goroutines. What f returns settles the delivery. f is
+// called until the consumer ends: by Cancel, by [Broker.Shutdown], with the channel,
+// with its queue, or when f calls [runtime.Goexit]. [Consumer.Done] and
+// [Consumer.Err] tell when and why. It fails like Consume, and with 406 for a nil f.
+func (ch *Channel) ConsumeFunc(queue string, o ConsumeOptions, f DeliveryFunc) (*Consumer, error) {
+	if f == nil {
+		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "a consumer must have a function")
+	}
+	if o.Concurrency < 0 {
+		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "a consumer's concurrency of %d is negative", o.Concurrency)
+	}
+	setDefault(&o.Concurrency, 1)
+	tasks := &ch.vhost.broker.tasks
+	tasks.Add()
+	defer tasks.Done()
+	c, err := ch.Consume(queue, o)
+	if err != nil {
+		return nil, err
+	}
+	c.function = &function{
+		consumer: c, call: f, requeue: o.Requeue, ctx: ch.context(),
+		done: make(chan struct{}), workers: o.Concurrency,
+	}
+	size := maxBatch
+	if o.Concurrency > 1 {
+		size = 1 // one worker must not keep what others could work on
+	}
+	for range o.Concurrency {
+		tasks.Add()
+		go c.function.work(size)
+	}
+	return c, nil
+}
+
+// work calls the function until the consumer ends.
+func (f *function) work(size int) {
+	c := f.consumer
+	defer c.ch.vhost.broker.tasks.Done()
+	reason := ErrClosed
+	defer func() { f.end(reason) }()
+	c.each(context.Background(), size, func(d Delivery, err error) bool {
+		if err != nil {
+			reason = err
+			return false
+		}
+		f.serve(&d)
+		return true
+	})
+}
+
+// end notes that a worker has ended, and with the last one the consumer.
+func (f *function) end(reason error) {
+	f.consumer.Cancel() // the function may have called runtime.Goexit
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.reason == nil {
+		f.reason = reason
+	}
+	if f.workers--; f.workers == 0 {
+		close(f.done)
+	}
+}
+
+// serve calls the function for one delivery and settles it, also after a panic and
+// runtime.Goexit.
+func (f *function) serve(d *Delivery) {
+	var err error
+	returned := false
+	defer func() {
+		if !returned {
+			if p := recover(); p != nil {
+				err = f.failures().recovered(p)
+			} else {
+				err = goexitError()
+			}
+		}
+		f.settle(d.DeliveryTag, err)
+	}()
+	err = f.call(f.ctx, *d)
+	returned = true
+}
+
+func (f *function) failures() failures {
+	return failures{f.consumer.ch.vhost, f.consumer.queue, "consumer"}
+}
+
+// settle settles a delivery on which the function has worked.
+func (f *function) settle(tag uint64, err error) {
+	c, to := f.consumer, acked
+	if err != nil {
+		if c.ch.checkOpen() != nil {
+			return // the delivery is in its queue again
+		}
+		to = f.failures().settle(err, f.requeue)
+	}
+	if c.reply == nil && !c.inner.NoAck {
+		c.ch.settleOnce(tag, to)
+	}
+}
