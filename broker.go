@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -77,6 +78,9 @@ func New(options *Options) *Broker {
 	b.endedContext = newEndedContext()
 	b.queues.Clock = clock.Start()
 	b.queues.Memory.Init(o.MemoryLimit, o.MemoryPolicy == FailPublishers, (*memoryAlarms)(b))
+	if most := int(min(b.queues.Memory.MaxMessage(), math.MaxInt)); o.MaxMessageSize < 0 || o.MaxMessageSize > most {
+		b.options.MaxMessageSize = most
+	}
 	b.passwords.Rounds = password.Rounds
 	if options != nil && options.Logger != nil {
 		b.addChangeReader(changeLog{o.Logger})

@@ -108,6 +108,7 @@ func (ch *Channel) end(reason error) {
 		ch.unacked.Add(s.Tag, &s.Delivery)
 	}
 	unsettled := ch.unacked.RemoveTo(^uint64(0), nil)
+	ch.hold(&ch.tx, -ch.tx.bytes)
 	ch.tx = transaction{}
 	cancel := ch.cancel
 	ch.mu.Unlock()

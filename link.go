@@ -3,7 +3,6 @@ package warren
 import (
 	"bytes"
 	"context"
-	"math"
 	"unsafe"
 
 	"github.com/warrenmq/warren/internal/like"
@@ -55,7 +54,6 @@ func (l *channelLink) Publish(ctx context.Context, m *link.Publish) (number uint
 		number = ch.published.Add(1)
 	}
 	nacked, err = ch.send(&p)
-	p.release(ch.vhost.broker)
 	return number, nacked, err
 }
 
@@ -74,7 +72,40 @@ func (l *channelLink) prepare(ctx context.Context, p *publishing, m *link.Publis
 			return err
 		}
 	}
-	return ch.admit(ctx, p, m.Waits)
+	if ch.vhost.broker.state.Load() == stateOpen {
+		return nil
+	}
+	_, err := ch.vhost.checkPublisher(ctx, p, ch)
+	return err
+}
+
+// Account opens an account for a connection's reader.
+func (l *sessionLink) Account(a *link.Account) { a.Open(&l.vhost.broker.queues.Memory) }
+
+// Admit waits for memory, as Channel.Publish does. A connection that waits reads no
+// more: messages and transactions that it has begun would not come to their end. If
+// they are what fills the memory, nobody would ever go on. So such a connection does
+// not wait: it may exceed the limit a little, and fails beyond that.
+func (l *channelLink) Admit(ctx context.Context, m *link.Publish, size int64, reader *link.Account) error {
+	ch := l.channel()
+	b := ch.vhost.broker
+	isReply := len(m.Exchange) == 0 && isReplyAddress(viewString(m.RoutingKey))
+	begun := (reader.Bytes() > 0 || ch.session.held.Load() > 0) && b.options.MemoryPolicy == BlockPublishers
+	switch {
+	case (isReply || begun) && b.queues.Memory.Overdraw(size):
+	case begun:
+		return failure(wire.BasicPublishID, wire.CodePreconditionFailed,
+			"low on memory, and the connection cannot wait: it has incomplete messages or transactions")
+	default:
+		if err := b.waitForMemory(ctx, size, &ch.closed, m.Waits); err != nil {
+			if ch.closed.Load() {
+				return ch.reason
+			}
+			return err
+		}
+	}
+	reader.Took(size)
+	return nil
 }
 
 // routingKey returns the key as a string. It reuses a recent string with the same
@@ -210,12 +241,7 @@ func (l *channelLink) Stall(stalled bool) {
 	}
 }
 
-func (l *channelLink) MaxMessageSize() int {
-	if limit := l.vhost.broker.options.MaxMessageSize; limit > 0 {
-		return limit
-	}
-	return math.MaxInt
-}
+func (l *channelLink) MaxMessageSize() int { return l.vhost.broker.options.MaxMessageSize }
 
 // Returned returns the properties of a returned message as they were sent.
 func (l *channelLink) Returned(err error) wire.RawProperties {

@@ -104,7 +104,7 @@ func (ch *Channel) prepare(ctx context.Context, p *publishing, exchange, key str
 			return err
 		}
 	}
-	return ch.admit(ctx, p, nil)
+	return ch.admit(ctx, p)
 }
 
 // prepare makes the checks of basic.publish that all publishers share, before those
@@ -256,14 +256,21 @@ func (p *publishing) takeKeys(headers Table) (Table, error) {
 }
 
 // admit waits until there is memory for p. The time to live of p begins when the
-// wait ends. It calls onWait, if that is not nil, before it waits.
-func (ch *Channel) admit(ctx context.Context, p *publishing, onWait func()) error {
+// wait ends.
+func (ch *Channel) admit(ctx context.Context, p *publishing) error {
 	b := ch.vhost.broker
 	if b.admits(p) {
 		return nil
 	}
+	if ch.holdsMessages() && b.state.Load() == stateOpen {
+		if size := p.Cost(); b.queues.Memory.Overdraw(size) {
+			p.reserved = size
+			return nil
+		}
+		return ErrMemoryLimit
+	}
 	start := b.queues.Clock.Now()
-	if err := ch.vhost.admit(ctx, p, ch, onWait); err != nil {
+	if err := ch.vhost.admit(ctx, p, ch); err != nil {
 		if ch.closed.Load() {
 			return ch.reason
 		}
@@ -280,31 +287,40 @@ func (b *Broker) admits(p *publishing) bool {
 	return b.state.Load() == stateOpen && b.queues.Memory.Fits(p.Cost())
 }
 
-// admit waits while memory is short, and returns ErrClosed while the broker drains.
-// Replies of a channel pass in both cases, and handlers may publish while the broker
-// drains, as channels may whose deliveries are being worked on. ch is the publisher's
-// channel; it is nil for a Call.
-func (v *VirtualHost) admit(ctx context.Context, p *publishing, ch *Channel, onWait func()) error {
-	b := v.broker
-	if b.state.Load() == stateClosed {
-		return ErrClosed
-	}
-	if ch != nil && p.to == v.defaultExchange && isReplyAddress(p.Key) {
-		return nil
-	}
-	if b.state.Load() == stateDraining && !fromHandler(ctx) && (ch == nil || !ch.mayPublish()) {
-		return ErrClosed
+// admit waits while memory is short, unless the message is exempt: see
+// checkPublisher.
+func (v *VirtualHost) admit(ctx context.Context, p *publishing, ch *Channel) error {
+	if exempt, err := v.checkPublisher(ctx, p, ch); exempt || err != nil {
+		return err
 	}
 	var channelClosed *atomic.Bool
 	if ch != nil {
 		channelClosed = &ch.closed
 	}
 	size := p.Cost()
-	if err := b.waitForMemory(ctx, size, channelClosed, onWait); err != nil {
+	if err := v.broker.waitForMemory(ctx, size, channelClosed, nil); err != nil {
 		return err
 	}
 	p.reserved = size
 	return nil
+}
+
+// checkPublisher returns ErrClosed if the broker takes no message like p. While it
+// drains, it takes replies of channels, what handlers publish, and what channels
+// publish whose deliveries are being worked on. Replies are exempt from the wait for
+// memory. ch is the publisher's channel; it is nil for a Call.
+func (v *VirtualHost) checkPublisher(ctx context.Context, p *publishing, ch *Channel) (exempt bool, err error) {
+	state := v.broker.state.Load()
+	if state == stateClosed {
+		return false, ErrClosed
+	}
+	if ch != nil && p.to == v.defaultExchange && isReplyAddress(p.Key) {
+		return true, nil
+	}
+	if state == stateDraining && !fromHandler(ctx) && (ch == nil || !ch.mayPublish()) {
+		return false, ErrClosed
+	}
+	return false, nil
 }
 
 // waitForMemory waits until there is memory for size bytes, and counts them. It

@@ -121,7 +121,7 @@ func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, exchange, 
 	if v.broker.admits(p) {
 		return narrow, nil
 	}
-	return narrow, v.admit(ctx, p, nil, nil)
+	return narrow, v.admit(ctx, p, nil)
 }
 
 // sendCall publishes the request. It counts the queues that have it: when the last

@@ -23,6 +23,7 @@ type Session struct {
 	id    string
 	user  *account              // the logged-in user; nil: this program
 	grant atomic.Pointer[grant] // permissions of the user; nil: everything is allowed
+	held  atomic.Int64          // bytes that transactions of its channels hold
 
 	mu sync.Mutex
 	// Guarded by mu.

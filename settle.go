@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -84,7 +85,7 @@ func (ch *Channel) settle(m wire.MethodID, tag uint64, multiple bool, f fate) er
 	list := ch.unacked.RemoveTo(tag, *room)
 	tx := ch.mode.Load() == modeTx
 	if tx {
-		ch.tx.holdSettlings(f, list...)
+		ch.holdSettlings(f, list...)
 	}
 	ch.mu.Unlock()
 	if !tx {
@@ -101,7 +102,7 @@ func (ch *Channel) settleOne(tag uint64, f fate) bool {
 	one := [1]queue.Settling{{Tag: tag}}
 	ok := ch.unacked.Remove(tag, &one[0].Delivery)
 	if ok && ch.mode.Load() == modeTx {
-		ch.tx.holdSettlings(f, one[0])
+		ch.holdSettlings(f, one[0])
 		ch.mu.Unlock()
 		return true
 	}
@@ -236,6 +237,9 @@ func (ch *Channel) addUnacked(tag uint64, d *queue.Delivered) {
 			d.Due = now + int64(d.Timeout)
 		}
 		ch.alarm.Set(d.Due, now, (*settleAlarm)(ch))
+	}
+	if d.Queue.IsStream() {
+		d.Entry = message.Entry{} // the stream may evict it: an offset is enough
 	}
 	ch.unacked.Add(tag, d)
 }

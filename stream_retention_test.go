@@ -3,10 +3,12 @@ package warren_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 
@@ -269,5 +271,31 @@ func TestAFilterValueIsAText(t *testing.T) {
 		require.Equal(t, []string{"string"}, readAcking(t, brokertest.Consume(t, brokertest.Channel(t, b), "s", o)))
 		o.MatchUnfiltered = true
 		require.Equal(t, []string{"int", "bool", "string", "<nil>", "string"}, readAcking(t, brokertest.Consume(t, brokertest.Channel(t, b), "s", o)))
+	})
+}
+
+// TestAnUnsettledDeliveryOfAStreamKeepsNothing lets a reader hold what the stream
+// evicts: only offsets are left of that.
+func TestAnUnsettledDeliveryOfAStreamKeepsNothing(t *testing.T) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Stream(t, ch, "s", warren.QueueOptions{MaxLength: 8}) // each message goes by itself
+		r := brokertest.Consume(t, ch, "s", warren.ConsumeOptions{Offset: warren.StreamFirst(), Prefetch: 20})
+		var first weak.Pointer[byte]
+		func() {
+			body := make([]byte, 1000)
+			first = weak.Make(&body[0])
+			require.NoError(t, ch.Publish(t.Context(), "", "s", warren.Message{Body: body}, warren.PublishOptions{}))
+			require.Len(t, brokertest.Read(t, r), 1)
+		}()
+		for i := range 10 {
+			brokertest.Put(t, ch, "", "s", fmt.Sprint(i+1))
+		}
+		brokertest.Read(t, r)
+		runtime.GC()
+		require.Nil(t, first.Value(), "the reader's channel has not kept it")
+		require.NoError(t, ch.Recover(false))
+		require.Equal(t, []int64{3, 4, 5, 6, 7, 8, 9, 10}, offsetsOf(t, brokertest.Read(t, r)), "what is there still is repeated")
+		require.Equal(t, 8, b.Stats().Unacked, "and the rest is settled")
 	})
 }

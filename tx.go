@@ -2,6 +2,7 @@ package warren
 
 import (
 	"errors"
+	"unsafe"
 
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/route"
@@ -13,6 +14,7 @@ import (
 type transaction struct {
 	publishes []heldPublish
 	settled   []heldSettle
+	bytes     int64 // that it counts against the memory limit
 }
 
 type heldPublish struct {
@@ -20,7 +22,8 @@ type heldPublish struct {
 	heldSince int64 // when it was published; set if it has a deadline
 	queues    []*route.Queue
 	replies   []string
-	gated     bool // routed by the commit
+	gated     bool  // routed by the commit
+	bytes     int64 // that it counts against the memory limit
 }
 
 type heldSettle struct {
@@ -28,12 +31,39 @@ type heldSettle struct {
 	fate fate
 }
 
-// holdSettlings adds settled deliveries to the transaction. The channel's mu is
-// held.
-func (t *transaction) holdSettlings(f fate, list ...queue.Settling) {
+// What is held in a transaction counts so many bytes beside the message.
+const (
+	heldPublishSize = int64(unsafe.Sizeof(heldPublish{}))
+	heldSettleSize  = int64(unsafe.Sizeof(heldSettle{}))
+	heldQueueSize   = int64(unsafe.Sizeof((*route.Queue)(nil)))
+)
+
+// hold counts n bytes for the channel's transaction; n may be negative. The channel's
+// mu is held, unless the transaction has been taken.
+func (ch *Channel) hold(t *transaction, n int64) {
+	t.bytes += n
+	ch.session.held.Add(n)
+	ch.vhost.broker.queues.Memory.Add(n)
+}
+
+// holdsMessages reports whether the channel has a transaction with messages. A
+// publisher must not wait for memory then, because nobody else can end it.
+func (ch *Channel) holdsMessages() bool {
+	if ch.mode.Load() != modeTx {
+		return false
+	}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return len(ch.tx.publishes) > 0
+}
+
+// holdSettlings adds settled deliveries to the transaction. mu is held.
+func (ch *Channel) holdSettlings(f fate, list ...queue.Settling) {
+	t := &ch.tx
 	for _, s := range list {
 		t.settled = append(t.settled, heldSettle{s, f})
 	}
+	ch.hold(t, int64(len(list))*heldSettleSize)
 }
 
 // heldSettlings returns the settled deliveries of the transaction.
@@ -83,6 +113,8 @@ func (ch *Channel) TxCommit() error {
 			err = ErrNacked
 		}
 		errs = append(errs, err)
+		ch.hold(&t, -p.bytes) // the queues count it now
+		*p = heldPublish{}
 	}
 	for i := 0; i < len(t.settled); {
 		run := []queue.Settling{t.settled[i].Settling}
@@ -92,6 +124,7 @@ func (ch *Channel) TxCommit() error {
 		}
 		ch.apply(run, f)
 	}
+	ch.hold(&t, -t.bytes)
 	return errors.Join(errs...)
 }
 
@@ -110,6 +143,7 @@ func (ch *Channel) TxRollback() error {
 		t.settled = nil
 	}
 	ch.mu.Unlock()
+	ch.hold(&t, -t.bytes)
 	ch.apply(t.heldSettlings(), requeued) // not empty only if the channel was closed after takeTx
 	return nil
 }
@@ -155,11 +189,13 @@ func (ch *Channel) holdPublish(p *publishing) error {
 	h.queues = append(h.queues, w.Queues()...)
 	h.replies = append(h.replies, w.Replies()...)
 	v.putWalk(w)
+	h.bytes = p.Cost() + p.Size() + heldPublishSize + int64(len(h.queues))*heldQueueSize
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if err := ch.checkOpen(); err != nil {
 		return err
 	}
 	ch.tx.publishes = append(ch.tx.publishes, h)
+	ch.hold(&ch.tx, h.bytes)
 	return nil
 }

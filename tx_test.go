@@ -3,6 +3,7 @@ package warren_test
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -236,5 +237,65 @@ func TestTxLeavesOtherMethodsAlone(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, errors.Is(ch.TxRollback(), warren.ErrPreconditionFailed))
 		require.Zero(t, brokertest.Ready(t, ch, "q"))
+	})
+}
+
+// TestAnUncommittedTransactionCountsForTheMemoryLimit publishes in a transaction until
+// no more is taken. It must not wait: only its own end could help.
+func TestAnUncommittedTransactionCountsForTheMemoryLimit(t *testing.T) {
+	for name, end := range map[string]func(ch *warren.Channel) error{
+		"commit":   func(ch *warren.Channel) error { return ch.TxCommit() },
+		"rollback": func(ch *warren.Channel) error { return ch.TxRollback() },
+		"close":    func(ch *warren.Channel) error { return ch.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			brokertest.RunWith(t, &warren.Options{MemoryLimit: 100_000}, func(t *testing.T, b *warren.Broker) {
+				ch := brokertest.TxChannel(t, b)
+				brokertest.Queues(t, ch, "q")
+				var err error
+				n := 0
+				for ; err == nil; n++ {
+					err = ch.Publish(t.Context(), "", "q", warren.Message{Body: make([]byte, 1000)}, warren.PublishOptions{})
+				}
+				require.ErrorIs(t, err, warren.ErrMemoryLimit)
+				require.Greater(t, n, 50)
+				require.Less(t, n, 113, "the limit is exceeded by an eighth at most")
+				require.Greater(t, b.Stats().Memory, int64(100_000))
+				other := brokertest.Channel(t, b)
+				waits := brokertest.Blocked(t, t.Context(), other, "q", "x")
+				require.NoError(t, end(ch))
+				if name == "commit" {
+					synctest.Wait()
+					require.Empty(t, waits, "now the queue has them")
+					_, err := other.QueuePurge("q")
+					require.NoError(t, err)
+				}
+				require.NoError(t, <-waits)
+				require.Equal(t, 1, brokertest.Ready(t, other, "q"))
+				_, err = other.QueuePurge("q")
+				require.NoError(t, err)
+				require.Zero(t, b.Stats().Memory)
+			})
+		})
+	}
+}
+
+func TestSettlingsInATransactionCount(t *testing.T) {
+	brokertest.RunWith(t, &warren.Options{MemoryLimit: 10_000}, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.TxChannel(t, b)
+		brokertest.Queues(t, ch, "q")
+		brokertest.Fill(t, brokertest.Channel(t, b), "q", brokertest.Numbers(0, 9)...)
+		for range 10 {
+			_, _, err := ch.Get("q", false)
+			require.NoError(t, err)
+		}
+		before := b.Stats().Memory
+		require.NoError(t, ch.Ack(0, true))
+		require.Greater(t, b.Stats().Memory, before+10*100)
+		require.NoError(t, ch.TxRollback())
+		require.Equal(t, before, b.Stats().Memory)
+		require.NoError(t, ch.Nack(0, true, false))
+		require.NoError(t, ch.TxCommit())
+		require.Zero(t, b.Stats().Memory)
 	})
 }

@@ -211,6 +211,7 @@ func (ch *channel) fail(err error) {
 	}
 	ch.flushConfirms()
 	ch.closing = true
+	ch.release()
 	ch.content = content{}
 	ch.core.Close() // first: no delivery may follow channel.close
 	ch.send(&wire.ChannelClose{ReplyCode: e.Code, ReplyText: short(e.Text), Cause: cause(e)})

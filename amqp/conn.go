@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -39,12 +40,13 @@ type conn struct {
 	capabilities wire.Table // of the client
 	login        Login      // of the user that is logged in
 	session      *warren.Session
-	recent       *channel   // channel of the last frame; nil: none
-	unflushed    []*channel // channels with confirms to send
-	blocks       func()     // the method block, as a function value that is made once
-	closing      bool       // connection.close is sent: only connection.close and its answer count
-	lingers      bool       // the client has yet to hear what was sent last: see linger
-	leaving      bool       // the client has sent connection.close
+	recent       *channel     // channel of the last frame; nil: none
+	unflushed    []*channel   // channels with confirms to send
+	blocks       func()       // the method block, as a function value that is made once
+	memory       link.Account // of messages that have begun
+	closing      bool         // connection.close is sent: only connection.close and its answer count
+	lingers      bool         // the client has yet to hear what was sent last: see linger
+	leaving      bool         // the client has sent connection.close
 
 	asked atomic.Bool // there are requests for the reader
 
@@ -89,6 +91,9 @@ func (c *conn) serve() {
 	}
 	c.cancel()
 	c.endChannels()
+	if c.session != nil {
+		c.memory.End()
+	}
 	c.out.finish()
 	c.endWithin(closeTimeout)
 	writer.Wait()
@@ -275,8 +280,13 @@ func (c *conn) endWithin(d time.Duration) {
 // however long the client takes to end the connection.
 func (c *conn) endChannels() {
 	c.ending.Store(true)
-	if c.session != nil {
-		c.session.Close()
+	if c.session == nil {
+		return
+	}
+	c.session.Close()
+	for _, ch := range c.channels {
+		ch.release()
+		ch.content = content{}
 	}
 }
 

@@ -157,6 +157,7 @@ func (c *conn) open() error {
 	if c.session, err = c.openSession(v); err != nil {
 		return c.refuse(asError(err))
 	}
+	c.session.Link().Account(&c.memory)
 	c.session.Link().Ended(c.sessionEnded)
 	c.send(0, &wire.ConnectionOpenOk{})
 	return nil

@@ -15,9 +15,10 @@ type content struct {
 	exchange, key        []byte // reused for each message
 	mandatory, immediate bool
 
-	data  []byte // the properties, then the part of the body that has come
-	props int    // octets of the properties
-	size  uint64 // octets of the whole body
+	data    []byte // the properties, then the part of the body that has come
+	props   int    // octets of the properties
+	size    uint64 // octets of the whole body
+	counted int64  // bytes of memory that the connection has counted for the message
 }
 
 // contentState is the kind of frame that is expected next.
@@ -39,7 +40,7 @@ func (c *content) begin(m *wire.BasicPublish) {
 
 // interrupted returns the error for a method where a content frame is expected. It is
 // nil if none is expected.
-func (c *content) interrupted() *warren.Error {
+func (c *content) interrupted() error {
 	switch c.state {
 	case contentMethod:
 		return unexpectedFrame("expected content header for class 60, got non content header frame instead")
@@ -52,7 +53,7 @@ func (c *content) interrupted() *warren.Error {
 // contentFrame handles a header or body frame.
 func (ch *channel) contentFrame(f wire.Frame) {
 	c := &ch.content
-	var err *warren.Error
+	var err error
 	if c.state == contentNone {
 		ch.fail(unexpectedFrame("expected method frame, got non method frame instead"))
 		return
@@ -66,7 +67,7 @@ func (ch *channel) contentFrame(f wire.Frame) {
 		err = c.interrupted()
 	}
 	if err != nil {
-		ch.fail(blame(err, wire.BasicPublishID))
+		ch.refuse(err)
 		return
 	}
 	if c.state == contentBody && uint64(len(c.data)-c.props) == c.size {
@@ -78,8 +79,15 @@ func (ch *channel) contentFrame(f wire.Frame) {
 // lazyBody is how many bytes of memory a body gets at most before its bytes have come.
 const lazyBody = 64 << 10
 
+// refuse closes the channel or connection because of a message.
+func (ch *channel) refuse(err error) {
+	if !errors.Is(err, context.Canceled) { // else the connection ended while the message waited for memory
+		ch.fail(blame(err, wire.BasicPublishID))
+	}
+}
+
 // contentHeader handles a header frame.
-func (ch *channel) contentHeader(payload []byte) *warren.Error {
+func (ch *channel) contentHeader(payload []byte) error {
 	c := &ch.content
 	h, err := wire.ParseContentHeader(payload)
 	if err != nil {
@@ -88,6 +96,9 @@ func (ch *channel) contentHeader(payload []byte) *warren.Error {
 	if limit := ch.link.MaxMessageSize(); h.BodySize > uint64(limit) {
 		return failure(wire.CodePreconditionFailed, "message size %d is larger than configured max size %d", h.BodySize, limit)
 	}
+	if err := ch.count(&h); err != nil {
+		return err
+	}
 	c.state, c.size, c.props = contentBody, h.BodySize, len(h.Properties)
 	if len(h.Properties) == 2 {
 		c.props = 0 // there are flags only: no property is set
@@ -95,6 +106,33 @@ func (ch *channel) contentHeader(payload []byte) *warren.Error {
 	c.data = make([]byte, 0, uint64(c.props)+min(c.size, lazyBody))
 	c.data = append(c.data, h.Properties[:c.props]...)
 	return nil
+}
+
+// count counts the memory that a message is going to take, until the broker has the
+// message. If there is none, it waits: here, before the message has any, because
+// messages that have begun would hold what others wait for.
+func (ch *channel) count(h *wire.ContentHeader) error {
+	c := &ch.content
+	size := link.Cost(h.BodySize, len(h.Properties)+len(c.key))
+	if !ch.conn.memory.Take(size) {
+		p := &ch.message
+		*p = link.Publish{Exchange: c.exchange, RoutingKey: c.key, Waits: ch.conn.blocks}
+		err := ch.link.Admit(ch.conn.ctx, p, size, &ch.conn.memory)
+		if ch.conn.busy.Load() {
+			ch.conn.unblock()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	c.counted = size
+	return nil
+}
+
+// release gives back what the connection has counted for the message at hand.
+func (ch *channel) release() {
+	ch.conn.memory.Add(-ch.content.counted)
+	ch.content.counted = 0
 }
 
 // badHeader makes the error for a content header that cannot be read.
@@ -107,7 +145,7 @@ func badHeader(err error) *warren.Error {
 }
 
 // contentBody handles a body frame.
-func (c *content) contentBody(part []byte) *warren.Error {
+func (c *content) contentBody(part []byte) error {
 	have := len(c.data) - c.props
 	if uint64(have+len(part)) > c.size {
 		return failure(wire.CodeFrameError, "content body frame exceeds remaining content size")
@@ -128,20 +166,15 @@ func (ch *channel) publish() {
 	p := &ch.message
 	*p = link.Publish{
 		Exchange: c.exchange, RoutingKey: c.key, Mandatory: c.mandatory, Immediate: c.immediate,
-		User: ch.conn.login.User, Waits: ch.conn.blocks, Body: c.data[c.props:],
+		User: ch.conn.login.User, Body: c.data[c.props:],
 	}
 	if c.props > 0 {
 		p.Properties = wire.RawProperties(c.data[:c.props:c.props])
 	}
 	c.data = nil // the broker keeps it
 	number, nacked, err := ch.link.Publish(ch.conn.ctx, p)
-	if ch.conn.busy.Load() {
-		ch.conn.unblock()
-	}
+	ch.release() // the broker counts it now
 	if err != nil && !ch.trySendReturn(err) {
-		if errors.Is(err, context.Canceled) {
-			return // the connection ended while the message waited for memory
-		}
 		ch.fail(blame(err, wire.BasicPublishID))
 		return
 	}

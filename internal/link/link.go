@@ -7,6 +7,8 @@ import (
 	"context"
 
 	"github.com/warrenmq/warren/internal/like"
+	"github.com/warrenmq/warren/internal/memory"
+	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -46,11 +48,16 @@ type Broker interface {
 
 // Channel is a channel of the broker as a connection uses it.
 type Channel interface {
-	// Publish is basic.publish. The broker keeps Properties and Body; Exchange and
+	// Publish is basic.publish of a message that the connection has counted, by its
+	// account or by Admit. The broker keeps Properties and Body; Exchange and
 	// RoutingKey may change after Publish returns. The number is that of the
 	// publish in confirm mode, from 1. It is zero if there is nothing to confirm.
 	// Nacked means that a queue could not keep the message.
 	Publish(ctx context.Context, p *Publish) (number uint64, nacked bool, err error)
+	// Admit waits until there is memory for size bytes of a message that begins, and
+	// counts them. Reader is the connection's account, of which Take has failed. It
+	// fails if the connection must not wait, because it has begun other messages.
+	Admit(ctx context.Context, p *Publish, size int64, reader *Account) error
 	// Consume is basic.consume. It calls the sink's Consuming before the first
 	// Deliver.
 	Consume(c *Consume, sink Sink) error
@@ -80,14 +87,20 @@ type Session interface {
 	// Ended sets a function that is called, with no lock held, when the session is
 	// closed. The reason is for the client.
 	Ended(f func(reason string))
+	// Account opens an account for what the connection's reader holds: messages of
+	// which it has received a part. The connection calls End.
+	Account(a *Account)
 }
+
+// Account counts against the broker's memory limit.
+type Account = memory.Account
 
 // Publish is a message from a client.
 type Publish struct {
 	Exchange, RoutingKey []byte
 	Mandatory, Immediate bool
 	User                 string             // user that is logged in
-	Waits                func()             // called, with no lock held, before the message waits for memory
+	Waits                func()             // called by Admit, with no lock held, before it waits
 	Properties           wire.RawProperties // checked; nil if none is set
 	Body                 []byte
 }
@@ -130,3 +143,7 @@ type Properties interface {
 	// AppendTo appends the encoded properties to b.
 	AppendTo(b []byte) []byte
 }
+
+// Cost returns what a message from a client counts against the memory limit at most
+// while it is received: its body, and other octets such as its properties.
+func Cost(body uint64, other int) int64 { return message.CostOf(int(body), other) }

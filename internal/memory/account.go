@@ -27,6 +27,27 @@ func (a *Account) Add(n int64) {
 	}
 }
 
+// Take adds n bytes if they fit: see Budget.Fits. It reports whether they did.
+func (a *Account) Take(n int64) bool {
+	if !a.budget.Fits(n) {
+		return false
+	}
+	a.Add(n)
+	return true
+}
+
+// Took adds n bytes that the budget has counted already.
+func (a *Account) Took(n int64) {
+	a.bytes += n
+	a.reported += n
+}
+
+// End gives everything back, and closes the account.
+func (a *Account) End() {
+	a.bytes = 0
+	a.Close()
+}
+
 // Close ends the account's steps: from now on it reports every change.
 func (a *Account) Close() {
 	a.budget.Leave()

@@ -36,6 +36,9 @@ const (
 	maxSlack = 4 << 20
 	// maxStep is the most that a holder may keep unreported: see Account.
 	maxStep = 64 << 10
+	// smallMessage is the size of a body that is never too large, however small the
+	// limit is.
+	smallMessage = 64 << 10
 	// noLimit stands for no limit: sums with it do not overflow.
 	noLimit = math.MaxInt64 / 4
 )
@@ -95,9 +98,9 @@ func (b *Budget) Init(limit int64, refuses bool, alarmed Alarmed) {
 // Limited reports whether there is a limit. Without one nothing is counted.
 func (b *Budget) Limited() bool { return b.limit != noLimit }
 
-// MaxMessage returns how many bytes a message may have at most. A larger one might
-// never fit beside topology.
-func (b *Budget) MaxMessage() int64 { return b.limit / 2 }
+// MaxMessage returns how many bytes the body of a message may have at most. A larger
+// one might never fit beside topology.
+func (b *Budget) MaxMessage() int64 { return max(b.limit/2, smallMessage) }
 
 // Used returns how many bytes are reported.
 func (b *Budget) Used() int64 { return b.used.Load() }

@@ -25,6 +25,12 @@ func (e *Entry) Cost() int64 {
 	return int64(n) + e.Content.Size()
 }
 
+// CostOf returns what a message that is received counts: one with a body of so many
+// octets, and others for the key and encoded properties.
+func CostOf(body, others int) int64 {
+	return int64(body) + int64(min(body/8, maxRounding)+others+overhead+encodedSize)
+}
+
 // Size returns how many bytes the properties hold, without the body.
 func (p *Properties) Size() int64 {
 	n := propertiesSize + len(p.ContentType) + len(p.ContentEncoding) + len(p.CorrelationId) + len(p.ReplyTo) +

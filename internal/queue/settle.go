@@ -7,7 +7,8 @@ import (
 	"github.com/warrenmq/warren/internal/unacked"
 )
 
-// Delivered is a message that was delivered and is not settled.
+// Delivered is a message that was delivered and is not settled. Of a stream it need
+// not have the Entry, because the stream keeps that, or has given it up.
 type Delivered struct {
 	message.Item
 	Queue    *Queue
@@ -120,6 +121,13 @@ func (q *Queue) Redeliver(c *Consumer, items []Settling) bool {
 	defer q.unlock()
 	if c.gone || c.box == nil {
 		return false
+	}
+	if q.stream != nil {
+		all := len(items)
+		items = q.findAgain(items)
+		if evicted := all - len(items); evicted > 0 {
+			defer q.freeRoom(c, evicted)
+		}
 	}
 	if c.untilRead {
 		c.out += len(items)

@@ -57,6 +57,21 @@ func (q *Queue) lend(c *Consumer, e *message.Entry) {
 	q.deliver(c, &it)
 }
 
+// findAgain gives deliveries that are to be repeated their entries again. It leaves
+// out those whose messages have been evicted.
+func (q *Queue) findAgain(items []Settling) []Settling {
+	kept := items[:0]
+	for _, s := range items {
+		it := &s.Delivery.Item
+		if m := q.stream.at(it.Pos); m != nil {
+			it.Entry = m.Entry
+			it.Content = q.stream.share(m.Content, it.Pos)
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
 // retain evicts the oldest segments while the rules ask for it. Limits of length
 // and bytes leave the newest segment; the maximum age evicts that one, too.
 func (q *Queue) retain(now int64) {

@@ -206,6 +206,15 @@ func (s *stream) read(r *Reader) *record {
 	return nil
 }
 
+// at returns the message with an offset, or nil if it has been evicted.
+func (s *stream) at(offset uint64) *record {
+	if offset < s.first() || offset >= s.next {
+		return nil
+	}
+	g := s.segments[s.segmentOf(offset)]
+	return &g.records[offset-g.first]
+}
+
 // share returns the content of a message for a delivery. Successive deliveries of
 // the same message share it.
 func (s *stream) share(c message.Content, offset uint64) *message.Lent {

@@ -33,7 +33,7 @@ var house = map[string]string{
 
 	"internal/definitions": "internal/names internal/table internal/wire",
 	"internal/password":    "internal/names",
-	"internal/link":        "internal/like internal/wire",
+	"internal/link":        "internal/like internal/memory internal/message internal/wire",
 	"internal/table":       "internal/wire",
 	"internal/names":       "internal/wire",
 	"internal/wire":        "",
