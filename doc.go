@@ -70,7 +70,7 @@
 //     purged or rejected.
 //   - [ErrNacked]: a queue could not keep the message.
 //   - [ErrMemoryLimit]: the queues hold as much memory as [Options] allow, and
-//     the options say to fail then.
+//     the options say to fail then, or the context ended while it was so.
 //   - [ErrConsumerCancelled]: the queue of a consumer was deleted.
 //   - [ErrSlowConsumer]: a direct reply-to consumer did not read its replies.
 //   - [*DroppedError]: messages went down with the broker at [Broker.Shutdown].

@@ -37,7 +37,8 @@ var (
 	// [Options].ReplyBuffer unread replies when one more came.
 	ErrSlowConsumer = errors.New("warren: the reply consumer was cancelled: its buffer of unread replies is full")
 	// ErrMemoryLimit: the queues hold [Options].MemoryLimit bytes, and
-	// [Options].MemoryPolicy is [FailPublishers].
+	// [Options].MemoryPolicy is [FailPublishers], or the publisher's context has
+	// ended while it waited; then the error is the context's, too.
 	ErrMemoryLimit = errors.New("warren: publish refused: queues hold as much memory as Options.MemoryLimit allows")
 	// ErrRequestDropped: the request of a Call was dropped before it was answered:
 	// its queue was deleted or purged, or a consumer rejected it.

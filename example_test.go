@@ -182,11 +182,11 @@ func ExampleOptions_memoryLimit() {
 		err := ch.Publish(ctx, "", "jobs", warren.Message{Body: make([]byte, 400)}, warren.PublishOptions{})
 		cancel()
 		if err != nil {
-			fmt.Printf("message %d: %v\n", n, err)
+			fmt.Printf("message %d: %t %t\n", n, errors.Is(err, warren.ErrMemoryLimit), errors.Is(err, context.DeadlineExceeded))
 			break
 		}
 	}
 	// With MemoryPolicy: warren.FailPublishers it fails with ErrMemoryLimit at once.
 
-	// Output: message 3: context deadline exceeded
+	// Output: message 3: true true
 }

@@ -130,9 +130,13 @@ func TestPublisherWaitsForMemoryUntilItsContextEnds(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
 		defer cancel()
 		start := time.Now()
+		time.AfterFunc(time.Hour, func() { require.Equal(t, 1, b.Stats().Waiting) })
+		require.Zero(t, b.Stats().Waiting)
 		err := ch.Publish(ctx, "", "q", warren.Message{}, warren.PublishOptions{})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, warren.ErrMemoryLimit, "it says why it waited")
 		require.Equal(t, 3*time.Hour, time.Since(start))
+		require.Zero(t, b.Stats().Waiting)
 
 		call, cancelCall := context.WithCancel(t.Context())
 		result := brokertest.Call(call, b, "q", "x")

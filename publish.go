@@ -2,6 +2,7 @@ package warren
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -324,15 +325,18 @@ func (v *VirtualHost) checkPublisher(ctx context.Context, p *publishing, ch *Cha
 }
 
 // waitForMemory waits until there is memory for size bytes, and counts them. It
-// returns ErrMemoryLimit instead of waiting if the options say so.
+// returns ErrMemoryLimit instead of waiting if the options say so, and also if ctx
+// ends the wait.
 func (b *Broker) waitForMemory(ctx context.Context, size int64, channelClosed *atomic.Bool, onWait func()) error {
 	switch err := b.queues.Memory.Admit(ctx, size, channelClosed, onWait); err {
 	case memory.ErrFull:
 		return ErrMemoryLimit
 	case memory.ErrClosed:
 		return ErrClosed
+	case nil:
+		return nil
 	default:
-		return err
+		return fmt.Errorf("%w (gave up waiting: %w)", ErrMemoryLimit, err)
 	}
 }
 

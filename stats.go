@@ -18,6 +18,8 @@ type Stats struct {
 	// unsettled although their queue is deleted.
 	Memory int64
 
+	Waiting int // publishers that wait for memory, see Options.MemoryLimit
+
 	QueueCounts        // of all queues, including deleted ones
 	Unroutable  uint64 // messages that no queue took and that were dropped silently
 	Returned    uint64 // messages that no queue took and that were returned
@@ -41,6 +43,7 @@ func (b *Broker) Stats() Stats {
 	}
 	b.mu.Unlock()
 	s.Memory = b.queues.Memory.Used()
+	s.Waiting = b.queues.Memory.Waiting()
 	for _, v := range vhosts {
 		v.addStats(&s)
 	}

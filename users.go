@@ -2,6 +2,7 @@ package warren
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -59,8 +60,10 @@ func (b *Broker) UserDeclareHash(name, hash, algorithm string, tags ...string) e
 
 func (b *Broker) declareUser(name string, p *password.Password, tags []string) error {
 	if name == "" || !names.IsValid(name) {
+		b.passwords.Forget(p)
 		return fmt.Errorf("warren: a user's name has 1 to %d bytes of UTF-8", names.MaxLen)
 	}
+	b.passwords.Add(p)
 	b.mu.Lock()
 	users := b.usersLocked()
 	u := users[name]
@@ -120,16 +123,25 @@ func (b *Broker) Users() []User {
 	return list
 }
 
-// Authenticate checks a user's password. It fails with [ErrLoginRefused]. For a
-// password of [Broker.UserDeclare], the first correct answer and every wrong one
-// take a few hundredths of a second of work. Later correct answers are fast.
+// Authenticate checks a user's password. It fails with [ErrLoginRefused]. It is fast
+// but for hashes of Warren's own that came with [Broker.DefinitionsImport]: until the
+// right password of each has come once, these and every wrong password take a few
+// hundredths of a second of work, on half of the processors at most.
 func (b *Broker) Authenticate(name, password string) error {
+	return (*brokerLink)(b).Authenticate(context.Background(), name, password, "")
+}
+
+// Authenticate is Broker.Authenticate that ends with ctx. Origins, such as addresses,
+// take turns where passwords cannot be checked at once, and so do not hold up each
+// other. It also fails with ErrLoginRefused if too many wait.
+func (l *brokerLink) Authenticate(ctx context.Context, name, password, origin string) error {
+	b := (*Broker)(l)
 	b.mu.Lock()
 	u := b.usersLocked()[name]
 	stored := u.storedPassword()
 	b.mu.Unlock()
-	if !b.passwords.Verify(stored, password) {
-		return ErrLoginRefused
+	if err := b.passwords.Verify(ctx, stored, password, origin); err != nil {
+		return fmt.Errorf("%w (%w)", ErrLoginRefused, err)
 	}
 	return nil
 }

@@ -110,7 +110,7 @@ func (ch *channel) Got(d link.Delivery, left int) {
 // Cancelled sends basic.cancel, if the client has the capability
 // consumer_cancel_notify.
 func (ch *channel) Cancelled(tag string) {
-	if ch.conn.can("consumer_cancel_notify") {
+	if ch.conn.client.hearsCancels {
 		ch.send(&wire.BasicCancel{ConsumerTag: []byte(tag), NoWait: true})
 	}
 }

@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"errors"
+	"log/slog"
 	"unsafe"
 
 	"github.com/warrenmq/warren"
@@ -214,6 +215,7 @@ func (ch *channel) fail(err error) {
 	ch.release()
 	ch.content = content{}
 	ch.core.Close() // first: no delivery may follow channel.close
+	ch.conn.log(slog.LevelInfo, "channel closed by the server", "channel", int(ch.number), "code", int(e.Code), "text", e.Text)
 	ch.send(&wire.ChannelClose{ReplyCode: e.Code, ReplyText: short(e.Text), Cause: cause(e)})
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -32,21 +31,22 @@ type conn struct {
 	ending atomic.Bool   // the connection itself closes the session
 
 	// Owned by the reader.
-	frames       *wire.FrameReader
-	decoder      wire.Decoder
-	frameMax     uint32
-	channelMax   uint16
-	heartbeat    time.Duration
-	capabilities wire.Table // of the client
-	login        Login      // of the user that is logged in
-	session      *warren.Session
-	recent       *channel     // channel of the last frame; nil: none
-	unflushed    []*channel   // channels with confirms to send
-	blocks       func()       // the method block, as a function value that is made once
-	memory       link.Account // of messages that have begun
-	closing      bool         // connection.close is sent: only connection.close and its answer count
-	lingers      bool         // the client has yet to hear what was sent last: see linger
-	leaving      bool         // the client has sent connection.close
+	frames      *wire.FrameReader
+	decoder     wire.Decoder
+	frameMax    uint32
+	channelMax  uint16
+	heartbeat   time.Duration
+	client      client
+	login       Login // of the user that is logged in
+	session     *warren.Session
+	recent      *channel     // channel of the last frame; nil: none
+	unflushed   []*channel   // channels with confirms to send
+	blocks      func()       // the method block, as a function value that is made once
+	memory      link.Account // of messages that have begun
+	unwatchPeer func()       // set while a publish waits for memory
+	closing     bool         // connection.close is sent: only connection.close and its answer count
+	lingers     bool         // the client has yet to hear what was sent last: see linger
+	leaving     bool         // the client has sent connection.close
 
 	asked atomic.Bool // there are requests for the reader
 
@@ -105,16 +105,7 @@ func (c *conn) serve() {
 	c.mu.Lock()
 	c.limit.Stop()
 	c.mu.Unlock()
-	c.log(err)
-}
-
-// log logs why the connection was lost, unless it ended in good order.
-func (c *conn) log(err error) {
-	if err == nil || errors.Is(err, errOver) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, os.ErrDeadlineExceeded) { // ask was called during the handshake
-		return
-	}
-	c.server.log(slog.LevelWarn, "connection lost", "peer", c.net.RemoteAddr().String(), "error", err.Error())
+	c.logEnd(err)
 }
 
 // linger reads and discards until the client has heard what was sent last: it answers
@@ -258,7 +249,7 @@ func (c *conn) fail(e *warren.Error) {
 // close sends connection.close, after it has closed the session.
 func (c *conn) close(m wire.ConnectionClose) {
 	c.closing = true
-	c.server.log(slog.LevelWarn, "connection closed by the server", "peer", c.net.RemoteAddr().String(), "code", int(m.ReplyCode), "text", m.ReplyText)
+	c.log(slog.LevelWarn, "connection closed by the server", "code", int(m.ReplyCode), "text", m.ReplyText)
 	m.ReplyText = short(m.ReplyText)
 	c.flush()
 	c.endChannels()

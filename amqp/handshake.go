@@ -38,42 +38,42 @@ func (c *conn) handshake() error {
 	return nil
 }
 
-// expect reads the next method of the handshake into m.
-func (c *conn) expect(m wire.Method, state string) error {
+// receive reads the next method of the handshake, which must be an M.
+func receive[M wire.Method](c *conn, state string) (m M, err error) {
 	for {
 		f, err := c.frames.Next()
 		if err != nil {
 			var bad *wire.FrameError
 			if errors.As(err, &bad) {
-				return c.refuse(failure(wire.CodeFrameError, "%s", bad.Text()))
+				return m, c.refuse(failure(wire.CodeFrameError, "%s", bad.Text()))
 			}
-			return err
+			return m, err
 		}
 		if f.Type == wire.FrameHeartbeat && f.Channel == 0 {
 			continue
 		}
 		if f.Type != wire.FrameMethod || f.Channel != 0 {
-			return c.refuse(unexpectedFrame("%s", f.Shown()))
+			return m, c.refuse(unexpectedFrame("%s", f.Shown()))
 		}
 		got, err := c.decoder.Parse(f.Payload)
 		if err != nil {
-			return c.refuse(malformed(err))
+			return m, c.refuse(malformed(err))
 		}
-		if _, ok := got.(*wire.ConnectionClose); ok {
+		switch got := got.(type) {
+		case M:
+			return got, nil
+		case *wire.ConnectionClose:
 			c.send(0, &wire.ConnectionCloseOk{})
 			c.leaving = true
-			return errOver
+			return m, errOver
 		}
-		if got.ID() != m.ID() {
-			return c.refuse(failure(wire.CodeChannelError, "unexpected method in connection state %s", state))
-		}
-		return m.Parse(f.Payload[4:])
+		return m, c.refuse(failure(wire.CodeChannelError, "unexpected method in connection state %s", state))
 	}
 }
 
 // refuse ends the handshake with connection.close.
 func (c *conn) refuse(e *warren.Error) error {
-	c.server.log(slog.LevelWarn, "handshake failed", "peer", c.net.RemoteAddr().String(), "text", e.Text)
+	c.log(slog.LevelWarn, "handshake failed", "code", int(e.Code), "text", e.Text)
 	c.send(0, &wire.ConnectionClose{ReplyCode: e.Code, ReplyText: short(e.Text), Cause: cause(e)})
 	c.lingers = true
 	return errOver
@@ -100,18 +100,16 @@ func (c *conn) start() error {
 		},
 		Mechanisms: mechanisms, Locales: "en_US",
 	})
-	var ok wire.ConnectionStartOk
-	if err := c.expect(&ok, "starting"); err != nil {
+	ok, err := receive[*wire.ConnectionStartOk](c, "starting")
+	if err != nil {
 		return err
 	}
-	c.capabilities, _ = ok.ClientProperties["capabilities"].(wire.Table)
-	return c.authenticate(&ok)
-}
-
-// can reports whether the client has declared a capability.
-func (c *conn) can(capability string) bool {
-	v, _ := c.capabilities[capability].(bool)
-	return v
+	c.client = newClient(ok.ClientProperties)
+	l, err := c.readLogin(ok)
+	if err != nil {
+		return err
+	}
+	return c.authenticate(l)
 }
 
 // tune negotiates limits.
@@ -119,8 +117,8 @@ func (c *conn) tune() error {
 	o := &c.server.options
 	seconds := max(0, int(o.Heartbeat/time.Second))
 	c.send(0, &wire.ConnectionTune{ChannelMax: o.ChannelMax, FrameMax: o.FrameMax, Heartbeat: uint16(min(seconds, 65535))})
-	var ok wire.ConnectionTuneOk
-	if err := c.expect(&ok, "tuning"); err != nil {
+	ok, err := receive[*wire.ConnectionTuneOk](c, "tuning")
+	if err != nil {
 		return err
 	}
 	negotiated := func(what string, value, least, most uint32) *warren.Error {
@@ -146,8 +144,8 @@ func (c *conn) tune() error {
 
 // open opens the session in the virtual host that the client names.
 func (c *conn) open() error {
-	var m wire.ConnectionOpen
-	if err := c.expect(&m, "opening"); err != nil {
+	m, err := receive[*wire.ConnectionOpen](c, "opening")
+	if err != nil {
 		return err
 	}
 	v, err := c.server.broker.VirtualHost(m.VirtualHost)
@@ -159,6 +157,7 @@ func (c *conn) open() error {
 	}
 	c.session.Link().Account(&c.memory)
 	c.session.Link().Ended(c.sessionEnded)
+	c.log(slog.LevelDebug, "connection opened", "vhost", v.Name())
 	c.send(0, &wire.ConnectionOpenOk{})
 	return nil
 }

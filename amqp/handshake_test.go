@@ -2,6 +2,7 @@ package amqp_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -272,4 +273,36 @@ func TestClientsThatVanishInTheHandshakeLeaveNothing(t *testing.T) {
 		require.NoError(t, srv.Shutdown(t.Context()), "nobody is there")
 		require.Zero(t, time.Since(start))
 	})
+}
+
+// TestClientPropertiesAreNotKept: a table takes many times the memory of its octets.
+func TestClientPropertiesAreNotKept(t *testing.T) {
+	large := wire.Table{}
+	for i := range 1000 {
+		large[fmt.Sprintf("%04d", i)] = true
+	}
+	heap := func(properties wire.Table) int {
+		const clients = 64
+		_, srv := brokertest.Serve(t, nil, nil)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for range clients {
+			r := dialRaw(t, srv)
+			r.write([]byte(wire.ProtocolHeader))
+			expect[*wire.ConnectionStart](r)
+			r.send(0, &wire.ConnectionStartOk{ClientProperties: properties, Mechanism: "PLAIN", Response: "\x00guest\x00guest"})
+			expect[*wire.ConnectionTune](r)
+			runtime.KeepAlive(r)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		return (int(after.HeapAlloc) - int(before.HeapAlloc)) / clients
+	}
+	plain := heap(wire.Table{})
+	for name, properties := range map[string]wire.Table{
+		"properties": large, "capabilities": {"capabilities": large}, "name": {"connection_name": strings.Repeat("x", 7000)},
+	} {
+		require.Less(t, heap(properties), plain+10<<10, name)
+	}
 }

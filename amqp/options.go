@@ -22,8 +22,10 @@ type Options struct {
 	// client's certificate, which TLS has verified.
 	Authenticate func(Login) bool
 
-	// Logger gets a line for each connection that fails, without passwords. Nil:
-	// nothing is logged.
+	// Logger gets a line for each refused login and each connection that fails
+	// (warning), each channel that is closed because of an error (info), and each
+	// login and connection that opens or ends in good order (debug), without
+	// passwords. Nil: nothing is logged.
 	Logger *slog.Logger
 
 	// TLS is the configuration of ListenTLS, ServeTLS and ListenAndServeTLS.

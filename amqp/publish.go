@@ -188,15 +188,17 @@ func (ch *channel) publish() {
 func (c *conn) block() {
 	c.flush()
 	c.busy.Store(true)
-	if c.can("connection.blocked") {
+	c.unwatchPeer = c.watchPeer()
+	if c.client.hearsBlocked {
 		c.send(0, &wire.ConnectionBlocked{Reason: "low on memory"})
 	}
 }
 
 // unblock sends connection.unblocked.
 func (c *conn) unblock() {
+	c.unwatchPeer()
 	c.busy.Store(false)
-	if c.can("connection.blocked") {
+	if c.client.hearsBlocked {
 		c.send(0, &wire.ConnectionUnblocked{})
 	}
 }

@@ -2,9 +2,12 @@ package amqp
 
 import (
 	"crypto/tls"
+	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -13,9 +16,8 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// authenticate checks the login of a client, by the mechanism that the client has
-// chosen.
-func (c *conn) authenticate(ok *wire.ConnectionStartOk) error {
+// readLogin reads the login of a client, by the mechanism that the client has chosen.
+func (c *conn) readLogin(ok *wire.ConnectionStartOk) (Login, error) {
 	l := Login{Mechanism: ok.Mechanism, RemoteAddr: c.net.RemoteAddr(), TLS: c.tls()}
 	valid := false
 	switch {
@@ -38,48 +40,63 @@ func (c *conn) authenticate(ok *wire.ConnectionStartOk) error {
 			l.User = l.TLS.PeerCertificates[0].Subject.CommonName
 		}
 	default:
-		return c.refuse(failure(wire.CodeCommandInvalid, "unknown authentication mechanism '%s'", ok.Mechanism))
+		return l, c.refuse(failure(wire.CodeCommandInvalid, "unknown authentication mechanism '%s'", ok.Mechanism))
 	}
 	if !valid {
-		return c.refuse(failure(wire.CodeSyntaxError, "response to authentication mechanism %s invalid", ok.Mechanism))
+		return l, c.refuse(failure(wire.CodeSyntaxError, "response to authentication mechanism %s invalid", ok.Mechanism))
 	}
-	if c.server.admits(l) {
+	return l, nil
+}
+
+// authenticate checks a login. A wrong one is refused, after a pause if there were many
+// from the same origin.
+func (c *conn) authenticate(l Login) error {
+	origin := originOf(l.RemoteAddr)
+	if c.admits(l, origin) {
 		l.Password = "" // nobody needs it any more
+		l.User = strings.Clone(l.User)
 		c.login = l
+		c.log(slog.LevelDebug, "logged in", "mechanism", l.Mechanism)
 		return nil
 	}
-	c.server.log(slog.LevelWarn, "login refused", "peer", l.RemoteAddr.String(), "user", l.User, "mechanism", l.Mechanism)
-	c.pause(failedLoginDelay) // guessing is slow
-	if !c.can("authentication_failure_close") {
+	c.log(slog.LevelWarn, "login refused", "user", short(l.User), "mechanism", l.Mechanism)
+	if g := &c.server.guessing; g.wrong(origin, time.Now()) {
+		over := c.hearsNothing(guessPause)
+		g.done(origin)
+		if over {
+			return errOver
+		}
+	}
+	if !c.client.hearsRefusals {
 		return errOver
 	}
-	e := failure(wire.CodeAccessRefused, "Login was refused using authentication mechanism %s. For details see the broker logfile.", ok.Mechanism)
-	return c.refuse(e)
+	return c.refuse(failure(wire.CodeAccessRefused, "Login was refused using authentication mechanism %s. For details see the broker logfile.", l.Mechanism))
 }
 
 // admits reports whether a login is accepted.
-func (s *Server) admits(l Login) bool {
+func (c *conn) admits(l Login, origin string) bool {
+	s := c.server
 	if f := s.options.Authenticate; f != nil {
 		return f(l)
 	}
 	if l.Mechanism == "EXTERNAL" {
 		return len(l.TLS.VerifiedChains) > 0 && s.broker.UserExists(l.User)
 	}
-	known := s.broker.Authenticate(l.User, l.Password) == nil
-	return known && (l.User != warren.Guest || local(l.RemoteAddr))
+	stop := c.watchPeer()
+	defer stop()
+	err := s.broker.Link().Authenticate(c.ctx, l.User, l.Password, origin)
+	return err == nil && (l.User != warren.Guest || local(l.RemoteAddr))
 }
 
-// failedLoginDelay is how long a client waits for the answer to a wrong login.
-const failedLoginDelay = time.Second
-
-// pause waits for d, or until the connection ends.
-func (c *conn) pause(d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-c.ctx.Done():
+// hearsNothing waits for d, and discards what the client sends. It reports whether the
+// connection ended meanwhile, or is to end.
+func (c *conn) hearsNothing(d time.Duration) (over bool) {
+	c.net.SetReadDeadline(time.Now().Add(d))
+	if c.ctx.Err() != nil { // ask has ended ctx before it set a deadline of its own
+		return true
 	}
+	_, err := io.Copy(io.Discard, c.net)
+	return !errors.Is(err, os.ErrDeadlineExceeded) || c.ctx.Err() != nil
 }
 
 // tls returns the state of a TLS connection, and nil for others.

@@ -23,6 +23,7 @@ type Server struct {
 	ended     chan struct{}  // closed by Shutdown and Close
 	accepting sync.WaitGroup // listeners that Listen serves
 	like      *like.Rules
+	guessing  guessing
 
 	mu sync.Mutex
 	// Guarded by mu.

@@ -67,7 +67,8 @@ func main() {
 
 // run serves until ctx ends.
 func run(ctx context.Context) error {
-	options, err := serverOptions()
+	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	options, err := serverOptions(logger)
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func run(ctx context.Context) error {
 	if !ok {
 		return fmt.Errorf("-like %s: it is warren, rabbitmq or lavinmq", *like)
 	}
-	b := warren.New(&warren.Options{Like: kind})
+	b := warren.New(&warren.Options{Like: kind, Logger: logger})
 	defer b.Close()
 	if err := importDefinitions(b); err != nil {
 		return err
@@ -154,8 +155,8 @@ func declareUser(b *warren.Broker) error {
 }
 
 // serverOptions are what the flags say.
-func serverOptions() (*amqp.Options, error) {
-	options := &amqp.Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+func serverOptions(logger *slog.Logger) (*amqp.Options, error) {
+	options := &amqp.Options{Logger: logger}
 	if *tlsCert != "" || *tlsKey != "" {
 		cert, err := tls.LoadX509KeyPair(*tlsCert, *tlsKey)
 		if err != nil {

@@ -44,6 +44,9 @@ func (p *SessionPort) Link() Session { return p.session }
 type Broker interface {
 	// Like returns the rules in which the broker is like another one.
 	Like() *like.Rules
+	// Authenticate checks a user's password. Where that takes long, origins, such as
+	// addresses, take turns; the wait ends with ctx.
+	Authenticate(ctx context.Context, name, password, origin string) error
 }
 
 // Channel is a channel of the broker as a connection uses it.

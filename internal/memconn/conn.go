@@ -70,6 +70,14 @@ func newPair(size int, clientAddr, serverAddr net.Addr) (client, server *Conn) {
 	return &p.client, &p.server
 }
 
+// HungUp reports whether the peer will write no more, even if what it has written is
+// not read yet.
+func (c *Conn) HungUp() bool {
+	c.in.mu.Lock()
+	defer c.in.mu.Unlock()
+	return c.in.writer.closed
+}
+
 // Read waits until there is something to read. After the peer's Close or
 // CloseWrite it returns what was written before, then io.EOF.
 func (c *Conn) Read(p []byte) (int, error) {

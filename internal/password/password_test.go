@@ -1,6 +1,7 @@
 package password_test
 
 import (
+	"context"
 	"encoding/base64"
 	"strings"
 	"testing"
@@ -10,24 +11,57 @@ import (
 	"github.com/warrenmq/warren/internal/password"
 )
 
-func newVerifier() *password.Verifier { return &password.Verifier{Rounds: 2} }
+// verifier checks texts from nowhere.
+type verifier struct{ password.Verifier }
+
+func newVerifier() *verifier { return &verifier{password.Verifier{Rounds: 2}} }
+
+func (v *verifier) verify(p *password.Password, text string) bool {
+	return v.Verify(context.Background(), p, text, "") == nil
+}
 
 func TestOnlyTheTextIsThePassword(t *testing.T) {
 	v := newVerifier()
 	p := v.New("secret")
 	for range 2 { // the second time it is known
-		require.False(t, v.Verify(p, "Secret"))
-		require.False(t, v.Verify(p, ""))
-		require.True(t, v.Verify(p, "secret"))
+		require.False(t, v.verify(p, "Secret"))
+		require.False(t, v.verify(p, ""))
+		require.True(t, v.verify(p, "secret"))
 	}
-	require.False(t, v.Verify(v.New("other"), "secret"), "what is known of one password is no other's")
+	require.False(t, v.verify(v.New("other"), "secret"), "what is known of one password is no other's")
 	v.Forget(p)
-	require.False(t, v.Verify(p, "Secret"))
-	require.True(t, v.Verify(p, "secret"), "it is the password still")
+	require.False(t, v.verify(p, "Secret"))
+	require.True(t, v.verify(p, "secret"), "it is the password still")
 
 	require.Nil(t, v.New(""))
-	require.False(t, v.Verify(nil, ""), "without a password nobody logs in")
-	require.False(t, v.Verify(nil, "secret"))
+	require.False(t, v.verify(nil, ""), "without a password nobody logs in")
+	require.False(t, v.verify(nil, "secret"))
+}
+
+// TestAKnownPasswordNeedsNoDerivation would take years.
+func TestAKnownPasswordNeedsNoDerivation(t *testing.T) {
+	v := newVerifier()
+	p := v.New("secret")
+	v.Add(p)
+	v.Rounds = 1 << 50
+	require.True(t, v.verify(p, "secret"), "the first time, too")
+	require.False(t, v.verify(p, "Secret"))
+	require.False(t, v.verify(nil, "secret"))
+	require.True(t, v.verify(password.Known("guest"), "guest"))
+	require.False(t, v.verify(password.Known("guest"), "Guest"))
+}
+
+func TestAnAddedPasswordIsDerivedOnce(t *testing.T) {
+	foreign, err := password.ParseOwn(newVerifier().New("secret").Own())
+	require.NoError(t, err)
+	v := newVerifier()
+	v.Add(foreign)
+	require.False(t, v.verify(foreign, "Secret"))
+	require.True(t, v.verify(foreign, "secret"))
+	v.Rounds = 1 << 50
+	require.True(t, v.verify(foreign, "secret"))
+	require.False(t, v.verify(foreign, "Secret"), "and none other is to be hidden")
+	require.False(t, v.verify(nil, "secret"))
 }
 
 func TestPasswordsOfOneTextHaveSaltsOfTheirOwn(t *testing.T) {
@@ -41,8 +75,8 @@ func TestOwnHashesAreReadBack(t *testing.T) {
 	p, err := password.ParseOwn(own)
 	require.NoError(t, err)
 	require.Equal(t, own, p.Own())
-	require.True(t, newVerifier().Verify(p, "secret"))
-	require.False(t, newVerifier().Verify(p, "other"))
+	require.True(t, newVerifier().verify(p, "secret"))
+	require.False(t, newVerifier().verify(p, "other"))
 	text, algorithm := p.Foreign()
 	require.Empty(t, text, "other brokers cannot check it")
 	require.Equal(t, "rabbit_password_hashing_sha256", algorithm)
@@ -73,8 +107,8 @@ func TestForeignHashesAreRabbitMQs(t *testing.T) {
 		p, err := password.ParseForeign(example, algorithm)
 		require.NoError(t, err, algorithm)
 		v := newVerifier()
-		require.False(t, v.Verify(p, "test13"))
-		require.True(t, v.Verify(p, "test12"))
+		require.False(t, v.verify(p, "test13"))
+		require.True(t, v.verify(p, "test12"))
 		text, name := p.Foreign()
 		require.Equal(t, example, text)
 		require.Equal(t, "rabbit_password_hashing_sha256", name)
@@ -92,6 +126,6 @@ func TestKnownPasswordsHaveOneHash(t *testing.T) {
 	require.Equal(t, text, again)
 	p, err := password.ParseForeign(text, algorithm)
 	require.NoError(t, err)
-	require.True(t, newVerifier().Verify(p, "guest"))
-	require.True(t, newVerifier().Verify(password.Known("guest"), "guest"))
+	require.True(t, newVerifier().verify(p, "guest"))
+	require.True(t, newVerifier().verify(password.Known("guest"), "guest"))
 }
