@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/warrenmq/warren/internal/clock"
+	"github.com/warrenmq/warren/internal/flow"
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/unacked"
@@ -45,7 +46,7 @@ type Channel struct {
 	_ [64]byte // consumers write the fields below, so these get another cache line
 
 	lastTag atomic.Uint64 // the last delivery tag
-	flow    queue.Flow    // limits the deliveries of all consumers together
+	flow    flow.Channel  // limits the deliveries of all consumers together
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -138,17 +139,6 @@ func (ch *Channel) checkOpen() error {
 	return nil
 }
 
-// revive lets queues deliver again to those of the channel's consumers that got
-// nothing because of a limit or a pause of the channel.
-func (ch *Channel) revive() {
-	if !ch.flow.Owed() {
-		return
-	}
-	for _, c := range ch.queueConsumers() {
-		c.Revive()
-	}
-}
-
 // sortedConsumers returns the consumers, oldest first: the oldest is served first.
 // ch.mu is held.
 func (ch *Channel) sortedConsumers() []*Consumer {
@@ -173,7 +163,7 @@ func (ch *Channel) queueConsumers() []*queue.Consumer {
 func (ch *Channel) setPaused(paused bool) (was bool) {
 	was = ch.flow.Pause(paused)
 	if !paused {
-		ch.revive()
+		ch.flow.Serve()
 	}
 	return was
 }

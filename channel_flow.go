@@ -28,13 +28,14 @@ func (ch *Channel) Qos(prefetchCount int, o QosOptions) error {
 		ch.limitRunning()
 		return nil
 	}
-	ch.flow.SetLimit(prefetchCount)
+	first := ch.flow.SetLimit(prefetchCount)
 	ch.mu.Unlock()
-	for _, c := range ch.queueConsumers() {
-		c.Share()
+	if first { // later consumers share the limit from the beginning
+		for _, c := range ch.queueConsumers() {
+			c.Share()
+		}
 	}
-	ch.flow.Missed()
-	ch.revive()
+	ch.flow.Serve()
 	return nil
 }
 

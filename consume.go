@@ -280,7 +280,6 @@ func (c *Consumer) end(reason error, cancelled bool) {
 	}
 	v := c.ch.vhost
 	v.removeAutoDeleteQueue(c.sourceQueue, c.inner.Remove(reason))
-	c.ch.revive()
 	v.broker.announce(change{kind: consumerEnded, vhost: v, queue: c.sourceQueue, session: c.ch.session, channel: c.ch, consumer: c.tag, reason: reason})
 }
 

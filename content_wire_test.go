@@ -11,6 +11,7 @@ import (
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/internal/brokertest"
+	"github.com/warrenmq/warren/internal/flow"
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -113,17 +114,20 @@ func TestHeadersExchangeSeesEncodedHeaders(t *testing.T) {
 	})
 }
 
-func TestStalledChannelGetsNothing(t *testing.T) {
+func TestAChannelOfAFullConnectionGetsNothing(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
 		brokertest.Queues(t, ch, "q")
 		var s sink
+		var room flow.Connection
+		ch.Link().Join(&room)
 		require.NoError(t, ch.Link().Consume(&link.Consume{Queue: "q"}, &s))
-		ch.Link().Stall(true)
+		room.Close()
 		brokertest.Put(t, ch, "", "q", "a", "b")
 		require.Empty(t, s.deliveries)
 		require.Equal(t, 2, brokertest.Ready(t, ch, "q"))
-		ch.Link().Stall(false)
+		room.Open()
+		room.Serve()
 		require.Len(t, s.deliveries, 2)
 		require.NoError(t, ch.Recover(false))
 		require.Len(t, s.deliveries, 4)

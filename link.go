@@ -5,6 +5,7 @@ import (
 	"context"
 	"unsafe"
 
+	"github.com/warrenmq/warren/internal/flow"
 	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/message"
@@ -234,12 +235,7 @@ func (l *channelLink) Recover(requeue bool, done func()) error {
 	return err
 }
 
-func (l *channelLink) Stall(stalled bool) {
-	l.flow.Stall(stalled)
-	if !stalled {
-		l.channel().revive()
-	}
-}
+func (l *channelLink) Join(room *flow.Connection) { l.flow.Join(room) }
 
 func (l *channelLink) MaxMessageSize() int { return l.vhost.broker.options.MaxMessageSize }
 

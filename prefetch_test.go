@@ -1,6 +1,8 @@
 package warren_test
 
 import (
+	"context"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -358,5 +360,89 @@ func TestQosOfManyAtOnce(t *testing.T) {
 		require.NoError(t, ch.Qos(7, warren.QosOptions{}))
 		require.Len(t, brokertest.Read(t, q), 7)
 		require.Len(t, brokertest.Read(t, r), 7)
+	})
+}
+
+// TestConsumersThatShareAPrefetchTakeTurns: a long queue does not keep the others
+// waiting.
+func TestConsumersThatShareAPrefetchTakeTurns(t *testing.T) {
+	for _, limit := range []int{1, 4, 10} {
+		for rule, prefetches := range map[string][]int{"alike": {0, 0, 0}, "with limits of their own": {0, 2, 1}} {
+			t.Run(fmt.Sprint(limit, " ", rule), func(t *testing.T) {
+				brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+					ch := brokertest.Channel(t, b)
+					require.NoError(t, ch.Qos(limit, warren.QosOptions{Global: true}))
+					left := []int{2000, 20, 20}
+					var consumers []*warren.Consumer
+					for i, name := range []string{"long", "short", "third"} {
+						brokertest.Queues(t, ch, name)
+						brokertest.Put(t, ch, "", name, brokertest.Numbers(1, left[i])...)
+						consumers = append(consumers, brokertest.Consume(t, ch, name, warren.ConsumeOptions{Prefetch: prefetches[i]}))
+					}
+					got := 0
+					for left[1]+left[2] > 0 {
+						for i, c := range consumers {
+							for _, d := range brokertest.Read(t, c) {
+								got++
+								left[i]--
+								require.NoError(t, d.Ack(false))
+							}
+						}
+						require.LessOrEqual(t, got, 20*(limit+3), "rounds of the longest wait")
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestASharedPrefetchFeedsAllFunctions: functions that run at once share the prefetch,
+// whatever else there is to do.
+func TestASharedPrefetchFeedsAllFunctions(t *testing.T) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch, feed := brokertest.Channel(t, b), brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "endless", "few")
+		require.NoError(t, ch.Qos(1, warren.QosOptions{Global: true}))
+		brokertest.Put(t, ch, "", "endless", "1", "2")
+		brokertest.Put(t, ch, "", "few", brokertest.Numbers(1, 50)...)
+		endless, err := ch.ConsumeFunc("endless", warren.ConsumeOptions{}, func(_ context.Context, d warren.Delivery) error {
+			brokertest.Put(t, feed, "", "endless", string(d.Body)) // there are always more
+			return nil
+		})
+		require.NoError(t, err)
+		done := make(chan struct{})
+		n := 0
+		few, err := ch.ConsumeFunc("few", warren.ConsumeOptions{}, func(context.Context, warren.Delivery) error {
+			if n++; n == 50 {
+				close(done)
+			}
+			return nil
+		})
+		require.NoError(t, err)
+		<-done
+		require.NoError(t, few.Cancel())
+		require.NoError(t, endless.Cancel())
+		<-endless.Done()
+	})
+}
+
+// TestWaitingForASharedPrefetchKeepsThePriority: the consumers of a queue that wait for
+// the same room are served by their priority.
+func TestWaitingForASharedPrefetchKeepsThePriority(t *testing.T) {
+	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q", "r")
+		require.NoError(t, ch.Qos(1, warren.QosOptions{Global: true}))
+		low := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Priority: -1})
+		high := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Priority: 1})
+		brokertest.Put(t, ch, "", "q", brokertest.Letters(6)...)
+		for _, want := range brokertest.Letters(3) {
+			list := brokertest.Read(t, high)
+			require.Equal(t, []string{want}, brokertest.Bodies(list))
+			require.NoError(t, list[0].Ack(false))
+			require.Empty(t, brokertest.Read(t, low))
+		}
+		require.NoError(t, high.Cancel())
+		require.Equal(t, []string{"d"}, brokertest.Bodies(brokertest.Read(t, low)))
 	})
 }

@@ -109,7 +109,6 @@ func (ch *Channel) settleOne(tag uint64, f fate) bool {
 	ch.mu.Unlock()
 	if ok {
 		ch.applyRun(one[:], f)
-		ch.revive()
 		ch.tellSettled()
 	}
 	return ok
@@ -154,9 +153,6 @@ func (ch *Channel) apply(list []queue.Settling, f fate) {
 			ch.applyRun(list[start:i+1], f)
 			start = i + 1
 		}
-	}
-	if len(list) > 0 {
-		ch.revive()
 	}
 }
 
@@ -215,7 +211,6 @@ func (ch *Channel) Recover(requeue bool) error {
 			q.Requeue(c, run, true)
 		}
 	}
-	ch.revive()
 	return nil
 }
 

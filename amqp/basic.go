@@ -66,8 +66,8 @@ func (ch *channel) Consuming(tag string) {
 	}
 }
 
-// Deliver writes basic.deliver. When the buffer is full, it stalls the channel. Replies
-// by direct reply-to cannot be stalled; too many of them end the connection.
+// Deliver writes basic.deliver. When the buffer is full, all channels of the connection
+// must wait. Replies by direct reply-to cannot; too many of them end the connection.
 func (ch *channel) Deliver(d link.Delivery) {
 	m := wire.BasicDeliver{
 		ConsumerTag: view(d.ConsumerTag), DeliveryTag: d.Tag, Redelivered: d.Redelivered,
@@ -78,10 +78,7 @@ func (ch *channel) Deliver(d link.Delivery) {
 	if !o.closed && !o.last {
 		before := len(o.buf)
 		o.buf = wire.AppendDeliver(o.buf, ch.number, &m, o.encode(d.Properties), d.Body, ch.conn.frameMax)
-		if len(o.buf) > o.limit {
-			o.stalled = true
-			ch.link.Stall(true)
-		}
+		o.watch()
 		if d.Reply {
 			o.replies += len(o.buf) - before
 			if o.replies > repliesLimit*o.limit+len(d.Body) {

@@ -31,6 +31,7 @@ type channel struct {
 
 func newChannel(c *conn, number uint16, core *warren.Channel) *channel {
 	ch := &channel{conn: c, number: number, core: core, link: core.Link()}
+	ch.link.Join(&c.out.room)
 	ch.link.Ended(number, ch.ended)
 	return ch
 }

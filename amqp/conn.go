@@ -80,7 +80,7 @@ var errOver = errors.New("amqp: connection over")
 func (c *conn) serve() {
 	var writer sync.WaitGroup
 	writer.Go(func() {
-		c.out.run(c.relieved)
+		c.out.run()
 		c.cancel() // nobody can be told of a publish that waits
 	})
 	err := c.handshake()
@@ -332,19 +332,6 @@ func (c *conn) cut() {
 		return
 	}
 	c.net.Close()
-}
-
-// relieved ends the stall of all channels.
-func (c *conn) relieved() {
-	c.mu.Lock()
-	channels := make([]*channel, 0, len(c.channels))
-	for _, ch := range c.channels {
-		channels = append(channels, ch)
-	}
-	c.mu.Unlock()
-	for _, ch := range channels {
-		ch.link.Stall(false)
-	}
 }
 
 // flush sends the confirms that have been collected.

@@ -5,26 +5,31 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/warrenmq/warren/internal/flow"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
 // output is the buffer of what is to be written to a client. Any goroutine appends
 // whole frames. The connection's writer takes all of the buffer and writes it at once.
+//
+// When there are more bytes in it than its limit, room is closed: deliveries stay in
+// their queues until the writer has written enough. It lets the channels that wait have
+// their turns.
 type output struct {
 	conn net.Conn
-	wake chan struct{} // has one slot: there is something to write
+	wake chan struct{}   // has one slot: there is something to do for the writer
+	room flow.Connection // for deliveries that can be held back
 
 	limit int           // bytes; above it, deliveries that can be held back are
 	wrote atomic.Uint64 // number of calls of Write, for the heartbeat
-	full  atomic.Bool   // the reader is to wait for room
+	full  atomic.Bool   // the reader is to wait
 
 	mu sync.Mutex
 	// Guarded by mu.
 	buf      []byte
 	props    []byte    // reused by encode
 	sleeping bool      // the writer waits
-	stalled  bool      // a channel is stalled
-	room     sync.Cond // the reader waits for it
+	drained  sync.Cond // the reader waits for it
 	replies  int       // octets in buf of deliveries that cannot be kept back
 	last     bool      // finish was called: nothing may be appended
 	closed   bool      // nothing is written any more
@@ -47,7 +52,11 @@ const (
 
 func (o *output) init(c net.Conn, limit int) {
 	o.conn, o.limit, o.wake = c, limit, make(chan struct{}, 1)
-	o.room.L = &o.mu
+	o.drained.L = &o.mu
+	o.room.Wake = func() {
+		o.mu.Lock()
+		o.unlock()
+	}
 }
 
 // append adds the frames that f appends. After finish or close it does nothing.
@@ -69,10 +78,14 @@ func (o *output) appendHeartbeat() {
 	o.unlock()
 }
 
-// watch makes the reader wait if there is too much. It is called with mu held.
+// watch keeps deliveries back if there is too much in the buffer, and makes the reader
+// wait if there is far too much. It is called with mu held.
 func (o *output) watch() {
-	if len(o.buf) > answersLimit*o.limit {
-		o.full.Store(true)
+	if len(o.buf) > o.limit {
+		o.room.Close()
+		if len(o.buf) > answersLimit*o.limit {
+			o.full.Store(true)
+		}
 	}
 }
 
@@ -81,7 +94,7 @@ func (o *output) watch() {
 func (o *output) waitForRoom(heard *atomic.Uint64) {
 	o.mu.Lock()
 	for len(o.buf) > answersLimit*o.limit && !o.closed {
-		o.room.Wait()
+		o.drained.Wait()
 		heard.Add(1)
 	}
 	o.full.Store(false)
@@ -90,7 +103,7 @@ func (o *output) waitForRoom(heard *atomic.Uint64) {
 
 // unlock releases mu and wakes the writer if there is something for it to do.
 func (o *output) unlock() {
-	wake := o.sleeping && (len(o.buf) > 0 || o.closed || o.last)
+	wake := o.sleeping && o.isDue()
 	if wake {
 		o.sleeping = false
 	}
@@ -99,6 +112,10 @@ func (o *output) unlock() {
 		o.wake <- struct{}{} // it does not block: only the writer sleeps, and there is one slot
 	}
 }
+
+// isDue reports whether there is something for the writer to do. It is called with mu
+// held.
+func (o *output) isDue() bool { return len(o.buf) > 0 || o.closed || o.last || o.room.Awaited() }
 
 // finish ends the writer after it has written what is in the buffer.
 func (o *output) finish() {
@@ -111,35 +128,22 @@ func (o *output) finish() {
 func (o *output) close() {
 	o.mu.Lock()
 	o.closed = true
-	o.room.Signal()
+	o.drained.Signal()
 	o.unlock()
 }
 
-// run writes until the connection is over. After it has written a buffer that had
-// stalled channels, it calls relieved.
-func (o *output) run(relieved func()) {
+// run writes until the connection is over. Between two writes it lets the channels that
+// wait for room have their turns.
+func (o *output) run() {
 	for {
-		o.mu.Lock()
-		for len(o.buf) == 0 && !o.closed {
-			if o.last {
-				o.closed = true
-				break
-			}
-			o.sleeping = true
-			o.mu.Unlock()
-			<-o.wake
-			o.mu.Lock()
-		}
-		if o.closed {
-			o.mu.Unlock()
+		o.room.Serve()
+		batch, ok := o.take()
+		if !ok {
 			return
 		}
-		batch := o.buf
-		o.buf = o.spare[:0]
-		wasStalled := o.stalled
-		o.stalled, o.replies = false, 0
-		o.room.Signal()
-		o.mu.Unlock()
+		if len(batch) == 0 {
+			continue // channels have begun to wait
+		}
 		_, err := o.conn.Write(batch)
 		o.wrote.Add(1)
 		if o.spare = batch; cap(batch) > bigBuffer {
@@ -148,8 +152,44 @@ func (o *output) run(relieved func()) {
 		if err != nil {
 			o.close()
 		}
-		if wasStalled {
-			relieved()
-		}
+		o.reopen()
 	}
+}
+
+// take waits until there is something to do, and takes what is in the buffer. Ok is
+// false if there will be nothing more.
+func (o *output) take() (batch []byte, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for !o.isDue() {
+		o.sleeping = true
+		o.mu.Unlock()
+		<-o.wake
+		o.mu.Lock()
+	}
+	if o.closed || len(o.buf) == 0 && o.last {
+		o.closed = true
+		return nil, false
+	}
+	if len(o.buf) == 0 {
+		return nil, true
+	}
+	batch = o.buf
+	o.buf = o.spare[:0]
+	o.spare = nil
+	o.replies = 0
+	o.drained.Signal()
+	return batch, true
+}
+
+// reopen lets deliveries go on if there is room.
+func (o *output) reopen() {
+	if !o.room.IsClosed() {
+		return
+	}
+	o.mu.Lock()
+	if len(o.buf) <= o.limit {
+		o.room.Open()
+	}
+	o.mu.Unlock()
 }

@@ -6,6 +6,7 @@ package link
 import (
 	"context"
 
+	"github.com/warrenmq/warren/internal/flow"
 	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/internal/message"
@@ -70,9 +71,9 @@ type Channel interface {
 	// Recover is basic.recover. It calls done when the messages are back in their
 	// queues, before the channel's consumers get any of them.
 	Recover(requeue bool, done func()) error
-	// Stall keeps deliveries back (true), because the connection's buffer is full, or
-	// lets them go on. A Sink may call it with true.
-	Stall(stalled bool)
+	// Join makes the channel's deliveries share the room in the connection's buffer. It
+	// is called first.
+	Join(room *flow.Connection)
 	// Ended sets a function that is called, with no lock held, after the broker has
 	// closed the channel by itself. Err is for the client. Number is the channel's
 	// number at the client.

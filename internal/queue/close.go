@@ -38,8 +38,7 @@ func (q *Queue) Close(reason error, c Condition) (rest Rest, ready int, err erro
 	q.deleted = true
 	q.alarm.Stop()
 	for c := q.consumers.first; c != nil; c = c.newer {
-		c.gone = true
-		q.unlist(c)
+		q.retire(c)
 		if c.box != nil && !c.passes {
 			q.memory.Add(-q.costOf(c.box.Unread())) // perhaps nobody reads them
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/warrenmq/warren/internal/flow"
 	"github.com/warrenmq/warren/internal/mailbox"
 	"github.com/warrenmq/warren/internal/message"
 )
@@ -24,16 +25,16 @@ type Sink interface {
 
 // ConsumerOptions configure a new consumer.
 type ConsumerOptions struct {
-	Tag       string  // for users; the queue does not use it
-	NoAck     bool    // messages count as settled when they are delivered
-	Exclusive bool    // no other consumer may have the queue
-	Priority  int     // higher ones are served first while they have room
-	Prefetch  int     // most messages out at a time; zero or less: no limit
-	Mailbox   int     // most unread messages, without a prefetch or with NoAck
-	Direct    bool    // messages go to the sink and not to the mailbox
-	Flow      *Flow   // that it shares with other consumers; nil: none
-	Shares    bool    // its unsettled messages count against the limit of the flow, unless it is NoAck
-	Reader    *Reader // where it reads in a stream; nil: from the next message on
+	Tag       string        // for users; the queue does not use it
+	NoAck     bool          // messages count as settled when they are delivered
+	Exclusive bool          // no other consumer may have the queue
+	Priority  int           // higher ones are served first while they have room
+	Prefetch  int           // most messages out at a time; zero or less: no limit
+	Mailbox   int           // most unread messages, without a prefetch or with NoAck
+	Direct    bool          // messages go to the sink and not to the mailbox
+	Flow      *flow.Channel // that it shares with other consumers; nil: none
+	Shares    bool          // it shares the prefetch of the flow, unless it is NoAck
+	Reader    *Reader       // where it reads in a stream; nil: from the next message on
 }
 
 // Consumer is a consumer as its queue sees it: it counts how many messages the
@@ -46,7 +47,7 @@ type Consumer struct {
 	exclusive bool
 	direct    bool
 	priority  int
-	flow      *Flow
+	flow      *flow.Channel // nil for the consumer of a Pool
 	sink      Sink
 	box       *mailbox.Mailbox // nil for the consumer of a Pool: all messages go to the sink
 
@@ -55,19 +56,20 @@ type Consumer struct {
 	passes  bool          // it settles and passes on what it gets: the queue need not count that any more
 
 	// Guarded by the queue's lock.
-	limit         int       // most messages out at a time
-	untilRead     bool      // a message is out until it is read, else until it is settled
-	added         bool      // one of the queue's consumers, since Add
-	reader        *Reader   // nil: the queue is no stream
-	out           int       // messages that count against limit
-	unsettled     int       // messages that were delivered and need an ack
-	shares        bool      // unsettled counts against the limit of the flow
-	gone          bool      // removed, or the queue is deleted
-	removed       bool      // by Remove
-	listed        bool      // it has room, and it is its turn some time
-	rank          *rank     // set by Add
-	before, after *Consumer // in its rank, if it is one of the queue's turns
-	older, newer  *Consumer // in the queue's roster
+	limit         int           // most messages out at a time
+	untilRead     bool          // a message is out until it is read, else until it is settled
+	added         bool          // one of the queue's consumers, since Add
+	reader        *Reader       // nil: the queue is no stream
+	out           int           // messages that count against limit
+	unsettled     int           // messages that were delivered and need an ack
+	shares        bool          // it shares the prefetch of the flow
+	place         flow.Consumer // where it waits for room in the flow
+	gone          bool          // removed, or the queue is deleted
+	removed       bool          // by Remove
+	listed        bool          // it has room, and it is its turn some time
+	rank          *rank         // set by Add
+	before, after *Consumer     // in its rank, if it is one of the queue's turns
+	older, newer  *Consumer     // in the queue's roster
 }
 
 // NewConsumer makes a consumer for q. It gets messages after Add.
@@ -79,6 +81,7 @@ func NewConsumer(q *Queue, sink Sink, o *ConsumerOptions) *Consumer {
 		passes: o.NoAck && o.Direct && q.stream == nil,
 	}
 	c.limitTo(o.Prefetch)
+	c.place.Taker = c
 	return c
 }
 
@@ -89,35 +92,81 @@ func (c *Consumer) Queue() *Queue { return c.queue }
 // no limit.
 func (c *Consumer) Timeout() time.Duration { return c.timeout }
 
-// reserve takes room for one message from the flow, if the consumer has one. It
-// reports false if there is no room.
-func (c *Consumer) reserve() bool {
-	if c.flow == nil {
+// directShare is how many messages a queue delivers in a row before consumers whose
+// connection has a buffer must wait for their turns. So the consumer that comes first
+// does not fill a buffer that others share.
+const directShare = 64
+
+// reserve takes room for one message from the flow, if the consumer has one. If it
+// reports false, c waits for its turn in the flow. Had is how many messages the queue
+// has just delivered.
+func (c *Consumer) reserve(had int) bool {
+	if c.flow == nil || had < directShare && !c.shares && c.flow.IsFree() {
 		return true
 	}
-	if c.flow.held.Load() != 0 {
+	return c.reserveOrWait(had)
+}
+
+// reserveOrWait is reserve for a consumer that must look closely.
+func (c *Consumer) reserveOrWait(had int) bool {
+	if had >= directShare && c.flow.Bounded() {
+		c.flow.Wait(&c.place, c.shares)
 		return false
 	}
-	return !c.shares || c.flow.reserve()
+	return c.flow.Reserve(&c.place, c.shares)
 }
 
 // hasRoom reports whether reserve would succeed.
-func (c *Consumer) hasRoom() bool {
-	if c.flow == nil {
-		return true
-	}
-	if c.flow.held.Load() != 0 {
-		return false
-	}
-	return !c.shares || c.flow.hasRoom()
-}
+func (c *Consumer) hasRoom() bool { return c.flow == nil || c.flow.HasRoom(c.shares) }
 
-// countSettled notes that n messages of c are no longer unsettled.
+// countSettled notes that n messages of c are no longer unsettled. The caller calls
+// serveFlow when the queue's lock is free.
 func (c *Consumer) countSettled(n int) {
 	c.unsettled -= n
 	if c.shares {
-		c.flow.release(n)
+		c.flow.Release(&c.place, n)
 	}
+}
+
+// serveFlow lets others have the room that has come free in the flow. No lock is held.
+// A nil c stands for Get.
+func (c *Consumer) serveFlow() {
+	if c != nil && c.flow != nil {
+		c.flow.Serve()
+	}
+}
+
+// Take implements flow.Taker: it delivers messages to c, whose turn it is.
+func (c *Consumer) Take(t flow.Turn) (used bool) {
+	q := c.queue
+	q.mu.Lock()
+	defer q.unlock()
+	if c.gone {
+		return false
+	}
+	if first := q.firstOf(c); first != c {
+		c.flow.Wait(&c.place, c.shares)
+		c.flow.Leave(&first.place)
+		c = first
+	}
+	c.place.Turn(t, c.shares)
+	q.credit(c, 0)
+	return c.place.Over()
+}
+
+// firstOf returns c, or a consumer of the same flow that waits, too, and has a higher
+// priority.
+func (q *Queue) firstOf(c *Consumer) *Consumer {
+	first := c
+	if q.single || !q.turns.isRanked() {
+		return c
+	}
+	for o := q.consumers.first; o != nil; o = o.newer {
+		if o.priority > first.priority && o.flow == c.flow && o.shares == c.shares && !o.listed && o.out < o.limit {
+			first = o
+		}
+	}
+	return first
 }
 
 // Keep puts a message that the sink of a direct consumer cannot pass on into the
@@ -134,24 +183,16 @@ func (c *Consumer) Abandon(reason error) (wake *mailbox.Mailbox) {
 	return nil
 }
 
-// Share makes the consumer's unsettled messages count against the limit of the
-// flow from now on.
+// Share makes the consumer share the prefetch of the flow from now on, unless it is
+// without ack.
 func (c *Consumer) Share() {
 	q := c.queue
 	q.mu.Lock()
 	if !c.shares && !c.NoAck {
 		c.shares = true
-		c.flow.out.Add(int64(c.unsettled))
+		c.flow.Share(&c.place, c.unsettled)
 	}
 	q.mu.Unlock()
-}
-
-// Revive delivers messages to the consumer after its flow has got room.
-func (c *Consumer) Revive() {
-	q := c.queue
-	q.mu.Lock()
-	q.credit(c, 0)
-	q.unlock()
 }
 
 // Add makes c one of the queue's consumers. It fails with ErrDeleted,
@@ -193,6 +234,7 @@ func (q *Queue) Add(c *Consumer) error {
 // consumer.
 func (c *Consumer) Remove(reason error) (last bool) {
 	q := c.queue
+	defer c.serveFlow()
 	q.mu.Lock()
 	defer q.unlock()
 	c.removed = true
@@ -213,8 +255,7 @@ func (q *Queue) remove(c *Consumer) (last bool) {
 	if c.gone {
 		return false
 	}
-	c.gone = true
-	q.unlist(c)
+	q.retire(c)
 	if c.added {
 		q.consumers.remove(c)
 		if q.single && c != q.active {
@@ -230,6 +271,15 @@ func (q *Queue) remove(c *Consumer) (last bool) {
 		q.touch()
 	}
 	return q.consumers.len == 0
+}
+
+// retire sees to it that c gets no more messages.
+func (q *Queue) retire(c *Consumer) {
+	c.gone = true
+	q.unlist(c)
+	if c.flow != nil {
+		c.flow.Leave(&c.place)
+	}
 }
 
 // Read waits for messages and moves at least one of them into dst. It returns the
@@ -282,4 +332,5 @@ func (c *Consumer) Unread(items []message.Item) {
 		}
 	}
 	q.unlock()
+	c.serveFlow()
 }

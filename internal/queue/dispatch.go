@@ -5,8 +5,8 @@ import "github.com/warrenmq/warren/internal/message"
 // dispatch delivers ready messages to the consumers with room, in turn.
 func (q *Queue) dispatch() {
 	freed := int64(0) // bytes of messages that the queue need not count any more
-	for q.cleanHead() {
-		c := q.reserveNext()
+	for had := 0; q.cleanHead(); had++ {
+		c := q.reserveNext(had)
 		if c == nil {
 			break
 		}
@@ -28,15 +28,15 @@ func (q *Queue) reservePastStore() *Consumer {
 	if q.store.len() > 0 {
 		return nil
 	}
-	return q.reserveNext()
+	return q.reserveNext(0)
 }
 
 // reserveNext returns the consumer whose turn it is, after it has reserved room for
-// one message, or nil. A consumer whose flow has no room is taken off the list
-// until the flow has room.
-func (q *Queue) reserveNext() *Consumer {
+// one message, or nil. A consumer whose flow has no room is taken off the list: it
+// waits for its turn in the flow. Had is how many messages were just delivered.
+func (q *Queue) reserveNext(had int) *Consumer {
 	for c := q.next(); c != nil; c = q.next() {
-		if c.reserve() {
+		if c.reserve(had) {
 			return c
 		}
 		q.unlist(c)

@@ -42,6 +42,7 @@ func (q *Queue) Settle(c *Consumer, items []Settling, acked bool) {
 	}
 	q.freeRoom(c, len(items))
 	q.unlock()
+	c.serveFlow()
 }
 
 // finish ends an unacked message: acknowledged or rejected. A stream keeps the
@@ -61,7 +62,8 @@ func (q *Queue) finish(it *message.Item, acked bool) {
 }
 
 // freeRoom notes that n unacked messages of c are settled or requeued, and gives c
-// room for others. A nil c stands for Get.
+// room for others. A nil c stands for Get. The caller calls c.serveFlow when the lock
+// is free.
 func (q *Queue) freeRoom(c *Consumer, n int) {
 	q.unacked -= n
 	if c == nil {
@@ -86,6 +88,7 @@ func (q *Queue) Requeue(c *Consumer, items []Settling, seen bool) {
 	q.freeRoom(c, len(items))
 	q.dispatch()
 	q.unlock()
+	c.serveFlow()
 }
 
 // requeue puts one message back, as Requeue does. The caller then calls tidy and
@@ -117,6 +120,7 @@ func (q *Queue) countReturn(it *message.Item) (tooOften bool) {
 // Redeliver delivers unacked messages of c to c again, before all others. It reports
 // false if c is removed or belongs to a Pool.
 func (q *Queue) Redeliver(c *Consumer, items []Settling) bool {
+	defer c.serveFlow()
 	q.mu.Lock()
 	defer q.unlock()
 	if c.gone || c.box == nil {

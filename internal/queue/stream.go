@@ -30,13 +30,13 @@ func (q *Queue) serve(c *Consumer) {
 	if c.gone || !c.added {
 		return
 	}
-	for c.out < c.limit {
+	for had := 0; c.out < c.limit; had++ {
 		m := q.stream.read(c.reader)
 		if m == nil {
 			q.list(c)
 			return
 		}
-		if !c.reserve() {
+		if !c.reserve(had) {
 			break
 		}
 		q.lend(c, &m.Entry)

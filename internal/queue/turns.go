@@ -40,6 +40,9 @@ func (t *turns) leave(c *Consumer) {
 	}
 }
 
+// isRanked reports whether the queue has consumers with different priorities.
+func (t *turns) isRanked() bool { return len(t.ranks) > 1 || len(t.ranks) > 0 && t.plain.members > 0 }
+
 // next returns the consumer with the highest priority that was added first, or nil.
 func (t *turns) next() *Consumer {
 	if len(t.heap) == 0 {

@@ -17,14 +17,14 @@ const module = "github.com/warrenmq/warren"
 // house says what each package may import of this module. What is not here, such
 // as examples and helpers of tests, may import everything.
 var house = map[string]string{
-	"amqp": ". internal/like internal/link internal/memconn internal/wire",
-	".": "internal/argument internal/clock internal/definitions internal/delay internal/duplicates internal/like internal/link internal/mailbox " +
+	"amqp": ". internal/flow internal/like internal/link internal/memconn internal/wire",
+	".": "internal/argument internal/clock internal/definitions internal/delay internal/duplicates internal/flow internal/like internal/link internal/mailbox " +
 		"internal/memory internal/message internal/names internal/password internal/pattern internal/queue internal/route " +
 		"internal/table internal/tasks internal/unacked internal/wire",
 
 	"internal/route":    "internal/delay internal/duplicates internal/message internal/queue internal/table",
 	"internal/argument": "internal/duplicates internal/like internal/message internal/names internal/queue internal/table",
-	"internal/queue":    "internal/clock internal/duplicates internal/mailbox internal/memory internal/message internal/unacked",
+	"internal/queue":    "internal/clock internal/duplicates internal/flow internal/mailbox internal/memory internal/message internal/unacked",
 
 	"internal/delay":      "internal/clock internal/memory internal/message internal/table internal/tasks",
 	"internal/duplicates": "internal/clock internal/message internal/table",
@@ -33,12 +33,12 @@ var house = map[string]string{
 
 	"internal/definitions": "internal/names internal/table internal/wire",
 	"internal/password":    "internal/names",
-	"internal/link":        "internal/like internal/memory internal/message internal/wire",
+	"internal/link":        "internal/flow internal/like internal/memory internal/message internal/wire",
 	"internal/table":       "internal/wire",
 	"internal/names":       "internal/wire",
 	"internal/wire":        "",
 
-	"internal/clock": "", "internal/like": "", "internal/memory": "", "internal/memconn": "", "internal/pattern": "", "internal/tasks": "", "internal/unacked": "",
+	"internal/clock": "", "internal/flow": "", "internal/like": "", "internal/memory": "", "internal/memconn": "", "internal/pattern": "", "internal/tasks": "", "internal/unacked": "",
 }
 
 // list runs go list for packages of the module and gives its lines. It looks at

@@ -18,7 +18,9 @@ type modelChannel struct {
 	unacked     []*modelDelivery // by tag
 	prefetch    int              // of consumers to come
 	shared      int              // limit of all consumers together
-	passedOver  bool             // a consumer went without, for want of room in shared
+	limited     bool             // there is or was such a limit
+	waiting     [2]waitingLine   // consumers that the channel did not let have a message
+	turn        int              // the line whose turn it is
 	paused      bool
 	confirm     bool
 	published   uint64 // in confirm mode
@@ -40,12 +42,51 @@ type modelDelivery struct {
 // out is what the channel has not settled, or not yet for good.
 func (ch *modelChannel) out() []*modelDelivery { return append(slices.Clone(ch.unacked), ch.held...) }
 
-// lets says whether the channel allows its consumer c one more message.
+// waitingLine has consumers that wait for their turn, the first to be served first.
+// Those that share the limit have a line, and the others.
+type waitingLine []*modelConsumer
+
+func (l *waitingLine) remove(c *modelConsumer) {
+	*l = slices.DeleteFunc(*l, func(x *modelConsumer) bool { return x == c })
+}
+
+func (c *modelConsumer) lineNumber() int {
+	if c.counted {
+		return 1
+	}
+	return 0
+}
+
+// lets says whether the channel allows its consumer c one more message. If not,
+// c waits for its turn.
 func (ch *modelChannel) lets(c *modelConsumer) bool {
+	if c.turn > 0 {
+		c.turn--
+		return true
+	}
+	i := c.lineNumber()
+	if slices.Contains(ch.waiting[i], c) {
+		return false
+	}
+	if ch.mayTake(c) {
+		return true
+	}
+	ch.waiting[i] = append(ch.waiting[i], c)
+	return false
+}
+
+// mayTake says whether c need not wait: there is room, and nobody else waits.
+func (ch *modelChannel) mayTake(c *modelConsumer) bool {
+	i := c.lineNumber()
+	return len(ch.waiting[i]) == 0 && ch.hasRoom(i)
+}
+
+// hasRoom says whether the channel allows the consumers of a line one more message.
+func (ch *modelChannel) hasRoom(i int) bool {
 	if ch.paused {
 		return false
 	}
-	if ch.shared == 0 || !c.counted {
+	if ch.shared == 0 || i == 0 {
 		return true
 	}
 	n := 0
@@ -67,19 +108,53 @@ func (ch *modelChannel) forget(c *modelConsumer) {
 	ch.consumers = slices.DeleteFunc(ch.consumers, func(x *modelConsumer) bool { return x == c })
 }
 
-// resume lets consumers that went without stand in line again, the oldest
-// first.
-func (ch *modelChannel) resume() {
-	if !ch.passedOver {
-		return
-	}
-	ch.passedOver = false
-	for _, c := range slices.Clone(ch.consumers) {
-		if c.queue != nil {
-			c.queue.join(c)
-			c.queue.handOut()
-			c.queue.done()
+// serve lets those that wait have their turns while there is room. In a turn, a
+// consumer that shares the limit gets one message. Of the channel's consumers of
+// a queue, the one with the highest priority takes it.
+func (ch *modelChannel) serve() {
+	for {
+		i := ch.turn
+		if len(ch.waiting[i]) == 0 || !ch.hasRoom(i) {
+			i = 1 - i
 		}
+		if len(ch.waiting[i]) == 0 || !ch.hasRoom(i) {
+			return
+		}
+		ch.turn = 1 - i
+		c := ch.waiting[i][0]
+		ch.waiting[i].remove(c)
+		if first := c.preferred(); first != c {
+			ch.waiting[i].remove(first)
+			ch.waiting[i] = append(ch.waiting[i], c)
+			c = first
+		}
+		c.turn = 1
+		if i == 0 {
+			c.turn = mailboxSize
+		}
+		c.queue.join(c)
+		c.queue.handOut()
+		c.turn = 0
+		c.queue.done()
+	}
+}
+
+// preferred is the consumer that takes the turn of c.
+func (c *modelConsumer) preferred() *modelConsumer {
+	first := c
+	for _, x := range c.queue.consumers {
+		waits := x.ch == c.ch && x.counted == c.counted && x.hasRoom() && !slices.Contains(c.queue.line, x)
+		if waits && x.options.Priority > first.options.Priority && !c.queue.options.SingleActiveConsumer {
+			first = x
+		}
+	}
+	return first
+}
+
+// stopWaiting is for a consumer that gets no more.
+func (c *modelConsumer) stopWaiting() {
+	for i := range c.ch.waiting {
+		c.ch.waiting[i].remove(c)
 	}
 }
 
@@ -165,13 +240,11 @@ func (ch *modelChannel) settle(list []*modelDelivery, fate string) {
 		ch.settleRun(rest[:n], fate)
 		rest = rest[n:]
 	}
-	if len(list) > 0 {
-		ch.resume()
-	}
 }
 
 // settleRun ends deliveries of one queue and consumer: they are all back
-// before the queue hands out again.
+// before the queue hands out again. Other consumers of the channel get the room
+// first.
 func (ch *modelChannel) settleRun(list []*modelDelivery, fate string) {
 	for _, d := range list {
 		ch.unacked, ch.held = without(ch.unacked, d), without(ch.held, d)
@@ -188,10 +261,15 @@ func (ch *modelChannel) settleRun(list []*modelDelivery, fate string) {
 		q.tidy()
 	}
 	if c != nil {
+		if l := &ch.waiting[1]; slices.Contains(*l, c) {
+			l.remove(c)
+			*l = append(*l, c)
+		}
 		q.join(c)
 	}
 	q.handOut()
 	q.done()
+	ch.serve()
 }
 
 // giveBack puts a message back that somebody has had, unless that happens once
@@ -241,7 +319,6 @@ func (ch *modelChannel) Recover(requeue bool) error {
 			q.leave(c)
 		}
 	}
-	ch.resume()
 	return nil
 }
 
@@ -255,11 +332,17 @@ func (ch *modelChannel) Qos(prefetch int, o warren.QosOptions) error {
 		return nil
 	}
 	ch.shared = prefetch
-	for _, c := range ch.consumers {
-		c.counted = !c.options.NoAck
+	if prefetch > 0 && !ch.limited {
+		ch.limited = true
+		for _, c := range ch.consumers {
+			c.counted = !c.options.NoAck
+			if c.counted && slices.Contains(ch.waiting[0], c) {
+				ch.waiting[0].remove(c)
+				ch.waiting[1] = append(ch.waiting[1], c)
+			}
+		}
 	}
-	ch.passedOver = true
-	ch.resume()
+	ch.serve()
 	return nil
 }
 
@@ -287,8 +370,7 @@ func (ch *modelChannel) Flow(active bool) error {
 	}
 	ch.paused = !active
 	if active {
-		ch.passedOver = true
-		ch.resume()
+		ch.serve()
 	}
 	return nil
 }
@@ -371,7 +453,7 @@ func (ch *modelChannel) Consume(queue string, o warren.ConsumeOptions) (anyConsu
 		if c.limit == 0 {
 			c.limit = ch.prefetch
 		}
-		c.queue, c.counted = q, ch.shared > 0 && !o.NoAck
+		c.queue, c.counted = q, ch.limited && !o.NoAck
 		q.consumers = append(q.consumers, c)
 		q.activate()
 	}

@@ -126,7 +126,7 @@ func (q *modelQueue) putBack(msg modelMessage) {
 
 // handOut gives ready messages to those in line. Whoever gets one goes to the
 // end of the line, if there is room left. A consumer whose channel lets it
-// have nothing leaves the line until the channel does.
+// have nothing leaves the line and waits at its channel.
 func (q *modelQueue) handOut() {
 	q.dropExpired()
 	for len(q.ready) > 0 && q.offer(q.ready[0]) {
@@ -145,7 +145,6 @@ func (q *modelQueue) offer(msg modelMessage) bool {
 			q.join(c)
 			return true
 		}
-		c.ch.passedOver = c.ch.passedOver || !c.ch.paused
 	}
 	return false
 }
@@ -170,7 +169,7 @@ func (q *modelQueue) leave(c *modelConsumer) {
 
 // takesAtOnce is what immediate asks for.
 func (q *modelQueue) takesAtOnce() bool {
-	return slices.ContainsFunc(q.line, func(c *modelConsumer) bool { return c.ch.lets(c) })
+	return slices.ContainsFunc(q.line, func(c *modelConsumer) bool { return c.ch.mayTake(c) })
 }
 
 func (q *modelQueue) state() warren.Queue {
@@ -185,6 +184,7 @@ func (m *model) deleteQueue(q *modelQueue) {
 	for _, c := range q.consumers {
 		c.gone, c.reason = true, warren.ErrConsumerCancelled
 		c.ch.forget(c)
+		c.stopWaiting()
 	}
 	q.consumers, q.line, q.ready, q.letters = nil, nil, nil, nil
 	m.unbindAll(func(b *modelBinding) bool { return b.queue == q })
@@ -200,6 +200,7 @@ type modelConsumer struct {
 	limit   int            // unsettled messages; zero or less: none
 	unread  []modelMessage // handed out by the queue
 	counted bool           // against the limit that the channel's consumers share
+	turn    int            // messages that it may have in its turn
 	gone    bool           // nothing more will come,
 	reason  error          // for this reason
 	ended   bool           // by the client
@@ -263,6 +264,7 @@ func (c *modelConsumer) Cancel() error {
 		c.gone = true
 		q := c.queue
 		q.leave(c)
+		c.stopWaiting()
 		q.consumers = slices.DeleteFunc(q.consumers, func(x *modelConsumer) bool { return x == c })
 		if len(q.consumers) == 0 {
 			q.use()
@@ -274,11 +276,12 @@ func (c *modelConsumer) Cancel() error {
 		q.tidy()
 		q.handOut()
 		q.done()
+		c.ch.serve()
 		if q.options.AutoDelete && len(q.consumers) == 0 {
 			c.ch.model.deleteQueue(q)
 		}
 	}
-	c.ch.resume()
+	c.ch.serve()
 	return nil
 }
 
