@@ -10,6 +10,16 @@ const options = { noDelay: true }
 const calls = 1000
 const replyTo = 'amq.rabbitmq.reply-to'
 
+// refusals are a wrong password and an unknown virtual host.
+async function refusals() {
+  const wrong = new URL(url)
+  wrong.password = 'wrong'
+  await assert.rejects(amqplib.connect(wrong.href, options), /403 \(ACCESS-REFUSED\)/)
+  const unknown = new URL(url)
+  unknown.pathname = '/none'
+  await assert.rejects(amqplib.connect(unknown.href, options), /got <ConnectionClose/) // it does not show the code
+}
+
 // take gives n messages of a queue, by a consumer.
 async function take(ch, queue, n = 1) {
   const got = []
@@ -159,6 +169,7 @@ async function serveCalls(ch) {
 }
 
 const start = Date.now()
+await refusals()
 const connection = await amqplib.connect(url, options)
 const ch = await connection.createChannel()
 const queue = await topology(ch)

@@ -12,6 +12,24 @@ def connect
   Bunny.new(ENV.fetch('AMQP_URL'), recover_from_connection_close: false, automatically_recover: false).start
 end
 
+# turned_away connects with a change, and gives what it raises.
+def turned_away(change)
+  uri = URI.parse(ENV.fetch('AMQP_URL'))
+  Bunny.new({ host: uri.host, port: uri.port, user: uri.user, pass: uri.password, recover_from_connection_close: false,
+              automatically_recover: false, log_level: Logger::FATAL }.merge(change)).start
+  raise 'wrong: it is let in'
+rescue Bunny::Exception => e
+  e
+end
+
+# A wrong password, and an unknown virtual host.
+def refusals
+  e = turned_away(pass: 'wrong')
+  check "403: #{e.inspect}", e.is_a?(Bunny::AuthenticationFailureError)
+  e = turned_away(vhost: 'none')
+  check "530: #{e.inspect}", e.is_a?(Bunny::NotAllowedError)
+end
+
 # take gives n messages of a queue, by a consumer.
 def take(queue, n = 1)
   got = Queue.new
@@ -149,6 +167,7 @@ end
 
 start = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 Thread.abort_on_exception = true
+refusals
 connection = connect
 ch = connection.create_channel
 queue = topology(ch)

@@ -23,6 +23,27 @@ public class Check {
         return factory.newConnection();
     }
 
+    /** A wrong password, and an unknown virtual host. */
+    static void refusals() throws Exception {
+        var factory = new ConnectionFactory();
+        factory.setUri(System.getenv("AMQP_URL"));
+        factory.setPassword("wrong");
+        factory.setVirtualHost("/");
+        try (Connection c = factory.newConnection()) {
+            check("a wrong password logs in", false);
+        } catch (AuthenticationFailureException e) {
+            check(e.toString(), e.getMessage().contains("ACCESS_REFUSED"));
+        }
+        factory.setUri(System.getenv("AMQP_URL"));
+        factory.setVirtualHost("none");
+        try (Connection c = factory.newConnection()) {
+            check("an unknown virtual host is opened", false);
+        } catch (java.io.IOException e) {
+            var close = (AMQP.Connection.Close) ((ShutdownSignalException) e.getCause()).getReason();
+            check(close.toString(), close.getReplyCode() == 530);
+        }
+    }
+
     /** Consumes, and puts what comes where it can be waited for. */
     static BlockingQueue<Message> consume(Channel ch, String queue, boolean autoAck) throws Exception {
         var got = new LinkedBlockingQueue<Message>();
@@ -180,6 +201,7 @@ public class Check {
 
     public static void main(String[] args) throws Exception {
         long start = System.nanoTime();
+        refusals();
         try (Connection connection = connect()) {
             model(connection.createChannel());
             redelivery(connection.createChannel());

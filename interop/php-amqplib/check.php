@@ -4,6 +4,7 @@
 require_once 'PhpAmqpLib/autoload.php';
 
 use PhpAmqpLib\Channel\AMQPChannel;
+use PhpAmqpLib\Connection\AMQPSocketConnection;
 use PhpAmqpLib\Connection\AMQPStreamConnection;
 use PhpAmqpLib\Exception\AMQPProtocolChannelException;
 use PhpAmqpLib\Message\AMQPMessage;
@@ -219,7 +220,26 @@ function serveCalls(AMQPChannel $ch): void
     $other->close();
 }
 
+/** a wrong password and an unknown virtual host: what the client throws has the reply code */
+function refusals(): void
+{
+    $url = parse_url(getenv('AMQP_URL'));
+    foreach (['wrong' => ['/', 403], $url['pass'] => ['none', 530]] as $password => [$vhost, $code]) {
+        foreach ([AMQPStreamConnection::class, AMQPSocketConnection::class] as $class) {
+            $got = 'nothing';
+            try {
+                new $class($url['host'], $url['port'], $url['user'], $password, $vhost);
+            } catch (Exception $e) {
+                $got = get_class($e) . ' ' . $e->getCode() . ' ' . $e->getMessage();
+                check("$code by $class: $got", $e->getCode() === $code);
+            }
+            check("$code by $class: $got", $got !== 'nothing');
+        }
+    }
+}
+
 $start = microtime(true);
+refusals();
 $connection = connect();
 $ch = $connection->channel();
 $queue = topology($ch);

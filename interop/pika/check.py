@@ -7,6 +7,7 @@ import threading
 import time
 
 import pika
+import pika.exceptions
 
 CALLS = 1000
 REPLY_TO = "amq.rabbitmq.reply-to"
@@ -16,6 +17,24 @@ params = pika.URLParameters(os.environ["AMQP_URL"])
 def connect():
     connection = pika.BlockingConnection(params)
     return connection, connection.channel()
+
+
+def refusals():
+    """A wrong password, and an unknown virtual host."""
+    wrong = pika.URLParameters(os.environ["AMQP_URL"])
+    wrong.credentials = pika.PlainCredentials(params.credentials.username, "wrong")
+    try:
+        pika.BlockingConnection(wrong)
+        raise AssertionError("a wrong password logs in")
+    except pika.exceptions.ProbableAuthenticationError as e:
+        assert "(403)" in str(e), e
+    unknown = pika.URLParameters(os.environ["AMQP_URL"])
+    unknown.virtual_host = "none"
+    try:
+        pika.BlockingConnection(unknown)
+        raise AssertionError("an unknown virtual host is opened")
+    except pika.exceptions.ProbableAccessDeniedError as e:
+        assert "(530)" in str(e), e
 
 
 def take(ch, queue, n=1, timeout=10):
@@ -182,6 +201,7 @@ def serve_calls(ch):
 
 
 def main():
+    refusals()
     connection, ch = connect()
     queue = topology(ch)
     bodies(ch, queue)
