@@ -14,6 +14,7 @@ import (
 	"github.com/warrenmq/warren/internal/password"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/tasks"
+	"github.com/warrenmq/warren/internal/unacked"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -31,6 +32,7 @@ type Broker struct {
 	log            *slog.Logger
 	queues         queue.Shared // what all queues share
 	root           *VirtualHost
+	unsettled      *unacked.Shared[queue.Delivered]
 	settlingPool   settlingPool
 	tasks          tasks.Group        // goroutines that the broker started
 	handlersCtx    context.Context    // its end ends the contexts of all handlers; Close ends it
@@ -78,6 +80,7 @@ func New(options *Options) *Broker {
 	b.endedContext = newEndedContext()
 	b.queues.Clock = clock.Start()
 	b.queues.Memory.Init(o.MemoryLimit, o.MemoryPolicy == FailPublishers, (*memoryAlarms)(b))
+	b.unsettled = unacked.NewShared[queue.Delivered](&b.queues.Memory)
 	if most := int(min(b.queues.Memory.MaxMessage(), math.MaxInt)); o.MaxMessageSize < 0 || o.MaxMessageSize > most {
 		b.options.MaxMessageSize = most
 	}

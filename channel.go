@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -74,7 +75,7 @@ const (
 )
 
 func newChannel(s *Session) *Channel {
-	ch := &Channel{session: s, vhost: s.vhost}
+	ch := &Channel{session: s, vhost: s.vhost, unacked: unacked.New(s.vhost.broker.unsettled)}
 	ch.channelPort = link.NewChannelPort((*channelLink)(ch))
 	return ch
 }
@@ -108,7 +109,6 @@ func (ch *Channel) end(reason error) {
 	for _, s := range ch.tx.settled {
 		ch.unacked.Add(s.Tag, &s.Delivery)
 	}
-	unsettled := ch.unacked.RemoveTo(^uint64(0), nil)
 	ch.hold(&ch.tx, -ch.tx.bytes)
 	ch.tx = transaction{}
 	cancel := ch.cancel
@@ -121,7 +121,7 @@ func (ch *Channel) end(reason error) {
 	// they return to their queues first. The pause keeps the channel's own consumers
 	// from getting them again.
 	ch.flow.Pause(true)
-	ch.apply(unsettled, requeued)
+	ch.requeueTo(math.MaxUint64)
 	ch.tellSettled()
 	for _, c := range consumers {
 		// After the broker's Close, messages that have arrived can still be read.

@@ -359,3 +359,34 @@ func TestPropertiesAndKeysCount(t *testing.T) {
 		}
 	})
 }
+
+// TestUnreadRepliesCount answers a requester in this process that does not read, until
+// the memory is used up: it is cancelled as too slow, whatever room its buffer has.
+func TestUnreadRepliesCount(t *testing.T) {
+	brokertest.RunWith(t, &warren.Options{MemoryLimit: 1_000_000}, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		c := brokertest.Consume(t, ch, warren.DirectReplyTo, warren.ConsumeOptions{NoAck: true})
+		server := brokertest.Channel(t, b)
+		brokertest.Queues(t, server, "q")
+		brokertest.Send(ch, "", "q", warren.Message{ReplyTo: warren.DirectReplyTo}, warren.PublishOptions{})
+		d, _, err := server.Get("q", true)
+		require.NoError(t, err)
+		reply := func() {
+			brokertest.Send(server, "", d.ReplyTo, warren.Message{Body: make([]byte, 100_000)}, warren.PublishOptions{})
+		}
+		reply()
+		require.Greater(t, b.Stats().Memory, int64(100_000))
+		_, err = c.Next(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, b.Stats().Memory)
+		for range 12 {
+			reply()
+		}
+		require.Equal(t, uint64(1), b.Stats().RepliesTooFast)
+		require.Zero(t, b.Stats().Memory, "nobody need read the rest")
+		for err == nil {
+			_, err = c.Next(t.Context())
+		}
+		require.ErrorIs(t, err, warren.ErrSlowConsumer)
+	})
+}

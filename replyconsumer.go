@@ -82,7 +82,7 @@ func (r *replyConsumer) deliver(e *message.Entry) bool {
 		t.delivered.Add(1)
 		return true
 	}
-	if r.box.Len() >= r.limit {
+	if r.box.Len() >= r.limit || !r.ch.vhost.broker.queues.Memory.Overdraw(e.Cost()) {
 		r.mu.Unlock()
 		t.droppedSlow.Add(1)
 		r.ch.vhost.broker.log.Warn("reply consumer cancelled: too slow", "vhost", r.ch.vhost.name, "session", r.ch.session.id, "consumer", r.tag)
@@ -112,12 +112,29 @@ func (r *replyConsumer) deliverToSink(e *message.Entry) {
 func (r *replyConsumer) read(ctx context.Context, batch []message.Item) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.box.Read(ctx, batch)
+	n, err := r.box.Read(ctx, batch)
+	r.count(batch[:n], -1)
+	return n, err
+}
+
+// count adds what unread replies hold to the memory that is used, or with sign -1
+// takes it off. When the consumer has ended they do not count, since perhaps nobody
+// reads them. mu is held.
+func (r *replyConsumer) count(items []message.Item, sign int64) {
+	if r.gone || r.sink != nil {
+		return
+	}
+	sum := int64(0)
+	for i := range items {
+		sum += items[i].Cost()
+	}
+	r.ch.vhost.broker.queues.Memory.Add(sign * sum)
 }
 
 // putBack returns replies to the mailbox that were read but not presented.
 func (r *replyConsumer) putBack(items []message.Item) {
 	r.mu.Lock()
+	r.count(items, 1)
 	wake := r.box.PutFront(items)
 	r.mu.Unlock()
 	if wake {
@@ -134,6 +151,7 @@ func (r *replyConsumer) end(reason error, cancelled bool) {
 	r.ch.vhost.replies.freeSlot(r.slot)
 	r.ch.reply.CompareAndSwap(r, nil)
 	r.mu.Lock()
+	r.count(r.box.Unread(), -1)
 	r.gone = true
 	r.box.Abandon()
 	if cancelled {

@@ -2,6 +2,7 @@ package warren
 
 import (
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -76,25 +77,36 @@ func (ch *Channel) settle(m wire.MethodID, tag uint64, multiple bool, f fate) er
 		return nil
 	}
 	if tag == 0 {
-		tag = ^uint64(0)
+		tag = ch.lastTag.Load() // but none that is delivered from now on
 	} else if !ch.unacked.Has(tag) {
 		ch.mu.Unlock()
 		return errUnknownTag(m, tag)
 	}
-	room := ch.vhost.broker.settlingPool.get()
-	list := ch.unacked.RemoveTo(tag, *room)
 	tx := ch.mode.Load() == modeTx
-	if tx {
-		ch.holdSettlings(f, list...)
-	}
-	ch.mu.Unlock()
-	if !tx {
-		ch.apply(list, f)
-		ch.tellSettled()
+	room := ch.vhost.broker.settlingPool.get()
+	list := *room
+	for more := true; more; {
+		list = ch.unacked.RemoveTo(tag, list[:0], settledAtOnce)
+		if tx {
+			ch.holdSettlings(f, list...)
+		}
+		more = len(list) >= settledAtOnce
+		ch.mu.Unlock()
+		if !tx {
+			ch.apply(list, f)
+			ch.tellSettled()
+		}
+		if more {
+			ch.mu.Lock()
+		}
 	}
 	ch.vhost.broker.settlingPool.put(room, list)
 	return nil
 }
+
+// settledAtOnce is about how many deliveries are settled in one go: a list of all of a
+// channel could be as large as the messages.
+const settledAtOnce = 2048
 
 // settleOne settles one delivery. It reports whether the tag is one of an unsettled
 // delivery. It is called with mu held and releases it.
@@ -185,13 +197,44 @@ func (ch *Channel) Recover(requeue bool) error {
 		ch.mu.Unlock()
 		return err
 	}
-	list := ch.unacked.RemoveTo(^uint64(0), nil)
 	ch.mu.Unlock()
 	defer ch.tellSettled()
+	last := ch.lastTag.Load() // what is delivered again gets higher tags
 	if requeue {
-		ch.apply(list, requeued)
+		ch.requeueTo(last)
 		return nil
 	}
+	atOnce := settledAtOnce
+	if !ch.session.isRemote() {
+		atOnce = math.MaxInt // a mailbox gets them in front of its other messages, which are later
+	}
+	for more := true; more; {
+		ch.mu.Lock()
+		list := ch.unacked.RemoveTo(last, nil, atOnce)
+		ch.mu.Unlock()
+		more = len(list) >= atOnce
+		ch.redeliver(list)
+	}
+	return nil
+}
+
+// requeueTo requeues unsettled deliveries up to a tag. mu is not held.
+func (ch *Channel) requeueTo(tag uint64) {
+	room := ch.vhost.broker.settlingPool.get()
+	list := *room
+	for more := true; more; {
+		ch.mu.Lock()
+		list = ch.unacked.RemoveTo(tag, list[:0], settledAtOnce)
+		ch.mu.Unlock()
+		more = len(list) >= settledAtOnce
+		ch.apply(list, requeued)
+	}
+	ch.vhost.broker.settlingPool.put(room, list)
+}
+
+// redeliver delivers messages again to their consumers, or requeues them if that
+// cannot be.
+func (ch *Channel) redeliver(list []queue.Settling) {
 	for len(list) > 0 {
 		// One call for all deliveries of a consumer keeps their order.
 		first := list[0]
@@ -211,7 +254,6 @@ func (ch *Channel) Recover(requeue bool) error {
 			q.Requeue(c, run, true)
 		}
 	}
-	return nil
 }
 
 // checkRecover fails with 540 if the broker that this one is like cannot recover

@@ -249,18 +249,18 @@ func TestAnUncommittedTransactionCountsForTheMemoryLimit(t *testing.T) {
 		"close":    func(ch *warren.Channel) error { return ch.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			brokertest.RunWith(t, &warren.Options{MemoryLimit: 100_000}, func(t *testing.T, b *warren.Broker) {
+			brokertest.RunWith(t, &warren.Options{MemoryLimit: 1_000_000}, func(t *testing.T, b *warren.Broker) {
 				ch := brokertest.TxChannel(t, b)
 				brokertest.Queues(t, ch, "q")
 				var err error
 				n := 0
 				for ; err == nil; n++ {
-					err = ch.Publish(t.Context(), "", "q", warren.Message{Body: make([]byte, 1000)}, warren.PublishOptions{})
+					err = ch.Publish(t.Context(), "", "q", warren.Message{Body: make([]byte, 10_000)}, warren.PublishOptions{})
 				}
 				require.ErrorIs(t, err, warren.ErrMemoryLimit)
 				require.Greater(t, n, 50)
 				require.Less(t, n, 113, "the limit is exceeded by an eighth at most")
-				require.Greater(t, b.Stats().Memory, int64(100_000))
+				require.Greater(t, b.Stats().Memory, int64(1_000_000))
 				other := brokertest.Channel(t, b)
 				waits := brokertest.Blocked(t, t.Context(), other, "q", "x")
 				require.NoError(t, end(ch))

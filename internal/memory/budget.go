@@ -105,6 +105,9 @@ func (b *Budget) MaxMessage() int64 { return max(b.limit/2, smallMessage) }
 // Used returns how many bytes are reported.
 func (b *Budget) Used() int64 { return b.used.Load() }
 
+// Kept returns how many bytes bookkeeping and topology hold.
+func (b *Budget) Kept() int64 { return b.kept.Load() }
+
 // Waiting returns how many publishers wait.
 func (b *Budget) Waiting() int { return int(b.waiting.Load()) }
 
@@ -200,11 +203,11 @@ func (b *Budget) Fits(n int64) bool {
 	return b.fits(n) && b.waiting.Load() == 0 && !b.alarm.Load()
 }
 
-// Overdraw counts n bytes for a publisher that must not wait. It may exceed the limit
-// by twice as much as others. It reports false, and counts nothing, if that is not
-// enough.
+// Overdraw counts n bytes for somebody who must not wait. They may exceed the limit by
+// twice as much as others, or by a small message. It reports false, and counts nothing,
+// if that is not enough.
 func (b *Budget) Overdraw(n int64) bool {
-	if b.used.Load()+n > b.limit+2*b.slack {
+	if b.used.Load()+n > b.limit+max(2*b.slack, smallMessage) {
 		return false
 	}
 	b.Add(n)

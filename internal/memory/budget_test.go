@@ -174,13 +174,15 @@ func TestAnAlarmLastsAsLongAsPublishersWait(t *testing.T) {
 }
 
 func TestWhoMustNotWaitMayExceedTheLimitByAnEighth(t *testing.T) {
-	var b memory.Budget
-	b.Init(1600, false, &alarms{})
-	b.Add(1600)
-	require.False(t, b.Fits(1))
-	require.True(t, b.Overdraw(200))
-	require.False(t, b.Overdraw(1))
-	require.Equal(t, int64(1800), b.Used())
+	for limit, over := range map[int64]int64{1600 << 10: 200 << 10, 1000: 64 << 10, 1 << 30: 8 << 20} {
+		var b memory.Budget
+		b.Init(limit, false, &alarms{})
+		b.Add(limit)
+		require.False(t, b.Fits(1))
+		require.True(t, b.Overdraw(over))
+		require.False(t, b.Overdraw(1))
+		require.Equal(t, limit+over, b.Used())
+	}
 }
 
 func TestBookkeepingCountsBeyondEightMebibytes(t *testing.T) {

@@ -104,12 +104,12 @@ type Options struct {
 // Init initialises q, which must be zero.
 func (q *Queue) Init(name string, host Host, shared *Shared, o *Options) {
 	q.name, q.host, q.shared = name, host, shared
-	q.store.pool = &shared.chunks
+	q.store.shared = shared
 	q.memory.Open(&shared.Memory)
 	q.journal = o.Journal
 	q.rules, q.single, q.seen, q.countsReturns = o.Rules, o.SingleActive, o.Seen, o.CountReturns
 	if o.MaxPriority > 0 {
-		q.store.levels = newLevels(o.MaxPriority, q.store.pool)
+		q.store.levels = newLevels(o.MaxPriority, shared)
 	}
 	if o.Stream {
 		q.stream = newStream()

@@ -1,7 +1,7 @@
 package queue
 
 import (
-	"sync"
+	"unsafe"
 
 	"github.com/warrenmq/warren/internal/message"
 )
@@ -12,12 +12,12 @@ import (
 // there.
 type shelf struct {
 	head, tail *chunk
-	small      *chunk     // the first chunk of an empty shelf; nil until it is used
-	pool       *sync.Pool // of *chunk, shared by all queues
-	first      uint64     // position of the message at the head of the chunks
-	next       uint64     // position that the next message gets
-	ready      int        // number of messages in the chunks
-	returned   itemHeap   // requeued messages
+	small      *chunk   // the first chunk of an empty shelf; nil until it is used
+	shared     *Shared  // has a pool of chunks
+	first      uint64   // position of the message at the head of the chunks
+	next       uint64   // position that the next message gets
+	ready      int      // number of messages in the chunks
+	returned   itemHeap // requeued messages
 }
 
 // Numbers of messages in a chunk.
@@ -25,6 +25,9 @@ const (
 	smallChunk = 8
 	bigChunk   = 256
 )
+
+// bigChunkBytes is what a big chunk takes, however few messages are left in it.
+const bigChunkBytes = bigChunk * int64(unsafe.Sizeof(message.Entry{})+8)
 
 // chunk is a run of messages with successive positions.
 type chunk struct {
@@ -39,7 +42,7 @@ func newChunk(size int) *chunk { return &chunk{entries: make([]message.Entry, si
 func (s *shelf) len() int { return s.ready + len(s.returned) }
 
 // emptied returns a shelf without messages that goes on with the same positions.
-func (s *shelf) emptied() shelf { return shelf{pool: s.pool, next: s.next} }
+func (s *shelf) emptied() shelf { return shelf{shared: s.shared, next: s.next} }
 
 // push appends a message. A deadline of zero is none.
 func (s *shelf) push(e *message.Entry, deadline int64) {
@@ -70,9 +73,10 @@ func (s *shelf) grow() *chunk {
 		s.head = c
 	} else {
 		var ok bool
-		if c, ok = s.pool.Get().(*chunk); !ok {
+		if c, ok = s.shared.chunks.Get().(*chunk); !ok {
 			c = newChunk(bigChunk)
 		}
+		s.shared.Memory.Keep(bigChunkBytes)
 		s.tail.next = c
 	}
 	s.tail = c
@@ -114,7 +118,8 @@ func (s *shelf) removeHead(c *chunk) {
 	}
 	c.read, c.write, c.next, c.deadlines = 0, 0, nil, nil
 	if c != s.small {
-		s.pool.Put(c)
+		s.shared.Memory.Keep(-bigChunkBytes)
+		s.shared.chunks.Put(c)
 	}
 }
 
@@ -183,6 +188,13 @@ func (h *itemHeap) pop() message.Item {
 	} else {
 		s = nil
 	}
+	if cap(s) > smallHeap && last < cap(s)/4 {
+		s = append(make(itemHeap, 0, cap(s)/2), s...)
+	}
 	*h = s
 	return top
 }
+
+// smallHeap is the capacity above which a heap gives room back when most of its
+// messages have gone.
+const smallHeap = 256

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"math/bits"
-	"sync"
 
 	"github.com/warrenmq/warren/internal/message"
 )
@@ -123,10 +122,10 @@ type levels struct {
 const levelShift = 56
 
 // newLevels makes shelves for the priorities from 0 to most.
-func newLevels(most uint8, pool *sync.Pool) *levels {
+func newLevels(most uint8, shared *Shared) *levels {
 	l := &levels{shelves: make([]shelf, int(most)+1)}
 	for i := range l.shelves {
-		l.shelves[i].pool = pool
+		l.shelves[i].shared = shared
 		l.shelves[i].next = uint64(i) << levelShift
 	}
 	return l

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,10 +12,11 @@ import (
 )
 
 func newTestStore(most uint8) *store {
-	pool := &sync.Pool{}
-	s := &store{shelf: shelf{pool: pool}}
+	shared := &Shared{}
+	shared.Memory.Init(64<<20, false, nil)
+	s := &store{shelf: shelf{shared: shared}}
 	if most > 0 {
-		s.levels = newLevels(most, pool)
+		s.levels = newLevels(most, shared)
 	}
 	return s
 }

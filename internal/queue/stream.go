@@ -12,9 +12,8 @@ func (q *Queue) append(e *message.Entry) error {
 		}
 	}
 	q.counts.Published++
-	q.memory.Add(e.Cost())
 	now := q.shared.Clock.Now()
-	s.append(e, now, q.rules.segmentSize())
+	q.memory.Add(s.append(e, now, q.rules.segmentSize()))
 	for c := q.next(); c != nil; { // all have the same priority
 		next := c.after
 		q.serve(c)

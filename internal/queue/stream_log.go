@@ -27,7 +27,7 @@ type segment struct {
 	filters []string // filter values of the records; nil: none has one
 	marks   uint64   // union of the marks of all records: see mark
 	bytes   int64    // of the bodies
-	cost    int64    // sum of Entry.Cost
+	cost    int64    // sum of what the messages count for the memory limit
 }
 
 // record is a message, and the time on the broker's clock when it came.
@@ -77,8 +77,9 @@ func newStream() *stream { return &stream{seed: maphash.MakeSeed()} }
 // first returns the offset of the oldest message, or next if there is none.
 func (s *stream) first() uint64 { return s.next - uint64(s.len) }
 
-// append adds a message that came now.
-func (s *stream) append(e *message.Entry, now int64, size segmentSize) {
+// append adds a message that came now. It returns what the message counts for the
+// memory limit.
+func (s *stream) append(e *message.Entry, now int64, size segmentSize) (cost int64) {
 	var g *segment
 	if n := len(s.segments); n > 0 {
 		g = s.segments[n-1]
@@ -96,10 +97,12 @@ func (s *stream) append(e *message.Entry, now int64, size segmentSize) {
 	}
 	g.records = append(g.records, record{*e, now})
 	g.bytes += int64(len(e.Body))
-	g.cost += e.Cost()
+	cost = e.Cost() + int64(len(filter))
+	g.cost += cost
 	s.bytes += int64(len(e.Body))
 	s.len++
 	s.next++
+	return cost
 }
 
 // takes reports whether the segment has room for a message.

@@ -4,6 +4,8 @@ package unacked
 import (
 	"iter"
 	"math/bits"
+	"sync"
+	"unsafe"
 )
 
 // Tagged is a delivery with its tag.
@@ -16,16 +18,28 @@ type Tagged[D any] struct {
 // deliveries are settled soon. So it is a list of blocks of successive tags. A block
 // is removed when its last delivery is settled, even if older blocks stay.
 type Set[D any] struct {
+	shared      *Shared[D]
 	first, last *block[D]
 	blocks      map[uint64]*block[D] // by tag / blockSize
-	spare       *block[D]            // the first of the free blocks that are kept
-	spares      int                  // number of these
+	most        int                  // the most blocks since the map was made
 	size        int                  // number of deliveries
 }
 
-// maxSpares is the number of free blocks that are kept at most: enough for half of a
-// prefetch of a thousand, which a consumer may settle at once.
-const maxSpares = 16
+// Shared is what the sets of all channels use together.
+type Shared[D any] struct {
+	memory Memory
+	blocks sync.Pool // of *block[D]: free ones
+}
+
+// Memory counts the bytes of blocks, which stay as large however few deliveries are
+// left in them.
+type Memory interface{ Keep(n int64) }
+
+// NewShared makes what sets share.
+func NewShared[D any](m Memory) *Shared[D] { return &Shared[D]{memory: m} }
+
+// New makes a set. Its blocks are counted until they are empty.
+func New[D any](s *Shared[D]) Set[D] { return Set[D]{shared: s} }
 
 // blockSize is the number of tags of a block: one for each bit of block.used.
 const blockSize = 32
@@ -55,18 +69,17 @@ func (s *Set[D]) Add(tag uint64, d *D) {
 
 // grow makes the block with the given number and puts it in its place in the list.
 func (s *Set[D]) grow(number uint64) *block[D] {
-	b := s.spare
-	if b == nil {
+	b, ok := s.shared.blocks.Get().(*block[D])
+	if !ok {
 		b = &block[D]{}
-	} else {
-		s.spare = b.next
-		s.spares--
 	}
+	s.shared.memory.Keep(bytesOf(b))
 	b.number = number
 	if s.blocks == nil {
 		s.blocks = make(map[uint64]*block[D])
 	}
 	s.blocks[number] = b
+	s.most = max(s.most, len(s.blocks))
 	after := s.last
 	for after != nil && after.number > number {
 		after = after.prev
@@ -131,17 +144,34 @@ func (s *Set[D]) unlink(b *block[D]) {
 	}
 	delete(s.blocks, b.number)
 	b.prev, b.next = nil, nil
-	if s.spares < maxSpares {
-		b.next, s.spare = s.spare, b
-		s.spares++
+	s.shared.memory.Keep(-bytesOf(b))
+	s.shared.blocks.Put(b)
+	if s.most > manyBlocks && len(s.blocks) < s.most/8 {
+		s.shrink()
 	}
 }
 
-// RemoveTo removes all deliveries up to and including tag, appends them to out, the
-// oldest first, and returns out.
-func (s *Set[D]) RemoveTo(tag uint64, out []Tagged[D]) []Tagged[D] {
+// bytesOf returns what a block takes, with its entry in the map.
+func bytesOf[D any](b *block[D]) int64 { return int64(unsafe.Sizeof(*b)) + 64 }
+
+// manyBlocks is the number of blocks above which a map is made anew when most of them
+// have gone, because maps keep their room.
+const manyBlocks = 64
+
+func (s *Set[D]) shrink() {
+	blocks := make(map[uint64]*block[D], len(s.blocks))
+	for number, b := range s.blocks {
+		blocks[number] = b
+	}
+	s.blocks, s.most = blocks, len(blocks)
+}
+
+// RemoveTo removes deliveries up to and including tag, appends them to out, the
+// oldest first, and returns out. If out has most or more then, there may be others
+// left, which a further call removes.
+func (s *Set[D]) RemoveTo(tag uint64, out []Tagged[D], most int) []Tagged[D] {
 	last := tag / blockSize
-	for b := s.first; b != nil && b.number <= last; {
+	for b := s.first; b != nil && b.number <= last && len(out) < most; {
 		next, going := b.next, b.used
 		if b.number == last {
 			going &= 1<<(tag%blockSize+1) - 1
