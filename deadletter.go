@@ -44,7 +44,7 @@ func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, to *queue.DeadLetter
 	p.Content = lost.Derive(&props, false)
 	p.HideKeys()
 	if c, ok := p.Content.(*call); ok {
-		p.Deadline = v.broker.deadlineOf(c.caller)
+		p.Deadline = v.broker.deadlineOf(c.ctx.caller)
 	}
 
 	w := v.getWalk()

@@ -37,7 +37,7 @@ func (v *VirtualHost) routeDelayed(x *declaredExchange, kept *message.Publishing
 	p.Entry, p.Extra, p.Hidden = kept.Entry, kept.Extra, kept.Hidden
 	if c, ok := kept.Content.(*call); ok {
 		props.Expiration = c.Expiration // the published Expiration, not the time left to the caller
-		p.Deadline = v.broker.deadlineOf(c.caller)
+		p.Deadline = v.broker.deadlineOf(c.ctx.caller)
 	}
 	if props.Expiration != "" {
 		p.setExpiration(v.broker, props.Expiration) // the value was checked by the publish

@@ -34,9 +34,8 @@ func (h *Handler) work(it message.Item) {
 			h.settleGoexit(&it)
 		}
 	}()
-	var made contexts
 	for ok := true; ok; {
-		stay := h.serveOne(&it, made.next())
+		stay := h.serveOne(&it)
 		it = message.Item{}
 		if !stay {
 			return
@@ -47,33 +46,34 @@ func (h *Handler) work(it message.Item) {
 
 // serveOne serves one request, sends the reply, settles the request and then wakes
 // the caller. stay says that the worker should wait for another request.
-func (h *Handler) serveOne(it *message.Item, ctx *requestContext) (stay bool) {
+func (h *Handler) serveOne(it *message.Item) (stay bool) {
 	c, _ := it.Content.(*call)
-	req := requestOf(it, c)
-	ctx.handler, ctx.request = h, req
-	if c != nil {
-		ctx.caller = c.caller
-		if c.caller.Err() != nil {
-			// The caller has gone, so no answer is needed.
-			h.vhost.replies.droppedGone.Add(1)
-			return h.pool.Done(it, acked, true)
-		}
+	if c != nil && c.ctx.caller.Err() != nil {
+		// The caller has gone, so no answer is needed.
+		h.vhost.replies.droppedGone.Add(1)
+		return h.pool.Done(it, acked, true)
 	}
-	reply, err := h.run(ctx, req)
-	return h.finish(it, c, req, &reply, err, true)
+	s := h.request(it, c)
+	reply, err := h.run(&s.ctx, &s.Request)
+	return h.finish(it, c, &s.Request, &reply, err, true)
 }
 
-// requestOf returns the request that a function sees. c is the item's content if it
+// request returns the request that the function sees. c is the item's content if it
 // is the request of a Call.
-func requestOf(it *message.Item, c *call) *Request {
-	var req *Request
+func (h *Handler) request(it *message.Item, c *call) *served {
+	var s *served
 	if c != nil && !c.shared && !it.Redelivered {
-		req = &c.Request // nobody else has it, so it need not be copied
+		s = &c.served // nobody else has it, so it need not be copied
 	} else {
-		req = &Request{Message: Message(it.Shown())}
+		s = &served{}
+		s.Message = Message(it.Shown())
+		if c != nil {
+			s.ctx.caller = c.ctx.caller
+		}
 	}
-	req.Exchange, req.RoutingKey, req.Redelivered = *it.Exchange, it.Key, it.Redelivered
-	return req
+	s.Exchange, s.RoutingKey, s.Redelivered = *it.Exchange, it.Key, it.Redelivered
+	s.ctx.handler, s.ctx.request = h, &s.Request
+	return s
 }
 
 // run calls the function, turns a panic into an error and ends the context.
@@ -91,7 +91,8 @@ func (h *Handler) run(ctx *requestContext, req *Request) (reply Message, err err
 // runtime.Goexit, as a test's FailNow does.
 func (h *Handler) settleGoexit(it *message.Item) {
 	c, _ := it.Content.(*call)
-	h.finish(it, c, requestOf(it, c), &Message{}, goexitError(), false)
+	req := &Request{Message: Message(it.Shown())}
+	h.finish(it, c, req, &Message{}, goexitError(), false)
 }
 
 // finish sends the reply, settles the request and wakes the caller. stay and canStay

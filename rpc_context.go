@@ -16,19 +16,6 @@ type requestContext struct {
 	live    atomic.Pointer[liveContext]
 }
 
-// contexts are prepared for the next requests of a worker. One allocation makes
-// several.
-type contexts []requestContext
-
-func (c *contexts) next() *requestContext {
-	if len(*c) == 0 {
-		*c = make(contexts, 8)
-	}
-	ctx := &(*c)[0]
-	*c = (*c)[1:]
-	return ctx
-}
-
 func (c *requestContext) parent() context.Context {
 	if c.caller != nil {
 		return c.caller

@@ -19,13 +19,18 @@ type Request struct {
 	Redelivered bool   // it was delivered before and not settled
 }
 
+// served is a request with the context of its handler.
+type served struct {
+	Request
+	ctx requestContext
+}
+
 // call is the content of a Call's request. It adds the time left until the caller's
 // deadline as Expiration. A Handler gets the deadline by its context.
 type call struct {
-	Request
+	served        // ctx has the caller's context; the rest of it is for the handler
 	headers Table // as published; Request.Headers is as users see them
 
-	caller context.Context
 	slot   *replySlot
 	round  uint64       // round of the call in its slot
 	others atomic.Int32 // queues that still have the request, beside one
@@ -40,7 +45,8 @@ const callSize = 200
 // newCall makes the content of a call. Each call has one of its own, because the
 // handler may keep the Request in it.
 func (s *replySlot) newCall(ctx context.Context, round uint64, msg *Message) *call {
-	c := &call{caller: ctx, slot: s, round: round}
+	c := &call{slot: s, round: round}
+	c.ctx.caller = ctx
 	c.Message = *msg
 	return c
 }
@@ -60,7 +66,7 @@ func (c *call) Properties() message.Properties {
 	p := *c.properties()
 	p.Headers, p.Body = c.headers, nil
 	if p.Expiration == "" {
-		if ms, ok := remaining(c.caller); ok {
+		if ms, ok := remaining(c.ctx.caller); ok {
 			p.Expiration = strconv.FormatInt(ms, 10)
 		}
 	}
@@ -91,7 +97,8 @@ func (c *call) AppendTo(b []byte) []byte {
 
 // Derive makes a request of the same call with other properties.
 func (c *call) Derive(p message.Properties, _ bool) message.Content {
-	d := &call{caller: c.caller, slot: c.slot, round: c.round, parent: c, shared: true}
+	d := &call{slot: c.slot, round: c.round, parent: c, shared: true}
+	d.ctx.caller = c.ctx.caller
 	d.Message = Message(p)
 	d.Body = nil
 	d.setHeaders(p.Headers, true)
