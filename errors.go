@@ -34,12 +34,14 @@ var (
 	// deleted. AMQP clients get basic.cancel then.
 	ErrConsumerCancelled = errors.New("warren: the consumer was cancelled: its queue was deleted")
 	// ErrSlowConsumer: a direct reply-to consumer was cancelled because it had
-	// [Options].ReplyBuffer unread replies when one more came.
+	// [Options].ReplyBuffer unread replies when one more came, or because memory was
+	// used up.
 	ErrSlowConsumer = errors.New("warren: the reply consumer was cancelled: its buffer of unread replies is full")
-	// ErrMemoryLimit: the queues hold [Options].MemoryLimit bytes, and
-	// [Options].MemoryPolicy is [FailPublishers], or the publisher's context has
-	// ended while it waited; then the error is the context's, too.
-	ErrMemoryLimit = errors.New("warren: publish refused: queues hold as much memory as Options.MemoryLimit allows")
+	// ErrMemoryLimit: messages hold [Options].MemoryLimit bytes, and
+	// [Options].MemoryPolicy is [FailPublishers], or the publisher's channel has
+	// messages in a transaction, or its context has ended while it waited; then the
+	// error is the context's, too.
+	ErrMemoryLimit = errors.New("warren: publish refused: messages hold as much memory as Options.MemoryLimit allows")
 	// ErrRequestDropped: the request of a Call was dropped before it was answered:
 	// its queue was deleted or purged, or a consumer rejected it.
 	ErrRequestDropped = errors.New("warren: the request was dropped before it was answered: its queue was deleted or purged, or a consumer rejected it")

@@ -54,7 +54,8 @@ type Options struct {
 	Mailbox int
 
 	// ReplyBuffer is how many unread replies a direct reply-to consumer may have.
-	// One more cancels it with [ErrSlowConsumer]. Zero or less: 4096. A Call has no
+	// One more cancels it with [ErrSlowConsumer], as does one for which there is no
+	// memory. Zero or less: 4096. A Call has no
 	// such limit.
 	ReplyBuffer int
 

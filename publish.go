@@ -32,7 +32,8 @@ type PublishOptions struct {
 // exchange, with 403 if the exchange is internal, with 406 if the message is too
 // large or has bad properties, with a *[Return] according to the options, with
 // [ErrNacked] if a queue cannot keep the message, and with ctx's error if ctx ends
-// while it waits for memory (see [Options].MemoryLimit).
+// while it waits for memory (see [Options].MemoryLimit). In a transaction that has
+// messages it does not wait, but fails with [ErrMemoryLimit].
 //
 // If ReplyTo is a name of the direct reply-to pseudo-queue, it is replaced by the
 // address of this channel's reply consumer. It fails with 406 if the channel has
