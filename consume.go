@@ -46,7 +46,11 @@ func (ch *Channel) consume(queue string, o ConsumeOptions, sink link.Sink) (*Con
 	if ch.vhost.isReplyName(queue) {
 		return ch.consumeReplies(queue, &o, sink)
 	}
-	return ch.register(queue, &o, sink)
+	c, err := ch.register(queue, &o, sink)
+	if err != nil && ch.vhost.broker.state.Load() == stateClosed {
+		return nil, ErrClosed // the queue may have gone first
+	}
+	return c, err
 }
 
 // register adds the consumer to the channel, then to the queue.
@@ -75,6 +79,7 @@ func (ch *Channel) register(name string, o *ConsumeOptions, sink link.Sink) (*Co
 	ch.vhost.broker.notifyReaders()
 	if err := ch.vhost.broker.checkOpen(); err != nil && sink == nil { // Shutdown may have missed it
 		c.drain()
+		ch.removeTag(c)
 		return nil, err
 	}
 	return c, nil

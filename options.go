@@ -10,9 +10,10 @@ import (
 // Options configure a [Broker]. The zero value is right for most programs and for
 // tests.
 type Options struct {
-	// Logger gets the broker's changes of state and the panics of handlers, but no
-	// line per message. It is called with no lock held, so it may use the broker.
-	// Nil: nothing is logged.
+	// Logger gets the broker's changes of state and the failures of handlers and of
+	// functions of ConsumeFunc that no requester is told in full, but no line for a
+	// message that nobody failed on. It is called with no lock held, so it may use the
+	// broker. Nil: nothing is logged.
 	Logger *slog.Logger
 
 	// Like says which broker this one is like where brokers differ. Zero:
