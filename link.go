@@ -216,17 +216,16 @@ func (l *channelLink) Ended(number uint16, f func(err error)) {
 
 // Recover is Channel.Recover that calls done before the messages are delivered
 // again.
-func (l *channelLink) Recover(requeue bool, done func()) error {
+func (l *channelLink) Recover(requeue bool, done, wait func()) error {
 	ch := l.channel()
 	if err := ch.checkRecover(0, requeue); err != nil {
 		return err
 	}
-	if !requeue { // Channel.Recover itself redelivers, so done must come first
-		done()
-		return ch.Recover(false)
-	}
-	if !ch.setPaused(true) {
+	if !ch.setPaused(true) { // no other message may come between
 		defer ch.setPaused(false)
+	}
+	if !requeue {
+		return ch.recoverOneByOne(done, wait)
 	}
 	err := ch.Recover(true)
 	if err == nil {

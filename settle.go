@@ -204,16 +204,34 @@ func (ch *Channel) Recover(requeue bool) error {
 		ch.requeueTo(last)
 		return nil
 	}
-	atOnce := settledAtOnce
-	if !ch.session.isRemote() {
-		atOnce = math.MaxInt // a mailbox gets them in front of its other messages, which are later
+	ch.mu.Lock()
+	list := ch.unacked.RemoveTo(last, nil, math.MaxInt)
+	ch.mu.Unlock()
+	for _, run := range runsOf(list) { // all at once: a mailbox gets them in front of its other messages, which are later
+		ch.redeliver(run)
 	}
+	return nil
+}
+
+// recoverOneByOne is Recover without requeue for a connection. It calls wait after each
+// delivery, and begin before the first.
+func (ch *Channel) recoverOneByOne(begin, wait func()) error {
+	if err := ch.checkOpen(); err != nil {
+		return err
+	}
+	defer ch.tellSettled()
+	last := ch.lastTag.Load() // what is delivered again gets higher tags
+	begin()
+	list := []queue.Settling(nil)
 	for more := true; more; {
 		ch.mu.Lock()
-		list := ch.unacked.RemoveTo(last, nil, atOnce)
+		list = ch.unacked.RemoveTo(last, list[:0], 1)
 		ch.mu.Unlock()
-		more = len(list) >= atOnce
-		ch.redeliver(list)
+		more = len(list) > 0
+		for i := range list {
+			ch.redeliver(list[i : i+1])
+			wait()
+		}
 	}
 	return nil
 }
@@ -232,27 +250,36 @@ func (ch *Channel) requeueTo(tag uint64) {
 	ch.vhost.broker.settlingPool.put(room, list)
 }
 
-// redeliver delivers messages again to their consumers, or requeues them if that
-// cannot be.
-func (ch *Channel) redeliver(list []queue.Settling) {
-	for len(list) > 0 {
-		// One call for all deliveries of a consumer keeps their order.
-		first := list[0]
-		q, c := first.Delivery.Queue, first.Delivery.Consumer
-		var run []queue.Settling
-		rest := list[:0]
-		for i := range list {
-			if s := list[i]; sameRun(&s, &first) {
-				s.Delivery.Redelivered = true
-				run = append(run, s)
-			} else {
-				rest = append(rest, s)
-			}
+// runsOf collects the deliveries of each queue and consumer, in the order of the first
+// of them.
+func runsOf(list []queue.Settling) (runs [][]queue.Settling) {
+	type key struct {
+		queue    *queue.Queue
+		consumer *queue.Consumer
+	}
+	index := make(map[key]int)
+	for _, s := range list {
+		k := key{s.Delivery.Queue, s.Delivery.Consumer}
+		i, ok := index[k]
+		if !ok {
+			i = len(runs)
+			index[k] = i
+			runs = append(runs, nil)
 		}
-		list = rest
-		if c == nil || !q.Redeliver(c, run) {
-			q.Requeue(c, run, true)
-		}
+		runs[i] = append(runs[i], s)
+	}
+	return runs
+}
+
+// redeliver delivers a run again to its consumer, or returns it to its queue if that is
+// not possible.
+func (ch *Channel) redeliver(run []queue.Settling) {
+	q, c := run[0].Delivery.Queue, run[0].Delivery.Consumer
+	for i := range run {
+		run[i].Delivery.Redelivered = true
+	}
+	if c == nil || !q.Redeliver(c, run) {
+		q.Requeue(c, run, true)
 	}
 }
 

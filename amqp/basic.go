@@ -38,12 +38,12 @@ func (ch *channel) basicMethod(m wire.Method) error {
 		err := ch.core.Qos(int(m.PrefetchCount), warren.QosOptions{Global: m.Global})
 		return ch.answer(err, &wire.BasicQosOk{})
 	case *wire.BasicRecover:
-		return ch.link.Recover(m.Requeue, func() { ch.send(&wire.BasicRecoverOk{}) })
+		return ch.link.Recover(m.Requeue, func() { ch.send(&wire.BasicRecoverOk{}) }, ch.conn.waitForRoom)
 	case *wire.BasicRecoverAsync:
 		if ch.conn.server.like.NoRecoverAsync {
 			return failure(wire.CodeNotImplemented, "%s", m.ID())
 		}
-		return ch.link.Recover(m.Requeue, func() {})
+		return ch.link.Recover(m.Requeue, func() {}, ch.conn.waitForRoom)
 	}
 	return errUnexpected
 }

@@ -170,6 +170,7 @@ func (ch *channel) commit() error {
 				return partialTx(err)
 			}
 			ch.sendReturn(r)
+			ch.conn.waitForRoom()
 		}
 		err = nil
 	}

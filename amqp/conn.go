@@ -134,9 +134,7 @@ func (c *conn) read() error {
 		if !c.frames.Ready() {
 			c.flush()
 		}
-		if c.out.full.Load() {
-			c.out.waitForRoom(&c.heard)
-		}
+		c.waitForRoom()
 		f, err := c.frames.Next()
 		woken := errors.Is(err, os.ErrDeadlineExceeded) // only do sets one
 		if woken {
@@ -162,6 +160,14 @@ func (c *conn) read() error {
 		if err := c.frame(f); err != nil {
 			return err
 		}
+	}
+}
+
+// waitForRoom makes the reader wait while too much is to be written. Whoever appends
+// several answers to one method calls it between them.
+func (c *conn) waitForRoom() {
+	if c.out.full.Load() {
+		c.out.waitForRoom(&c.heard)
 	}
 }
 

@@ -2,6 +2,7 @@ package amqp_test
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -278,5 +279,93 @@ func TestShutdownCutsAClientThatDoesNotRead(t *testing.T) {
 		require.NoError(t, srv.Shutdown(context.Background()))
 		require.Equal(t, 10*time.Second, time.Since(start))
 		require.Error(t, <-asking)
+	})
+}
+
+// allocated returns how many bytes f allocates, with all that goes on until nothing does.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	synctest.Wait()
+	runtime.ReadMemStats(&before)
+	f()
+	synctest.Wait()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// TestReturnsOfATransactionAreBounded: a client that does not read them is made to wait.
+func TestReturnsOfATransactionAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, srv := brokertest.Serve(t, nil, &amqp.Options{Buffer: 4 << 10})
+		r := rawChannel(t, srv)
+		r.send(1, &wire.TxSelect{})
+		expect[*wire.TxSelectOk](r)
+		const messages, size = 1000, 16 << 10
+		publish := wire.AppendPublish(nil, 1, &wire.BasicPublish{RoutingKey: []byte("nowhere"), Mandatory: true}, nil, make([]byte, size), 131072)
+		for range messages {
+			r.write(publish)
+		}
+		require.Less(t, allocated(func() { r.send(1, &wire.TxCommit{}) }), uint64(messages*size/4))
+		for range messages {
+			expect[*wire.BasicReturn](r)
+			require.Len(t, r.content(), size)
+		}
+		expect[*wire.TxCommitOk](r)
+		r.hangUp()
+	})
+}
+
+// TestWhatIsRecoveredIsBounded: what a client gets again waits until it reads, in order
+// and before what is new.
+func TestWhatIsRecoveredIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, srv := brokertest.Serve(t, nil, &amqp.Options{Buffer: 4 << 10})
+		ch := brokertest.Channel(t, b)
+		defer ch.Close()
+		brokertest.Queues(t, ch, "q")
+		r := rawChannel(t, srv)
+		r.send(1, &wire.BasicConsume{Queue: []byte("q")})
+		expect[*wire.BasicConsumeOk](r)
+		const messages, size = 1000, 16 << 10
+		for i := range messages {
+			require.NoError(t, ch.Publish(t.Context(), "", "q", warren.Message{Body: fmt.Appendf(nil, "%*d", size, i)}, warren.PublishOptions{}))
+			expect[*wire.BasicDeliver](r)
+			r.content()
+		}
+		require.Less(t, allocated(func() { r.send(1, &wire.BasicRecover{}) }), uint64(messages*size/4))
+		require.NoError(t, ch.Publish(t.Context(), "", "q", warren.Message{Body: []byte("new")}, warren.PublishOptions{}))
+		expect[*wire.BasicRecoverOk](r)
+		for i := range messages {
+			require.True(t, expect[*wire.BasicDeliver](r).Redelivered)
+			require.Equal(t, fmt.Sprint(i), strings.TrimSpace(r.content()))
+		}
+		require.False(t, expect[*wire.BasicDeliver](r).Redelivered)
+		require.Equal(t, "new", r.content())
+		require.Equal(t, messages+1, b.Stats().Unacked)
+		r.hangUp()
+	})
+}
+
+// TestAClientThatGoesWhileItRecovers: what it has not got again is in the queue.
+func TestAClientThatGoesWhileItRecovers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, srv := brokertest.Serve(t, nil, &amqp.Options{Buffer: 4 << 10})
+		ch := brokertest.Channel(t, b)
+		defer ch.Close()
+		brokertest.Queues(t, ch, "q")
+		r := rawChannel(t, srv)
+		r.send(1, &wire.BasicConsume{Queue: []byte("q")})
+		expect[*wire.BasicConsumeOk](r)
+		for range 100 {
+			require.NoError(t, ch.Publish(t.Context(), "", "q", warren.Message{Body: make([]byte, 16<<10)}, warren.PublishOptions{}))
+			expect[*wire.BasicDeliver](r)
+			r.content()
+		}
+		r.send(1, &wire.BasicRecover{})
+		synctest.Wait()
+		r.conn.Close()
+		synctest.Wait()
+		require.Equal(t, 100, b.Stats().Ready)
+		require.Zero(t, b.Stats().Unacked)
 	})
 }

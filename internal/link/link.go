@@ -69,8 +69,9 @@ type Channel interface {
 	// then Got is not called.
 	Get(queue string, noAck bool, sink Sink) (ok bool, err error)
 	// Recover is basic.recover. It calls done when the messages are back in their
-	// queues, before the channel's consumers get any of them.
-	Recover(requeue bool, done func()) error
+	// queues, before the channel's consumers get any of them. Without requeue it calls
+	// wait now and then, with no lock held, to let the connection make room.
+	Recover(requeue bool, done, wait func()) error
 	// Join makes the channel's deliveries share the room in the connection's buffer. It
 	// is called first.
 	Join(room *flow.Connection)
