@@ -336,7 +336,7 @@ func (ch *Channel) Get(name string, autoAck bool) (d Delivery, ok bool, err erro
 	}
 	d.DeliveryTag, err = ch.track(&got)
 	if err != nil { // the channel was closed after the message was taken
-		q.Requeue(nil, []queue.Settling{queue.Unsettled(got.Item)}, false)
+		q.Unget(&got, false)
 		return Delivery{}, false, err
 	}
 	return d, true, nil

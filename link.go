@@ -200,7 +200,7 @@ func (l *channelLink) Get(name string, noAck bool, sink link.Sink) (ok bool, err
 		return false, ch.vhost.getError(q, err)
 	}
 	if !ch.deliverToSink(nil, &d, noAck, sink, left) {
-		q.Requeue(nil, []queue.Settling{queue.Unsettled(d.Item)}, false)
+		q.Unget(&d, noAck)
 		return false, ch.checkOpen()
 	}
 	return true, nil

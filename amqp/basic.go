@@ -82,6 +82,7 @@ func (ch *channel) Deliver(d link.Delivery) {
 		if d.Reply {
 			o.replies += len(o.buf) - before
 			if o.replies > repliesLimit*o.limit+len(d.Body) {
+				o.closed = true  // more must not come meanwhile
 				go ch.conn.cut() // in a goroutine, because the broker's locks are held
 			}
 		}

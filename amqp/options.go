@@ -47,10 +47,10 @@ type Options struct {
 	// connection.open. Zero: 10 seconds.
 	HandshakeTimeout time.Duration
 
-	// Buffer is how many bytes of deliveries may wait for a client that does not
-	// read. Above that, its consumers get no more. Zero: 256 KiB. Replies by direct
-	// reply-to cannot be held back: a client is disconnected when 16 times as many
-	// bytes of them wait.
+	// Buffer is how many bytes may wait for a client that does not read. Above that,
+	// no channel of its connection gets deliveries; when it reads again, they take
+	// turns. Zero: 256 KiB. Replies by direct reply-to cannot be held back: a client is
+	// disconnected when 16 times as many bytes of them wait.
 	Buffer int
 }
 

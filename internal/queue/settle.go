@@ -236,6 +236,18 @@ func (q *Queue) Get(noAck bool) (d Delivered, left int, ok bool, err error) {
 	return d, q.store.len(), true, nil
 }
 
+// Unget takes back what Get took and nobody has seen.
+func (q *Queue) Unget(d *Delivered, noAck bool) {
+	if noAck { // it was settled when it was taken
+		q.mu.Lock()
+		q.counts.Acked--
+		q.unacked++
+		q.memory.Add(d.Cost())
+		q.mu.Unlock()
+	}
+	q.Requeue(nil, []Settling{Unsettled(d.Item)}, false)
+}
+
 // timeout returns how long a delivery may stay unsettled. Zero means that there is
 // no limit.
 func (q *Queue) timeout() time.Duration {
