@@ -35,13 +35,12 @@ func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, to *queue.DeadLetter
 		Queue: q.Name(), Reason: lost.Reason, Exchange: *lost.Exchange, Expiration: props.Expiration,
 		Keys: append([]any{lost.Key}, message.CarbonKeys(props.Headers)...), Time: time.Now(),
 	}
-	props.Headers = died.Headers(props.Headers)
-	props.Expiration = ""
+	edit, history := died.Edit(props.Headers)
 	if to.Keyed {
-		delete(props.Headers, "CC")
+		edit.Remove = append(edit.Remove, "CC")
 	}
 	p.Exchange = &p.to.Name
-	p.Content = lost.Derive(&props, false)
+	p.Content = lost.Edited(edit)
 	p.HideKeys()
 	if c, ok := p.Content.(*call); ok {
 		p.Deadline = v.broker.deadlineOf(c.ctx.caller)
@@ -50,7 +49,6 @@ func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, to *queue.DeadLetter
 	w := v.getWalk()
 	defer v.putWalk(w)
 	v.walk(w, &p)
-	history, _ := props.Headers["x-death"].([]any)
 	queues := slices.DeleteFunc(slices.Clone(w.Queues()), func(q *route.Queue) bool { return message.Cycles(history, q.Name()) })
 	v.forward(&p, &lost.Entry, queues, w.Replies(), w.Delays)
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/warrenmq/warren/internal/delay"
 	"github.com/warrenmq/warren/internal/message"
-	"github.com/warrenmq/warren/internal/table"
 )
 
 // DelayHeader is the header of a message that says for how many milliseconds a
@@ -32,19 +31,17 @@ func Delay(d time.Duration) int64 { return min(max(0, d.Milliseconds()), delay.M
 // routeDelayed routes a message whose delay at the exchange x is over. Its
 // Expiration counts from now.
 func (v *VirtualHost) routeDelayed(x *declaredExchange, kept *message.Publishing) {
-	props := kept.Properties()
 	p := publishing{to: x}
 	p.Entry, p.Extra, p.Hidden = kept.Entry, kept.Extra, kept.Hidden
+	expiration := kept.Properties().Expiration
 	if c, ok := kept.Content.(*call); ok {
-		props.Expiration = c.Expiration // the published Expiration, not the time left to the caller
+		expiration = c.Expiration // the published Expiration, not the time left to the caller
 		p.Deadline = v.broker.deadlineOf(c.ctx.caller)
 	}
-	if props.Expiration != "" {
-		p.setExpiration(v.broker, props.Expiration) // the value was checked by the publish
-	}
-	props.Headers = table.Clone(props.Headers)
-	props.Headers[DelayHeader] = negativeDelay(delay.Of(kept.Content))
-	p.Content = kept.Derive(&props, true)
+	p.setExpiration(v.broker, expiration) // the value was checked by the publish
+	edit := message.SetHeader(DelayHeader, negativeDelay(delay.Of(kept.Content)))
+	edit.Narrow = true
+	p.Content = kept.Edited(edit)
 	p.HideKeys()
 
 	w := v.getWalk()

@@ -163,18 +163,19 @@ func (l *channelLink) setProperties(p *publishing, from *link.Publish) error {
 	if len(replyTo) > 0 {
 		p.Content = l.channel().bound(p.Content, viewString(replyTo))
 	}
+	p.HideKeys()
 	return nil
 }
 
 func (l *channelLink) takeCarbonKeys(p *publishing, e *message.Encoded) error {
-	props := e.Properties()
-	headers, err := p.takeKeys(props.Headers)
-	if err != nil || len(headers) == len(props.Headers) {
+	headers := e.Headers()
+	rest, err := p.takeKeys(headers)
+	if err != nil || len(rest) == len(headers) {
 		return err
 	}
-	props.Headers = headers // the message without BCC needs new properties
-	p.Content = e.Derive(props, true)
-	p.HideKeys()
+	var edit message.Edit
+	edit.Remove = []string{"BCC"}
+	p.Content = e.Edited(edit)
 	return nil
 }
 

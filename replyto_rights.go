@@ -13,9 +13,9 @@ type bounded struct {
 	session *Session // the publisher's
 }
 
-// Derive implements message.Content.
-func (c *bounded) Derive(p message.Properties, narrowed bool) message.Content {
-	return &bounded{c.Content.Derive(p, narrowed), c.session}
+// Edited implements message.Content.
+func (c *bounded) Edited(e message.Edit) message.Content {
+	return &bounded{c.Content.Edited(e), c.session}
 }
 
 // bound notes on the content who has asked for a reply to the queue named replyTo,

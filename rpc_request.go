@@ -95,8 +95,12 @@ func (c *call) AppendTo(b []byte) []byte {
 	return p.AppendTo(b)
 }
 
-// Derive makes a request of the same call with other properties.
-func (c *call) Derive(p message.Properties, _ bool) message.Content {
+// Edited makes a request of the same call. Its Expiration is the published one, and
+// not the time that is left to the caller.
+func (c *call) Edited(e message.Edit) message.Content {
+	p := *c.properties()
+	p.Headers = c.headers
+	p = e.Apply(p)
 	d := &call{slot: c.slot, round: c.round, parent: c, shared: true}
 	d.ctx.caller = c.ctx.caller
 	d.Message = Message(p)

@@ -26,10 +26,8 @@ type Content interface {
 	Size() int64
 	// AppendTo appends the encoded properties to b.
 	AppendTo(b []byte) []byte
-	// Derive makes the content of a message that is made from this one and has the
-	// properties p. Narrowed says that headers were added that have integers of
-	// another type than int64.
-	Derive(p Properties, narrowed bool) Content
+	// Edited makes the content of a message that is made from this one.
+	Edited(e Edit) Content
 	// Lost notes that n holders of the message have dropped it without telling
 	// anybody. If it is a request, its call may have no answer to wait for.
 	Lost(n int)
@@ -98,11 +96,17 @@ func (c *Published) AppendTo(b []byte) []byte { return c.props.AppendTo(b) }
 // Lost does nothing: no call waits for an answer to the message.
 func (c *Published) Lost(int) {}
 
-// Derive implements Content.
-func (c *Published) Derive(p Properties, narrowed bool) Content { return NewChecked(&p, narrowed) }
+// Edited implements Content.
+func (c *Published) Edited(e Edit) Content {
+	p := e.Apply(c.props)
+	return NewChecked(&p, e.Narrow)
+}
 
-// Derive implements Content. The new headers are taken for narrow, too.
-func (c *narrow) Derive(p Properties, _ bool) Content { return newNarrow(&p) }
+// Edited implements Content. The new headers are taken for narrow, too.
+func (c *narrow) Edited(e Edit) Content {
+	p := e.Apply(c.props)
+	return newNarrow(&p)
+}
 
 // Shown implements Content. It widens the headers at the first call only.
 func (c *narrow) Shown() Properties {
@@ -160,8 +164,8 @@ func (e *Encoded) AppendTo(b []byte) []byte { return append(b, e.Raw...) }
 // Lost does nothing: no call waits for an answer to the message.
 func (e *Encoded) Lost(int) {}
 
-// Derive implements Content. The new properties are encoded, too.
-func (e *Encoded) Derive(p Properties, _ bool) Content { return &Encoded{p.AppendTo(nil)} }
+// Edited implements Content. It decodes nothing.
+func (e *Encoded) Edited(edit Edit) Content { return &Encoded{e.Raw.AppendEdited(nil, &edit.Edit)} }
 
 // Priority implements Content. It decodes nothing.
 func (e *Encoded) Priority() uint8 {

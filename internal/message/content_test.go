@@ -75,20 +75,33 @@ func parse(t *testing.T, raw []byte) message.Properties {
 	return message.Properties{Headers: w.Headers, Priority: w.Priority, ReplyTo: w.ReplyTo, Timestamp: w.Timestamp}
 }
 
-// TestDerivedContentIsShownWide: headers that are added on the way may have
-// narrow integers, too.
-func TestDerivedContentIsShownWide(t *testing.T) {
+// TestEditedContent: what is edited is set, the rest stays, and headers that are
+// added on the way may have narrow integers, too.
+func TestEditedContent(t *testing.T) {
+	e := message.SetHeader("added", int16(9))
+	e.Narrow = true
+	e.Set = append(e.Set, wire.Header{Name: "text", Value: "y"})
+	e.Remove = []string{"deep"}
 	for name, c := range contents() {
-		p := c.Properties()
-		p.Headers = table.Join(table.Clone(p.Headers), table.Table{"added": int16(9)})
-		d := c.Derive(p, true)
-		require.Equal(t, int64(9), d.Shown().Headers["added"], name)
-		require.Equal(t, int64(7), d.Shown().Headers["n"], name)
-		require.Equal(t, int16(9), d.Headers()["added"], name)
+		d := c.Edited(e)
+		require.Equal(t, table.Table{"n": int64(7), "text": "y", "added": int64(9)}, d.Shown().Headers, name)
+		require.Equal(t, table.Table{"n": int32(7), "text": "y", "added": int16(9)}, d.Headers(), name)
+		require.Equal(t, []any{uint8(3), "r"}, []any{d.Priority(), d.Properties().ReplyTo}, name)
+		require.Equal(t, narrowProperties().Headers, c.Headers(), "%s: it does not change itself", name)
 	}
 	var plain message.Entry
-	d := plain.Derive(&message.Properties{Headers: table.Table{"added": int16(9)}}, true)
-	require.Equal(t, int64(9), d.Shown().Headers["added"])
+	require.Equal(t, table.Table{"added": int64(9), "text": "y"}, plain.Edited(e).Shown().Headers)
+}
+
+func TestEditedContentLosesItsExpiration(t *testing.T) {
+	p := message.Properties{Expiration: "5", MessageId: "m"}
+	for _, c := range []message.Content{message.NewPublished(&p), &message.Encoded{Raw: p.AppendTo(nil)}} {
+		var e message.Edit
+		require.Equal(t, "5", c.Edited(e).Properties().Expiration)
+		e.WithoutExpiration = true
+		d := c.Edited(e).Properties()
+		require.Equal(t, []string{"", "m"}, []string{d.Expiration, d.MessageId})
+	}
 }
 
 func TestContentOfAStreamWithoutPropertiesTellsItsOffset(t *testing.T) {

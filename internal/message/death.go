@@ -1,10 +1,10 @@
 package message
 
 import (
-	"maps"
 	"time"
 
 	"github.com/warrenmq/warren/internal/table"
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // Reasons why a message is dead-lettered, as in the header x-death.
@@ -35,19 +35,18 @@ type Death struct {
 	Time                    time.Time
 }
 
-// Headers returns a copy of h with the death, as RabbitMQ adds it. The header
-// x-death gets an entry in front of the others. If it has an entry for the same
+// Edit returns what the death changes of a message with the headers h, as RabbitMQ
+// does, and the new x-death. That gets an entry in front of the others. If it has an entry for the same
 // queue and reason, that one is moved to the front and its count raised; the rest
 // of it stays as the first death set it. The headers x-first-death-* are set if
-// there was no x-death, the headers x-last-death-* always.
-func (d *Death) Headers(h table.Table) table.Table {
-	out := make(table.Table, len(h)+7)
-	maps.Copy(out, h)
+// there was no x-death, the headers x-last-death-* always. The expiration goes.
+func (d *Death) Edit(h table.Table) (e Edit, history []any) {
+	queue, reason, exchange := any(d.Queue), any(d.Reason), any(d.Exchange)
 	old, _ := h["x-death"].([]any)
 	list := make([]any, 1, len(old)+1)
 	var entry table.Table
 	for _, v := range old {
-		if t, ok := v.(table.Table); ok && entry == nil && t["queue"] == any(d.Queue) && t["reason"] == any(d.Reason) {
+		if t, ok := v.(table.Table); ok && entry == nil && t["queue"] == queue && t["reason"] == reason {
 			entry = table.Clone(t)
 			count, _ := table.Integer(t["count"])
 			entry["count"] = max(count, count+1) // the largest count stays
@@ -57,20 +56,23 @@ func (d *Death) Headers(h table.Table) table.Table {
 	}
 	if entry == nil {
 		entry = table.Table{
-			"count": int64(1), "reason": d.Reason, "queue": d.Queue, "time": d.Time.Truncate(time.Second),
-			"exchange": d.Exchange, "routing-keys": d.Keys,
+			"count": int64(1), "reason": reason, "queue": queue, "time": d.Time.Truncate(time.Second),
+			"exchange": exchange, "routing-keys": d.Keys,
 		}
 		if d.Expiration != "" {
 			entry["original-expiration"] = d.Expiration
 		}
 	}
 	list[0] = entry
-	out["x-death"] = list
+	e.WithoutExpiration = true
+	e.Set = append(make([]wire.Header, 0, 7), wire.Header{Name: "x-death", Value: list})
 	if _, ok := h["x-death"]; !ok {
-		out["x-first-death-reason"], out["x-first-death-queue"], out["x-first-death-exchange"] = d.Reason, d.Queue, d.Exchange
+		e.Set = append(e.Set, wire.Header{Name: "x-first-death-reason", Value: reason},
+			wire.Header{Name: "x-first-death-queue", Value: queue}, wire.Header{Name: "x-first-death-exchange", Value: exchange})
 	}
-	out["x-last-death-reason"], out["x-last-death-queue"], out["x-last-death-exchange"] = d.Reason, d.Queue, d.Exchange
-	return out
+	e.Set = append(e.Set, wire.Header{Name: "x-last-death-reason", Value: reason},
+		wire.Header{Name: "x-last-death-queue", Value: queue}, wire.Header{Name: "x-last-death-exchange", Value: exchange})
+	return e, list
 }
 
 // Cycles reports whether a message with these deaths, the newest first, has died

@@ -12,11 +12,17 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
+// afterDeath are the headers of a message that had the headers h.
+func afterDeath(d *message.Death, h table.Table) table.Table {
+	e, _ := d.Edit(h)
+	return e.Apply(message.Properties{Headers: h}).Headers
+}
+
 func TestDeathsOfOneQueueForOneReasonAreOneEntry(t *testing.T) {
 	at := time.Unix(100, 999)
 	die := func(h table.Table, queue, reason, expiration string) table.Table {
 		d := message.Death{Queue: queue, Reason: reason, Exchange: "x", Expiration: expiration, Keys: []any{"k"}, Time: at}
-		return d.Headers(h)
+		return afterDeath(&d, h)
 	}
 	entry := func(count int64, queue, reason string) table.Table {
 		return table.Table{"count": count, "reason": reason, "queue": queue, "exchange": "x", "routing-keys": []any{"k"}, "time": time.Unix(100, 0)}
@@ -49,7 +55,7 @@ func TestDeathsOfOneQueueForOneReasonAreOneEntry(t *testing.T) {
 func TestTheLargestCountOfDeathsStays(t *testing.T) {
 	d := message.Death{Queue: "q", Reason: message.DiedRejected, Time: time.Unix(100, 0)}
 	for count, want := range map[int64]int64{math.MaxInt64: math.MaxInt64, math.MaxInt64 - 1: math.MaxInt64, 1: 2} {
-		h := d.Headers(table.Table{"x-death": []any{table.Table{"queue": "q", "reason": "rejected", "count": count}}})
+		h := afterDeath(&d, table.Table{"x-death": []any{table.Table{"queue": "q", "reason": "rejected", "count": count}}})
 		require.Equal(t, want, h["x-death"].([]any)[0].(table.Table)["count"])
 	}
 }

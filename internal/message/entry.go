@@ -42,13 +42,12 @@ func (e *Entry) Shown() Properties {
 	return p
 }
 
-// Derive makes the content of a message that is made from this one and has the
-// properties p: see Content.
-func (e *Entry) Derive(p *Properties, narrowed bool) Content {
+// Edited makes the content of a message that is made from this one.
+func (e *Entry) Edited(edit Edit) Content {
 	if e.Content == nil {
-		return NewChecked(p, narrowed) // there were no headers
+		return (&Published{}).Edited(edit)
 	}
-	return e.Content.Derive(*p, narrowed)
+	return e.Content.Edited(edit)
 }
 
 // Lost notes that one holder of the message has dropped it without telling
@@ -79,7 +78,5 @@ func (it *Item) Outgoing() Content {
 
 // counted returns the content with the header x-delivery-count.
 func (it *Item) counted() Content {
-	p := it.Properties()
-	p.Headers = withHeader(p.Headers, "x-delivery-count", int64(it.Returns))
-	return it.Derive(&p, false)
+	return it.Edited(SetHeader("x-delivery-count", int64(it.Returns)))
 }

@@ -76,8 +76,11 @@ func (l *Lent) Priority() uint8 {
 	return l.of.Priority()
 }
 
-// Derive implements Content. The new content does not belong to the stream.
-func (l *Lent) Derive(p Properties, _ bool) Content { return newNarrow(&p) }
+// Edited implements Content. The new content does not belong to the stream.
+func (l *Lent) Edited(e Edit) Content {
+	p := e.Apply(l.Properties())
+	return newNarrow(&p)
+}
 
 // AppendTo implements Content. The offset is among the headers.
 func (l *Lent) AppendTo(b []byte) []byte {

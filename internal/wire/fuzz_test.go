@@ -131,6 +131,12 @@ func FuzzProperties(f *testing.F) {
 		if err != nil {
 			return
 		}
+		require.Equal(t, b, []byte(raw.AppendEdited(nil, &wire.Edit{})), "nothing is changed")
+		var edited wire.Properties
+		require.NoError(t, edited.Parse(raw.AppendEdited(nil, &wire.Edit{Set: []wire.Header{{Name: "n", Value: value}}, Remove: []string{"a"}, WithoutExpiration: true})))
+		require.Equal(t, value, edited.Headers["n"])
+		require.NotContains(t, edited.Headers, "a")
+		require.Empty(t, edited.Expiration)
 		var q wire.Properties
 		require.NoError(t, q.Parse(replaced))
 		require.Equal(t, value[:len(q.ReplyTo)], q.ReplyTo)

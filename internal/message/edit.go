@@ -1,0 +1,38 @@
+package message
+
+import (
+	"maps"
+
+	"github.com/warrenmq/warren/internal/table"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// Edit says how a message differs from the one that it is made of. All else stays as
+// it came, octet by octet if it came over the wire.
+type Edit struct {
+	wire.Edit
+	Narrow bool // the headers to set have integers of another type than int64
+}
+
+// SetHeader returns an edit that sets a header.
+func SetHeader(name string, v any) (e Edit) {
+	e.Set = []wire.Header{{Name: name, Value: v}}
+	return e
+}
+
+// Apply returns the edited properties. It does not change the headers of p.
+func (e *Edit) Apply(p Properties) Properties {
+	headers := make(table.Table, len(p.Headers)+len(e.Set))
+	maps.Copy(headers, p.Headers)
+	for _, name := range e.Remove {
+		delete(headers, name)
+	}
+	for _, h := range e.Set {
+		headers[h.Name] = h.Value
+	}
+	p.Headers = headers
+	if e.WithoutExpiration {
+		p.Expiration = ""
+	}
+	return p
+}
