@@ -165,6 +165,24 @@ func ExampleBroker_Shutdown() {
 	// true
 }
 
+// What passes the test of a program that uses RabbitMQ is to pass in production, too.
+func ExampleLike() {
+	b := warren.New(&warren.Options{Like: warren.LikeRabbitMQ})
+	defer b.Close()
+	ch, err := b.Channel()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = ch.QueueDeclare("jobs", warren.QueueOptions{Type: warren.Quorum})
+	fmt.Println(err)
+	_, err = ch.QueueDeclare("jobs", warren.QueueOptions{Type: warren.Quorum, Durable: true})
+	fmt.Println(err)
+	// Output:
+	// warren: queue.declare: 406 PRECONDITION_FAILED - invalid property 'non-durable' for queue 'jobs' in vhost '/'
+	// <nil>
+}
+
 // Publishers wait while queues hold as much memory as the limit allows.
 func ExampleOptions_memoryLimit() {
 	b := warren.New(&warren.Options{MemoryLimit: 1000}) // each message counts its body, its key and 100 bytes

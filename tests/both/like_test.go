@@ -123,6 +123,15 @@ func TestLikeRabbitMQ(t *testing.T) {
 			}
 			return consuming("quorum", warren.ConsumeOptions{})(ch)
 		}, 540, "NOT_IMPLEMENTED - queue 'quorum' in vhost '/' does not support global qos"},
+		"shared prefetch at a stream": {func(ch sideChannel) error {
+			if _, err := ch.QueueDeclare("s", warren.QueueOptions{Durable: true, Type: warren.Stream}); err != nil {
+				return err
+			}
+			if err := ch.QosGlobal(3); err != nil {
+				return err
+			}
+			return consuming("s", warren.ConsumeOptions{Prefetch: 3})(ch)
+		}, 540, "NOT_IMPLEMENTED - queue 's' in vhost '/' does not support global qos"},
 		"version of a queue": {
 			declaring("new", warren.QueueOptions{Args: warren.Table{"x-queue-version": 1}}),
 			406, `PRECONDITION_FAILED - invalid arg 'x-queue-version' for queue 'new' in vhost '/': "unsupported queue version '1'"`,
