@@ -13,6 +13,7 @@ import (
 	"github.com/warrenmq/warren/internal/clock"
 	"github.com/warrenmq/warren/internal/flow"
 	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/unacked"
 	"github.com/warrenmq/warren/internal/wire"
@@ -64,6 +65,7 @@ type Channel struct {
 	idle          chan struct{}   // closed when there is no loop and nothing is unsettled; made by waitIdle
 	ctx           context.Context // of the functions of ConsumeFunc; made by the first one
 	cancel        context.CancelFunc
+	held          memory.Reservation
 }
 
 type channelMode = int32
@@ -104,6 +106,7 @@ func (ch *Channel) end(reason error) {
 	ch.reason = reason
 	ch.closed.Store(true)
 	ch.alarm.Stop()
+	ch.held.Release()
 	consumers := ch.sortedConsumers()
 	ch.consumers = nil
 	for _, s := range ch.tx.settled {

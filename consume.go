@@ -65,7 +65,9 @@ func (ch *Channel) register(name string, o *ConsumeOptions, sink link.Sink) (*Co
 	c := &Consumer{ch: ch, queue: q.Name(), sink: sink, sourceQueue: q}
 	ch.mu.Lock()
 	if err = c.setInner(o); err == nil {
-		err = ch.addTag(c, o.Tag)
+		if err = ch.addTag(c, o.Tag); err != nil {
+			c.inner.Discard()
+		}
 	}
 	ch.mu.Unlock()
 	if err != nil {
@@ -74,6 +76,7 @@ func (ch *Channel) register(name string, o *ConsumeOptions, sink link.Sink) (*Co
 	c.inner.Tag = c.tag
 	if err := ch.vhost.addConsumer(q, c.inner); err != nil {
 		ch.removeTag(c)
+		c.inner.Discard()
 		return nil, err
 	}
 	ch.vhost.broker.notifyReaders()
@@ -105,8 +108,15 @@ func (c *Consumer) setInner(o *ConsumeOptions) (err error) {
 	if err == nil {
 		err = ch.vhost.checkGlobalPrefetch(c.sourceQueue, ch.flow.Limited())
 	}
+	if err != nil {
+		return err
+	}
+	size := consumerHeld + int64(len(o.Tag)) + table.Size(o.table())
+	if err := ch.vhost.broker.reserve(&options.Held, wire.BasicConsumeID, size); err != nil {
+		return err
+	}
 	c.inner = queue.NewConsumer(c.sourceQueue.engine(), (*consumerSink)(c), &options)
-	return err
+	return nil
 }
 
 // addConsumer adds c to the consumers of q.

@@ -46,7 +46,7 @@ func (o *ConsumeOptions) check() error {
 	if err := checkName(wire.BasicConsumeID, "consumer tag", o.Tag); err != nil {
 		return err
 	}
-	if _, err := checkTable(wire.BasicConsumeID, o.Args); err != nil {
+	if err := checkArguments(wire.BasicConsumeID, o.Args); err != nil {
 		return err
 	}
 	if o.Prefetch > math.MaxUint16 {

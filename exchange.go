@@ -6,6 +6,7 @@ import (
 	"github.com/warrenmq/warren/internal/argument"
 	"github.com/warrenmq/warren/internal/delay"
 	"github.com/warrenmq/warren/internal/duplicates"
+	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/names"
 	"github.com/warrenmq/warren/internal/route"
@@ -88,7 +89,9 @@ type declaredExchange struct {
 	alternate      string // the declared alternate exchange
 	args           Table
 
-	policies appliedPolicies // guarded by vhost.mu
+	// Guarded by vhost.mu.
+	held     memory.Reservation // of the exchange itself
+	policies appliedPolicies
 }
 
 // newDeclaredExchange makes a durable exchange without arguments.

@@ -41,6 +41,16 @@ func (l *sessionLink) Ended(f func(reason string)) {
 	}
 }
 
+// Reserve takes memory for the connection. The end of the session gives it back.
+func (l *sessionLink) Reserve(bytes int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
+	return l.vhost.broker.reserve(&l.topology, wire.ConnectionOpenID, bytes)
+}
+
 // Publish is Channel.Publish for a message whose properties stay encoded.
 func (l *channelLink) Publish(ctx context.Context, m *link.Publish) (number uint64, nacked bool, err error) {
 	ch := l.channel()

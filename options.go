@@ -44,6 +44,12 @@ type Options struct {
 	// turn, until an eighth of the limit is free again. Replies by direct reply-to
 	// need not wait, so that those who free memory can finish. Zero: 1 GiB.
 	// Negative: no limit.
+	//
+	// Queues, exchanges, bindings, consumers, channels and sessions may hold half of
+	// it, but 8 MiB at least; [Stats].TopologyBytes tells how much they do. That is
+	// 400,000 queues at 1 GiB: who has so many sets a higher limit. One more of them
+	// fails with 406, a channel or a session with 506. What they hold beyond 8 MiB
+	// is room that messages do not have.
 	MemoryLimit int64
 
 	// MemoryPolicy says what happens to publishers at the limit. Zero:

@@ -5,6 +5,7 @@ import (
 
 	"github.com/warrenmq/warren/internal/argument"
 	"github.com/warrenmq/warren/internal/duplicates"
+	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/route"
 	"github.com/warrenmq/warren/internal/table"
@@ -166,11 +167,11 @@ type declaredQueue struct {
 // engine is the queue as its consumers know it.
 func (q *declaredQueue) engine() *queue.Queue { return &q.Queue.Queue }
 
-// newQueue makes a queue. The options have been checked and v.mu is held.
-func (v *VirtualHost) newQueue(name string, o *QueueOptions) *declaredQueue {
+// newQueue makes a queue, which holds r. The options have been checked and v.mu is held.
+func (v *VirtualHost) newQueue(name string, o *QueueOptions, r memory.Reservation) *declaredQueue {
 	q := &declaredQueue{durable: o.Durable, exclusive: o.Exclusive, autoDelete: o.AutoDelete, args: o.Args}
 	q.policies = v.policiesFor(name, argument.KindOf(o.Args))
-	var options queue.Options
+	options := queue.Options{Held: r}
 	options.Rules = argument.RulesBeside(o.Args, q.policies.definition())
 	if len(o.Args) > 0 {
 		options.MaxPriority = argument.MaxPriority(o.Args)

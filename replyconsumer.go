@@ -6,6 +6,7 @@ import (
 
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/mailbox"
+	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/queue"
 
@@ -24,6 +25,7 @@ type replyConsumer struct {
 	// Guarded by mu.
 	box    *mailbox.Mailbox
 	gone   bool
+	held   memory.Reservation
 	ctx    context.Context // made by the first handler that needs it; ends with the consumer
 	cancel context.CancelFunc
 }
@@ -43,8 +45,12 @@ func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, sink link.Sink
 	r.box = mailbox.New(&r.mu)
 	c := &Consumer{ch: ch, queue: name, reply: r, sink: sink}
 	r.Consumer = c
+	if err := v.broker.reserve(&r.held, wire.BasicConsumeID, consumerHeld+int64(len(o.Tag))); err != nil {
+		return nil, err
+	}
 	var err error
 	if r.slot, r.round, r.address, err = v.replies.takeSlot(name, r, nil); err != nil {
+		r.held.Release()
 		return nil, err
 	}
 	ch.mu.Lock()
@@ -58,6 +64,7 @@ func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, sink link.Sink
 	if err != nil {
 		r.slot.claim(r.round)
 		v.replies.freeSlot(r.slot)
+		r.held.Release()
 		return nil, err
 	}
 	if sink != nil {
@@ -153,6 +160,7 @@ func (r *replyConsumer) end(reason error, cancelled bool) {
 	r.mu.Lock()
 	r.count(r.box.Unread(), -1)
 	r.gone = true
+	r.held.Release()
 	r.box.Abandon()
 	if cancelled {
 		r.box.Drain()

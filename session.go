@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -31,6 +32,7 @@ type Session struct {
 	opened   uint64                      // number of channels ever opened
 	queues   map[*declaredQueue]struct{} // the exclusive queues
 	closed   bool
+	topology memory.Reservation
 	onEnd    func(reason string) // called after the end of the session; may be nil
 }
 
@@ -41,7 +43,11 @@ func newSession(v *VirtualHost, user string) (*Session, error) {
 		channels: make(map[*Channel]struct{}), queues: make(map[*declaredQueue]struct{}),
 	}
 	s.sessionPort = link.NewSessionPort((*sessionLink)(s))
+	if err := v.broker.reserve(&s.topology, wire.ConnectionOpenID, sessionHeld); err != nil {
+		return nil, err
+	}
 	if err := v.broker.addSession(s, user); err != nil {
+		s.topology.Release()
 		return nil, err
 	}
 	v.broker.announce(change{kind: sessionOpened, vhost: v, session: s, user: user})
@@ -85,8 +91,11 @@ func (s *Session) openChannel() (*Channel, error) {
 	if limit := s.vhost.broker.options.MaxChannels; limit > 0 && len(s.channels) >= limit {
 		return nil, failure(wire.ChannelOpenID, wire.CodeNotAllowed, "number of channels opened (%d) has reached the negotiated channel_max (%d)", len(s.channels), limit)
 	}
-	s.opened++
 	ch := newChannel(s)
+	if err := s.vhost.broker.reserve(&ch.held, wire.ChannelOpenID, channelHeld); err != nil {
+		return nil, err
+	}
+	s.opened++
 	ch.number, ch.shownNumber = s.opened, s.opened
 	s.channels[ch] = struct{}{}
 	return ch, nil
@@ -112,6 +121,7 @@ func (s *Session) end(reason string) {
 	s.closed = true
 	channels, queues, onEnd := s.channels, s.queues, s.onEnd
 	s.channels, s.queues = nil, nil
+	s.topology.Release()
 	s.mu.Unlock()
 	for _, ch := range slices.SortedFunc(maps.Keys(channels), func(a, b *Channel) int { return cmp.Compare(a.number, b.number) }) {
 		ch.end(ErrClosed)

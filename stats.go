@@ -18,6 +18,10 @@ type Stats struct {
 	// unsettled although their queue is deleted.
 	Memory int64
 
+	// TopologyBytes is what queues, exchanges, bindings, consumers, channels and
+	// sessions hold, about. [Options].MemoryLimit says how much that may be.
+	TopologyBytes int64
+
 	Waiting int // publishers that wait for memory, see Options.MemoryLimit
 
 	QueueCounts        // of all queues, including deleted ones
@@ -43,6 +47,7 @@ func (b *Broker) Stats() Stats {
 	}
 	b.mu.Unlock()
 	s.Memory = b.queues.Memory.Used()
+	s.TopologyBytes = b.queues.Memory.Topology()
 	s.Waiting = b.queues.Memory.Waiting()
 	for _, v := range vhosts {
 		v.addStats(&s)

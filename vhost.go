@@ -204,6 +204,12 @@ func (v *VirtualHost) close(err error) {
 	v.closed = true
 	queues, exchanges := v.queues, slices.Collect(maps.Values(v.exchanges))
 	v.queues = make(map[string]*declaredQueue)
+	for _, x := range exchanges {
+		x.held.Release()
+		for b := range x.Bindings() {
+			b.Held.Release()
+		}
+	}
 	v.mu.Unlock()
 	for _, x := range exchanges {
 		x.Gate.Close()

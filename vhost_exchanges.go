@@ -16,7 +16,7 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 	if err := checkName(m, "exchange name", name); err != nil {
 		return err
 	}
-	if _, err := checkTable(m, o.Args); err != nil {
+	if err := checkArguments(m, o.Args); err != nil {
 		return err
 	}
 	kind, o.Args = v.inRabbitMQsNames(kind, o.Args)
@@ -49,6 +49,9 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 		if err := s.checkAlternateAccess(name, x.alternate); err != nil {
 			return err
 		}
+	}
+	if err := v.broker.reserve(&x.held, m, exchangeHeld+int64(len(name))+table.Size(x.args)); err != nil {
+		return err
 	}
 	x.policies = v.policiesFor(name, argument.Exchange)
 	x.setAlternate()
@@ -112,11 +115,12 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 	if err := checkName(m, "routing key", key); err != nil {
 		return err
 	}
-	if _, err := checkTable(m, args); err != nil {
+	if err := checkArguments(m, args); err != nil {
 		return err
 	}
 	id := route.BindingKey{Key: key, Args: table.Canonical(args)}
 	args = table.Clone(args)
+	held := table.Size(args)
 	r := v.beginRemoval()
 	defer r.end()
 	unbind := m == wire.QueueUnbindID || m == wire.ExchangeUnbindID
@@ -157,6 +161,9 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 		r.binding(old)
 	} else if old == nil {
 		b := &route.Binding{BindingKey: id, Source: &from.Exchange, Args: args}
+		if err := v.broker.reserve(&b.Held, m, bindingSize(from.routingType(), key, id.Args, held)); err != nil {
+			return err
+		}
 		route.Bind(b)
 		v.recordChange(change{kind: bindingMade, binding: b})
 	}

@@ -2,8 +2,10 @@ package warren
 
 import (
 	"github.com/warrenmq/warren/internal/argument"
+	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/internal/names"
 	"github.com/warrenmq/warren/internal/queue"
+	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -27,7 +29,7 @@ func (v *VirtualHost) declareQueue(s *Session, name string, o QueueOptions) (Que
 	if err := s.checkQueueAccess(m, toConfigure, name); err != nil {
 		return Queue{}, err
 	}
-	if _, err := checkTable(m, o.Args); err != nil {
+	if err := checkArguments(m, o.Args); err != nil {
 		return Queue{}, err
 	}
 	if o.Exclusive {
@@ -67,9 +69,15 @@ func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *d
 			return nil, false, err
 		}
 	}
-	q = v.newQueue(name, &o)
+	held := queueHeld + int64(len(name)) + table.Size(o.Args)
+	var r memory.Reservation
+	if err := v.broker.reserve(&r, wire.QueueDeclareID, held); err != nil {
+		return nil, false, err
+	}
+	q = v.newQueue(name, &o, r)
 	if o.Exclusive {
 		if !s.addExclusive(q) {
+			r.Release()
 			return nil, false, ErrClosed
 		}
 		q.owner = s

@@ -13,6 +13,10 @@ import (
 // readBuffer is the size of the buffer of the frame reader, in bytes.
 const readBuffer = 8 << 10
 
+// connectionHeld is how much memory a connection holds that has nothing to do, in
+// bytes.
+const connectionHeld = 16 << 10
+
 // handshake handles the frames from the protocol header to connection.open-ok.
 func (c *conn) handshake() error {
 	deadline := time.AfterFunc(c.server.options.HandshakeTimeout, func() {
@@ -157,6 +161,9 @@ func (c *conn) open() error {
 	}
 	c.session.Link().Account(&c.memory)
 	c.session.Link().Ended(c.sessionEnded)
+	if err := c.session.Link().Reserve(connectionHeld); err != nil {
+		return c.refuse(asError(err))
+	}
 	c.log(slog.LevelDebug, "connection opened", "vhost", v.Name())
 	c.send(0, &wire.ConnectionOpenOk{})
 	return nil

@@ -41,7 +41,9 @@ func New(t testing.TB, o *warren.Options) *warren.Broker {
 // closeBroker closes a broker. Then nothing may count against its memory limit.
 func closeBroker(t testing.TB, b *warren.Broker) {
 	require.NoError(t, b.Close())
-	require.Zero(t, b.Stats().Memory, "bytes that nobody holds any more")
+	s := b.Stats()
+	require.Zero(t, s.Memory, "bytes that nobody holds any more")
+	require.Zero(t, s.TopologyBytes, "what ended was given back")
 }
 
 // Later lets time pass in a bubble, and what is due then happen.

@@ -95,6 +95,9 @@ type Session interface {
 	// Account opens an account for what the connection's reader holds: messages of
 	// which it has received a part. The connection calls End.
 	Account(a *Account)
+	// Reserve takes bytes of memory for the connection, until the session ends. It
+	// fails if there is not so much left.
+	Reserve(bytes int64) error
 }
 
 // Account counts against the broker's memory limit.

@@ -183,6 +183,12 @@ func (b *Budget) Reserve(n int64) bool {
 	return true
 }
 
+// Topology returns how many bytes topology holds.
+func (b *Budget) Topology() int64 { return b.topology.Load() }
+
+// Share returns how many bytes of topology there may be.
+func (b *Budget) Share() int64 { return b.share }
+
 // Release gives back what Reserve has counted.
 func (b *Budget) Release(n int64) {
 	if b.Limited() {

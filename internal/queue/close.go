@@ -38,6 +38,10 @@ func (q *Queue) Close(reason error, c Condition) (rest Rest, ready int, err erro
 	q.deleted = true
 	q.alarm.Stop()
 	for c := q.consumers.first; c != nil; c = c.newer {
+		if c.box != nil && !c.NoAck {
+			c.abandoned = len(c.box.Unread())
+			q.abandoned += c.abandoned
+		}
 		q.retire(c)
 		if c.box != nil && !c.passes {
 			q.memory.Add(-q.costOf(c.box.Unread())) // perhaps nobody reads them
@@ -77,6 +81,7 @@ func (r *Rest) Drop() {
 	r.drop()
 	r.queue.mu.Lock()
 	r.queue.memory.Close()
+	r.queue.releaseHeld()
 	r.queue.mu.Unlock()
 }
 

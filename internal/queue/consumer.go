@@ -6,6 +6,7 @@ import (
 
 	"github.com/warrenmq/warren/internal/flow"
 	"github.com/warrenmq/warren/internal/mailbox"
+	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/internal/message"
 )
 
@@ -35,6 +36,8 @@ type ConsumerOptions struct {
 	Flow      *flow.Channel // that it shares with other consumers; nil: none
 	Shares    bool          // it shares the prefetch of the flow, unless it is NoAck
 	Reader    *Reader       // where it reads in a stream; nil: from the next message on
+
+	Held memory.Reservation // what the consumer itself holds; it gives it back in the end
 }
 
 // Consumer is a consumer as its queue sees it: it counts how many messages the
@@ -70,6 +73,9 @@ type Consumer struct {
 	rank          *rank         // set by Add
 	before, after *Consumer     // in its rank, if it is one of the queue's turns
 	older, newer  *Consumer     // in the queue's roster
+
+	held      memory.Reservation // of the consumer itself: see releaseHeld
+	abandoned int                // messages that were unread when the queue was deleted
 }
 
 // NewConsumer makes a consumer for q. It gets messages after Add.
@@ -78,6 +84,7 @@ func NewConsumer(q *Queue, sink Sink, o *ConsumerOptions) *Consumer {
 		Tag: o.Tag, NoAck: o.NoAck, queue: q, exclusive: o.Exclusive, direct: o.Direct, priority: o.Priority,
 		flow: o.Flow, sink: sink, box: mailbox.New(&q.mu),
 		mailbox: o.Mailbox, shares: o.Shares && !o.NoAck, reader: o.Reader,
+		held:   o.Held,
 		passes: o.NoAck && o.Direct && q.stream == nil,
 	}
 	c.limitTo(o.Prefetch)
@@ -125,6 +132,23 @@ func (c *Consumer) countSettled(n int) {
 	c.unsettled -= n
 	if c.shares {
 		c.flow.Release(&c.place, n)
+	}
+	c.releaseHeld()
+}
+
+// Discard ends a consumer that Add has not accepted.
+func (c *Consumer) Discard() {
+	c.queue.mu.Lock()
+	c.gone = true
+	c.releaseHeld()
+	c.queue.mu.Unlock()
+}
+
+// releaseHeld gives back what the consumer itself holds, once it is gone and no
+// unsettled delivery refers to it but those that perhaps nobody reads.
+func (c *Consumer) releaseHeld() {
+	if c.gone && c.unsettled <= c.abandoned {
+		c.held.Release()
 	}
 }
 
@@ -276,6 +300,7 @@ func (q *Queue) remove(c *Consumer) (last bool) {
 // retire sees to it that c gets no more messages.
 func (q *Queue) retire(c *Consumer) {
 	c.gone = true
+	c.releaseHeld()
 	q.unlist(c)
 	if c.flow != nil {
 		c.flow.Leave(&c.place)

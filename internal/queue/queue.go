@@ -76,6 +76,8 @@ type Queue struct {
 	memory    memory.Account   // what ready and unacked messages hold
 	deleted   bool
 	counts    Counts
+	held      memory.Reservation // of the queue itself: see releaseHeld
+	abandoned int                // messages that were unread when the queue was deleted
 
 	// For options and rules that most queues do not have. Guarded by mu.
 	seen          *duplicates.Cache // nil: no deduplication
@@ -99,6 +101,8 @@ type Options struct {
 	Stream       bool              // the queue is a stream
 	Seen         *duplicates.Cache // nil: no deduplication
 	Journal      Journal           // nil: nothing is durable
+
+	Held memory.Reservation // what the queue itself holds; it gives it back in the end
 }
 
 // Init initialises q, which must be zero.
@@ -108,6 +112,7 @@ func (q *Queue) Init(name string, host Host, shared *Shared, o *Options) {
 	q.memory.Open(&shared.Memory)
 	q.journal = o.Journal
 	q.rules, q.single, q.seen, q.countsReturns = o.Rules, o.SingleActive, o.Seen, o.CountReturns
+	q.held = o.Held
 	if o.MaxPriority > 0 {
 		q.store.levels = newLevels(o.MaxPriority, shared)
 	}
@@ -250,6 +255,14 @@ func (q *Queue) Purge() int {
 	q.unlock()
 	rest.drop()
 	return n
+}
+
+// releaseHeld gives back what the queue itself holds, once it is deleted and no
+// unsettled delivery refers to it but those that perhaps nobody reads.
+func (q *Queue) releaseHeld() {
+	if q.deleted && q.unacked <= q.abandoned {
+		q.held.Release()
+	}
 }
 
 // takeReady takes all ready messages out, to be dropped without the lock. It returns

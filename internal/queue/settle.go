@@ -66,6 +66,7 @@ func (q *Queue) finish(it *message.Item, acked bool) {
 // is free.
 func (q *Queue) freeRoom(c *Consumer, n int) {
 	q.unacked -= n
+	q.releaseHeld()
 	if c == nil {
 		return
 	}
@@ -189,6 +190,8 @@ func (q *Queue) forget(c *Consumer, items []message.Item) {
 		items[i].Lost()
 	}
 	if !c.NoAck {
+		q.unacked -= len(items)
+		q.releaseHeld()
 		c.countSettled(len(items))
 	}
 }

@@ -1,13 +1,17 @@
 package route
 
-import "github.com/warrenmq/warren/internal/table"
+import (
+	"github.com/warrenmq/warren/internal/memory"
+	"github.com/warrenmq/warren/internal/table"
+)
 
 // Binding leads from an exchange to a queue or to another exchange.
 type Binding struct {
 	BindingKey
 	Source *Exchange
 	Args   table.Table
-	place  int // in the list of the source's matcher, if that has one
+	Held   memory.Reservation // given back by Unlink
+	place  int                // in the list of the source's matcher, if that has one
 }
 
 // BindingKey tells the bindings of an exchange apart.
@@ -58,4 +62,7 @@ func Unbind(b *Binding) {
 
 // Unlink removes a binding from its destination only. It is for a source that is
 // deleted.
-func Unlink(b *Binding) { delete(*b.inbound(), b) }
+func Unlink(b *Binding) {
+	delete(*b.inbound(), b)
+	b.Held.Release()
+}

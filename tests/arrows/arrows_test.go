@@ -22,7 +22,7 @@ var house = map[string]string{
 		"internal/memory internal/message internal/names internal/password internal/pattern internal/queue internal/route " +
 		"internal/table internal/tasks internal/unacked internal/wire",
 
-	"internal/route":    "internal/delay internal/duplicates internal/message internal/queue internal/table",
+	"internal/route":    "internal/delay internal/duplicates internal/memory internal/message internal/queue internal/table",
 	"internal/argument": "internal/duplicates internal/like internal/message internal/names internal/queue internal/table",
 	"internal/queue":    "internal/clock internal/duplicates internal/flow internal/mailbox internal/memory internal/message internal/unacked",
 

@@ -1,0 +1,66 @@
+package warren
+
+import (
+	"strings"
+
+	"github.com/warrenmq/warren/internal/memory"
+	"github.com/warrenmq/warren/internal/table"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// What the parts of the topology hold in memory, in bytes, beside their arguments and
+// what their names exceed an ordinary one by. TestTopologyCountsWhatItHolds compares
+// it with the heap.
+const (
+	sessionHeld  = 1 << 10
+	channelHeld  = 2 << 10 // with names that it remembers
+	consumerHeld = 1 << 10
+	queueHeld    = 1280 // with room for a few messages
+	exchangeHeld = 1280 // with maps for its first bindings
+	bindingHeld  = 512
+	wordHeld     = 448 // of a pattern with wildcards
+)
+
+// maxArguments is how large the arguments of a declaration, a binding or a consumer
+// may be, in bytes as AMQP encodes them.
+const maxArguments = 16 << 10
+
+// checkArguments refuses arguments that AMQP cannot carry, and those that are larger
+// than anybody needs.
+func checkArguments(m wire.MethodID, args Table) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if _, err := checkTable(m, args); err != nil {
+		return err
+	}
+	if n := table.EncodedSize(args); n > maxArguments {
+		return failure(m, wire.CodePreconditionFailed, "arguments of %d bytes exceed %d", n, maxArguments)
+	}
+	return nil
+}
+
+// reserve takes n bytes of memory for a part of the topology. It fails if the
+// topology has its share of [Options].MemoryLimit: with 406, but 506, which closes a
+// connection, for a session or a channel, which does not exist yet.
+func (b *Broker) reserve(r *memory.Reservation, m wire.MethodID, n int64) error {
+	if r.Take(&b.queues.Memory, n) {
+		return nil
+	}
+	code := uint16(wire.CodePreconditionFailed)
+	if m == wire.ConnectionOpenID || m == wire.ChannelOpenID {
+		code = wire.CodeResourceError
+	}
+	return failure(m, code, "memory limit of the topology (%d bytes) is reached", b.queues.Memory.Share()).
+		withHint("queues, exchanges, bindings, consumers and channels hold as much memory as Options.MemoryLimit leaves to them")
+}
+
+// bindingSize returns how many bytes a binding with this key holds, whose arguments
+// hold args bytes and have the canonical form given.
+func bindingSize(source ExchangeType, key, canonical string, args int64) int64 {
+	n := bindingHeld + int64(len(key)+len(canonical)) + args
+	if source == Topic && strings.ContainsAny(key, "*#") {
+		n += wordHeld * int64(strings.Count(key, ".")+1)
+	}
+	return n
+}
