@@ -182,7 +182,11 @@ func (o *official) Confirm() error    { return o.ch.Confirm(false) }
 func (o *official) Tx() error         { return o.ch.Tx() }
 func (o *official) TxCommit() error   { return o.ch.TxCommit() }
 func (o *official) TxRollback() error { return o.ch.TxRollback() }
-func (o *official) Recover() error    { return o.ch.Recover(true) }
+
+func (o *official) Recover() error {
+	//lint:ignore SA1019 clients may still do so
+	return o.ch.Recover(true)
+}
 
 func (o *official) Publish(exchange string, m *message) (func() bool, error) {
 	c, err := o.ch.PublishWithDeferredConfirm(exchange, m.key, false, false, amqp091.Publishing{

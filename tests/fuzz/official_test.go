@@ -157,6 +157,7 @@ func (o *official) step(ch *amqp091.Channel) {
 	case 21:
 		o.try("Flow", ch.Flow(r.IntN(3) > 0))
 	case 22:
+		//lint:ignore SA1019 clients may still do so
 		o.try("Recover", ch.Recover(r.IntN(2) == 0))
 	case 23:
 		o.transact(ch)
