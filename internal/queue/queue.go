@@ -205,7 +205,7 @@ func (q *Queue) Push(p *message.Publishing) (taken bool, err error) {
 		priority = e.Content.Priority()
 	}
 	if q.journal != nil {
-		if err := q.journal.Add(q.store.level(priority).next, *e); err != nil {
+		if err := q.journal.Add(q.store.position(priority), *e); err != nil {
 			q.seen.Forget(e.Content)
 			q.mu.Unlock()
 			return false, err

@@ -35,11 +35,13 @@ func TestStoreKeepsOrder(t *testing.T) {
 		most := []uint8{0, 3, 255}[seed%3]
 		s := newTestStore(most)
 		var ready, out []message.Item
-		next := make([]uint64, int(most)+1)
+		last := make([]uint64, int(most)+1)
 		place := func(priority uint8) uint64 { // that the next message of a priority gets
-			level := min(priority, most)
-			next[level]++
-			return uint64(level)<<levelShift | (next[level] - 1)
+			level, pos := min(priority, most), s.position(priority)
+			require.EqualValues(t, level, pos>>levelShift)
+			require.GreaterOrEqual(t, pos, last[level], "positions rise")
+			last[level] = pos + 1
+			return pos
 		}
 		insert := func(it message.Item) {
 			at, _ := slices.BinarySearchFunc(ready, it, served)
@@ -86,6 +88,29 @@ func TestStoreKeepsOrder(t *testing.T) {
 				require.Equal(t, []any{len(ready), bytes, timed}, []any{s.len(), s.bytes, s.timed}, "seed %d", seed)
 			}
 		}
+	}
+}
+
+// TestEmptyLevelsAreSmall: a queue keeps no shelf for a priority that has no messages,
+// but for the next one that has.
+func TestEmptyLevelsAreSmall(t *testing.T) {
+	s := newTestStore(255)
+	require.Empty(t, s.levels.shelves)
+	for range 2 {
+		for priority := range 256 {
+			for range 2 * smallChunk {
+				s.push(&message.Entry{Body: []byte("x")}, uint8(priority), 0)
+			}
+		}
+		require.Len(t, s.levels.shelves, 256)
+		for n := 256 * 2 * smallChunk; n > 0; n-- {
+			require.Equal(t, n, s.len())
+			s.shift(&message.Item{})
+			require.Len(t, s.levels.shelves, (n+2*smallChunk-2)/(2*smallChunk))
+		}
+		require.Zero(t, cap(s.levels.shelves))
+		require.Equal(t, make([]message.Entry, smallChunk), s.levels.spare.small.entries)
+		require.True(t, s.levels.spare.tail == nil || s.levels.spare.tail == s.levels.spare.small)
 	}
 }
 
