@@ -26,7 +26,8 @@ type Deduplication struct {
 	// [DeduplicationHeader].
 	Header string
 	// CacheSize is how many values are remembered (x-cache-size). A new value
-	// replaces the oldest one. Zero: 128.
+	// replaces the oldest one. It does so earlier, but after 128 values at least,
+	// while the topology has its share of [Options].MemoryLimit. Zero: 128.
 	CacheSize int64
 	// CacheTTL is how long a value is remembered, in whole milliseconds
 	// (x-cache-ttl). Zero: until newer values replace it. A message may set its own

@@ -138,7 +138,7 @@ func (v *VirtualHost) setGate(x *declaredExchange) {
 	b := v.broker
 	var g route.Gate
 	if o, ok := argument.Duplicates(x.args); ok {
-		g.Seen = duplicates.New(o, &b.queues.Clock)
+		g.Seen = duplicates.New(o, &b.queues.Clock, &b.queues.Memory)
 	}
 	if x.kind == DelayedMessage {
 		g.Delays = delay.New(&b.queues.Clock, &b.queues.Memory, &b.tasks, func(p *message.Publishing) { v.routeDelayed(x, p) })

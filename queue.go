@@ -179,7 +179,7 @@ func (v *VirtualHost) newQueue(name string, o *QueueOptions, r memory.Reservatio
 		options.CountReturns = argument.KindOf(o.Args) == argument.Quorum
 		options.Stream = argument.IsStream(o.Args)
 		if d, ok := argument.Duplicates(o.Args); ok {
-			options.Seen = duplicates.New(d, &v.broker.queues.Clock)
+			options.Seen = duplicates.New(d, &v.broker.queues.Clock, &v.broker.queues.Memory)
 		}
 	}
 	if open := v.broker.openJournal; open != nil {

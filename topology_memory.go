@@ -3,6 +3,7 @@ package warren
 import (
 	"strings"
 
+	"github.com/warrenmq/warren/internal/argument"
 	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
@@ -38,6 +39,16 @@ func checkArguments(m wire.MethodID, args Table) error {
 		return failure(m, wire.CodePreconditionFailed, "arguments of %d bytes exceed %d", n, maxArguments)
 	}
 	return nil
+}
+
+// argumentsHeld returns how many bytes a queue or an exchange holds for its arguments,
+// with what these ask for from the beginning.
+func argumentsHeld(args Table) int64 {
+	n := table.Size(args)
+	if o, ok := argument.Duplicates(args); ok {
+		n += o.Held()
+	}
+	return n
 }
 
 // reserve takes n bytes of memory for a part of the topology. It fails if the

@@ -44,6 +44,38 @@ var topologyParts = []struct {
 		},
 		dropQueue,
 	}, {
+		"priority queues", warren.ErrPreconditionFailed,
+		func(ch *warren.Channel, i int) error { return declare(ch, i, warren.QueueOptions{MaxPriority: 255}) },
+		dropQueue,
+	}, {
+		"priority queues that were used", warren.ErrPreconditionFailed,
+		func(ch *warren.Channel, i int) error {
+			if err := declare(ch, i, warren.QueueOptions{MaxPriority: 255}); err != nil {
+				return err
+			}
+			for priority := range 5 {
+				m := warren.Message{Priority: uint8(8 * priority)}
+				if err := ch.Publish(context.Background(), "", numbered(i), m, warren.PublishOptions{}); err != nil {
+					return err
+				}
+			}
+			_, err := ch.QueuePurge(numbered(i))
+			return err
+		},
+		dropQueue,
+	}, {
+		"queues that drop duplicates", warren.ErrPreconditionFailed,
+		func(ch *warren.Channel, i int) error {
+			err := declare(ch, i, warren.QueueOptions{Deduplicate: &warren.Deduplication{}, MaxLength: 1})
+			for n := 0; n < 128 && err == nil; n++ {
+				m := warren.Message{Headers: warren.Table{warren.DeduplicationHeader: n}}
+				err = ch.Publish(context.Background(), "", numbered(i), m, warren.PublishOptions{})
+			}
+			_, err2 := ch.QueuePurge(numbered(i))
+			return firstError(err, err2)
+		},
+		dropQueue,
+	}, {
 		"streams", warren.ErrPreconditionFailed,
 		func(ch *warren.Channel, i int) error {
 			return declare(ch, i, warren.QueueOptions{Type: warren.Stream, Durable: true})
@@ -193,7 +225,7 @@ func TestTopologyCountsWhatItHolds(t *testing.T) {
 func TestTopologyIsRefusedAtItsShareOfMemory(t *testing.T) {
 	for _, part := range topologyParts {
 		t.Run(part.name, func(t *testing.T) {
-			brokertest.RunWith(t, &warren.Options{MemoryLimit: 1000, MaxChannels: -1}, func(t *testing.T, b *warren.Broker) {
+			brokertest.RunWith(t, &warren.Options{MemoryLimit: 100_000, MaxChannels: -1}, func(t *testing.T, b *warren.Broker) {
 				other := openWithQueue(t, b)
 				brokertest.Queues(t, other, "other")
 				ch := brokertest.Channel(t, brokertest.Session(t, b))

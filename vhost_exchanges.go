@@ -50,7 +50,7 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 			return err
 		}
 	}
-	if err := v.broker.reserve(&x.held, m, exchangeHeld+int64(len(name))+table.Size(x.args)); err != nil {
+	if err := v.broker.reserve(&x.held, m, exchangeHeld+int64(len(name))+argumentsHeld(x.args)); err != nil {
 		return err
 	}
 	x.policies = v.policiesFor(name, argument.Exchange)

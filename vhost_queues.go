@@ -5,7 +5,6 @@ import (
 	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/internal/names"
 	"github.com/warrenmq/warren/internal/queue"
-	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -69,7 +68,7 @@ func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *d
 			return nil, false, err
 		}
 	}
-	held := queueHeld + int64(len(name)) + table.Size(o.Args)
+	held := queueHeld + int64(len(name)) + argumentsHeld(o.Args)
 	var r memory.Reservation
 	if err := v.broker.reserve(&r, wire.QueueDeclareID, held); err != nil {
 		return nil, false, err

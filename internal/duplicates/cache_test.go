@@ -1,6 +1,7 @@
 package duplicates_test
 
 import (
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/warrenmq/warren/internal/clock"
 	"github.com/warrenmq/warren/internal/duplicates"
+	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/table"
 )
@@ -25,7 +27,9 @@ func id(v any, more ...table.Table) message.Content {
 
 func newCache(size, ttl int64) *duplicates.Cache {
 	c := clock.Start()
-	return duplicates.New(duplicates.Options{Header: "id", Size: size, TTL: ttl}, &c)
+	var b memory.Budget
+	b.Init(-1, false, nil)
+	return duplicates.New(duplicates.Options{Header: "id", Size: size, TTL: ttl}, &c, &b)
 }
 
 func TestValuesAreToldApartByTypeAndNotByWidth(t *testing.T) {
@@ -86,4 +90,55 @@ func TestValuesAreRememberedForTheirTime(t *testing.T) {
 		time.Sleep(time.Second)
 		require.True(t, c.Add(id("c")))
 	})
+}
+
+// TestACacheGrowsWhileThereIsMemory: then it is one of the size that it has grown to.
+func TestACacheGrowsWhileThereIsMemory(t *testing.T) {
+	c := clock.Start()
+	var b memory.Budget
+	b.Init(0, false, nil) // topology has 8 MiB
+	cache := duplicates.New(duplicates.Options{Header: "id", Size: 1 << 40, TTL: -1}, &c, &b)
+	for i := range 128 {
+		require.True(t, cache.Add(id(i)))
+	}
+	require.Zero(t, b.Topology(), "the caller takes it")
+	const many = 200_000
+	for i := range many {
+		require.True(t, cache.Add(id(1000+i)))
+	}
+	require.LessOrEqual(t, b.Topology(), int64(8<<20))
+	require.Greater(t, b.Topology(), int64(7<<20))
+	for i := range 50_000 {
+		require.False(t, cache.Add(id(1000+many-1-i)), "the newest are remembered")
+	}
+	require.True(t, cache.Add(id(1000)), "the oldest is not")
+	cache.Forget(id(1000 + many - 1))
+	require.True(t, cache.Add(id(1000+many-1)))
+
+	cache.Close()
+	require.Zero(t, b.Topology())
+	require.True(t, cache.Add(id(1)))
+	require.True(t, cache.Add(id(1)))
+	require.Zero(t, b.Topology())
+}
+
+// TestACacheHoldsWhatIsCounted compares with the heap.
+func TestACacheHoldsWhatIsCounted(t *testing.T) {
+	for _, n := range []int{128, 1000, 100_000} {
+		heap := func() int64 {
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			return int64(m.HeapAlloc)
+		}
+		before := heap()
+		cache := newCache(int64(n), -1)
+		for i := range n {
+			cache.Add(id(i))
+		}
+		held := (heap() - before) / int64(n)
+		t.Logf("%d values: %d bytes each", n, held)
+		require.LessOrEqual(t, held, int64(96+24))
+		runtime.KeepAlive(cache)
+	}
 }

@@ -82,6 +82,7 @@ func (r *Rest) Drop() {
 	r.queue.mu.Lock()
 	r.queue.memory.Close()
 	r.queue.releaseHeld()
+	r.queue.seen.Close()
 	r.queue.mu.Unlock()
 }
 

@@ -62,9 +62,14 @@ type Gate struct {
 	Delays *delay.Store      // keeps messages back; nil: none are
 }
 
-// Close drops the messages that are kept back. On a nil gate it does nothing.
+// Close drops the messages that are kept back and forgets those that came. On a nil
+// gate it does nothing.
 func (g *Gate) Close() {
-	if g != nil && g.Delays != nil {
+	if g == nil {
+		return
+	}
+	g.Seen.Close()
+	if g.Delays != nil {
 		g.Delays.Close()
 	}
 }

@@ -27,7 +27,7 @@ var house = map[string]string{
 	"internal/queue":    "internal/clock internal/duplicates internal/flow internal/mailbox internal/memory internal/message internal/unacked",
 
 	"internal/delay":      "internal/clock internal/memory internal/message internal/table internal/tasks",
-	"internal/duplicates": "internal/clock internal/message internal/table",
+	"internal/duplicates": "internal/clock internal/memory internal/message internal/table",
 	"internal/mailbox":    "internal/message",
 	"internal/message":    "internal/names internal/table internal/wire",
 
