@@ -45,10 +45,10 @@ const callSize = 200
 // newCall makes the content of a call. Each call has one of its own, because the
 // handler may keep the Request in it.
 func (s *replySlot) newCall(ctx context.Context, round uint64, msg *Message) *call {
-	c := &call{slot: s, round: round}
-	c.ctx.caller = ctx
-	c.Message = *msg
-	return c
+	return &call{
+		served: served{Request: Request{Message: *msg}, ctx: requestContext{caller: ctx}},
+		slot:   s, round: round,
+	}
 }
 
 // setHeaders sets the headers. If they are narrow, users see them widened.
