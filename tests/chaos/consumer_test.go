@@ -41,7 +41,11 @@ type lane struct {
 }
 
 func newLife(r *round, rnd *rand.Rand, who string) *life {
-	return &life{round: r, rnd: rnd, who: who, queue: queues[rnd.IntN(len(queues))].name, steps: 5 + rnd.IntN(80)}
+	queue := queues[rnd.IntN(len(queues))].name
+	if rnd.IntN(5) == 0 {
+		queue = solo // where nobody else would take what its consumer does not get
+	}
+	return &life{round: r, rnd: rnd, who: who, queue: queue, steps: 5 + rnd.IntN(80)}
 }
 
 // run consumes until over ends, or it has done enough, or something fails,
