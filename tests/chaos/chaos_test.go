@@ -109,8 +109,9 @@ type round struct {
 	broker *warren.Broker
 	vhost  *warren.VirtualHost
 
-	mu     sync.Mutex
-	server *amqp.Server // the present one
+	mu      sync.Mutex
+	server  *amqp.Server // the present one
+	address string       // its, but for a bubble
 
 	mixed map[string]bool // queues that have consumers in the process, too
 }
@@ -141,21 +142,31 @@ func (r *round) random(who string, n int) *rand.Rand {
 
 // serve starts a server.
 func (r *round) serve() {
-	s := amqp.NewServer(r.broker, &amqp.Options{Buffer: 4096})
+	s, address := amqp.NewServer(r.broker, &amqp.Options{Buffer: 4096}), ""
 	if !r.bubble {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(r.t, err)
-		go s.Serve(l)
+		require.NoError(r.t, s.Listen("127.0.0.1:0"))
+		address = s.Addr().String()
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.server = s
+	r.server, r.address = s, address
 }
 
 func (r *round) present() *amqp.Server {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.server
+}
+
+// dial connects to the present server, by a socket or without.
+func (r *round) dial() (net.Conn, error) {
+	r.mu.Lock()
+	s, address := r.server, r.address
+	r.mu.Unlock()
+	if r.bubble {
+		return s.Dial("", "")
+	}
+	return net.Dial("tcp", address)
 }
 
 // open gives a client whose connection will break, most often. It may be one in
@@ -172,15 +183,8 @@ func (r *round) open(rnd *rand.Rand, inProcess bool) (channel, error) {
 	if inProcess {
 		return newNative(r.broker, max(written, read)/50)
 	}
-	s := r.present()
-	dial := func(network, addr string) (net.Conn, error) {
-		var nc net.Conn
-		var err error
-		if address := s.Addr(); address != nil {
-			nc, err = net.Dial("tcp", address.String())
-		} else {
-			nc, err = s.Dial(network, addr)
-		}
+	dial := func(string, string) (net.Conn, error) {
+		nc, err := r.dial()
 		if err != nil {
 			return nil, err
 		}

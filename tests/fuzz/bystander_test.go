@@ -2,6 +2,7 @@ package fuzz_test
 
 import (
 	"context"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -63,8 +64,14 @@ func (b *bystander) inProcess() {
 	}
 }
 
-// idle leaves the processor to the others.
-func (b *bystander) idle() { time.Sleep(time.Millisecond) }
+// idle leaves the processor to the others. In a bubble, time passes.
+func (b *bystander) idle() {
+	if b.bubble {
+		time.Sleep(time.Millisecond)
+	} else {
+		runtime.Gosched()
+	}
+}
 
 func (b *bystander) overAMQP() {
 	conn, err := amqp091.DialConfig("amqp://guest:guest@localhost/bystander", amqp091.Config{Dial: b.dial, Heartbeat: time.Minute})

@@ -3,6 +3,7 @@ package fuzz_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -46,7 +47,8 @@ func (c *caller) call(i int) {
 	}
 }
 
-// handle serves calls until the handler is closed. It may take its time.
+// handle serves calls, and what others send to its queue, until the handler is
+// closed. It may take its time, and fail where nobody waits.
 func (h *host) handle(ctx context.Context, req *warren.Request) (warren.Message, error) {
 	switch len(req.Body) % 5 {
 	case 0:
@@ -58,6 +60,9 @@ func (h *host) handle(ctx context.Context, req *warren.Request) (warren.Message,
 		if req.Redelivered {
 			return warren.Message{}, warren.ErrNoReply
 		}
+	}
+	if req.ReplyTo == "" && len(req.Body)%3 == 0 {
+		return warren.Message{}, errors.New("no")
 	}
 	return warren.Message{Body: req.Body}, nil
 }

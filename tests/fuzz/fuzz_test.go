@@ -99,9 +99,11 @@ type round struct {
 	limit  int64 // of memory; zero: none that matters
 	broker *warren.Broker
 	server *amqp.Server
-	sent   registry
-	ending atomic.Bool // the broker closes in the middle of everything
-	over   chan struct{}
+
+	address string // of the server, but for a bubble
+	sent    registry
+	ending  atomic.Bool // the broker closes in the middle of everything
+	over    chan struct{}
 }
 
 func newRound(t *testing.T, seed uint64, bubble bool) *round {
@@ -115,9 +117,8 @@ func newRound(t *testing.T, seed uint64, bubble bool) *round {
 	r.broker = warren.New(o)
 	r.server = amqp.NewServer(r.broker, &amqp.Options{Buffer: 1 << (10 + rnd.IntN(9))})
 	if !bubble {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		go r.server.Serve(l)
+		require.NoError(t, r.server.Listen("127.0.0.1:0"))
+		r.address = r.server.Addr().String()
 	}
 	return r
 }
@@ -133,10 +134,7 @@ func (r *round) dial(network, addr string) (net.Conn, error) {
 	if r.bubble {
 		return r.server.Dial(network, addr)
 	}
-	for r.server.Addr() == nil { // Serve is about to begin
-		time.Sleep(time.Millisecond)
-	}
-	return net.Dial("tcp", r.server.Addr().String())
+	return net.Dial("tcp", r.address)
 }
 
 // pause lets the others work. In a bubble, time passes.

@@ -18,6 +18,9 @@ type host struct {
 
 func newHost(r *round) *host { return &host{round: r, r: r.random("host", 0)} }
 
+// requeue is what handlers do with messages that they fail on.
+var requeue = []func(error) bool{nil, func(error) bool { return false }}
+
 // run goes on until the clients are done, and in every other round it is what
 // ends them.
 func (h *host) run() {
@@ -68,7 +71,7 @@ func (h *host) step() {
 		h.vhost.PolicyDelete(policy(r).Name)
 	case 2:
 		if len(h.handlers) < 3 {
-			handler, err := h.broker.Handle("handled", h.handle, warren.HandleOptions{Concurrency: 1 + r.IntN(4)})
+			handler, err := h.broker.Handle("handled", h.handle, warren.HandleOptions{Concurrency: 1 + r.IntN(4), Requeue: pick(r, requeue)})
 			if h.try("Handle", err); err == nil {
 				h.handlers = append(h.handlers, handler)
 			}

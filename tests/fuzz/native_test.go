@@ -2,8 +2,11 @@ package fuzz_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/warrenmq/warren"
@@ -115,7 +118,7 @@ func (u *nativeUser) renew() {
 func (u *nativeUser) step(ch *warren.Channel) {
 	r := u.r
 	queue, exchange, key := pick(r, queueNames), exchangeName(r), pick(r, keys)
-	switch r.IntN(34) {
+	switch r.IntN(36) {
 	case 0, 1:
 		_, err := ch.QueueDeclare(queue, queueOptions(r, queue))
 		u.try("QueueDeclare", err)
@@ -177,8 +180,10 @@ func (u *nativeUser) step(ch *warren.Channel) {
 		if u.try("QueueDeclarePassive", err); q.Messages < 0 || q.Consumers < 0 {
 			u.t.Errorf("%+v", q)
 		}
-	case 33:
+	case 33, 34:
 		u.loop(ch, queue)
+	case 35:
+		u.consumeFunc(ch, queue)
 	}
 }
 
@@ -287,6 +292,47 @@ func (u *nativeUser) settle(ch *warren.Channel, tag uint64) {
 		u.try("Nack", ch.Nack(tag, multiple, requeue))
 	case 2:
 		u.try("Reject", ch.Reject(tag, requeue))
+	}
+}
+
+// consumeFunc starts a function, which fails now and then, and ends soon.
+func (u *nativeUser) consumeFunc(ch *warren.Channel, queue string) {
+	o := consumeOptions(u.r, queue)
+	o.Concurrency = u.r.IntN(4)
+	if u.r.IntN(2) == 0 {
+		o.Requeue = func(error) bool { return true }
+	}
+	var calls atomic.Int64
+	last, gone := int64(1+u.r.IntN(10)), u.r.IntN(4) == 0
+	c, err := ch.ConsumeFunc(queue, o, func(ctx context.Context, d warren.Delivery) error {
+		u.got(nil, d)
+		n := calls.Add(1)
+		if n >= last && gone {
+			runtime.Goexit()
+		}
+		switch n % 7 {
+		case 1:
+			return errors.New("no")
+		case 2:
+			panic("no")
+		case 3:
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Millisecond):
+			}
+		}
+		return nil
+	})
+	if u.try("ConsumeFunc", err); err != nil {
+		return
+	}
+	u.pause(u.r)
+	u.try("Consumer.Cancel", c.Cancel())
+	select {
+	case <-c.Done():
+		u.try("Consumer.Err", c.Err())
+	case <-time.After(patience):
+		u.t.Errorf("a function of %s does not end", queue)
 	}
 }
 

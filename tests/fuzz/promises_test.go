@@ -113,9 +113,10 @@ func ordinary(code int) bool {
 // more method after the close-ok, and loses the connection for that.
 func normalOverAMQP(err error) bool {
 	var failed *amqp091.Error
+	var broken net.Error // the server has closed the connection
 	if errors.As(err, &failed) {
 		late := failed.Code == 504 && strings.HasSuffix(failed.Reason, "expected 'channel.open'")
 		return !failed.Server || ordinary(failed.Code) || failed.Code == 320 || late
 	}
-	return err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe)
+	return err == nil || errors.As(err, &broken) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe)
 }
