@@ -61,7 +61,7 @@ func (h *host) handle(ctx context.Context, req *warren.Request) (warren.Message,
 			return warren.Message{}, warren.ErrNoReply
 		}
 	}
-	if req.ReplyTo == "" && len(req.Body)%3 == 0 {
+	if req.ReplyTo == "" && len(req.Body)%3 == 0 && req.Headers["x-death"] == nil { // or it could go round for ever
 		return warren.Message{}, errors.New("no")
 	}
 	return warren.Message{Body: req.Body}, nil
