@@ -12,7 +12,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -30,64 +29,26 @@ import (
 	"github.com/warrenmq/warren/internal/brokertest"
 )
 
-var (
-	long     = flag.Duration("chaos.time", 0, "try new seeds for so long; zero: a fixed number")
-	onlySeed = flag.Uint64("chaos.seed", 0, "the only seed to try")
-	count    = flag.Uint64("chaos.seeds", uint64(brokertest.Less(12, 3)), "how many seeds to try, from 1 on")
-)
+var seeds = brokertest.NewSeeds("chaos", uint64(brokertest.Less(12, 3)), 2)
 
 const (
 	roundLimit = 2 * time.Minute // real time for one round, which takes a second or so
 	patience   = time.Minute     // for what must come at once
 )
 
-// seeds yields what the flags ask for.
-func seeds(yield func(uint64) bool) {
-	switch {
-	case *onlySeed != 0:
-		yield(*onlySeed)
-	case *long != 0:
-		for end := time.Now().Add(*long / 2); time.Now().Before(end); {
-			if !yield(rand.Uint64N(1e9) + 1) {
-				return
-			}
-		}
-	default:
-		for seed := range *count {
-			if !yield(seed + 1) {
-				return
-			}
-		}
-	}
-}
-
 // In a bubble the runtime finds what stands still and which goroutines are
 // left, and time is at hand.
 func TestPromisesHoldUnderKillsInMemory(t *testing.T) {
-	for seed := range seeds {
-		eachSeed(t, seed, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { newRound(t, seed, true).run() })
-		})
-	}
+	seeds.Each(t, roundLimit, func(t *testing.T, seed uint64) {
+		synctest.Test(t, func(t *testing.T) { newRound(t, seed, true).run() })
+	})
 }
 
 func TestPromisesHoldUnderKillsOverTCP(t *testing.T) {
-	for seed := range seeds {
-		eachSeed(t, seed, func(t *testing.T) {
-			newRound(t, seed, false).run()
-			brokertest.NoGoroutines(t)
-		})
-	}
-}
-
-func eachSeed(t *testing.T, seed uint64, f func(t *testing.T)) {
-	ok := t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-		brokertest.Watch(t, roundLimit, fmt.Sprintf("-chaos.seed=%d", seed))
-		f(t)
+	seeds.Each(t, roundLimit, func(t *testing.T, seed uint64) {
+		newRound(t, seed, false).run()
+		brokertest.NoGoroutines(t)
 	})
-	if !ok {
-		t.FailNow()
-	}
 }
 
 const (
