@@ -11,12 +11,10 @@ import (
 
 // DeadLetter publishes a message that a queue has lost to the exchange of its
 // dead-letter rule. It skips queues in which the message would cycle.
-func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, to *queue.DeadLetter) {
+func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost) {
 	v := (*VirtualHost)(h)
-	var p publishing
-	if to != nil { // nil if the rules have changed since
-		p.to = v.exchange(to.Exchange)
-	}
+	to := lost.To
+	p := publishing{to: v.exchange(to.Exchange)}
 	if p.to == nil {
 		lost.Lost()
 		return

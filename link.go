@@ -211,6 +211,7 @@ func (l *channelLink) Get(name string, noAck bool, sink link.Sink) (ok bool, err
 		return false, ch.vhost.getError(q, err)
 	}
 	if !ch.deliverToSink(nil, &d, noAck, sink, left) {
+		d.Redelivered = true // others may have got later ones meanwhile
 		q.Unget(&d, noAck)
 		return false, ch.checkOpen()
 	}

@@ -20,7 +20,7 @@ func (q *Queue) refuse(e *message.Entry) {
 	if q.rules.Overflow == RejectToDeadLetter && q.rules.DeadLetter != nil {
 		q.counts.DeadLettered++
 		q.memory.Add(e.Cost())
-		q.lost = append(q.lost, Lost{*e, message.DiedMaxLen})
+		q.lost = append(q.lost, Lost{*e, message.DiedMaxLen, q.rules.DeadLetter})
 	}
 }
 

@@ -5,7 +5,8 @@ import "github.com/warrenmq/warren/internal/message"
 // Lost is a message that a queue has lost and that goes to the dead letter exchange.
 type Lost struct {
 	message.Entry
-	Reason string // in the header x-death
+	Reason string      // in the header x-death
+	To     *DeadLetter // by the queue's rules when it lost the message
 }
 
 // lose ends a message that nobody has acknowledged. If there is a dead letter
@@ -19,7 +20,7 @@ func (q *Queue) lose(it *message.Item, reason string) {
 		return
 	}
 	q.counts.DeadLettered++
-	q.lost = append(q.lost, Lost{it.Entry, reason})
+	q.lost = append(q.lost, Lost{it.Entry, reason, q.rules.DeadLetter})
 }
 
 // lettersAtOnce is how many letters are sent before they cease to count for the queue
@@ -42,16 +43,12 @@ func (q *Queue) deadLetter() {
 			lost, q.lost = q.lost, nil
 		}
 		q.sending = len(lost) > 0
-		var to *DeadLetter
-		if q.rules != nil {
-			to = q.rules.DeadLetter
-		}
 		q.mu.Unlock()
 		if len(lost) == 0 {
 			return
 		}
 		for i := range lost[:min(len(lost), lettersAtOnce)] {
-			q.host.DeadLetter(q, &lost[i], to)
+			q.host.DeadLetter(q, &lost[i])
 		}
 	}
 }

@@ -40,9 +40,8 @@ type Shared struct {
 // Host is the owner of a queue. Its methods are called seldom, and with no lock of a
 // queue held.
 type Host interface {
-	// DeadLetter takes a message that the queue has lost. If to is nil, the message
-	// goes nowhere, because the rules have changed meanwhile.
-	DeadLetter(q *Queue, m *Lost, to *DeadLetter)
+	// DeadLetter takes a message that the queue has lost.
+	DeadLetter(q *Queue, m *Lost)
 	// Expired says that the queue has expired. The host calls Close with
 	// IfExpired.
 	Expired(q *Queue)

@@ -176,6 +176,9 @@ func (q *Queue) takeBack(c *Consumer, items []message.Item) {
 		if c.passes {
 			q.memory.Add(it.Cost())
 		}
+		if c.direct { // its channel was closed as it came; others had later ones meanwhile
+			it.Redelivered = true
+		}
 		if q.stream == nil {
 			q.store.requeue(it)
 		}

@@ -146,9 +146,6 @@ func (l *life) receive(d delivery) error {
 	switch {
 	case l.queue == loose:
 		l.note(p, true, "no ack")
-		if d.redelivered {
-			l.failf("%s: a message that needs no ack is redelivered: %v", l.who, p)
-		}
 	case l.queue == stream:
 		l.follows(d)
 		fallthrough
