@@ -16,7 +16,7 @@ var messageAttacks = []attack{
 	{name: "delayed messages", sent: "6,000 delayed messages of 1 byte with 120 KB of headers", run: delayed},
 	{name: "long x-death", sent: "10,000 messages that expire in 60 queues in turn", run: longDeaths},
 	{name: "an uncommitted transaction", sent: "8,000 messages of 100 KB", run: uncommitted},
-	{name: "bodies that are never completed", sent: "512 KiB on each of 2,046 channels, of 128 MiB each", run: partialBodies, short: true},
+	{name: "bodies that are never completed", sent: "512 KiB on each of 2,046 channels, of 30 MiB each", run: partialBodies, short: true},
 	{name: "unacked messages of a deleted queue", sent: "40 times 20 MB, taken, then the queue deleted", run: deletedQueues},
 	{name: "evicted messages that a stream's reader holds", sent: "10,000 messages of 64 KiB to a stream of 1 MB, prefetch 65,535", run: evicted},
 	{name: "a little in many queues", sent: "60 KB to each of 40,000 queues", run: manyQueuesALittle},
@@ -111,7 +111,7 @@ func partialBodies(c *case_) {
 	p := c.mustDial(channels)
 	for ch := 1; ch <= channels; ch++ {
 		p.send(ch, &wire.BasicPublish{Exchange: []byte("amq.fanout")})
-		header := wire.ContentHeader{BodySize: 128 << 20}
+		header := wire.ContentHeader{BodySize: 30 << 20}
 		p.out = wire.AppendFrame(p.out, wire.Frame{Type: wire.FrameHeader, Channel: uint16(ch), Payload: header.Append(nil)})
 	}
 	part := make([]byte, 64<<10)

@@ -11,6 +11,7 @@ import (
 // channels and what belongs to them.
 var topologyAttacks = []attack{
 	{name: "queues", sent: "1,000,000 queues, names of 255 bytes", run: queues, short: true},
+	{name: "messages, then queues", sent: "6,000 messages of 100 KB, then 1,000,000 queues by another connection", run: messagesThenQueues},
 	{name: "queues that were used", sent: "400,000 queues, a message to and from each", run: usedQueues},
 	{name: "queues with long arguments", sent: "6,000 queues, an argument of 100 KB", run: queueArguments},
 	{name: "queues with many arguments", sent: "1,000 queues, 8,000 arguments", run: manyQueueArguments, short: true},
@@ -48,6 +49,16 @@ func (p *client) repeat(n int, f func(i int)) {
 func queues(c *case_) {
 	p := c.mustDial(1)
 	p.repeat(1_000_000, func(i int) { p.send(1, &wire.QueueDeclare{Queue: longName(i), NoWait: true}) })
+}
+
+func messagesThenQueues(c *case_) {
+	p := c.mustDial(1)
+	p.send(1, &wire.QueueDeclare{Queue: "q"})
+	body := make([]byte, 100_000)
+	for i := 0; i < 6000 && !p.over.Load(); i++ {
+		p.publish(1, "", "q", nil, body)
+	}
+	queues(c)
 }
 
 func usedQueues(c *case_) {
