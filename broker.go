@@ -302,9 +302,14 @@ func (b *Broker) close(ctx context.Context) error {
 		}
 		close(b.closeDone)
 		b.announce(change{kind: brokerClosed})
+		return b.tasks.Wait(ctx)
 	}
-	<-b.closeDone
-	return b.tasks.Wait(ctx)
+	select {
+	case <-b.closeDone:
+		return b.tasks.Wait(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // deadlineOf returns ctx's deadline in the broker's time, or zero if ctx has none.

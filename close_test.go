@@ -414,3 +414,28 @@ func TestCloseFromInside(t *testing.T) {
 		})
 	})
 }
+
+// TestWhoWaitsForAnotherCloseWaitsNoLongerThanHeMay has a first Close that is held up by
+// a session whose end takes long.
+func TestWhoWaitsForAnotherCloseWaitsNoLongerThanHeMay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, free := warren.New(nil), make(chan struct{})
+		v, err := b.VirtualHost("/")
+		require.NoError(t, err)
+		s, err := v.Session()
+		require.NoError(t, err)
+		s.Link().Ended(func(string) { <-free })
+		first := make(chan error)
+		go func() { first <- b.Close() }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		require.ErrorIs(t, b.Shutdown(ctx), context.DeadlineExceeded)
+		require.Equal(t, time.Second, time.Since(start))
+		require.Error(t, b.Close())
+		require.Equal(t, 11*time.Second, time.Since(start), "CloseTimeout")
+		close(free)
+		require.NoError(t, <-first)
+	})
+}
