@@ -81,9 +81,11 @@ const lazyBody = 64 << 10
 
 // refuse closes the channel or connection because of a message.
 func (ch *channel) refuse(err error) {
-	if !errors.Is(err, context.Canceled) { // else the connection ended while the message waited for memory
-		ch.fail(blame(err, wire.BasicPublishID))
+	if errors.Is(err, context.Canceled) {
+		ch.closing = true // the connection ends; what follows of the message is ignored
+		return
 	}
+	ch.fail(blame(err, wire.BasicPublishID))
 }
 
 // contentHeader handles a header frame.
