@@ -261,7 +261,7 @@ func (p *publishing) takeKeys(headers Table) (Table, error) {
 // wait ends.
 func (ch *Channel) admit(ctx context.Context, p *publishing) error {
 	b := ch.vhost.broker
-	if b.admits(p) {
+	if b.admitsAny() || b.admits(p) {
 		return nil
 	}
 	if ch.holdsMessages() && b.state.Load() == stateOpen {
@@ -284,7 +284,12 @@ func (ch *Channel) admit(ctx context.Context, p *publishing) error {
 	return nil
 }
 
-// admits reports whether p is admitted without a wait: mostly it is so.
+// admitsAny reports whether every message is admitted without a wait: mostly it is so.
+func (b *Broker) admitsAny() bool {
+	return b.state.Load() == stateOpen && b.queues.Memory.FitsAny()
+}
+
+// admits reports whether p is admitted without a wait.
 func (b *Broker) admits(p *publishing) bool {
 	return b.state.Load() == stateOpen && b.queues.Memory.Fits(p.Cost())
 }

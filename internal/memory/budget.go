@@ -203,6 +203,10 @@ func (b *Budget) fits(n int64) bool {
 	return used < b.limit && used+min(n, b.limit/2) <= b.limit+b.slack
 }
 
+// FitsAny reports whether Fits is true of every message: less than half of the limit
+// is used.
+func (b *Budget) FitsAny() bool { return b.used.Load() < b.limit/2 && !b.alarm.Load() }
+
 // Fits reports whether a publisher may go on with a message of n bytes without a call
 // of Admit: there is room, nobody waits, and the end of the alarm has been told.
 func (b *Budget) Fits(n int64) bool {

@@ -16,7 +16,9 @@ type Tagged[D any] struct {
 
 // Set keeps a channel's unsettled deliveries by delivery tag. Tags rise, and most
 // deliveries are settled soon. So it is a list of blocks of successive tags. A block
-// is removed when its last delivery is settled, even if older blocks stay.
+// is removed when its last delivery is settled, even if older blocks stay. The newest
+// one stays until its tags are over, because who settles each delivery before the next
+// comes would empty it again and again.
 type Set[D any] struct {
 	shared      *Shared[D]
 	first, last *block[D]
@@ -69,6 +71,9 @@ func (s *Set[D]) Add(tag uint64, d *D) {
 
 // grow makes the block with the given number and puts it in its place in the list.
 func (s *Set[D]) grow(number uint64) *block[D] {
+	if s.last != nil && s.last.used == 0 {
+		s.unlink(s.last)
+	}
 	b, ok := s.shared.blocks.Get().(*block[D])
 	if !ok {
 		b = &block[D]{}
@@ -124,7 +129,7 @@ func (s *Set[D]) Remove(tag uint64, d *D) bool {
 	b.slots[i] = *new(D)
 	b.used &^= 1 << i
 	s.size--
-	if b.used == 0 {
+	if b.used == 0 && b != s.last {
 		s.unlink(b)
 	}
 	return true
