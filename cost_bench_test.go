@@ -32,6 +32,7 @@ func BenchmarkOthers(b *testing.B) {
 		{"DeleteExchange40000", deleteExchange},
 		{"ExchangeOf40000Exchanges", publishToExchanges},
 		{"DeleteQueueOfMillion", deleteLong},
+		{"DeadLetters10Queues", deadLetterMesh},
 		{"CancelConsumers40000", cancelMany},
 		{"HighPriorityBeside40000", deliverByPriority},
 	} {
@@ -243,4 +244,23 @@ func manyConsumers(b *testing.B, broker *warren.Broker) (*warren.Channel, string
 		must(b, err)
 	}
 	return ch, "q"
+}
+
+// deadLetterMesh: a message dies in one of ten queues that dead-letter to all ten.
+func deadLetterMesh(b *testing.B, broker *warren.Broker) func() {
+	ch := brokertest.Channel(b, broker)
+	must(b, ch.ExchangeDeclare("dlx", warren.Fanout, warren.ExchangeOptions{}))
+	for i := range 10 {
+		q := fmt.Sprint("q", i)
+		brokertest.Queue(b, ch, q, warren.QueueOptions{
+			Args: warren.Table{"x-max-length": int64(0)}, DeadLetter: &warren.DeadLetter{Exchange: "dlx"},
+		})
+		must(b, ch.QueueBind(q, "", "dlx", nil))
+	}
+	return func() {
+		must(b, ch.Publish(context.Background(), "", "q0", warren.Message{}, warren.PublishOptions{}))
+		for before := uint64(0); broker.Stats().DeadLettered != before; time.Sleep(time.Millisecond) {
+			before = broker.Stats().DeadLettered
+		}
+	}
 }

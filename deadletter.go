@@ -9,10 +9,32 @@ import (
 	"github.com/warrenmq/warren/internal/route"
 )
 
+const (
+	// maxLetters is how many letters one message may become, and lettersPerQueue how
+	// many more for each queue of the virtual host.
+	maxLetters      = 4096
+	lettersPerQueue = 4
+	// maxDeathsInRow is how many deaths may lead from a message to its last letter.
+	maxDeathsInRow = 256
+)
+
 // DeadLetter publishes a message that a queue has lost to the exchange of its
 // dead-letter rule. It skips queues in which the message would cycle.
-func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost) {
+//
+// That alone would let a message become very many: of n queues that dead-letter to all
+// of them, it would go through each order. So the letters of a message are counted,
+// until a client rejects one: see maxLetters.
+func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, l *queue.Letters) {
 	v := (*VirtualHost)(h)
+	if h.Over() {
+		lost.Lost()
+		return
+	}
+	letter := message.DieAgain(lost.Content, lost.Reason)
+	if letter.Deaths > maxDeathsInRow || !v.mayBecome(letter.Line, 0) {
+		v.dropLetter(q, lost)
+		return
+	}
 	to := lost.To
 	p := publishing{to: v.exchange(to.Exchange)}
 	if p.to == nil {
@@ -38,15 +60,73 @@ func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost) {
 		edit.Remove = append(edit.Remove, "CC")
 	}
 	p.Exchange = &p.to.Name
-	p.Content = lost.Edited(edit)
+	letter.Content = message.Inner(lost.Edited(edit))
+	p.Content = letter
 	p.HideKeys()
-	if c, ok := p.Content.(*call); ok {
+	if c := callOf(letter); c != nil {
 		p.Deadline = v.broker.deadlineOf(c.ctx.caller)
 	}
 
 	w := v.getWalk()
 	defer v.putWalk(w)
 	v.walk(w, &p)
-	queues := slices.DeleteFunc(slices.Clone(w.Queues()), func(q *route.Queue) bool { return message.Cycles(history, q.Name()) })
-	v.forward(&p, &lost.Entry, queues, w.Replies(), w.Delays)
+	queues := withoutVisited(w.Queues(), message.Visited(history))
+	if !v.mayBecome(letter.Line, len(queues)) {
+		v.dropLetter(q, lost)
+		return
+	}
+	v.forward(&p, &lost.Entry, queues, w.Replies(), w.Delays, l)
+}
+
+// withoutVisited returns the queues whose names are not among those visited.
+func withoutVisited(queues []*route.Queue, visited []string) []*route.Queue {
+	const few = 8
+	if len(visited) <= few {
+		return without(queues, func(q *route.Queue) bool { return slices.Contains(visited, q.Name()) })
+	}
+	names := make(map[string]struct{}, len(visited))
+	for _, name := range visited {
+		names[name] = struct{}{}
+	}
+	return without(queues, func(q *route.Queue) bool {
+		_, ok := names[q.Name()]
+		return ok
+	})
+}
+
+// without returns the queues but those for which skip returns true. It does not write
+// to the list.
+func without(queues []*route.Queue, skip func(*route.Queue) bool) []*route.Queue {
+	if !slices.ContainsFunc(queues, skip) {
+		return queues
+	}
+	return slices.DeleteFunc(slices.Clone(queues), skip)
+}
+
+// mayBecome reports whether a message may become n letters more, and counts them.
+func (v *VirtualHost) mayBecome(l *message.Line, n int) bool {
+	sum := l.Add(n)
+	if sum < maxLetters {
+		return true
+	}
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return sum < int64(maxLetters+lettersPerQueue*len(v.queues))
+}
+
+// timeBetweenWarnings is the shortest time between two lines in the log about letters
+// that are dropped.
+const timeBetweenWarnings = time.Minute
+
+// dropLetter drops a message that has become too many letters.
+func (v *VirtualHost) dropLetter(q *queue.Queue, lost *queue.Lost) {
+	lost.Lost()
+	v.lettersDropped.Add(1)
+	now := v.broker.queues.Clock.Now()
+	last := v.warnedOfLetters.Load()
+	if last != 0 && now-last < int64(timeBetweenWarnings) || !v.warnedOfLetters.CompareAndSwap(last, now) {
+		return
+	}
+	v.broker.log.Warn("dead letters are dropped: queues dead-letter to each other, and one message became too many without a client that rejects it",
+		"vhost", v.name, "queue", q.Name(), "most", maxLetters, "more for each queue", lettersPerQueue, "most deaths in a row", maxDeathsInRow)
 }

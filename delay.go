@@ -34,7 +34,7 @@ func (v *VirtualHost) routeDelayed(x *declaredExchange, kept *message.Publishing
 	p := publishing{to: x}
 	p.Entry, p.Extra, p.Hidden = kept.Entry, kept.Extra, kept.Hidden
 	expiration := kept.Properties().Expiration
-	if c, ok := kept.Content.(*call); ok {
+	if c := callOf(kept.Content); c != nil {
 		expiration = c.Expiration // the published Expiration, not the time left to the caller
 		p.Deadline = v.broker.deadlineOf(c.ctx.caller)
 	}
@@ -48,7 +48,7 @@ func (v *VirtualHost) routeDelayed(x *declaredExchange, kept *message.Publishing
 	defer v.putWalk(w)
 	w.Past = &x.Exchange
 	v.walk(w, &p)
-	if !v.forward(&p, &kept.Entry, w.Queues(), w.Replies(), w.Delays) {
+	if !v.forward(&p, &kept.Entry, w.Queues(), w.Replies(), w.Delays, nil) {
 		v.unroutable.Add(1)
 	}
 }

@@ -3,6 +3,7 @@ package warren
 import (
 	"github.com/warrenmq/warren/internal/delay"
 	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/route"
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -27,14 +28,14 @@ func (v *VirtualHost) route(p *publishing) (nacked bool, err error) {
 // deliverRouted gives the message to the queues and requesters that routing found,
 // and to the delayed exchanges (delays).
 func (v *VirtualHost) deliverRouted(p *publishing, queues []*route.Queue, replies []string, delays []*delay.Store) (nacked bool, err error) {
-	taken, nacked := v.offer(p, queues, replies)
+	taken, nacked := v.offer(p, queues, replies, nil)
 	routed := taken > 0 || nacked
 	for _, d := range delays {
 		if d.Add(&p.Publishing) {
 			taken++
 		}
 	}
-	c, _ := p.Content.(*call)
+	c := callOf(p.Content)
 	if !routed && (taken == 0 || p.Mandatory && c == nil) {
 		return false, v.handleUnrouted(p)
 	}
@@ -45,10 +46,10 @@ func (v *VirtualHost) deliverRouted(p *publishing, queues []*route.Queue, replie
 }
 
 // offer offers the message to all queues and requesters, and counts those that took
-// it. nacked is set when a queue could not keep it.
-func (v *VirtualHost) offer(p *publishing, queues []*route.Queue, replies []string) (taken int, nacked bool) {
+// it. nacked is set when a queue could not keep it. l is as in queue.PushLetter.
+func (v *VirtualHost) offer(p *publishing, queues []*route.Queue, replies []string, l *queue.Letters) (taken int, nacked bool) {
 	for _, q := range queues {
-		ok, err := q.Push(&p.Publishing)
+		ok, err := q.PushLetter(&p.Publishing, l)
 		if err != nil {
 			nacked = true
 		} else if ok {
@@ -65,18 +66,18 @@ func (v *VirtualHost) offer(p *publishing, queues []*route.Queue, replies []stri
 
 // forward delivers a message that the broker already had, and that was in the entry
 // from, to everything that a walk has found. It reports false if nothing took the
-// message.
-func (v *VirtualHost) forward(p *publishing, from *message.Entry, queues []*route.Queue, replies []string, delays []*delay.Store) bool {
+// message. l is as in queue.PushLetter.
+func (v *VirtualHost) forward(p *publishing, from *message.Entry, queues []*route.Queue, replies []string, delays []*delay.Store, l *queue.Letters) bool {
 	n := len(queues) + len(replies) + len(delays)
 	if n == 0 {
 		from.Lost()
 		return false
 	}
-	c, _ := p.Content.(*call)
+	c := callOf(p.Content)
 	if c != nil {
 		c.others.Store(int32(n - 1))
 	}
-	taken, _ := v.offer(p, queues, replies)
+	taken, _ := v.offer(p, queues, replies, l)
 	for _, d := range delays {
 		if d.Add(&p.Publishing) {
 			taken++

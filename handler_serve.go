@@ -47,7 +47,7 @@ func (h *Handler) work(it message.Item) {
 // serveOne serves one request, sends the reply, settles the request and then wakes
 // the caller. stay says that the worker should wait for another request.
 func (h *Handler) serveOne(it *message.Item) (stay bool) {
-	c, _ := it.Content.(*call)
+	c := callOf(it.Content)
 	if c != nil && c.ctx.caller.Err() != nil {
 		// The caller has gone, so no answer is needed.
 		h.vhost.replies.droppedGone.Add(1)
@@ -90,7 +90,7 @@ func (h *Handler) run(ctx *requestContext, req *Request) (reply Message, err err
 // settleGoexit ends a request whose function has ended the worker's goroutine by
 // runtime.Goexit, as a test's FailNow does.
 func (h *Handler) settleGoexit(it *message.Item) {
-	c, _ := it.Content.(*call)
+	c := callOf(it.Content)
 	req := &Request{Message: Message(it.Shown())}
 	h.finish(it, c, req, &Message{}, goexitError(), false)
 }

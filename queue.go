@@ -141,6 +141,14 @@ const (
 
 // DeadLetter says where a queue sends lost messages: those that are rejected without
 // requeue, expire, exceed the length limit or return too often.
+//
+// A message does not go back to a queue in which it has died, unless a client has
+// rejected it since, as in RabbitMQ. There is a bound for queues that send messages to
+// each other in many ways: one message, with its copies, becomes at most 4,096 dead
+// letters and four for each queue of the virtual host, and goes through at most 256
+// queues in a row. What is more is dropped, logged and counted (see
+// [Stats].LettersDropped). Whenever a client rejects a dead letter, or it has returned
+// too often, the count begins again.
 type DeadLetter struct {
 	// Exchange gets the messages (x-dead-letter-exchange). Empty: the default
 	// exchange. If there is no exchange of this name when a message is lost, the

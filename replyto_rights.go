@@ -38,6 +38,9 @@ func (v *VirtualHost) checkReplyAccess(c message.Content, queue string) error {
 		case *message.Blind:
 			c = of.Content
 			continue
+		case *message.Letter:
+			c = of.Content
+			continue
 		case *message.Lent:
 			c = of.Of()
 			continue

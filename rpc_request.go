@@ -121,6 +121,15 @@ func (c *call) Lost(n int) {
 	}
 }
 
+// callOf returns the call whose request a message is, or nil.
+func callOf(c message.Content) *call {
+	if c, ok := c.(*call); ok {
+		return c
+	}
+	of, _ := message.Inner(c).(*call)
+	return of
+}
+
 // Unawaited returns the content without the call, which has been told that nobody
 // will answer it.
 func (c *call) Unawaited() message.Content {

@@ -28,6 +28,10 @@ type Stats struct {
 	Unroutable  uint64 // messages that no queue took and that were dropped silently
 	Returned    uint64 // messages that no queue took and that were returned
 
+	// LettersDropped counts dead letters that were dropped because their message had
+	// become too many: see [DeadLetter].
+	LettersDropped uint64
+
 	Requesters     int    // calls and reply consumers
 	Replies        uint64 // replies delivered by direct reply-to
 	RepliesTooLate uint64 // replies dropped because the requester had gone
@@ -75,6 +79,7 @@ func (v *VirtualHost) addStats(s *Stats) {
 	}
 	s.Unroutable += v.unroutable.Load()
 	s.Returned += v.returned.Load()
+	s.LettersDropped += v.lettersDropped.Load()
 	s.Failed += v.failed.Load()
 	s.Requesters += v.replies.pending()
 	s.Replies += v.replies.delivered.Load()

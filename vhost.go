@@ -30,6 +30,9 @@ type VirtualHost struct {
 	unroutable atomic.Uint64
 	returned   atomic.Uint64
 
+	lettersDropped  atomic.Uint64
+	warnedOfLetters atomic.Int64 // when it was logged last, on the broker's clock; zero: never
+
 	mu sync.RWMutex
 	// Guarded by mu.
 	exchanges       map[string]*declaredExchange

@@ -183,6 +183,8 @@ func rawProperties(c Content) wire.RawProperties {
 		return c.Raw
 	case *Addressed:
 		return c.Raw
+	case *Letter:
+		return rawProperties(c.Content)
 	}
 	return nil
 }

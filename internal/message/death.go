@@ -75,17 +75,18 @@ func (d *Death) Edit(h table.Table) (e Edit, history []any) {
 	return e, list
 }
 
-// Cycles reports whether a message with these deaths, the newest first, has died
-// in the queue before and was rejected neither there nor anywhere since.
-func Cycles(history []any, queue string) bool {
+// Visited returns the queues that a message with these deaths, the newest first, does
+// not go to again: it has died there, and was rejected neither there nor anywhere
+// since.
+func Visited(history []any) (queues []string) {
 	for _, v := range history {
 		t, _ := v.(table.Table)
 		if t["reason"] == any(DiedRejected) {
-			return false
+			break
 		}
-		if t["queue"] == any(queue) {
-			return true
+		if name, ok := t["queue"].(string); ok {
+			queues = append(queues, name)
 		}
 	}
-	return false
+	return queues
 }

@@ -61,7 +61,7 @@ func (e *Entry) Lost() {
 // Abandon notes that nobody is going to settle the message, although it can still
 // be read. If it is a request, its call is told now, and not again later.
 func (e *Entry) Abandon() {
-	if r, ok := e.Content.(interface{ Unawaited() Content }); ok {
+	if r, ok := Inner(e.Content).(interface{ Unawaited() Content }); ok {
 		e.Content.Lost(1)
 		e.Content = r.Unawaited()
 	}

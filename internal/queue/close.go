@@ -83,7 +83,7 @@ func (r *Rest) Drop() {
 	r.queue.memory.Close()
 	r.queue.releaseHeld()
 	r.queue.seen.Close()
-	r.queue.mu.Unlock()
+	r.queue.unlock() // the queue may have letters to send
 }
 
 // drop drops the messages.

@@ -50,7 +50,7 @@ func (q *Queue) Ring() {
 	q.mu.Lock()
 	q.alarm.Rung()
 	if q.deleted {
-		q.mu.Unlock()
+		q.unlock() // it may have letters to send
 		return
 	}
 	q.cleanHead()

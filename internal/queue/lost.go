@@ -23,32 +23,68 @@ func (q *Queue) lose(it *message.Item, reason string) {
 	q.lost = append(q.lost, Lost{it.Entry, reason, q.rules.DeadLetter})
 }
 
-// lettersAtOnce is how many letters are sent before they cease to count for the queue
-// that has lost them.
-const lettersAtOnce = 64
+const (
+	// lettersAtOnce is how many letters are sent before they cease to count for the
+	// queue that has lost them.
+	lettersAtOnce = 64
+	// extraLetters is how many letters a goroutine sends, beside those that it has
+	// found when it began, before it leaves the rest to another.
+	extraLetters = 4096
+)
 
-// deadLetter sends the messages that the queue has lost to the host, in their
-// order. Only one goroutine does so at a time. It also sends messages that are lost
-// meanwhile, so queues that dead-letter to each other cause no recursion.
+// Letters are the queues whose letters a goroutine sends. While it does, no other
+// sends letters of these queues, so that they go out in their order.
+type Letters struct{ queues []*Queue }
+
+// deadLetter sends the messages that the queue has lost to the host, in their order,
+// then those that other queues lose by it, and so on. What is too much it leaves to
+// the next who uses the queue, or to the queue's alarm. So who publishes is not busy
+// with the letters of others without end.
 func (q *Queue) deadLetter() {
-	var lost []Lost
-	for {
-		sent := lost[:min(len(lost), lettersAtOnce)]
-		q.mu.Lock()
-		for i := range sent {
-			q.memory.Add(-sent[i].Cost())
+	l := Letters{queues: []*Queue{q}}
+	q.mu.Lock()
+	left := len(q.lost) + extraLetters
+	q.mu.Unlock()
+	for ; len(l.queues) > 0 && left > 0; left -= lettersAtOnce {
+		if l.queues[0].sendSome(&l) {
+			l.queues[0] = nil
+			l.queues = l.queues[1:]
 		}
-		clear(sent)
-		if lost = lost[len(sent):]; len(lost) == 0 {
-			lost, q.lost = q.lost, nil
-		}
-		q.sending = len(lost) > 0
-		q.mu.Unlock()
-		if len(lost) == 0 {
-			return
-		}
-		for i := range lost[:min(len(lost), lettersAtOnce)] {
-			q.host.DeadLetter(q, &lost[i])
-		}
+	}
+	for _, q := range l.queues {
+		q.sendLater()
+	}
+}
+
+// sendSome sends the next letters. Done is true if no more are left.
+func (q *Queue) sendSome(l *Letters) (done bool) {
+	q.mu.Lock()
+	some := q.lost[:min(len(q.lost), lettersAtOnce)]
+	q.lost = q.lost[len(some):]
+	q.mu.Unlock()
+	for i := range some {
+		q.host.DeadLetter(q, &some[i], l)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range some {
+		q.memory.Add(-some[i].Cost())
+	}
+	clear(some)
+	if len(q.lost) > 0 {
+		return false
+	}
+	q.lost, q.sending = nil, false
+	return true
+}
+
+// sendLater leaves the letters to another goroutine.
+func (q *Queue) sendLater() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.sending = false
+	if len(q.lost) > 0 {
+		now := q.shared.Clock.Now()
+		q.alarm.Set(now, now, q)
 	}
 }

@@ -1,13 +1,107 @@
 package queue
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren/internal/clock"
 	"github.com/warrenmq/warren/internal/message"
 )
+
+// ring is a host of queues in a ring: each sends its letters to the next, until there
+// were enough.
+type ring struct {
+	queues []*Queue
+	next   map[*Queue]*Queue
+	most   int64
+	sent   atomic.Int64
+
+	mu sync.Mutex
+	by map[*Letters]int // letters that one goroutine has sent without a break
+}
+
+func (r *ring) Expired(*Queue) {}
+
+func (r *ring) DeadLetter(q *Queue, lost *Lost, l *Letters) {
+	r.mu.Lock()
+	r.by[l]++
+	r.mu.Unlock()
+	if r.sent.Add(1) <= r.most {
+		r.next[q].PushLetter(&message.Publishing{Entry: lost.Entry}, l)
+	}
+}
+
+func newRing(queues int, most int64) *ring {
+	shared := &Shared{Clock: clock.Start()}
+	shared.Memory.Init(-1, false, nil)
+	r := &ring{most: most, next: make(map[*Queue]*Queue), by: make(map[*Letters]int)}
+	rules := NoRules()
+	rules.MaxLength, rules.DeadLetter = 0, &DeadLetter{}
+	for range queues {
+		q := &Queue{}
+		q.Init("q", r, shared, &Options{Rules: &rules})
+		r.queues = append(r.queues, q)
+	}
+	for i, q := range r.queues {
+		r.next[q] = r.queues[(i+1)%queues]
+	}
+	return r
+}
+
+// TestLettersOfOthersKeepNobodyBusy: letters that make letters go on when the publisher
+// has its answer, and none is lost.
+func TestLettersOfOthersKeepNobodyBusy(t *testing.T) {
+	for _, queues := range []int{1, 2, 5} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRing(queues, 5*extraLetters)
+			_, err := r.queues[0].Push(&message.Publishing{})
+			require.NoError(t, err)
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+			for _, n := range r.by {
+				require.LessOrEqual(t, n, extraLetters+2*lettersAtOnce)
+			}
+			require.EqualValues(t, 5*extraLetters+1, r.sent.Load())
+			for _, q := range r.queues {
+				require.Zero(t, q.Stats().Bytes)
+			}
+		})
+	}
+}
+
+// TestLettersOfManyQueuesNestNowhere: a chain of queues, each of which loses what it
+// gets to the next, is no chain of calls.
+func TestLettersOfManyQueuesNestNowhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRing(20_000, 20_000)
+		_, err := r.queues[0].Push(&message.Publishing{Entry: message.Entry{Body: []byte("m")}})
+		require.NoError(t, err)
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		require.EqualValues(t, 20_001, r.sent.Load())
+	})
+}
+
+// TestLettersThatWaitAreSentWhenTheQueueIsDeleted: they were lost before it was.
+func TestLettersThatWaitAreSentWhenTheQueueIsDeleted(t *testing.T) {
+	r := newRing(1, 10)
+	q := r.queues[0]
+	q.mu.Lock()
+	for range 3 {
+		q.lost = append(q.lost, Lost{Reason: message.DiedMaxLen})
+	}
+	q.mu.Unlock()
+	rest, _, err := q.Close(ErrDeleted, Always)
+	require.NoError(t, err)
+	require.Zero(t, r.sent.Load())
+	rest.Drop()
+	require.EqualValues(t, 3, r.sent.Load())
+}
 
 // changingHost takes the queue's rules away when the first letter comes, as a
 // policy that is deleted does.
@@ -16,7 +110,7 @@ type changingHost struct {
 	to []*DeadLetter
 }
 
-func (h *changingHost) DeadLetter(q *Queue, m *Lost) {
+func (h *changingHost) DeadLetter(q *Queue, m *Lost, _ *Letters) {
 	h.to = append(h.to, m.To)
 	q.Obey(uint64(len(h.to)), nil)
 }

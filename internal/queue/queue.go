@@ -40,8 +40,9 @@ type Shared struct {
 // Host is the owner of a queue. Its methods are called seldom, and with no lock of a
 // queue held.
 type Host interface {
-	// DeadLetter takes a message that the queue has lost.
-	DeadLetter(q *Queue, m *Lost)
+	// DeadLetter takes a message that the queue has lost. The host pushes it with
+	// PushLetter.
+	DeadLetter(q *Queue, m *Lost, l *Letters)
 	// Expired says that the queue has expired. The host calls Close with
 	// IfExpired.
 	Expired(q *Queue)
@@ -135,7 +136,11 @@ func (q *Queue) IsStream() bool { return q.stream != nil }
 // Afterwards it signals the mailbox that has got messages, because a reader that
 // wakes earlier would wait for the lock, and sends dead letters. So the caller must
 // hold no other lock if there can be dead letters.
-func (q *Queue) unlock() {
+func (q *Queue) unlock() { q.unlockFor(nil) }
+
+// unlockFor is unlock that adds the queue to l, unless that is nil, instead of sending
+// dead letters.
+func (q *Queue) unlockFor(l *Letters) {
 	send := false
 	if q.store.timed > 0 || q.lost != nil {
 		send = q.beforeUnlock()
@@ -146,7 +151,9 @@ func (q *Queue) unlock() {
 	if b != nil {
 		b.Signal()
 	}
-	if send {
+	if send && l != nil {
+		l.queues = append(l.queues, q)
+	} else if send {
 		q.deadLetter()
 	}
 }
@@ -178,6 +185,12 @@ func (q *Queue) wakeLater(b *mailbox.Mailbox) {
 // Immediate and no consumer has room. Push fails with ErrRefused if limits forbid
 // the message, and with the journal's error.
 func (q *Queue) Push(p *message.Publishing) (taken bool, err error) {
+	return q.PushLetter(p, nil)
+}
+
+// PushLetter is Push for a message that another queue has lost. If the queue loses
+// messages by it, l has to send them.
+func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err error) {
 	e := &p.Entry
 	q.mu.Lock()
 	if q.deleted || p.Immediate && !q.anyRoom() {
@@ -190,13 +203,13 @@ func (q *Queue) Push(p *message.Publishing) (taken bool, err error) {
 	}
 	if q.stream != nil {
 		err = q.append(e)
-		q.unlock()
+		q.unlockFor(l)
 		return err == nil, err
 	}
 	if q.rules != nil && q.overflows(e) {
 		q.seen.Forget(e.Content)
 		q.refuse(e)
-		q.unlock()
+		q.unlockFor(l)
 		return false, ErrRefused
 	}
 	priority := uint8(0)
@@ -224,7 +237,7 @@ func (q *Queue) Push(p *message.Publishing) (taken bool, err error) {
 			q.tidy()
 		}
 	}
-	q.unlock()
+	q.unlockFor(l)
 	return true, nil
 }
 

@@ -139,8 +139,8 @@ func (t *taker) Deliver(it message.Item) *mailbox.Mailbox {
 
 type noHost struct{}
 
-func (noHost) DeadLetter(*Queue, *Lost) {}
-func (noHost) Expired(*Queue)           {}
+func (noHost) DeadLetter(*Queue, *Lost, *Letters) {}
+func (noHost) Expired(*Queue)                     {}
 
 // newTestStream makes a stream with rules, or without for nil.
 func newTestStream(r *Rules) *Queue {
