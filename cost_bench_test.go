@@ -32,6 +32,10 @@ func BenchmarkOthers(b *testing.B) {
 		{"DeleteExchange40000", deleteExchange},
 		{"ExchangeOf40000Exchanges", publishToExchanges},
 		{"DeleteQueueOfMillion", deleteLong},
+		{"RequeueMillion", returnMillion(func(b *testing.B, ch *warren.Channel) { must(b, ch.Nack(0, true, true)) })},
+		{"CloseWithMillionUnacked", returnMillion(func(_ *testing.B, ch *warren.Channel) { ch.Close() })},
+		{"AckMillion", returnMillion(func(b *testing.B, ch *warren.Channel) { must(b, ch.Ack(0, true)) })},
+		{"RecoverFrom10000Consumers", recoverMany},
 		{"DeadLetters10Queues", deadLetterMesh},
 		{"CancelConsumers40000", cancelMany},
 		{"HighPriorityBeside40000", deliverByPriority},
@@ -68,6 +72,9 @@ func beside(b *testing.B, broker *warren.Broker, work func()) (took, longest tim
 			name := fmt.Sprint("other", i%100)
 			start := time.Now()
 			_, err := ch.QueueDeclare(name, warren.QueueOptions{MaxLength: 1})
+			if q, _ := ch.QueueDeclarePassive("busy"); q.Name != "" && err == nil {
+				err = ch.Publish(context.Background(), "", "busy", warren.Message{}, warren.PublishOptions{})
+			}
 			if err == nil {
 				err = ch.Publish(context.Background(), "amq.direct", name, warren.Message{}, warren.PublishOptions{})
 			}
@@ -263,4 +270,39 @@ func deadLetterMesh(b *testing.B, broker *warren.Broker) func() {
 			before = broker.Stats().DeadLettered
 		}
 	}
+}
+
+// returnMillion: a channel ends what it has to do with a million unsettled messages of
+// the queue "busy", to which others publish.
+func returnMillion(end func(*testing.B, *warren.Channel)) func(*testing.B, *warren.Broker) func() {
+	return func(b *testing.B, broker *warren.Broker) func() {
+		ch := brokertest.Channel(b, broker)
+		brokertest.Queues(b, ch, "busy")
+		for range 1_000_000 {
+			must(b, ch.Publish(context.Background(), "", "busy", warren.Message{}, warren.PublishOptions{}))
+		}
+		c, err := ch.Consume("busy", warren.ConsumeOptions{})
+		must(b, err)
+		for range 1_000_000 {
+			_, err := c.Next(context.Background())
+			must(b, err)
+		}
+		must(b, c.Cancel())
+		return func() { end(b, ch) }
+	}
+}
+
+// recoverMany: a channel with an unsettled message of each of 10,000 consumers gets them
+// again.
+func recoverMany(b *testing.B, broker *warren.Broker) func() {
+	ch := brokertest.Channel(b, broker)
+	brokertest.Queues(b, ch, "q")
+	for range 10_000 {
+		c, err := ch.Consume("q", warren.ConsumeOptions{Prefetch: 1})
+		must(b, err)
+		must(b, ch.Publish(context.Background(), "", "q", warren.Message{}, warren.PublishOptions{}))
+		_, err = c.Next(context.Background())
+		must(b, err)
+	}
+	return func() { must(b, ch.Recover(false)) }
 }

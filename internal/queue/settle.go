@@ -36,12 +36,16 @@ func Unsettled(it message.Item) Settling { return Settling{Delivery: Delivered{I
 // Settle acknowledges or rejects messages that were delivered to c; a nil c stands
 // for Get.
 func (q *Queue) Settle(c *Consumer, items []Settling, acked bool) {
-	q.mu.Lock()
-	for i := range items {
-		q.finish(&items[i].Delivery.Item, acked)
+	for len(items) > 0 {
+		part := items[:min(len(items), settledAtOnce)]
+		items = items[len(part):]
+		q.mu.Lock()
+		for i := range part {
+			q.finish(&part[i].Delivery.Item, acked)
+		}
+		q.freeRoom(c, len(part))
+		q.unlock()
 	}
-	q.freeRoom(c, len(items))
-	q.unlock()
 	c.serveFlow()
 }
 
@@ -75,47 +79,6 @@ func (q *Queue) freeRoom(c *Consumer, n int) {
 		n = 0
 	}
 	q.credit(c, n)
-}
-
-// Requeue puts unacked messages of c back in their old places; a nil c stands for
-// Get. If seen is set, they count as redelivered. A stream has the messages already:
-// c reads on.
-func (q *Queue) Requeue(c *Consumer, items []Settling, seen bool) {
-	q.mu.Lock()
-	for i := range items {
-		q.requeue(&items[i].Delivery.Item, seen)
-	}
-	q.tidy()
-	q.freeRoom(c, len(items))
-	q.dispatch()
-	q.unlock()
-	c.serveFlow()
-}
-
-// requeue puts one message back, as Requeue does. The caller then calls tidy and
-// freeRoom.
-func (q *Queue) requeue(it *message.Item, seen bool) {
-	it.Counted = false
-	if q.deleted || q.stream != nil {
-		q.finish(it, false)
-		return
-	}
-	it.Redelivered = it.Redelivered || seen
-	if seen && q.countReturn(it) {
-		q.lose(it, message.DiedDeliveryLimit)
-		return
-	}
-	q.store.requeue(it)
-}
-
-// countReturn counts a requeue of a message if the queue counts them or has a
-// delivery limit. It reports whether the limit is exceeded.
-func (q *Queue) countReturn(it *message.Item) (tooOften bool) {
-	limited := q.rules != nil && q.rules.DeliveryLimit >= 0
-	if limited || q.countsReturns {
-		it.Returns = max(it.Returns, it.Returns+1) // the largest count stays
-	}
-	return limited && int64(it.Returns) > q.rules.DeliveryLimit
 }
 
 // Redeliver delivers unacked messages of c to c again, before all others. It reports

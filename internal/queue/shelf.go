@@ -17,7 +17,7 @@ type shelf struct {
 	first      uint64   // position of the message at the head of the chunks
 	next       uint64   // position that the next message gets
 	ready      int      // number of messages in the chunks
-	returned   itemHeap // requeued messages
+	returned   returned // requeued messages
 }
 
 // Numbers of messages in a chunk.
@@ -39,7 +39,7 @@ type chunk struct {
 
 func newChunk(size int) *chunk { return &chunk{entries: make([]message.Entry, size)} }
 
-func (s *shelf) len() int { return s.ready + len(s.returned) }
+func (s *shelf) len() int { return s.ready + s.returned.len() }
 
 // emptied returns a shelf without messages that goes on with the same positions.
 func (s *shelf) emptied() shelf { return shelf{shared: s.shared, next: s.next} }
@@ -87,7 +87,7 @@ func (s *shelf) grow() *chunk {
 func (s *shelf) shift(it *message.Item) {
 	// Requeued messages were delivered before those that are still in the chunks
 	// could be, so they have the lower positions.
-	if len(s.returned) > 0 {
+	if s.returned.len() > 0 {
 		*it = s.returned.pop()
 		return
 	}
@@ -126,8 +126,8 @@ func (s *shelf) removeHead(c *chunk) {
 // deadline returns the deadline of the first message; zero means none. There must be
 // a message.
 func (s *shelf) deadline() int64 {
-	if len(s.returned) > 0 {
-		return s.returned[0].Deadline
+	if s.returned.len() > 0 {
+		return s.returned.first().Deadline
 	}
 	if c := s.head; c.deadlines != nil {
 		return c.deadlines[c.read]

@@ -38,7 +38,7 @@ func TestAHeapOfReturnedMessagesGetsSmaller(t *testing.T) {
 		s.shift(new(message.Item))
 	}
 	require.Equal(t, 1, s.len())
-	require.LessOrEqual(t, cap(s.returned), 2*smallHeap)
+	require.LessOrEqual(t, cap(s.returned.few), 2*smallHeap)
 	var it message.Item
 	s.shift(&it)
 	require.Equal(t, uint64(9999), it.Pos)

@@ -86,6 +86,18 @@ func (s *store) requeue(it *message.Item) {
 	s.count(&it.Entry, it.Deadline)
 }
 
+// adopt puts the messages of a run, which are of one level, back in their old places.
+func (s *store) adopt(r *run) {
+	if s.levels == nil {
+		s.returned.adopt(r)
+	} else {
+		s.levels.at(uint8(r.first().Pos >> levelShift)).returned.adopt(r)
+		s.levels.len += r.len
+	}
+	s.bytes += r.bytes
+	s.timed += r.timed
+}
+
 // count adds a message to bytes and timed.
 func (s *store) count(e *message.Entry, deadline int64) {
 	s.bytes += int64(len(e.Body))
