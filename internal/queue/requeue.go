@@ -20,24 +20,16 @@ func (q *Queue) Requeue(c *Consumer, items []Settling, seen bool) {
 		q.requeueMany(c, items, seen)
 		return
 	}
-	q.inTurns(items, func(items []Settling) {
-		for i := range items {
-			q.requeue(&items[i].Delivery.Item, seen)
-		}
-		q.tidy()
-		q.freeRoom(c, len(items))
-		q.dispatch()
-	})
-}
-
-// inTurns calls f, with the queue's lock held, for one part of the items after the
-// other. Others get the lock in between.
-func (q *Queue) inTurns(items []Settling, f func(part []Settling)) {
 	for len(items) > 0 {
 		part := items[:min(len(items), settledAtOnce)]
 		items = items[len(part):]
 		q.mu.Lock()
-		f(part)
+		for i := range part {
+			q.requeue(&part[i].Delivery.Item, seen)
+		}
+		q.tidy()
+		q.freeRoom(c, len(part))
+		q.dispatch()
 		q.unlock()
 	}
 }
@@ -66,12 +58,16 @@ func (q *Queue) requeueMany(c *Consumer, items []Settling, seen bool) {
 		}
 		runs[len(runs)-1].add(it)
 	}
-	q.inTurns(tooOften, func(part []Settling) {
+	for rest := tooOften; len(rest) > 0; {
+		part := rest[:min(len(rest), settledAtOnce)]
+		rest = rest[len(part):]
+		q.mu.Lock()
 		for i := range part {
 			q.lose(&part[i].Delivery.Item, message.DiedDeliveryLimit)
 		}
 		q.freeRoom(c, len(part))
-	})
+		q.unlock()
+	}
 	if q.adopt(c, runs, len(items)-len(tooOften)) {
 		return
 	}

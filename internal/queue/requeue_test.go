@@ -158,3 +158,29 @@ func TestManyMessagesOfADeletedQueueAreDropped(t *testing.T) {
 		})
 	}
 }
+
+// TestSettlingOneMessageAllocatesNothing: the list of one, which most acks are, stays
+// where the caller has it.
+func TestSettlingOneMessageAllocatesNothing(t *testing.T) {
+	const many = 100
+	q, c, items := filled(t, many, &Options{})
+	next := 0
+	require.Zero(t, testing.AllocsPerRun(many/2, func() {
+		one := [1]Settling{items[next]}
+		next++
+		if next%2 == 0 {
+			q.Settle(c, one[:], true)
+		} else {
+			q.Settle(c, one[:], false)
+		}
+	}))
+	q.Requeue(c, items[next:next+1], true)
+	require.LessOrEqual(t, testing.AllocsPerRun(many, func() {
+		d, _, ok, err := q.Get(false)
+		if !ok || err != nil {
+			panic("nothing is ready")
+		}
+		one := [1]Settling{Unsettled(d.Item)}
+		q.Requeue(nil, one[:], true)
+	}), 1.0, "the room in the queue")
+}
