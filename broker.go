@@ -31,6 +31,7 @@ type Broker struct {
 	like           *like.Rules
 	log            *slog.Logger
 	queues         queue.Shared // what all queues share
+	buffers        link.Buffers // of the listener's connections
 	root           *VirtualHost
 	unsettled      *unacked.Shared[queue.Delivered]
 	settlingPool   settlingPool
@@ -80,6 +81,7 @@ func New(options *Options) *Broker {
 	b.endedContext = newEndedContext()
 	b.queues.Clock = clock.Start()
 	b.queues.Memory.Init(o.MemoryLimit, o.MemoryPolicy == FailPublishers, (*memoryAlarms)(b))
+	b.buffers.Init(&b.queues.Memory)
 	b.unsettled = unacked.NewShared[queue.Delivered](&b.queues.Memory)
 	if most := int(min(b.queues.Memory.MaxMessage(), math.MaxInt)); o.MaxMessageSize < 0 || o.MaxMessageSize > most {
 		b.options.MaxMessageSize = most

@@ -49,6 +49,9 @@ type brokerLink Broker
 // Like returns the broker's rules.
 func (l *brokerLink) Like() *like.Rules { return l.like }
 
+// Buffers is what the buffers of connections hold.
+func (l *brokerLink) Buffers() *link.Buffers { return &l.buffers }
+
 // errNotLike says that the broker which this one is like does not implement what a
 // method asks for.
 func errNotLike(m wire.MethodID, what string) error {

@@ -81,7 +81,7 @@ func (ch *channel) Deliver(d link.Delivery) {
 		o.watch()
 		if d.Reply {
 			o.replies += len(o.buf) - before
-			if o.replies > repliesLimit*o.limit+len(d.Body) {
+			if o.replies > repliesLimit*o.most+len(d.Body) {
 				o.closed = true  // more must not come meanwhile
 				go ch.conn.cut() // in a goroutine, because the broker's locks are held
 			}

@@ -68,7 +68,7 @@ const (
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{server: s, net: nc, channels: make(map[uint16]*channel)}
 	c.blocks = c.block
-	c.out.init(nc, s.options.Buffer)
+	c.out.init(nc, s.options.Buffer, s.broker.Link().Buffers())
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/warrenmq/warren/internal/flow"
+	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -14,19 +15,22 @@ import (
 //
 // When there are more bytes in it than its limit, room is closed: deliveries stay in
 // their queues until the writer has written enough. It lets the channels that wait have
-// their turns.
+// their turns. The limit is lower while the buffers of all connections hold much.
 type output struct {
 	conn net.Conn
 	wake chan struct{}   // has one slot: there is something to do for the writer
 	room flow.Connection // for deliveries that can be held back
 
-	limit int           // bytes; above it, deliveries that can be held back are
+	most  int           // bytes; the highest limit
+	all   *link.Buffers // of all connections
 	wrote atomic.Uint64 // number of calls of Write, for the heartbeat
 	full  atomic.Bool   // the reader is to wait
 
 	mu sync.Mutex
 	// Guarded by mu.
 	buf      []byte
+	other    int       // capacity of the buffer that the writer has
+	counted  int       // bytes of both that all has counted
 	props    []byte    // reused by encode
 	sleeping bool      // the writer waits
 	drained  sync.Cond // the reader waits for it
@@ -50,8 +54,11 @@ const (
 	repliesLimit = 16
 )
 
-func (o *output) init(c net.Conn, limit int) {
-	o.conn, o.limit, o.wake = c, limit, make(chan struct{}, 1)
+// countStep is by how much the buffers may grow before that is counted.
+const countStep = 4 << 10
+
+func (o *output) init(c net.Conn, most int, all *link.Buffers) {
+	o.conn, o.most, o.all, o.wake = c, most, all, make(chan struct{}, 1)
 	o.drained.L = &o.mu
 	o.room.Wake = func() {
 		o.mu.Lock()
@@ -79,21 +86,30 @@ func (o *output) appendHeartbeat() {
 }
 
 // watch keeps deliveries back if there is too much in the buffer, and makes the reader
-// wait if there is far too much. It is called with mu held.
+// wait if there is far too much. It is called with mu held, after something has been
+// appended.
 func (o *output) watch() {
-	if len(o.buf) > o.limit {
+	if grown := cap(o.buf) + o.other - o.counted; grown >= countStep {
+		o.counted += grown
+		o.all.Add(int64(grown))
+	}
+	if limit := o.limit(); len(o.buf) > limit {
 		o.room.Close()
-		if len(o.buf) > answersLimit*o.limit {
+		if len(o.buf) > answersLimit*limit {
 			o.full.Store(true)
 		}
 	}
 }
 
+// limit returns how many bytes may be in the buffer. Above it, deliveries that can be
+// held back are.
+func (o *output) limit() int { return o.all.Limit(o.most) }
+
 // waitForRoom makes the reader wait until the client has read enough. A client that
 // reads is alive, although the reader reads nothing meanwhile, so it counts in heard.
 func (o *output) waitForRoom(heard *atomic.Uint64) {
 	o.mu.Lock()
-	for len(o.buf) > answersLimit*o.limit && !o.closed {
+	for len(o.buf) > answersLimit*o.limit() && !o.closed {
 		o.drained.Wait()
 		heard.Add(1)
 	}
@@ -139,6 +155,7 @@ func (o *output) run() {
 		o.room.Serve()
 		batch, ok := o.take()
 		if !ok {
+			o.free()
 			return
 		}
 		if len(batch) == 0 {
@@ -146,9 +163,7 @@ func (o *output) run() {
 		}
 		_, err := o.conn.Write(batch)
 		o.wrote.Add(1)
-		if o.spare = batch; cap(batch) > bigBuffer {
-			o.spare = nil
-		}
+		o.keep(batch)
 		if err != nil {
 			o.close()
 		}
@@ -176,10 +191,34 @@ func (o *output) take() (batch []byte, ok bool) {
 	}
 	batch = o.buf
 	o.buf = o.spare[:0]
-	o.spare = nil
+	o.spare, o.other = nil, cap(batch)
 	o.replies = 0
 	o.drained.Signal()
 	return batch, true
+}
+
+// keep keeps the writer's buffer for later, unless it is big.
+func (o *output) keep(batch []byte) {
+	if cap(batch) <= min(bigBuffer, 4*o.limit()) {
+		o.spare = batch
+		return
+	}
+	o.mu.Lock()
+	o.other = 0
+	freed := o.counted - cap(o.buf)
+	o.counted -= freed
+	o.mu.Unlock()
+	o.all.Add(-int64(freed))
+}
+
+// free gives all back at the end.
+func (o *output) free() {
+	o.mu.Lock()
+	freed := o.counted
+	o.buf, o.other, o.counted = nil, 0, 0
+	o.mu.Unlock()
+	o.spare = nil
+	o.all.Add(-int64(freed))
 }
 
 // reopen lets deliveries go on if there is room.
@@ -188,7 +227,7 @@ func (o *output) reopen() {
 		return
 	}
 	o.mu.Lock()
-	if len(o.buf) <= o.limit {
+	if len(o.buf) <= o.limit() {
 		o.room.Open()
 	}
 	o.mu.Unlock()

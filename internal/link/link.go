@@ -45,6 +45,8 @@ func (p *SessionPort) Link() Session { return p.session }
 type Broker interface {
 	// Like returns the rules in which the broker is like another one.
 	Like() *like.Rules
+	// Buffers is what the buffers of all connections hold together.
+	Buffers() *Buffers
 	// Authenticate checks a user's password. Where that takes long, origins, such as
 	// addresses, take turns; the wait ends with ctx.
 	Authenticate(ctx context.Context, name, password, origin string) error
@@ -102,6 +104,9 @@ type Session interface {
 
 // Account counts against the broker's memory limit.
 type Account = memory.Account
+
+// Buffers is what buffers of connections share.
+type Buffers = memory.Buffers
 
 // Publish is a message from a client.
 type Publish struct {
