@@ -369,3 +369,39 @@ func TestAClientThatGoesWhileItRecovers(t *testing.T) {
 		require.Zero(t, b.Stats().Unacked)
 	})
 }
+
+// TestBuffersOfAllConnectionsAreBoundedTogether has many clients that do not read. Alone
+// each could have a whole Buffer waiting, and another being written.
+func TestBuffersOfAllConnectionsAreBoundedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const clients, limit = 60, 64 << 20
+		b, srv := brokertest.Serve(t, &warren.Options{MemoryLimit: limit}, nil)
+		ch := brokertest.Channel(t, b)
+		var raw []*rawClient
+		for i := range clients {
+			name := fmt.Sprint("q", i)
+			brokertest.Queues(t, ch, name)
+			fill(t, ch, name, 60, 10<<10)
+			r := dialRaw(t, srv)
+			r.open(10)
+			r.send(1, &wire.ChannelOpen{}, &wire.BasicConsume{Queue: []byte(name), NoAck: true})
+			raw = append(raw, r)
+		}
+		synctest.Wait()
+		held := b.Link().Buffers().Held()
+		require.Greater(t, held, int64(limit/16))
+		require.Less(t, held, int64(limit/8+clients*(64<<10)))
+		first := raw[0]
+		expect[*wire.ChannelOpenOk](first)
+		expect[*wire.BasicConsumeOk](first)
+		for range 60 {
+			first.nextTag()
+		}
+		for _, r := range raw {
+			r.conn.Close()
+		}
+		require.NoError(t, srv.Close())
+		synctest.Wait()
+		require.Zero(t, b.Link().Buffers().Held())
+	})
+}

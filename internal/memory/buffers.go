@@ -4,8 +4,8 @@ import "sync/atomic"
 
 // Buffers is what the buffers of all connections hold together. While they hold
 // little, each may have as much as it likes. The more they hold, the less each may
-// have, so that they stay below an eighth of the limit, however many clients do not
-// read. What they hold counts as bookkeeping.
+// have, so that clients that do not read take an eighth of the limit and 16 KiB each.
+// What the buffers hold counts as bookkeeping.
 type Buffers struct {
 	budget *Budget
 	share  int64 // most bytes
@@ -28,8 +28,8 @@ func (s *Buffers) Add(n int64) {
 // Held returns how many bytes the buffers hold.
 func (s *Buffers) Held() int64 { return s.held.Load() }
 
-// Limit returns how many bytes a buffer may have that would like to have most. If n
-// buffers are full, they have n parts of n+8 of the share.
+// Limit returns how many bytes a buffer may have that would like to have most: an
+// eighth of what is free.
 func (s *Buffers) Limit(most int) int {
 	free := max(0, s.share-s.held.Load())
 	return int(min(int64(most), max(leastBuffer, free/8)))
