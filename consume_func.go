@@ -70,18 +70,52 @@ func (ch *Channel) ConsumeFunc(queue string, o ConsumeOptions, f DeliveryFunc) (
 
 // work calls the function until the consumer ends.
 func (f *function) work(size int) {
-	c := f.consumer
-	defer c.ch.vhost.broker.tasks.Done()
-	reason := ErrClosed
-	defer func() { f.end(reason) }()
-	c.each(context.Background(), size, func(d Delivery, err error) bool {
-		if err != nil {
-			reason = err
-			return false
+	defer f.consumer.ch.vhost.broker.tasks.Done()
+	w := worker{function: f, size: size, reason: ErrClosed}
+	defer func() { f.end(w.reason) }()
+	for !w.run() {
+	}
+}
+
+// worker is a goroutine of a function.
+type worker struct {
+	*function
+	size   int
+	reason error  // why the consumer has ended
+	calls  bool   // the function works on a delivery
+	tag    uint64 // of the delivery
+}
+
+// run calls the function until the consumer ends, or the function panics. It reports
+// whether the consumer has ended. There is one defer for all deliveries, because one
+// for each would cost as much as the rest.
+func (w *worker) run() (ended bool) {
+	defer func() {
+		if !w.calls {
+			return
 		}
-		f.serve(&d)
-		return true
-	})
+		err := goexitError()
+		if p := recover(); p != nil {
+			err = w.failures().recovered(p)
+		}
+		w.calls = false
+		w.settle(w.tag, err)
+	}()
+	w.consumer.each(context.Background(), w.size, w.serve)
+	return true
+}
+
+// serve calls the function for one delivery and settles it.
+func (w *worker) serve(d *Delivery, err error) bool {
+	if err != nil {
+		w.reason = err
+		return false
+	}
+	w.calls, w.tag = true, d.DeliveryTag
+	err = w.call(w.ctx, *d)
+	w.calls = false
+	w.settle(w.tag, err)
+	return true
 }
 
 // end notes that a worker has ended, and with the last one the consumer.
@@ -95,25 +129,6 @@ func (f *function) end(reason error) {
 	if f.workers--; f.workers == 0 {
 		close(f.done)
 	}
-}
-
-// serve calls the function for one delivery and settles it, also after a panic and
-// runtime.Goexit.
-func (f *function) serve(d *Delivery) {
-	var err error
-	returned := false
-	defer func() {
-		if !returned {
-			if p := recover(); p != nil {
-				err = f.failures().recovered(p)
-			} else {
-				err = goexitError()
-			}
-		}
-		f.settle(d.DeliveryTag, err)
-	}()
-	err = f.call(f.ctx, *d)
-	returned = true
 }
 
 func (f *function) failures() failures {

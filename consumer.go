@@ -86,14 +86,20 @@ func (c *Consumer) Next(ctx context.Context) (Delivery, error) {
 // pair. The end of the loop does not cancel the consumer: messages that the loop has
 // not seen stay for the next reader.
 func (c *Consumer) Deliveries(ctx context.Context) iter.Seq2[Delivery, error] {
-	return func(yield func(Delivery, error) bool) { c.each(ctx, maxBatch, yield) }
+	return func(yield func(Delivery, error) bool) { c.each(ctx, maxBatch, byValue(yield)) }
+}
+
+// byValue makes a function for each of one for a loop.
+func byValue(yield func(Delivery, error) bool) func(*Delivery, error) bool {
+	return func(d *Delivery, err error) bool { return yield(*d, err) }
 }
 
 // maxBatch is how many messages a loop reads at a time.
 const maxBatch = 64
 
-// each reads messages in batches of up to size and yields them one by one.
-func (c *Consumer) each(ctx context.Context, size int, yield func(Delivery, error) bool) {
+// each reads messages in batches of up to size and yields them one by one. What d
+// points to changes with the next one.
+func (c *Consumer) each(ctx context.Context, size int, yield func(d *Delivery, err error) bool) {
 	if c.reply == nil { // replies come to the end, so Shutdown does not wait for their readers
 		c.ch.beginLoop()
 		defer c.ch.endLoop()
@@ -117,7 +123,7 @@ func (c *Consumer) each(ctx context.Context, size int, yield func(Delivery, erro
 				break
 			}
 			*it = message.Item{}
-			if !yield(d, nil) {
+			if !yield(&d, nil) {
 				return
 			}
 			if err = c.loopError(ctx); err != nil {
@@ -127,7 +133,7 @@ func (c *Consumer) each(ctx context.Context, size int, yield func(Delivery, erro
 		if err != nil {
 			c.returnUnseen(unseen)
 			unseen = nil
-			yield(Delivery{}, err)
+			yield(&Delivery{}, err)
 			return
 		}
 	}
