@@ -30,9 +30,13 @@ func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, l *queue.Letters) {
 		lost.Lost()
 		return
 	}
+	if v.broker.queues.Memory.Exhausted() {
+		v.dropLetter(q, lost, "letters are larger than what died, and can be more, but the memory limit is exceeded by an eighth")
+		return
+	}
 	letter := message.DieAgain(lost.Content, lost.Reason)
 	if letter.Deaths > maxDeathsInRow || !v.mayBecome(letter.Line, 0) {
-		v.dropLetter(q, lost)
+		v.dropLetter(q, lost, tooManyLetters)
 		return
 	}
 	to := lost.To
@@ -72,7 +76,7 @@ func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, l *queue.Letters) {
 	v.walk(w, &p)
 	queues := withoutVisited(w.Queues(), message.Visited(history))
 	if !v.mayBecome(letter.Line, len(queues)) {
-		v.dropLetter(q, lost)
+		v.dropLetter(q, lost, tooManyLetters)
 		return
 	}
 	v.forward(&p, &lost.Entry, queues, w.Replies(), w.Delays, l)
@@ -118,8 +122,10 @@ func (v *VirtualHost) mayBecome(l *message.Line, n int) bool {
 // that are dropped.
 const timeBetweenWarnings = time.Minute
 
-// dropLetter drops a message that has become too many letters.
-func (v *VirtualHost) dropLetter(q *queue.Queue, lost *queue.Lost) {
+const tooManyLetters = "queues dead-letter to each other, and one message became too many without a client that rejects it"
+
+// dropLetter drops a message that may not become a letter, and logs why.
+func (v *VirtualHost) dropLetter(q *queue.Queue, lost *queue.Lost, why string) {
 	lost.Lost()
 	v.lettersDropped.Add(1)
 	now := v.broker.queues.Clock.Now()
@@ -127,6 +133,6 @@ func (v *VirtualHost) dropLetter(q *queue.Queue, lost *queue.Lost) {
 	if last != 0 && now-last < int64(timeBetweenWarnings) || !v.warnedOfLetters.CompareAndSwap(last, now) {
 		return
 	}
-	v.broker.log.Warn("dead letters are dropped: queues dead-letter to each other, and one message became too many without a client that rejects it",
+	v.broker.log.Warn("dead letters are dropped: "+why,
 		"vhost", v.name, "queue", q.Name(), "most", maxLetters, "more for each queue", lettersPerQueue, "most deaths in a row", maxDeathsInRow)
 }

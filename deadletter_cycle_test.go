@@ -174,3 +174,27 @@ func TestDroppedLettersAreLogged(t *testing.T) {
 		require.Equal(t, 2, strings.Count(log.String(), line))
 	})
 }
+
+// TestDeadLettersDoNotExceedTheMemoryLimitByMuch: a message that dies counts once for
+// each queue that gets the letter.
+func TestDeadLettersDoNotExceedTheMemoryLimitByMuch(t *testing.T) {
+	const limit, messages, queues, size = 32 << 20, 100, 100, 10 << 10
+	brokertest.RunWith(t, &warren.Options{MemoryLimit: limit}, func(t *testing.T, b *warren.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queue(t, ch, "dies", warren.QueueOptions{
+			MessageTTL: time.Second, DeadLetter: &warren.DeadLetter{Exchange: "amq.fanout"},
+		})
+		for i := range queues {
+			brokertest.Queues(t, ch, fmt.Sprint(i))
+			require.NoError(t, ch.QueueBind(fmt.Sprint(i), "", "amq.fanout", nil))
+		}
+		for range messages {
+			require.NoError(t, brokertest.Send(ch, "", "dies", warren.Message{Body: make([]byte, size)}, warren.PublishOptions{}))
+		}
+		brokertest.Later(2 * time.Second)
+		s := b.Stats()
+		require.Less(t, s.Memory, int64(limit+limit/4+queues*size*2))
+		require.Greater(t, s.LettersDropped, uint64(messages/2))
+		require.Equal(t, messages-int(s.LettersDropped), brokertest.Ready(t, ch, "0"), "the rest has arrived")
+	})
+}

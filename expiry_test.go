@@ -1,6 +1,7 @@
 package warren_test
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -131,6 +132,43 @@ func TestAQueueIsDeletedWhileItsTimerRings(t *testing.T) {
 					require.Zero(t, b.Stats().Consumers)
 				})
 			}
+		})
+	}
+}
+
+// TestVeryManyMessagesExpireAtOnce: they are taken out a few thousand at a time, but all
+// of them, and what stands behind them is delivered.
+func TestVeryManyMessagesExpireAtOnce(t *testing.T) {
+	const many = 20_000
+	for _, letters := range []bool{true, false} {
+		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+			ch := brokertest.Channel(t, b)
+			var o warren.QueueOptions
+			if letters {
+				o.DeadLetter = &warren.DeadLetter{RoutingKey: "letters"}
+			}
+			brokertest.Queue(t, ch, "q", o)
+			brokertest.Queues(t, ch, "letters")
+			for i := range many {
+				require.NoError(t, brokertest.Send(ch, "", "q", warren.Message{Body: []byte(fmt.Sprint(i)), Expiration: "1000"}, warren.PublishOptions{}))
+			}
+			require.NoError(t, brokertest.Send(ch, "", "q", warren.Message{Body: []byte("stays")}, warren.PublishOptions{}))
+			time.Sleep(time.Second)
+			c, err := ch.Consume("q", warren.ConsumeOptions{NoAck: true}) // at the very moment
+			require.NoError(t, err)
+			d, err := c.Next(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "stays", string(d.Body))
+			brokertest.Later(0)
+			require.Zero(t, brokertest.Ready(t, ch, "q"))
+			if !letters {
+				require.Zero(t, brokertest.Ready(t, ch, "letters"))
+				return
+			}
+			for i, body := range brokertest.Drain(t, ch, "letters") {
+				require.Equal(t, fmt.Sprint(i), body)
+			}
+			require.Equal(t, uint64(many), b.Stats().DeadLettered)
 		})
 	}
 }

@@ -148,7 +148,8 @@ const (
 // letters and four for each queue of the virtual host, and goes through at most 256
 // queues in a row. What is more is dropped, logged and counted (see
 // [Stats].LettersDropped). Whenever a client rejects a dead letter, or it has returned
-// too often, the count begins again.
+// too often, the count begins again. Letters are also dropped while messages hold an
+// eighth more than [Options].MemoryLimit, because nobody can be made to wait for them.
 type DeadLetter struct {
 	// Exchange gets the messages (x-dead-letter-exchange). Empty: the default
 	// exchange. If there is no exchange of this name when a message is lost, the

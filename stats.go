@@ -29,7 +29,7 @@ type Stats struct {
 	Returned    uint64 // messages that no queue took and that were returned
 
 	// LettersDropped counts dead letters that were dropped because their message had
-	// become too many: see [DeadLetter].
+	// become too many, or because memory was exhausted: see [DeadLetter].
 	LettersDropped uint64
 
 	Requesters     int    // calls and reply consumers

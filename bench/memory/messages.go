@@ -15,6 +15,7 @@ var messageAttacks = []attack{
 	{name: "long keys and properties", sent: "400,000 messages of 1 byte, key of 255 bytes, 7 properties of 255 bytes", run: longProperties},
 	{name: "delayed messages", sent: "6,000 delayed messages of 1 byte with 120 KB of headers", run: delayed},
 	{name: "long x-death", sent: "10,000 messages that expire in 60 queues in turn", run: longDeaths},
+	{name: "letters larger than what died", sent: "400,000 empty messages that expire in 10 queues in turn", run: growingLetters},
 	{name: "an uncommitted transaction", sent: "8,000 messages of 100 KB", run: uncommitted},
 	{name: "bodies that are never completed", sent: "512 KiB on each of 2,046 channels, of 30 MiB each", run: partialBodies, short: true},
 	{name: "unacked messages of a deleted queue", sent: "40 times 20 MB, taken, then the queue deleted", run: deletedQueues},
@@ -93,6 +94,23 @@ func longDeaths(c *case_) {
 		p.publish(1, "", name(0), nil, []byte("x"))
 	}
 	p.sync()
+}
+
+func growingLetters(c *case_) {
+	const queues = 10
+	p := c.mustDial(1)
+	for i := range queues {
+		args := wire.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": fmt.Sprint("letters", i+1), "x-message-ttl": int32(3000)}
+		if i == queues-1 {
+			args = nil
+		}
+		p.send(1, &wire.QueueDeclare{Queue: fmt.Sprint("letters", i), Arguments: args})
+	}
+	for i := 0; i < 400_000 && !p.over.Load(); i++ {
+		p.publish(1, "", "letters0", nil, nil)
+	}
+	p.sync()
+	time.Sleep(3 * queues * time.Second)
 }
 
 func uncommitted(c *case_) {

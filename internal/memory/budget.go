@@ -152,7 +152,9 @@ func (b *Budget) Add(n int64) {
 		return
 	}
 	if now := b.used.Add(n); n < 0 && now < b.low && b.waiting.Load() > 0 {
-		b.Wake()
+		b.mu.Lock()
+		b.letIn()
+		b.mu.Unlock()
 	}
 }
 
@@ -224,6 +226,11 @@ func (b *Budget) Overdraw(n int64) bool {
 	return true
 }
 
+// Exhausted reports whether so much more than the limit is used that nothing may be
+// added, not even by somebody who can neither wait nor be refused: an eighth of it, but
+// 8 MiB at least.
+func (b *Budget) Exhausted() bool { return b.used.Load() > b.limit+max(b.limit/8, freeBookkeeping) }
+
 // Admit waits until there is room for a message of n bytes, and counts it. The caller
 // gives the bytes back, by Add, when others count the message. Before it waits, it
 // calls waits, unless that is nil. It fails with ErrFull if the budget refuses
@@ -244,6 +251,10 @@ func (b *Budget) Admit(ctx context.Context, n int64, gone *atomic.Bool, waits fu
 	}
 	w := &waiter{size: n, gone: gone, let: make(chan struct{})}
 	b.mu.Lock()
+	if w.isGone(b) {
+		b.mu.Unlock()
+		return ErrClosed
+	}
 	place := b.waiters.PushBack(w)
 	b.waiting.Store(int32(b.waiters.Len())) // from now on every change is reported
 	b.letIn()
@@ -269,27 +280,41 @@ func (b *Budget) Admit(ctx context.Context, n int64, gone *atomic.Bool, waits fu
 	return ctx.Err()
 }
 
-// Wake lets publishers that wait in, as far as there is room for them, and makes
-// those fail whose gone is set.
+// Wake makes those publishers fail whose gone is set, and lets others in.
 func (b *Budget) Wake() {
 	if b.waiting.Load() > 0 {
 		b.mu.Lock()
+		b.turnAway()
 		b.letIn()
 		b.mu.Unlock()
 	}
 }
 
-// letIn is Wake with mu held.
-func (b *Budget) letIn() {
+// turnAway makes publishers fail that have nothing to wait for. It is called with mu
+// held.
+func (b *Budget) turnAway() {
 	for e := b.waiters.Front(); e != nil; {
 		w, next := e.Value.(*waiter), e.Next()
-		if b.closed || w.gone != nil && w.gone.Load() {
-			w.err = ErrClosed
-			close(w.let)
+		if w.isGone(b) {
 			b.waiters.Remove(e)
+			w.fail()
 		}
 		e = next
 	}
+	b.waiting.Store(int32(b.waiters.Len()))
+}
+
+// isGone reports whether w has nothing to wait for.
+func (w *waiter) isGone(b *Budget) bool { return b.closed || w.gone != nil && w.gone.Load() }
+
+func (w *waiter) fail() {
+	w.err = ErrClosed
+	close(w.let)
+}
+
+// letIn lets publishers in from the front, as far as there is room for them. It is
+// called with mu held.
+func (b *Budget) letIn() {
 	// Those who wait go on only below low, so that the alarm does not come and go
 	// with each message.
 	if b.used.Load() < b.low {
@@ -329,6 +354,6 @@ func (b *Budget) tell(on bool) {
 func (b *Budget) Close() {
 	b.mu.Lock()
 	b.closed = true
-	b.letIn()
+	b.turnAway()
 	b.mu.Unlock()
 }

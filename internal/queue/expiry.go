@@ -13,35 +13,45 @@ func (q *Queue) deadline(p *message.Publishing) int64 {
 	return p.Deadline
 }
 
+// expiredAtOnce is how many expired messages are taken out at once.
+const expiredAtOnce = 4096
+
 // cleanHead takes out expired messages at the head. It reports whether a message is
 // ready then. Like RabbitMQ, it checks messages at the head only.
 func (q *Queue) cleanHead() (ready bool) {
-	if q.store.timed > 0 {
-		q.loseExpired()
-	}
-	return q.store.len() > 0
+	return (q.store.timed == 0 || q.loseExpired()) && q.store.len() > 0
 }
 
 // loseExpired takes out expired messages at the head, and sets the alarm for the
-// deadline of the message that is at the head then.
-func (q *Queue) loseExpired() {
+// deadline of the message that is at the head then. If there are very many, clean is
+// false, and the rest is left to the alarm, so that others have their turn and the
+// letters do not pile up.
+func (q *Queue) loseExpired() (clean bool) {
 	now := int64(0)
-	for q.store.len() > 0 {
+	for n := 0; q.store.len() > 0; n++ {
 		deadline := q.store.deadline()
 		if deadline == 0 {
-			return
+			return true
 		}
 		if now == 0 {
 			now = q.shared.Clock.Now()
 		}
 		if deadline > now {
 			q.alarm.Set(deadline, now, q)
-			return
+			return true
+		}
+		if len(q.lost) >= expiredAtOnce {
+			return false // who sends the letters sets the alarm when they are sent
+		}
+		if n == expiredAtOnce {
+			q.alarm.Set(now, now, q)
+			return false
 		}
 		var it message.Item
 		q.store.shift(&it)
 		q.lose(&it, message.DiedExpired)
 	}
+	return true
 }
 
 // Ring takes out expired messages and tells the host if the queue has expired. It
@@ -53,7 +63,7 @@ func (q *Queue) Ring() {
 		q.unlock() // it may have letters to send
 		return
 	}
-	q.cleanHead()
+	q.dispatch() // it cleans the head; what stood behind many may be ready now
 	if q.stream != nil {
 		q.retain(q.shared.Clock.Now())
 	}

@@ -75,6 +75,12 @@ func (q *Queue) sendSome(l *Letters) (done bool) {
 		return false
 	}
 	q.lost, q.sending = nil, false
+	if q.store.timed > 0 && !q.deleted {
+		if d := q.store.deadline(); d != 0 {
+			now := q.shared.Clock.Now()
+			q.alarm.Set(max(d, now), now, q) // loseExpired may have left it
+		}
+	}
 	return true
 }
 
