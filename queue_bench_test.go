@@ -192,7 +192,7 @@ func BenchmarkTopic10k(b *testing.B) {
 			patterns[i] = fmt.Sprintf("device.%d.*", i)
 		}
 		// The patterns take more memory than benchChannel's limit leaves to topology.
-		ch := brokertest.Channel(b, brokertest.New(b, &warren.Options{MemoryLimit: 32 << 20}))
+		ch := brokertest.Channel(b, brokertest.New(b, &warren.Options{MemoryLimit: 64 << 20}))
 		topicRouting(b, ch, patterns, keys)
 	})
 }
