@@ -88,6 +88,7 @@ type declaredExchange struct {
 	internal       bool
 	alternate      string // the declared alternate exchange
 	args           Table
+	light          bool // the arguments hold little: see lightArguments
 
 	// Guarded by vhost.mu.
 	held     memory.Reservation // of the exchange itself
@@ -96,7 +97,7 @@ type declaredExchange struct {
 
 // newDeclaredExchange makes a durable exchange without arguments.
 func newDeclaredExchange(name string, kind ExchangeType, m route.Matcher) *declaredExchange {
-	return &declaredExchange{Exchange: route.Exchange{Name: name, Matcher: m}, kind: kind, durable: true}
+	return &declaredExchange{Exchange: route.Exchange{Name: name, Matcher: m}, kind: kind, durable: true, light: true}
 }
 
 // newExchange makes an exchange of a known type. It fails if an argument is not

@@ -165,7 +165,7 @@ func (v *VirtualHost) findPublishExchange(ch *Channel, name string) (*declaredEx
 		return x, nil
 	}
 	x, err := v.lookUpPublishExchange(name)
-	if err == nil {
+	if err == nil && x.light {
 		ch.recentExchange.Store(x)
 	}
 	return x, err
@@ -369,7 +369,9 @@ func (ch *Channel) send(p *publishing) (nacked bool, err error) {
 		if q = ch.vhost.queue(p.Key); q == nil {
 			return ch.vhost.route(p)
 		}
-		ch.recentQueue.Store(q)
+		if q.light {
+			ch.recentQueue.Store(q)
+		}
 	}
 	taken, err := q.Push(&p.Publishing)
 	if !taken && err == nil {

@@ -168,6 +168,7 @@ type declaredQueue struct {
 	exclusive  bool
 	autoDelete bool
 	args       Table
+	light      bool     // the arguments hold little: see lightArguments
 	owner      *Session // nil unless the queue is exclusive
 
 	policies appliedPolicies // guarded by vhost.mu

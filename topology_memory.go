@@ -26,6 +26,11 @@ const (
 // may be, in bytes as AMQP encodes them.
 const maxArguments = 16 << 10
 
+// lightArguments is how much the arguments of a queue or an exchange may hold that a
+// channel remembers as its last destination, in bytes. What it remembers stays in memory
+// after it was deleted, and no longer counts then.
+const lightArguments = 1 << 10
+
 // checkArguments refuses arguments that AMQP cannot carry, and those that are larger
 // than anybody needs.
 func checkArguments(m wire.MethodID, args Table) error {

@@ -339,3 +339,24 @@ func TestADeletedVirtualHostGivesAllBack(t *testing.T) {
 		}
 	})
 }
+
+// TestChannelsKeepLittleOfWhatWasDeleted: a channel remembers where it has published.
+func TestChannelsKeepLittleOfWhatWasDeleted(t *testing.T) {
+	b := brokertest.New(t, nil)
+	var channels []*warren.Channel
+	kept := heapOf(func() {
+		for i := range 200 {
+			ch := brokertest.Channel(t, b)
+			name := numbered(i)
+			require.NoError(t, declare(ch, i, warren.QueueOptions{Args: manyArgs(i)}))
+			require.NoError(t, ch.ExchangeDeclare(name, warren.Fanout, warren.ExchangeOptions{Args: manyArgs(i)}))
+			for _, exchange := range []string{"", name} {
+				require.NoError(t, brokertest.Send(ch, exchange, name, warren.Message{}, warren.PublishOptions{}))
+			}
+			require.NoError(t, firstError(dropQueue(ch, i), dropExchange(ch, i)))
+			channels = append(channels, ch)
+		}
+	})
+	require.Less(t, kept/uint64(len(channels)), uint64(8<<10))
+	runtime.KeepAlive(channels)
+}

@@ -50,9 +50,11 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 			return err
 		}
 	}
-	if err := v.broker.reserve(&x.held, m, exchangeHeld+int64(len(name))+argumentsHeld(x.args)); err != nil {
+	held := argumentsHeld(x.args)
+	if err := v.broker.reserve(&x.held, m, exchangeHeld+int64(len(name))+held); err != nil {
 		return err
 	}
+	x.light = held <= lightArguments
 	x.policies = v.policiesFor(name, argument.Exchange)
 	x.setAlternate()
 	v.exchanges[name] = x

@@ -68,12 +68,13 @@ func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *d
 			return nil, false, err
 		}
 	}
-	held := queueHeld + int64(len(name)) + argumentsHeld(o.Args)
+	held := argumentsHeld(o.Args)
 	var r memory.Reservation
-	if err := v.broker.reserve(&r, wire.QueueDeclareID, held); err != nil {
+	if err := v.broker.reserve(&r, wire.QueueDeclareID, queueHeld+int64(len(name))+held); err != nil {
 		return nil, false, err
 	}
 	q = v.newQueue(name, &o, r)
+	q.light = held <= lightArguments
 	if o.Exclusive {
 		if !s.addExclusive(q) {
 			r.Release()
