@@ -291,7 +291,7 @@ func TestSettlingsInATransactionCount(t *testing.T) {
 		}
 		before := b.Stats().Memory
 		require.NoError(t, ch.Ack(0, true))
-		require.Greater(t, b.Stats().Memory, before+10*100)
+		require.Greater(t, b.Stats().Memory, before+10*80)
 		require.NoError(t, ch.TxRollback())
 		require.Equal(t, before, b.Stats().Memory)
 		require.NoError(t, ch.Nack(0, true, false))
