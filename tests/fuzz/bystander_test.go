@@ -18,6 +18,15 @@ type bystander struct {
 	vhost *warren.VirtualHost
 }
 
+// patience is how long what it does may take. At the memory limit it waits for clients
+// that themselves wait with patience, with what fills the memory.
+func (b *bystander) patience() time.Duration {
+	if b.limit > 0 {
+		return 10 * patience
+	}
+	return patience
+}
+
 // expect fails unless the broker is closing.
 func (b *bystander) expect(ok bool, format string, args ...any) bool {
 	if !ok && !b.ending.Load() {
@@ -46,7 +55,7 @@ func (b *bystander) inProcess() {
 			return
 		default:
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), b.patience())
 		err := ch.Publish(ctx, "", "native", warren.Message{Body: []byte(strconv.Itoa(n))}, warren.PublishOptions{Mandatory: true})
 		if !b.expect(err == nil, "publish: %v", err) {
 			cancel()
@@ -110,7 +119,7 @@ func (b *bystander) overAMQP() {
 			if err := d.Ack(false); !b.expect(err == nil, "ack: %v", err) {
 				return
 			}
-		case <-time.After(patience):
+		case <-time.After(b.patience()):
 			b.expect(false, "message %d does not come", n)
 			return
 		}
