@@ -246,3 +246,29 @@ func TestAFunctionSettlesInItsTransaction(t *testing.T) {
 		brokertest.Clean(t, b)
 	})
 }
+
+// TestAPanicKeepsTheOrderOfWhatFollows: the messages that a function's goroutine has read
+// with the one that it panics on come next, each once and not as redelivered.
+func TestAPanicKeepsTheOrderOfWhatFollows(t *testing.T) {
+	for _, noAck := range []bool{false, true} {
+		brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
+			ch := brokertest.Channel(t, b)
+			brokertest.Queues(t, ch, "q")
+			want := brokertest.Numbers(0, 99)
+			brokertest.Fill(t, ch, "q", want...)
+			var got []string
+			_, err := ch.ConsumeFunc("q", warren.ConsumeOptions{NoAck: noAck}, func(_ context.Context, d warren.Delivery) error {
+				got = append(got, string(d.Body))
+				if d.Redelivered || len(got)%7 == 0 {
+					panic(string(d.Body))
+				}
+				return nil
+			})
+			require.NoError(t, err)
+			synctest.Wait()
+			require.Equal(t, want, got)
+			require.Equal(t, uint64(14), b.Stats().Failed)
+			require.Zero(t, b.Stats().Unacked)
+		})
+	}
+}

@@ -2,6 +2,7 @@ package warren_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -273,6 +274,36 @@ func TestConsumersThatStartDuringShutdown(t *testing.T) {
 			for range cap(ended) {
 				require.ErrorIs(t, <-ended, warren.ErrClosed)
 			}
+		})
+	}
+}
+
+// TestShutdownWaitsForAFunctionThatFails: what it worked on becomes a dead letter before
+// the end, also after a panic, and it gets nothing more.
+func TestShutdownWaitsForAFunctionThatFails(t *testing.T) {
+	for _, panics := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := warren.New(nil)
+			ch := brokertest.Channel(t, b)
+			brokertest.Queues(t, ch, "lost")
+			brokertest.Queue(t, ch, "q", warren.QueueOptions{DeadLetter: &warren.DeadLetter{RoutingKey: "lost"}})
+			brokertest.Fill(t, ch, "q", "a", "b", "c")
+			c, err := ch.ConsumeFunc("q", warren.ConsumeOptions{}, func(context.Context, warren.Delivery) error {
+				time.Sleep(time.Second)
+				if panics {
+					panic("no")
+				}
+				return errors.New("no")
+			})
+			require.NoError(t, err)
+			synctest.Wait()
+			var dropped *warren.DroppedError
+			require.ErrorAs(t, b.Shutdown(t.Context()), &dropped)
+			require.Equal(t, []warren.DroppedQueue{
+				{VirtualHost: "/", Name: "q", Ready: 2}, {VirtualHost: "/", Name: "lost", Ready: 1},
+			}, dropped.Queues)
+			require.Equal(t, uint64(1), b.Stats().Failed)
+			<-c.Done()
 		})
 	}
 }

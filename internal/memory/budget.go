@@ -251,12 +251,14 @@ func (b *Budget) Admit(ctx context.Context, n int64, gone *atomic.Bool, waits fu
 	}
 	w := &waiter{size: n, gone: gone, let: make(chan struct{})}
 	b.mu.Lock()
-	if w.isGone(b) {
+	place := b.waiters.PushBack(w)
+	b.waiting.Store(int32(b.waiters.Len())) // from now on every change is reported, and Wake looks
+	if w.isGone(b) {                        // Wake may have looked before
+		b.waiters.Remove(place)
+		b.waiting.Store(int32(b.waiters.Len()))
 		b.mu.Unlock()
 		return ErrClosed
 	}
-	place := b.waiters.PushBack(w)
-	b.waiting.Store(int32(b.waiters.Len())) // from now on every change is reported
 	b.letIn()
 	b.mu.Unlock()
 	b.tellAlarm()
