@@ -34,6 +34,7 @@ func (h *host) run() {
 	for n := 0; ; n++ {
 		select {
 		case <-h.over:
+			h.makeRoom() // bystanders may wait for it, and all others are gone
 			h.leave()
 			return
 		default:
