@@ -63,12 +63,13 @@ type round struct {
 
 	address string // of the server, but for a bubble
 	sent    registry
-	ending  atomic.Bool // the broker closes in the middle of everything
-	over    chan struct{}
+	ending  atomic.Bool   // the broker closes in the middle of everything
+	over    chan struct{} // closed when the clients are gone
+	alone   chan struct{} // closed when the bystanders are gone, too
 }
 
 func newRound(t *testing.T, seed uint64, bubble bool) *round {
-	r := &round{t: t, seed: seed, bubble: bubble, over: make(chan struct{})}
+	r := &round{t: t, seed: seed, bubble: bubble, over: make(chan struct{}), alone: make(chan struct{})}
 	rnd := r.random("options", 0)
 	o := &warren.Options{Mailbox: 1 + rnd.IntN(20), ReplyBuffer: 1 + rnd.IntN(20)}
 	if rnd.IntN(3) == 0 {
@@ -110,7 +111,7 @@ func (r *round) run() {
 	require.NoError(r.t, err)
 	require.NoError(r.t, v.PermissionsSet(warren.Guest, warren.AllPermissions()))
 
-	var clients, others sync.WaitGroup
+	var clients, bystanders, host sync.WaitGroup
 	for i := range 4 {
 		clients.Go(func() { newNative(r, i).run() })
 	}
@@ -121,12 +122,14 @@ func (r *round) run() {
 	for i := range 2 {
 		clients.Go(func() { newCaller(r, i).run() })
 	}
-	others.Go(func() { newHost(r).run() })
-	others.Go(func() { (&bystander{r, v}).inProcess() })
-	others.Go(func() { (&bystander{r, v}).overAMQP() })
+	host.Go(func() { newHost(r).run() })
+	bystanders.Go(func() { (&bystander{r, v}).inProcess() })
+	bystanders.Go(func() { (&bystander{r, v}).overAMQP() })
 	clients.Wait()
 	close(r.over)
-	others.Wait()
+	bystanders.Wait()
+	close(r.alone)
+	host.Wait()
 	if !r.ending.Load() {
 		require.NoError(r.t, r.server.Close())
 		r.empty()

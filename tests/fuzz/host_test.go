@@ -34,7 +34,6 @@ func (h *host) run() {
 	for n := 0; ; n++ {
 		select {
 		case <-h.over:
-			h.makeRoom() // bystanders may wait for it, and all others are gone
 			h.leave()
 			return
 		default:
@@ -47,8 +46,19 @@ func (h *host) run() {
 	}
 }
 
-// leave takes back what the host has made, but for queues and exchanges.
+// leave takes back what the host has made, but for queues and exchanges. Bystanders
+// may wait for room, also for the room that the last messages of clients which have
+// just hung up take, and nobody else is left to make it.
 func (h *host) leave() {
+	for gone := false; !gone; {
+		h.makeRoom()
+		h.pause(h.r)
+		select {
+		case <-h.alone:
+			gone = true
+		default:
+		}
+	}
 	for _, handler := range h.handlers {
 		h.try("Handler.Close", handler.Close())
 	}
