@@ -67,8 +67,8 @@ func (q *Queue) checkClose(c Condition) error {
 }
 
 // droppedAtOnce is how many messages or consumers of a deleted queue go before others
-// get its lock.
-const droppedAtOnce = 256
+// get its lock. So many messages fit a processor's cache.
+const droppedAtOnce = 64
 
 // Drop cancels the consumers and drops the messages. No lock is held.
 func (r *Rest) Drop() {
@@ -120,14 +120,19 @@ func (r *Rest) cancelSome() {
 func (r *Rest) dropSome() {
 	q := r.queue
 	var items [droppedAtOnce]message.Item
-	n := 0
+	n, sum := 0, int64(0)
 	for ; n < len(items) && r.store.len() > 0; n++ {
 		r.store.shift(&items[n])
+		if sum += items[n].BareCost(); items[n].Content != nil {
+			sum += items[n].Content.Size()
+		}
 	}
 	q.mu.Lock()
-	for i := range items[:n] {
-		q.memory.Add(-items[i].Cost())
-		q.unjournal(&items[i])
+	q.memory.Add(-sum)
+	if q.journal != nil {
+		for i := range items[:n] {
+			q.unjournal(&items[i])
+		}
 	}
 	q.mu.Unlock()
 	for i := range items[:n] {

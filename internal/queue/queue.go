@@ -74,20 +74,21 @@ type Queue struct {
 	wake      *mailbox.Mailbox // to be signalled when the lock is free; nil: none
 	unacked   int              // messages that were delivered and are not settled
 	memory    memory.Account   // what ready and unacked messages hold
-	deleted   bool
 	counts    Counts
 	held      memory.Reservation // of the queue itself: see releaseHeld
 	abandoned int                // messages that were unread when the queue was deleted
 
+	deleted       bool
+	single        bool // only the active consumer gets messages; never changes
+	countsReturns bool // see Options; never changes
+	sending       bool // a goroutine runs deadLetter
+
 	// For options and rules that most queues do not have. Guarded by mu.
-	seen          *duplicates.Cache // nil: no deduplication
-	single        bool              // only the active consumer gets messages; never changes
-	countsReturns bool              // see Options; never changes
-	active        *Consumer         // if single is set; nil: no consumer
-	lost          []Lost            // messages that deadLetter is to send
-	sending       bool              // a goroutine runs deadLetter
-	alarm         clock.Alarm       // calls Ring
-	lastUsed      int64             // on the clock; kept up to date if rules.Expires is set
+	seen     *duplicates.Cache // nil: no deduplication
+	active   *Consumer         // if single is set; nil: no consumer
+	lost     []Lost            // messages that deadLetter is to send
+	alarm    clock.Alarm       // calls Ring
+	lastUsed int64             // on the clock; kept up to date if rules.Expires is set
 
 	ruleChange uint64 // number of the change that set the rules: see Obey
 }
@@ -227,7 +228,11 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 	deadline := q.deadline(p)
 	c := q.reservePastStore()
 	if c == nil || !c.passes {
-		q.memory.Add(e.Cost())
+		cost := e.BareCost()
+		if e.Content != nil {
+			cost += e.Content.Size()
+		}
+		q.memory.Add(cost)
 	}
 	if c != nil {
 		q.hand(c, &message.Item{Entry: *e, Pos: q.store.pass(priority), Deadline: deadline})
