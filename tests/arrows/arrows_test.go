@@ -38,7 +38,9 @@ var house = map[string]string{
 	"internal/names":       "internal/wire",
 	"internal/wire":        "",
 
-	"internal/clock": "", "internal/flow": "", "internal/like": "", "internal/memory": "", "internal/memconn": "", "internal/pattern": "", "internal/tasks": "", "internal/unacked": "",
+	"internal/files/filestest": "internal/files",
+
+	"internal/clock": "", "internal/files": "", "internal/flow": "", "internal/like": "", "internal/memory": "", "internal/memconn": "", "internal/pattern": "", "internal/tasks": "", "internal/unacked": "",
 }
 
 // list runs go list for packages of the module and gives its lines. It looks at
