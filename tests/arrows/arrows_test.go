@@ -39,6 +39,7 @@ var house = map[string]string{
 	"internal/wire":        "",
 
 	"internal/files/filestest": "internal/files",
+	"internal/journal":         "internal/files",
 
 	"internal/clock": "", "internal/files": "", "internal/flow": "", "internal/like": "", "internal/memory": "", "internal/memconn": "", "internal/pattern": "", "internal/tasks": "", "internal/unacked": "",
 }
