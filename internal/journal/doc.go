@@ -20,10 +20,11 @@
 //
 // # Files
 //
-// PREFIXmanifest says which files count and where each ends; it is replaced as a whole,
-// by a rename, before the first record of a new file is written, before a file is
-// removed and at Close. So a file that it names and that is missing is damage, and one
-// that it does not name is a left-over. It is JSON, and a line with its CRC-32C.
+// PREFIXmanifest says which files count and where each ends. It is JSON, and a line with
+// its CRC-32C, and is replaced as a whole, by a rename: when the first records of a new
+// file are synced, and before anybody is told so; before a file is removed; and at Close.
+// So a file that it names and that is missing is damage, and one that it does not name is
+// a left-over, without anything that somebody was told is stored.
 //
 // PREFIX00000001.log and so on hold the records:
 //
