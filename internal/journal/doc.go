@@ -15,8 +15,8 @@
 //
 // A write or a sync that fails ends its file: who waits has an error, the file counts
 // up to its last good sync, and what came behind that is written again, to a new file,
-// from the chunks. Nothing is ever synced twice on the same file, because a system may
-// have dropped what it could not write.
+// from the chunks. A file whose sync has failed is never synced again: the system may
+// have dropped what it could not write, and would say that all is well.
 //
 // # Files
 //
