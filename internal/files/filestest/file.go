@@ -1,0 +1,130 @@
+package filestest
+
+import (
+	"io"
+	"io/fs"
+	"time"
+)
+
+// file is an open file. Its directory's lock guards it.
+type file struct {
+	dir    *Dir
+	inode  *inode
+	name   string // that it was opened by
+	writes bool
+	closed bool
+}
+
+func (f *file) fail(op string, err error) error {
+	return &fs.PathError{Op: op, Path: f.name, Err: err}
+}
+
+// usable is nil if the file can be used at all. The directory's lock is held.
+func (f *file) usable() error {
+	switch {
+	case f.closed:
+		return fs.ErrClosed
+	case f.dir.faults.cut:
+		return ErrPowerCut
+	}
+	return nil
+}
+
+func (f *file) Write(p []byte) (int, error) {
+	if !f.writes {
+		return 0, f.fail("write", errOpened)
+	}
+	end, err := f.dir.begin(Op{Kind: Write, Name: f.name, Bytes: len(p)})
+	defer end()
+	if u := f.usable(); u != nil {
+		return 0, f.fail("write", u)
+	}
+	n := len(p)
+	if err != nil {
+		n /= 2
+	}
+	if d := f.dir; d.bound && int64(n) > d.space {
+		n = int(max(d.space, 0))
+		if err == nil {
+			err = ErrNoSpace
+		}
+	}
+	i := f.inode
+	i.data = append(i.data, p[:n]...)
+	i.ends = append(i.ends, len(i.data))
+	if !i.gone {
+		f.dir.space -= int64(n)
+	}
+	if err != nil {
+		return n, f.fail("write", err)
+	}
+	return n, nil
+}
+
+func (f *file) ReadAt(p []byte, off int64) (int, error) {
+	f.dir.mu.Lock()
+	defer f.dir.mu.Unlock()
+	if err := f.usable(); err != nil {
+		return 0, f.fail("read", err)
+	}
+	if err := f.dir.faults.reads; err != nil {
+		return 0, f.fail("read", err)
+	}
+	if off < 0 {
+		return 0, f.fail("read", fs.ErrInvalid)
+	}
+	n := copy(p, f.inode.data[min(off, int64(len(f.inode.data))):])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (f *file) Size() (int64, error) {
+	f.dir.mu.Lock()
+	defer f.dir.mu.Unlock()
+	if err := f.usable(); err != nil {
+		return 0, f.fail("stat", err)
+	}
+	return int64(len(f.inode.data)), nil
+}
+
+// Sync makes sure of what was written before it was called, and of no more. If it
+// fails, this is on the disk or is not, and no later Sync changes that.
+func (f *file) Sync() error {
+	d, i := f.dir, f.inode
+	d.mu.Lock()
+	to, delay := len(i.data), d.delay
+	d.mu.Unlock()
+	if delay > 0 {
+		time.Sleep(delay)
+	}
+	end, err := d.begin(Op{Kind: Sync, Name: f.name})
+	defer end()
+	if u := f.usable(); u != nil {
+		return f.fail("sync", u)
+	}
+	if err != nil && to > i.clean {
+		i.lost = append(i.lost, span{i.clean, to})
+	}
+	if to > i.clean {
+		i.clean = to
+		for len(i.ends) > 0 && i.ends[0] <= to {
+			i.ends = i.ends[1:]
+		}
+	}
+	if err != nil {
+		return f.fail("sync", err)
+	}
+	return nil
+}
+
+func (f *file) Close() error {
+	f.dir.mu.Lock()
+	defer f.dir.mu.Unlock()
+	if f.closed {
+		return f.fail("close", fs.ErrClosed)
+	}
+	f.closed = true
+	return nil
+}
