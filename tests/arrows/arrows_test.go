@@ -31,6 +31,10 @@ var house = map[string]string{
 	"internal/mailbox":    "internal/message",
 	"internal/message":    "internal/names internal/table internal/wire",
 
+	"internal/store":           "internal/clock internal/files internal/message internal/wire",
+	"internal/files":           "",
+	"internal/files/filestest": "internal/files",
+
 	"internal/definitions": "internal/names internal/table internal/wire",
 	"internal/password":    "internal/names",
 	"internal/link":        "internal/flow internal/like internal/memory internal/message internal/wire",
