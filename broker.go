@@ -2,6 +2,7 @@ package warren
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -44,7 +45,7 @@ type Broker struct {
 	passwords    password.Verifier
 	endedContext liveContext // replaces the context of a handler that returned without looking at it
 
-	openJournal func(queue string) queue.Journal // nil: messages are not stored outside the broker
+	disk *disk // nil: all is in memory. It never changes
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -302,9 +303,13 @@ func (b *Broker) close(ctx context.Context) error {
 		for _, s := range sessions {
 			s.Close()
 		}
-		close(b.closeDone)
 		b.announce(change{kind: brokerClosed})
-		return b.tasks.Wait(ctx)
+		err := b.tasks.Wait(ctx) // handlers may still settle
+		if diskErr := b.closeDisk(ctx); diskErr != nil {
+			err = errors.Join(err, diskErr)
+		}
+		close(b.closeDone)
+		return err
 	}
 	select {
 	case <-b.closeDone:

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/warrenmq/warren/internal/clock"
+	"github.com/warrenmq/warren/internal/confirm"
 	"github.com/warrenmq/warren/internal/flow"
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/memory"
@@ -44,6 +45,7 @@ type Channel struct {
 	recentKey      atomic.Pointer[string]           // the last routing key of a client
 	recentGranted  atomic.Pointer[grantedExchange]  // the exchange that the user was allowed to publish to last
 	reply          atomic.Pointer[replyConsumer]
+	line           *confirm.Line // publishes that wait for the disk; made before mode says confirm or tx; nil: no disk
 
 	_ [64]byte // consumers write the fields below, so these get another cache line
 
@@ -58,12 +60,13 @@ type Channel struct {
 	prefetch      int    // limit for later consumers; zero: none
 	lastQueue     string // the queue that was declared last
 	tx            transaction
-	alarm         clock.Alarm     // rings when a delivery is not settled in time
-	shownNumber   uint64          // the channel's number in errors and logs: over AMQP, the client's
-	onBrokerClose func(error)     // set by a connection; called after the broker has closed the channel
-	loops         int             // loops and functions that read from consumers
-	idle          chan struct{}   // closed when there is no loop and nothing is unsettled; made by waitIdle
-	ctx           context.Context // of the functions of ConsumeFunc; made by the first one
+	alarm         clock.Alarm                         // rings when a delivery is not settled in time
+	shownNumber   uint64                              // the channel's number in errors and logs: over AMQP, the client's
+	onBrokerClose func(error)                         // set by a connection; called after the broker has closed the channel
+	answers       func(first, last uint64, err error) // set by a connection, before line is made: see link.Channel
+	loops         int                                 // loops and functions that read from consumers
+	idle          chan struct{}                       // closed when there is no loop and nothing is unsettled; made by waitIdle
+	ctx           context.Context                     // of the functions of ConsumeFunc; made by the first one
 	cancel        context.CancelFunc
 	held          memory.Reservation
 }
@@ -114,8 +117,11 @@ func (ch *Channel) end(reason error) {
 	}
 	ch.hold(&ch.tx, -ch.tx.bytes)
 	ch.tx = transaction{}
-	cancel := ch.cancel
+	cancel, line := ch.cancel, ch.line
 	ch.mu.Unlock()
+	if line != nil {
+		line.End(reason, ch.vhost.broker.state.Load() == stateClosed) // the broker's Close stores what there is
+	}
 	if cancel != nil {
 		cancel()
 	}
@@ -169,6 +175,13 @@ func (ch *Channel) setPaused(paused bool) (was bool) {
 		ch.flow.Serve()
 	}
 	return was
+}
+
+// openLine makes the line of publishes that wait for the disk. mu is held.
+func (ch *Channel) openLine() {
+	if d := ch.vhost.broker.disk; d != nil && ch.line == nil {
+		ch.line = d.newLine(ch.answers)
+	}
 }
 
 // setLastQueue stores the queue that an empty name stands for.

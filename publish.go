@@ -27,8 +27,10 @@ type PublishOptions struct {
 // Publish sends a message to an exchange with a routing key (basic.publish). An
 // empty exchange is the default exchange: key is then the name of a queue.
 //
-// When it returns nil, the queues that the message was routed to have it. In a
-// transaction they get it by TxCommit. It fails with 404 if there is no such
+// When it returns nil, the queues that the message was routed to have it. In confirm
+// mode, a persistent message is then on disk in those that are durable, see
+// [Confirmation]; ctx may end that wait, too. In a transaction they get it by TxCommit.
+// It fails with 404 if there is no such
 // exchange, with 403 if the exchange is internal, with 406 if the message is too
 // large or has bad properties, with a *[Return] according to the options, with
 // [ErrNacked] if a queue cannot keep the message, and with ctx's error if ctx ends
@@ -40,8 +42,7 @@ type PublishOptions struct {
 // none.
 func (ch *Channel) Publish(ctx context.Context, exchange, key string, msg Message, o PublishOptions) error {
 	if ch.mode.Load() == modeConfirm {
-		_, err := ch.publishConfirmed(ctx, exchange, key, &msg, o)
-		return err
+		return ch.publishConfirmed(ctx, exchange, key, &msg, o)
 	}
 	p := newPublishing(o)
 	if err := ch.prepare(ctx, &p, exchange, key, &msg); err != nil {
@@ -59,25 +60,31 @@ func (ch *Channel) Publish(ctx context.Context, exchange, key string, msg Messag
 }
 
 // publishConfirmed is Publish in confirm mode.
-func (ch *Channel) publishConfirmed(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) (uint64, error) {
-	tag, nacked, err := ch.publishNumbered(ctx, exchange, key, msg, o)
-	if err == nil && nacked {
-		err = ErrNacked
+func (ch *Channel) publishConfirmed(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) error {
+	_, synced, nacked, err := ch.publishNumbered(ctx, exchange, key, msg, o)
+	switch {
+	case err != nil:
+		return err
+	case nacked:
+		return ErrNacked
+	case synced != 0:
+		return ch.awaitSync(ctx, synced)
 	}
-	return tag, err
+	return nil
 }
 
 // publishNumbered publishes the message with the next delivery tag. The tag is zero
-// if the message was refused before it reached a queue.
-func (ch *Channel) publishNumbered(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) (tag uint64, nacked bool, err error) {
+// if the message was refused before it reached a queue. If synced is not zero, an ack
+// has to wait for this record.
+func (ch *Channel) publishNumbered(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) (tag, synced uint64, nacked bool, err error) {
 	p := newPublishing(o)
 	if err := ch.prepare(ctx, &p, exchange, key, msg); err != nil {
-		return 0, false, err
+		return 0, 0, false, err
 	}
 	tag = ch.published.Add(1)
 	nacked, err = ch.send(&p)
 	p.release(ch.vhost.broker)
-	return tag, nacked, err
+	return tag, p.Synced, nacked, err
 }
 
 // publishing is a checked message and the exchange that it goes to.

@@ -192,8 +192,8 @@ func (v *VirtualHost) newQueue(name string, o *QueueOptions, r memory.Reservatio
 			options.Seen = duplicates.New(d, &v.broker.queues.Clock, &v.broker.queues.Memory)
 		}
 	}
-	if open := v.broker.openJournal; open != nil {
-		options.Journal = open(name)
+	if d := v.broker.disk; d != nil {
+		options.Disk = d.OpenQueue(q)
 	}
 	q.Init(name, (*host)(v), &v.broker.queues, &options)
 	return q

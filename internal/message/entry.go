@@ -22,6 +22,10 @@ type Item struct {
 	Counted     bool // its consumer is told Returns even if they are zero
 }
 
+// Persistent reports whether the delivery mode says that the message is to survive a
+// restart.
+func (e *Entry) Persistent() bool { return e.Content != nil && e.Content.Persistent() }
+
 // Properties returns the properties as they came, with the body.
 func (e *Entry) Properties() Properties {
 	if e.Content == nil {

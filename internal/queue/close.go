@@ -127,7 +127,7 @@ func (r *Rest) dropSome() {
 	q.mu.Lock()
 	for i := range items[:n] {
 		q.memory.Add(-items[i].Cost())
-		q.unjournal(&items[i])
+		q.forgetOnDisk(&items[i])
 	}
 	q.mu.Unlock()
 	for i := range items[:n] {

@@ -12,7 +12,7 @@ type Lost struct {
 // lose ends a message that nobody has acknowledged. If there is a dead letter
 // exchange, unlock sends the message there; until then the queue still counts it.
 func (q *Queue) lose(it *message.Item, reason string) {
-	q.unjournal(it)
+	q.forgetOnDisk(it)
 	if q.rules == nil || q.rules.DeadLetter == nil || q.deleted {
 		q.memory.Add(-it.Cost())
 		q.counts.Dropped++

@@ -48,12 +48,13 @@ type Host interface {
 	Expired(q *Queue)
 }
 
-// Journal is told which messages a durable store must keep. Its methods are called
-// with the queue's lock held and must not block.
-type Journal interface {
-	// Add keeps a message. If it fails, the publisher gets a nack.
-	Add(pos uint64, e message.Entry) error
-	// Remove says that a message is no longer needed.
+// Disk has what a queue keeps on disk. Its methods are called with the queue's lock
+// held. They do no I/O and do not block.
+type Disk interface {
+	// Add keeps a message. If it is persistent, a confirm waits for it: Add sets Synced
+	// to the number of its record, unless that is higher already.
+	Add(pos uint64, p *message.Publishing, deadline int64, persistent bool)
+	// Remove says that a message is settled. There need not be one in this place.
 	Remove(pos uint64)
 }
 
@@ -68,7 +69,7 @@ type Queue struct {
 	store     store
 	stream    *stream // used in place of store; nil if the queue is no stream. It never changes
 	rules     *Rules  // nil: nothing is asked of the queue
-	journal   Journal // nil: nothing is durable
+	disk      Disk    // nil: all is in memory. It never changes
 	consumers roster
 	turns     turns            // consumers with room; of a single active consumer, those that wait to be it
 	wake      *mailbox.Mailbox // to be signalled when the lock is free; nil: none
@@ -100,7 +101,7 @@ type Options struct {
 	CountReturns bool              // requeues are counted without a delivery limit, too, and whoever gets a message is told
 	Stream       bool              // the queue is a stream
 	Seen         *duplicates.Cache // nil: no deduplication
-	Journal      Journal           // nil: nothing is durable
+	Disk         Disk              // nil: all is in memory
 
 	Held memory.Reservation // what the queue itself holds; it gives it back in the end
 }
@@ -110,7 +111,7 @@ func (q *Queue) Init(name string, host Host, shared *Shared, o *Options) {
 	q.name, q.host, q.shared = name, host, shared
 	q.store.shared = shared
 	q.memory.Open(&shared.Memory)
-	q.journal = o.Journal
+	q.disk = o.Disk
 	q.rules, q.single, q.seen, q.countsReturns = o.Rules, o.SingleActive, o.Seen, o.CountReturns
 	q.held = o.Held
 	if o.MaxPriority > 0 {
@@ -131,6 +132,9 @@ func (q *Queue) Name() string { return q.name }
 
 // IsStream reports whether the queue is a stream.
 func (q *Queue) IsStream() bool { return q.stream != nil }
+
+// IsOnDisk reports whether the queue keeps persistent messages on disk.
+func (q *Queue) IsOnDisk() bool { return q.disk != nil }
 
 // unlock releases the lock. Before, it takes out expired messages at the head.
 // Afterwards it signals the mailbox that has got messages, because a reader that
@@ -183,7 +187,7 @@ func (q *Queue) wakeLater(b *mailbox.Mailbox) {
 // Push adds a message. It reports whether the queue has taken it. The queue does not
 // take it if it is deleted, if the message is a duplicate, or if the message is
 // Immediate and no consumer has room. Push fails with ErrRefused if limits forbid
-// the message, and with the journal's error.
+// the message. If the message is kept on disk, Push sets its Synced.
 func (q *Queue) Push(p *message.Publishing) (taken bool, err error) {
 	return q.PushLetter(p, nil)
 }
@@ -202,9 +206,9 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 		return false, nil
 	}
 	if q.stream != nil {
-		err = q.append(e)
+		q.append(p)
 		q.unlockFor(l)
-		return err == nil, err
+		return true, nil
 	}
 	if q.rules != nil && q.overflows(e) {
 		q.seen.Forget(e.Content)
@@ -216,15 +220,11 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 	if q.store.levels != nil && e.Content != nil {
 		priority = e.Content.Priority()
 	}
-	if q.journal != nil {
-		if err := q.journal.Add(q.store.position(priority), *e); err != nil {
-			q.seen.Forget(e.Content)
-			q.mu.Unlock()
-			return false, err
-		}
-	}
 	q.counts.Published++
 	deadline := q.deadline(p)
+	if q.disk != nil {
+		q.keep(p, priority, deadline)
+	}
 	c := q.reservePastStore()
 	if c == nil || !c.passes {
 		q.memory.Add(e.Cost())
@@ -253,10 +253,21 @@ func (q *Queue) tidy() {
 	}
 }
 
-// unjournal tells the journal that a message is no longer needed.
-func (q *Queue) unjournal(it *message.Item) {
-	if q.journal != nil {
-		q.journal.Remove(it.Pos)
+// keep keeps a message on disk that is about to be stored or delivered, if it is
+// persistent.
+func (q *Queue) keep(p *message.Publishing, priority uint8, deadline int64) {
+	if !p.Persistent() {
+		return
+	}
+	record := *p // so that p does not escape to the heap in a queue without a disk
+	q.disk.Add(q.store.position(priority), &record, deadline, true)
+	p.Synced = record.Synced
+}
+
+// forgetOnDisk says that a message is settled.
+func (q *Queue) forgetOnDisk(it *message.Item) {
+	if q.disk != nil {
+		q.disk.Remove(it.Pos)
 	}
 }
 

@@ -59,7 +59,7 @@ func (q *Queue) finish(it *message.Item, acked bool) {
 	case q.stream != nil:
 	case acked:
 		q.memory.Add(-it.Cost())
-		q.unjournal(it)
+		q.forgetOnDisk(it)
 	default:
 		q.lose(it, message.DiedRejected)
 	}
@@ -197,7 +197,7 @@ func (q *Queue) Get(noAck bool) (d Delivered, left int, ok bool, err error) {
 	if noAck {
 		q.counts.Acked++
 		q.memory.Add(-it.Cost())
-		q.unjournal(it)
+		q.forgetOnDisk(it)
 	} else {
 		q.unacked++
 	}

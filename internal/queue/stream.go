@@ -2,25 +2,24 @@ package queue
 
 import "github.com/warrenmq/warren/internal/message"
 
-// append adds a message to the stream and delivers it to the readers that wait. It
-// fails with the journal's error.
-func (q *Queue) append(e *message.Entry) error {
+// append adds a message to the stream and delivers it to the readers that wait. A
+// stream on disk has all its messages there, persistent or not.
+func (q *Queue) append(p *message.Publishing) {
 	s := q.stream
-	if q.journal != nil {
-		if err := q.journal.Add(s.next, *e); err != nil {
-			return err
-		}
+	if q.disk != nil {
+		record := *p // so that p does not escape to the heap in a queue without a disk
+		q.disk.Add(s.next, &record, 0, true)
+		p.Synced = record.Synced
 	}
 	q.counts.Published++
 	now := q.shared.Clock.Now()
-	q.memory.Add(s.append(e, now, q.rules.segmentSize()))
+	q.memory.Add(s.append(&p.Entry, now, q.rules.segmentSize()))
 	for c := q.next(); c != nil; { // all have the same priority
 		next := c.after
 		q.serve(c)
 		c = next
 	}
 	q.retain(now)
-	return nil
 }
 
 // serve delivers messages to c while it has room. In a stream, the list of consumers
@@ -101,8 +100,8 @@ func (q *Queue) evict() {
 func (q *Queue) dropSegment(g *segment) {
 	q.memory.Add(-g.cost)
 	for i := range g.records {
-		if q.journal != nil {
-			q.journal.Remove(g.first + uint64(i))
+		if q.disk != nil {
+			q.disk.Remove(g.first + uint64(i))
 		}
 		g.records[i].Lost()
 	}

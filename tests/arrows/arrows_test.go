@@ -18,7 +18,7 @@ const module = "github.com/warrenmq/warren"
 // as examples and helpers of tests, may import everything.
 var house = map[string]string{
 	"amqp": ". internal/flow internal/like internal/link internal/memconn internal/wire",
-	".": "internal/argument internal/clock internal/definitions internal/delay internal/duplicates internal/flow internal/like internal/link internal/mailbox " +
+	".": "internal/argument internal/clock internal/confirm internal/definitions internal/delay internal/duplicates internal/flow internal/like internal/link internal/mailbox " +
 		"internal/memory internal/message internal/names internal/password internal/pattern internal/queue internal/route " +
 		"internal/table internal/tasks internal/unacked internal/wire",
 
@@ -42,7 +42,7 @@ var house = map[string]string{
 	"internal/names":       "internal/wire",
 	"internal/wire":        "",
 
-	"internal/clock": "", "internal/flow": "", "internal/like": "", "internal/memory": "", "internal/memconn": "", "internal/pattern": "", "internal/tasks": "", "internal/unacked": "",
+	"internal/clock": "", "internal/confirm": "", "internal/flow": "", "internal/like": "", "internal/memory": "", "internal/memconn": "", "internal/pattern": "", "internal/tasks": "", "internal/unacked": "",
 }
 
 // list runs go list for packages of the module and gives its lines. It looks at

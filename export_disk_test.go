@@ -1,0 +1,154 @@
+package warren
+
+import (
+	"context"
+	"sync"
+
+	"github.com/warrenmq/warren/internal/confirm"
+	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/queue"
+)
+
+// FakeDisk is a disk that syncs and fails when a test says so.
+type FakeDisk struct {
+	Stuck bool // Close stores nothing, and waits as long as it may; set before
+
+	mu sync.Mutex
+	// Guarded by mu.
+	next, stored uint64
+	waiters      []fakeWaiter
+	asked        int // times that somebody began to wait
+	kept         []string
+	closed       bool
+}
+
+type fakeWaiter struct {
+	seq uint64
+	w   confirm.Waiter
+}
+
+// NewOnDisk makes a broker with a disk.
+func NewOnDisk(o *Options) (*Broker, *FakeDisk) {
+	b, d := New(o), &FakeDisk{next: 1, stored: 1}
+	b.disk = &disk{storage: d}
+	return b, d
+}
+
+func (d *FakeDisk) OpenQueue(q *declaredQueue) queue.Disk {
+	if !q.durable {
+		return nil
+	}
+	return &fakeQueue{d, q}
+}
+
+func (d *FakeDisk) Last() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.next - 1
+}
+
+func (d *FakeDisk) Stored() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.stored
+}
+
+func (d *FakeDisk) Notify(seq uint64, w confirm.Waiter) (stored bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asked++
+	switch {
+	case seq < d.stored:
+		return true, nil
+	case d.closed:
+		return false, confirm.ErrClosed
+	}
+	d.waiters = append(d.waiters, fakeWaiter{seq, w})
+	return false, nil
+}
+
+// Sync stores all but the last n records.
+func (d *FakeDisk) Sync(but uint64) {
+	d.mu.Lock()
+	d.stored = max(d.stored, d.next-but)
+	told := d.take(d.stored)
+	d.mu.Unlock()
+	for _, w := range told {
+		w.w.Stored(nil)
+	}
+}
+
+// Fail fails those who wait.
+func (d *FakeDisk) Fail(err error) {
+	d.mu.Lock()
+	told := d.take(d.next)
+	d.mu.Unlock()
+	for _, w := range told {
+		w.w.Stored(err)
+	}
+}
+
+func (d *FakeDisk) take(end uint64) (told []fakeWaiter) {
+	var rest []fakeWaiter
+	for _, w := range d.waiters {
+		if w.seq < end {
+			told = append(told, w)
+		} else {
+			rest = append(rest, w)
+		}
+	}
+	d.waiters = rest
+	return told
+}
+
+// Waiters is how many wait, and how often somebody has begun to.
+func (d *FakeDisk) Waiters() (now, ever int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.waiters), d.asked
+}
+
+// Kept is what came: the queue's name and the body.
+func (d *FakeDisk) Kept() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	kept := d.kept
+	d.kept = nil
+	return kept
+}
+
+func (d *FakeDisk) Close(ctx context.Context) error {
+	var err error
+	if d.Stuck {
+		<-ctx.Done()
+		err = ctx.Err()
+	} else {
+		d.Sync(0)
+	}
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.Fail(confirm.ErrClosed)
+	return err
+}
+
+type fakeQueue struct {
+	d  *FakeDisk
+	of *declaredQueue
+}
+
+func (q *fakeQueue) Add(pos uint64, p *message.Publishing, deadline int64, persistent bool) {
+	q.d.mu.Lock()
+	defer q.d.mu.Unlock()
+	q.d.kept = append(q.d.kept, q.of.Name()+" "+string(p.Body))
+	if persistent {
+		p.Synced = max(p.Synced, q.d.next)
+	}
+	q.d.next++
+}
+
+func (q *fakeQueue) Remove(pos uint64) {
+	q.d.mu.Lock()
+	defer q.d.mu.Unlock()
+	q.d.next++
+}
