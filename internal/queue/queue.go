@@ -261,7 +261,7 @@ func (q *Queue) keep(p *message.Publishing, priority uint8, deadline int64) {
 	}
 	record := *p // so that p does not escape to the heap in a queue without a disk
 	q.disk.Add(q.store.position(priority), &record, deadline, true)
-	p.Synced = record.Synced
+	p.Synced, p.Stored = record.Synced, record.Stored
 }
 
 // forgetOnDisk says that a message is settled.

@@ -9,7 +9,7 @@ func (q *Queue) append(p *message.Publishing) {
 	if q.disk != nil {
 		record := *p // so that p does not escape to the heap in a queue without a disk
 		q.disk.Add(s.next, &record, 0, true)
-		p.Synced = record.Synced
+		p.Synced, p.Stored = record.Synced, record.Stored
 	}
 	q.counts.Published++
 	now := q.shared.Clock.Now()
