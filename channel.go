@@ -54,21 +54,20 @@ type Channel struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	consumers     map[string]*Consumer // by tag
-	started       uint64               // number of consumers ever started
-	unacked       unacked.Set[queue.Delivered]
-	prefetch      int    // limit for later consumers; zero: none
-	lastQueue     string // the queue that was declared last
-	tx            transaction
-	alarm         clock.Alarm                         // rings when a delivery is not settled in time
-	shownNumber   uint64                              // the channel's number in errors and logs: over AMQP, the client's
-	onBrokerClose func(error)                         // set by a connection; called after the broker has closed the channel
-	answers       func(first, last uint64, err error) // set by a connection, before line is made: see link.Channel
-	loops         int                                 // loops and functions that read from consumers
-	idle          chan struct{}                       // closed when there is no loop and nothing is unsettled; made by waitIdle
-	ctx           context.Context                     // of the functions of ConsumeFunc; made by the first one
-	cancel        context.CancelFunc
-	held          memory.Reservation
+	consumers   map[string]*Consumer // by tag
+	started     uint64               // number of consumers ever started
+	unacked     unacked.Set[queue.Delivered]
+	prefetch    int    // limit for later consumers; zero: none
+	lastQueue   string // the queue that was declared last
+	tx          transaction
+	alarm       clock.Alarm     // rings when a delivery is not settled in time
+	shownNumber uint64          // the channel's number in errors and logs: over AMQP, the client's
+	client      link.Client     // of a connection; nil: the channel is used in process
+	loops       int             // loops and functions that read from consumers
+	idle        chan struct{}   // closed when there is no loop and nothing is unsettled; made by waitIdle
+	ctx         context.Context // of the functions of ConsumeFunc; made by the first one
+	cancel      context.CancelFunc
+	held        memory.Reservation
 }
 
 type channelMode = int32
@@ -180,7 +179,7 @@ func (ch *Channel) setPaused(paused bool) (was bool) {
 // openLine makes the line of publishes that wait for the disk. mu is held.
 func (ch *Channel) openLine() {
 	if d := ch.vhost.broker.disk; d != nil && ch.line == nil {
-		ch.line = d.newLine(ch.answers)
+		ch.line = d.newLine(ch.client)
 	}
 }
 

@@ -55,9 +55,9 @@ func TestEncodedPropertiesAreDecodedForConsumersInProcess(t *testing.T) {
 		raw := wire.RawProperties((&wire.Properties{Headers: encoded, Priority: 3, MessageId: "m"}).Append(nil))
 		before := bytes.Clone(raw)
 		body := []byte("body")
-		_, nacked, err := ch.Link().Publish(t.Context(), &link.Publish{Exchange: []byte("x"), Properties: raw, Body: body})
+		a, err := ch.Link().Publish(t.Context(), &link.Publish{Exchange: []byte("x"), Properties: raw, Body: body})
 		require.NoError(t, err)
-		require.False(t, nacked)
+		require.False(t, a.Nacked)
 
 		for range 2 { // the queues share the message
 			name := "a"
@@ -107,7 +107,7 @@ func TestHeadersExchangeSeesEncodedHeaders(t *testing.T) {
 		require.NoError(t, ch.QueueBind("q", "", "amq.headers", warren.Table{"x-match": "all", "n": 1}))
 		for n := range int32(3) {
 			raw := (&wire.Properties{Headers: wire.Table{"n": n}}).Append(nil)
-			_, _, err := ch.Link().Publish(t.Context(), &link.Publish{Exchange: []byte("amq.headers"), Properties: raw, Body: []byte{byte('0' + n)}})
+			_, err := ch.Link().Publish(t.Context(), &link.Publish{Exchange: []byte("amq.headers"), Properties: raw, Body: []byte{byte('0' + n)}})
 			require.NoError(t, err)
 		}
 		require.Equal(t, []string{"1"}, brokertest.Drain(t, ch, "q"))

@@ -26,10 +26,10 @@ type disk struct {
 	storage
 }
 
-// newLine makes a line for a channel's confirms. Tell may be nil if all have an
-// Answerer.
-func (d *disk) newLine(tell func(first, last uint64, err error)) *confirm.Line {
-	return confirm.New(d.storage, tell, explainNack)
+// newLine makes a line for a channel's confirms. The client is nil for a channel in
+// process.
+func (d *disk) newLine(client confirm.Client) *confirm.Line {
+	return confirm.New(d.storage, client, explainNack)
 }
 
 // explainNack returns the error for a publish that is not known to be stored.

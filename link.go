@@ -3,6 +3,7 @@ package warren
 import (
 	"bytes"
 	"context"
+	"errors"
 	"unsafe"
 
 	"github.com/warrenmq/warren/internal/flow"
@@ -52,21 +53,36 @@ func (l *sessionLink) Reserve(bytes int64) error {
 }
 
 // Publish is Channel.Publish for a message whose properties stay encoded.
-func (l *channelLink) Publish(ctx context.Context, m *link.Publish) (number uint64, nacked bool, err error) {
+func (l *channelLink) Publish(ctx context.Context, m *link.Publish) (a link.Answer, err error) {
 	ch := l.channel()
 	p := newPublishing(PublishOptions{Mandatory: m.Mandatory, Immediate: m.Immediate})
 	if err := l.prepare(ctx, &p, m); err != nil {
-		return 0, false, err
+		return link.Answer{}, err
 	}
-	switch ch.mode.Load() {
-	case modeTx:
-		return 0, false, ch.holdPublish(&p)
-	case modeConfirm:
-		number = ch.published.Add(1)
+	mode := ch.mode.Load()
+	if mode == modeTx {
+		return link.Answer{}, ch.holdPublish(&p)
 	}
-	nacked, err = ch.send(&p)
-	return number, nacked, err
+	if mode == modeConfirm {
+		a.Number = ch.published.Add(1)
+	}
+	a.Nacked, err = ch.send(&p)
+	a.Synced = p.Synced
+	return a, err
 }
+
+// Commit is Channel.TxCommit that does not wait for the disk.
+func (l *channelLink) Commit() (synced uint64, err error) {
+	synced, errs, err := l.channel().commit()
+	if err == nil {
+		err = errors.Join(errs...)
+	}
+	return synced, err
+}
+
+func (l *channelLink) Await(synced, number uint64) { l.line.Add(synced, number, nil) }
+
+func (l *channelLink) Awaits() bool { return l.line.Waits() }
 
 // prepare is Channel.prepare for a message whose properties stay encoded.
 func (l *channelLink) prepare(ctx context.Context, p *publishing, m *link.Publish) error {
@@ -108,7 +124,15 @@ func (l *channelLink) Admit(ctx context.Context, m *link.Publish, size int64, re
 		return failure(wire.BasicPublishID, wire.CodePreconditionFailed,
 			"low on memory, and the connection cannot wait: it has incomplete messages or transactions")
 	default:
-		if err := b.waitForMemory(ctx, size, &ch.closed, m.Waits); err != nil {
+		waited := false
+		err := b.waitForMemory(ctx, size, &ch.closed, func() {
+			waited = true
+			m.Waits("low on memory")
+		})
+		if waited {
+			m.Waits("")
+		}
+		if err != nil {
 			if ch.closed.Load() {
 				return ch.reason
 			}
@@ -218,11 +242,10 @@ func (l *channelLink) Get(name string, noAck bool, sink link.Sink) (ok bool, err
 	return true, nil
 }
 
-// Ended sets the function to call after the broker has closed the channel by itself,
-// with the error. number is the channel's number on its connection.
-func (l *channelLink) Ended(number uint16, f func(err error)) {
+// Serve sets the channel of a connection, and its number there.
+func (l *channelLink) Serve(number uint16, c link.Client) {
 	l.mu.Lock()
-	l.shownNumber, l.onBrokerClose = uint64(number), f
+	l.shownNumber, l.client = uint64(number), c
 	l.mu.Unlock()
 }
 

@@ -329,15 +329,15 @@ func (o *settleAlarm) Ring() {
 		ch.mu.Unlock()
 		return
 	}
-	timeout, name, number, onBrokerClose := d.Timeout, d.Queue.Name(), ch.shownNumber, ch.onBrokerClose
+	timeout, name, number, client := d.Timeout, d.Queue.Name(), ch.shownNumber, ch.client
 	ch.mu.Unlock()
 
 	err := errOverdue(number, timeout)
 	b.log.Warn("channel closed: a delivery was not settled in time",
 		"vhost", ch.vhost.name, "session", ch.session.id, "channel", number, "queue", name, "timeout", timeout)
 	ch.end(err)
-	if onBrokerClose != nil {
-		onBrokerClose(err)
+	if client != nil {
+		client.Ended(err)
 	}
 }
 

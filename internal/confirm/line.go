@@ -33,6 +33,13 @@ type Waiter interface {
 // is called with the line's lock held, so it must not block or use the line.
 type Answerer interface{ Answer(err error) }
 
+// Client gets the answers to publishes that have no Answerer, by their numbers:
+// those with successive numbers at once. It is
+// called as an Answerer is.
+type Client interface {
+	Answered(first, last uint64, err error)
+}
+
 // Most is how many publishes may wait in a line before Full says that it has enough.
 const Most = 1 << 16
 
@@ -41,7 +48,7 @@ const Most = 1 << 16
 // meanwhile are answered.
 type Line struct {
 	disk    Disk
-	tell    func(first, last uint64, err error)
+	client  Client
 	explain func(err error) error
 	full    atomic.Bool // there are Most, or were and half of them are left
 
@@ -56,14 +63,13 @@ type Line struct {
 
 type waiting struct {
 	seq, number uint64
-	to          Answerer // nil: tell is called with the number
+	to          Answerer // nil: the client, by number
 }
 
-// New makes a line. Tell is called with the answer to publishes without an Answerer:
-// successive numbers are told at once. It is called with the line's lock held. Explain
+// New makes a line. The client may be nil if each publish has an Answerer. Explain
 // makes an error of the disk into one for a publisher.
-func New(disk Disk, tell func(first, last uint64, err error), explain func(err error) error) *Line {
-	return &Line{disk: disk, tell: tell, explain: explain}
+func New(disk Disk, client Client, explain func(err error) error) *Line {
+	return &Line{disk: disk, client: client, explain: explain}
 }
 
 // Add adds a publish that waits for a record. It may be answered at once.
@@ -159,7 +165,7 @@ func (l *Line) answer(n int, err error) {
 			run++
 		}
 		if l.ended == nil {
-			l.tell(w.number, list[run-1].number, err)
+			l.client.Answered(w.number, list[run-1].number, err)
 		}
 		list = list[run:]
 	}
@@ -187,7 +193,7 @@ func (l *Line) makeRoom() {
 	}
 }
 
-// End ends the line: what is told by number is not told any more, and Answerers get
+// End ends the line: the client is told nothing any more, and Answerers get
 // the reason. If wait is set, those that wait already get the disk's answer.
 func (l *Line) End(reason error, wait bool) {
 	l.mu.Lock()

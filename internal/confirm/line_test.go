@@ -70,7 +70,7 @@ func (d *script) fail(err error) {
 // answers are what was told.
 type answers struct{ list []string }
 
-func (a *answers) tell(first, last uint64, err error) {
+func (a *answers) Answered(first, last uint64, err error) {
 	a.list = append(a.list, fmt.Sprint(first, "-", last, " ", err))
 }
 
@@ -89,7 +89,7 @@ func (a answer) Answer(err error) { a.a.list = append(a.a.list, fmt.Sprint(a.nam
 
 func lineOf() (*Line, *script, *answers) {
 	d, a := &script{stored: 1, never: map[uint64]bool{}}, &answers{}
-	return New(d, a.tell, func(err error) error { return fmt.Errorf("explained: %w", err) }), d, a
+	return New(d, a, func(err error) error { return fmt.Errorf("explained: %w", err) }), d, a
 }
 
 func TestSuccessiveNumbersAreToldAtOnce(t *testing.T) {
@@ -230,16 +230,20 @@ func TestAFullLineHasRoomWhenHalfOfItIsStored(t *testing.T) {
 	})
 }
 
+type numbers []uint64
+
+func (a *numbers) Answered(first, last uint64, err error) {
+	for n := first; n <= last; n++ {
+		*a = append(*a, n)
+	}
+}
+
 // TestEachIsAnsweredOnceAndInOrder lets a disk store while several add.
 func TestEachIsAnsweredOnceAndInOrder(t *testing.T) {
 	var mu sync.Mutex
 	var next uint64 = 1
-	d, told := &script{stored: 1}, []uint64(nil)
-	l := New(d, func(first, last uint64, err error) {
-		for n := first; n <= last; n++ {
-			told = append(told, n)
-		}
-	}, nil)
+	d, a := &script{stored: 1}, &numbers{}
+	l := New(d, a, nil)
 	const adders, each = 4, 2000
 	var adding, storing sync.WaitGroup
 	for range adders {
@@ -271,8 +275,8 @@ func TestEachIsAnsweredOnceAndInOrder(t *testing.T) {
 	close(stop)
 	storing.Wait()
 	d.store(next)
-	require.Len(t, told, adders*each)
-	for i, n := range told {
+	require.Len(t, *a, adders*each)
+	for i, n := range *a {
 		require.Equal(t, uint64(i+1), n)
 	}
 }
