@@ -7,6 +7,7 @@ import (
 	"github.com/warrenmq/warren/internal/confirm"
 	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/queue"
+	"github.com/warrenmq/warren/internal/store"
 )
 
 // FakeDisk is a disk that syncs and fails when a test says so.
@@ -38,7 +39,7 @@ func (d *FakeDisk) OpenQueue(q *declaredQueue) queue.Disk {
 	if !q.durable {
 		return nil
 	}
-	return &fakeQueue{d, q}
+	return &fakeQueue{d: d, of: q}
 }
 
 func (d *FakeDisk) Last() uint64 {
@@ -132,9 +133,21 @@ func (d *FakeDisk) Close(ctx context.Context) error {
 	return err
 }
 
+// fakeQueue keeps nothing from a run before, and nothing that could be loaded.
 type fakeQueue struct {
+	queue.Disk
 	d  *FakeDisk
 	of *declaredQueue
+}
+
+func (q *fakeQueue) Next(level uint8) uint64        { return uint64(level) << 56 }
+func (q *fakeQueue) Levels() []uint8                { return nil }
+func (q *fakeQueue) Blocks(uint8) []store.BlockInfo { return nil }
+func (q *fakeQueue) Returned(uint64, uint32, bool)  {}
+func (q *fakeQueue) RemoveRange(first, last uint64) {}
+func (q *fakeQueue) Delete()                        {}
+func (q *fakeQueue) AddAt(pos uint64, p *message.Publishing, at int64, persistent bool) {
+	q.Add(pos, p, at, persistent)
 }
 
 func (q *fakeQueue) Add(pos uint64, p *message.Publishing, deadline int64, persistent bool) {

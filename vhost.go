@@ -217,8 +217,12 @@ func (v *VirtualHost) close(err error) {
 	for _, x := range exchanges {
 		x.Gate.Close()
 	}
+	condition := queue.Always
+	if (*host)(v).Over() {
+		condition = queue.Ends
+	}
 	for _, q := range queues {
-		rest, _, _ := q.Close(err, queue.Always)
+		rest, _, _ := q.Close(err, condition)
 		rest.Drop()
 	}
 }

@@ -11,6 +11,10 @@ const (
 	IfUnused  Condition = 1 << iota // it has no consumers; else ErrInUse
 	IfEmpty                         // it has no ready messages; else ErrNotEmpty
 	IfExpired                       // it has expired; else ErrNotExpired
+
+	// Ends is no condition: the queue is closed because the broker ends, and stays on
+	// disk with its messages.
+	Ends
 )
 
 // Rest is what is left of a queue that was deleted or purged.
@@ -18,7 +22,7 @@ type Rest struct {
 	queue     *Queue // nil: nothing is left
 	reason    error
 	consumers *Consumer // the oldest of those that have not been told yet
-	store     store
+	store     backlog
 	segments  []*segment
 }
 
@@ -35,7 +39,7 @@ func (q *Queue) Close(reason error, c Condition) (rest Rest, ready int, err erro
 	if err := q.checkClose(c); err != nil {
 		return Rest{}, 0, err
 	}
-	q.deleted = true
+	q.deleted, q.ended = true, c&Ends != 0
 	q.alarm.Stop()
 	for c := q.consumers.first; c != nil; c = c.newer {
 		if c.box != nil && !c.NoAck {
@@ -48,6 +52,9 @@ func (q *Queue) Close(reason error, c Condition) (rest Rest, ready int, err erro
 		}
 	}
 	rest, ready = q.takeReady()
+	if q.disk != nil && !q.ended {
+		q.disk.Delete()
+	}
 	rest.reason, rest.consumers = reason, q.consumers.first
 	q.consumers, q.turns, q.active = roster{}, turns{}, nil
 	return rest, ready, nil

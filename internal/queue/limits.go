@@ -20,7 +20,7 @@ func (q *Queue) refuse(e *message.Entry) {
 	if q.rules.Overflow == RejectToDeadLetter && q.rules.DeadLetter != nil {
 		q.counts.DeadLettered++
 		q.memory.Add(e.Cost())
-		q.lost = append(q.lost, Lost{*e, message.DiedMaxLen, q.rules.DeadLetter})
+		q.lost = append(q.lost, Lost{*e, nowhere, message.DiedMaxLen, q.rules.DeadLetter})
 	}
 }
 
@@ -38,6 +38,12 @@ func (q *Queue) trim() {
 	for n := q.store.len(); n > 0; n-- {
 		if (r.MaxLength < 0 || int64(n) <= r.MaxLength) && (r.MaxBytes < 0 || q.store.bytes <= r.MaxBytes) {
 			return
+		}
+		if q.store.isOut() {
+			if r.DeadLetter == nil {
+				q.trimOutside(q.store.top())
+			}
+			return // the rest is trimmed when it is loaded
 		}
 		var it message.Item
 		q.store.shift(&it)

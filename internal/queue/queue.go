@@ -41,21 +41,12 @@ type Shared struct {
 // queue held.
 type Host interface {
 	// DeadLetter takes a message that the queue has lost. The host pushes it with
-	// PushLetter.
-	DeadLetter(q *Queue, m *Lost, l *Letters)
+	// PushLetter. It reports false if it does not care for messages any more, because
+	// the broker is closed.
+	DeadLetter(q *Queue, m *Lost, l *Letters) bool
 	// Expired says that the queue has expired. The host calls Close with
 	// IfExpired.
 	Expired(q *Queue)
-}
-
-// Disk has what a queue keeps on disk. Its methods are called with the queue's lock
-// held. They do no I/O and do not block.
-type Disk interface {
-	// Add keeps a message. If it is persistent, a confirm waits for it: Add sets Synced
-	// to the number of its record, unless that is higher already.
-	Add(pos uint64, p *message.Publishing, deadline int64, persistent bool)
-	// Remove says that a message is settled. There need not be one in this place.
-	Remove(pos uint64)
 }
 
 // Queue keeps messages and delivers them to its consumers.
@@ -66,10 +57,14 @@ type Queue struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	store     store
-	stream    *stream // used in place of store; nil if the queue is no stream. It never changes
-	rules     *Rules  // nil: nothing is asked of the queue
-	disk      Disk    // nil: all is in memory. It never changes
+	store     backlog
+	stream    *stream       // used in place of store; nil if the queue is no stream. It never changes
+	rules     *Rules        // nil: nothing is asked of the queue
+	disk      Disk          // nil: all is in memory. It never changes
+	durable   bool          // persistent messages survive a restart, if disk is set; never changes
+	paged     bool          // messages may be outside: see paging.go
+	ended     bool          // it is deleted in memory only, because the broker ends
+	loaded    chan struct{} // closed by Loaded; nil: nobody waits
 	consumers roster
 	turns     turns            // consumers with room; of a single active consumer, those that wait to be it
 	wake      *mailbox.Mailbox // to be signalled when the lock is free; nil: none
@@ -102,6 +97,7 @@ type Options struct {
 	Stream       bool              // the queue is a stream
 	Seen         *duplicates.Cache // nil: no deduplication
 	Disk         Disk              // nil: all is in memory
+	Durable      bool              // persistent messages survive a restart, if Disk is set
 
 	Held memory.Reservation // what the queue itself holds; it gives it back in the end
 }
@@ -111,7 +107,7 @@ func (q *Queue) Init(name string, host Host, shared *Shared, o *Options) {
 	q.name, q.host, q.shared = name, host, shared
 	q.store.shared = shared
 	q.memory.Open(&shared.Memory)
-	q.disk = o.Disk
+	q.disk, q.durable = o.Disk, o.Durable
 	q.rules, q.single, q.seen, q.countsReturns = o.Rules, o.SingleActive, o.Seen, o.CountReturns
 	q.held = o.Held
 	if o.MaxPriority > 0 {
@@ -119,6 +115,9 @@ func (q *Queue) Init(name string, host Host, shared *Shared, o *Options) {
 	}
 	if o.Stream {
 		q.stream = newStream()
+	}
+	if q.disk != nil {
+		q.recover()
 	}
 	if q.rules != nil && q.rules.Expires > 0 {
 		q.mu.Lock() // the alarm may ring at once
@@ -146,7 +145,7 @@ func (q *Queue) unlock() { q.unlockFor(nil) }
 // dead letters.
 func (q *Queue) unlockFor(l *Letters) {
 	send := false
-	if q.store.timed > 0 || q.lost != nil {
+	if q.store.timed > 0 || q.lost != nil || q.paged {
 		send = q.beforeUnlock()
 	}
 	b := q.wake
@@ -167,6 +166,9 @@ func (q *Queue) unlockFor(l *Letters) {
 func (q *Queue) beforeUnlock() (send bool) {
 	if q.store.timed > 0 {
 		q.loseExpired() // it also sets the alarm for the head that there is now
+	}
+	if q.paged {
+		q.loadHead()
 	}
 	send = q.lost != nil && !q.sending
 	q.sending = q.sending || send
@@ -233,6 +235,9 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 		q.hand(c, &message.Item{Entry: *e, Pos: q.store.pass(priority), Deadline: deadline})
 	} else {
 		q.store.push(e, priority, deadline)
+		if q.disk != nil {
+			q.spillLast(priority)
+		}
 		if q.rules != nil || q.store.timed > 0 {
 			q.tidy()
 		}
@@ -250,24 +255,6 @@ func (q *Queue) tidy() {
 	}
 	if q.store.timed > 0 {
 		q.loseExpired()
-	}
-}
-
-// keep keeps a message on disk that is about to be stored or delivered, if it is
-// persistent.
-func (q *Queue) keep(p *message.Publishing, priority uint8, deadline int64) {
-	if !p.Persistent() {
-		return
-	}
-	record := *p // so that p does not escape to the heap in a queue without a disk
-	q.disk.Add(q.store.position(priority), &record, deadline, true)
-	p.Synced, p.Stored = record.Synced, record.Stored
-}
-
-// forgetOnDisk says that a message is settled.
-func (q *Queue) forgetOnDisk(it *message.Item) {
-	if q.disk != nil {
-		q.disk.Remove(it.Pos)
 	}
 }
 
@@ -295,8 +282,11 @@ func (q *Queue) takeReady() (rest Rest, n int) {
 	q.counts.Dropped += uint64(n)
 	if q.stream != nil {
 		rest.segments = q.stream.takeAll()
-	} else {
-		rest.store = q.store.takeAll()
+		return rest, n
 	}
+	if q.paged {
+		q.purgeOutside()
+	}
+	rest.store = q.store.takeAll()
 	return rest, n
 }

@@ -59,7 +59,9 @@ func (q *Queue) finish(it *message.Item, acked bool) {
 	case q.stream != nil:
 	case acked:
 		q.memory.Add(-it.Cost())
-		q.forgetOnDisk(it)
+		if q.disk != nil {
+			q.disk.Remove(it.Pos)
+		}
 	default:
 		q.lose(it, message.DiedRejected)
 	}
@@ -178,6 +180,7 @@ func (q *Queue) costOf(items []message.Item) (sum int64) {
 // active consumer gets messages.
 func (q *Queue) Get(noAck bool) (d Delivered, left int, ok bool, err error) {
 	q.mu.Lock()
+	q.awaitHead()
 	defer q.unlock()
 	q.touch()
 	if q.single {
@@ -197,7 +200,9 @@ func (q *Queue) Get(noAck bool) (d Delivered, left int, ok bool, err error) {
 	if noAck {
 		q.counts.Acked++
 		q.memory.Add(-it.Cost())
-		q.forgetOnDisk(it)
+		if q.disk != nil {
+			q.disk.Remove(it.Pos)
+		}
 	} else {
 		q.unacked++
 	}

@@ -6,13 +6,13 @@ import "github.com/warrenmq/warren/internal/message"
 // stream on disk has all its messages there, persistent or not.
 func (q *Queue) append(p *message.Publishing) {
 	s := q.stream
+	now := q.shared.Clock.Now()
 	if q.disk != nil {
 		record := *p // so that p does not escape to the heap in a queue without a disk
-		q.disk.Add(s.next, &record, 0, true)
+		q.disk.AddAt(s.next, &record, now, true)
 		p.Synced, p.Stored = record.Synced, record.Stored
 	}
 	q.counts.Published++
-	now := q.shared.Clock.Now()
 	q.memory.Add(s.append(&p.Entry, now, q.rules.segmentSize()))
 	for c := q.next(); c != nil; { // all have the same priority
 		next := c.after
@@ -33,6 +33,12 @@ func (q *Queue) serve(c *Consumer) {
 		if m == nil {
 			q.list(c)
 			return
+		}
+		if m == outsideRecord {
+			if q.loadSegment(q.stream.segmentWith(c.reader.next)) {
+				break // it is served again when the segment is there
+			}
+			continue
 		}
 		if !c.reserve(had) {
 			break
@@ -61,7 +67,7 @@ func (q *Queue) findAgain(items []Settling) []Settling {
 	kept := items[:0]
 	for _, s := range items {
 		it := &s.Delivery.Item
-		if m := q.stream.at(it.Pos); m != nil {
+		if m := q.stream.at(it.Pos); m != nil && m != outsideRecord {
 			it.Entry = m.Entry
 			it.Content = q.stream.share(m.Content, it.Pos)
 			kept = append(kept, s)
@@ -81,7 +87,7 @@ func (q *Queue) retain(now int64) {
 		q.evict()
 	}
 	for r.MaxAge > 0 && len(s.segments) > 0 {
-		if end := s.segments[0].newest() + int64(r.MaxAge); end > now {
+		if end := s.segments[0].newest + int64(r.MaxAge); end > now {
 			q.alarm.Set(end, now, q)
 			return
 		}
@@ -92,17 +98,18 @@ func (q *Queue) retain(now int64) {
 // evict drops the oldest segment. Readers that have not read it continue after it.
 func (q *Queue) evict() {
 	g := q.stream.shift()
-	q.counts.Dropped += uint64(len(g.records))
+	q.counts.Dropped += uint64(g.len)
 	q.dropSegment(g)
 }
 
 // dropSegment drops the messages of a segment that the stream has no more.
 func (q *Queue) dropSegment(g *segment) {
 	q.memory.Add(-g.cost)
+	if q.disk != nil && !q.deleted {
+		q.disk.RemoveRange(g.first, g.end()-1)
+	}
 	for i := range g.records {
-		if q.disk != nil {
-			q.disk.Remove(g.first + uint64(i))
-		}
 		g.records[i].Lost()
 	}
+	g.records, g.cost = nil, 0
 }

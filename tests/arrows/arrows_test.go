@@ -24,7 +24,7 @@ var house = map[string]string{
 
 	"internal/route":    "internal/delay internal/duplicates internal/memory internal/message internal/queue internal/table",
 	"internal/argument": "internal/duplicates internal/like internal/message internal/names internal/queue internal/table",
-	"internal/queue":    "internal/clock internal/duplicates internal/flow internal/mailbox internal/memory internal/message internal/unacked",
+	"internal/queue":    "internal/clock internal/duplicates internal/flow internal/mailbox internal/memory internal/message internal/store internal/unacked",
 
 	"internal/delay":      "internal/clock internal/memory internal/message internal/table internal/tasks",
 	"internal/duplicates": "internal/clock internal/memory internal/message internal/table",

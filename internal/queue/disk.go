@@ -1,0 +1,108 @@
+package queue
+
+import (
+	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/store"
+)
+
+// Disk has what a queue keeps on disk. Its methods are called with the queue's lock
+// held. They do no I/O and do not block. [store.Queue] is one, and says more of each.
+type Disk interface {
+	// Add keeps a message. If it is persistent, a confirm waits for it: Add sets Synced
+	// to the number of its record, unless that is higher already.
+	Add(pos uint64, p *message.Publishing, deadline int64, persistent bool)
+	// AddAt is Add for a message that came to a stream at a time.
+	AddAt(pos uint64, p *message.Publishing, at int64, persistent bool)
+	// Spill keeps a message until the next start, so that memory need not.
+	Spill(it *message.Item)
+	// Remove says that a message is settled. There need not be one in this place.
+	Remove(pos uint64)
+	// RemoveRange is Remove for all from first to last, which are of one level.
+	RemoveRange(first, last uint64)
+	// Returned notes what is to be known of a message after a restart.
+	Returned(pos uint64, returns uint32, redelivered bool)
+
+	// Next is the position after all that were ever given to a level.
+	Next(level uint8) uint64
+	// Levels are those that had messages at the start, and Out tells what they had.
+	Levels() []uint8
+	Out(level uint8) (first, last uint64, c store.Count)
+	// Blocks tells of the messages of a level that are on disk.
+	Blocks(level uint8) []store.BlockInfo
+
+	// Load begins to read a block; Loaded of the queue gets it. It returns false if
+	// there is none.
+	Load(first, last uint64) bool
+	// Keep takes out of a block what was removed since Load.
+	Keep(b *store.Block)
+	// Paged is how many messages from first to last can be loaded.
+	Paged(first, last uint64) int
+	// Delete drops all, because the queue is deleted.
+	Delete()
+}
+
+// keep keeps a message on disk that is about to be stored or delivered, if it is to
+// survive a restart.
+func (q *Queue) keep(p *message.Publishing, priority uint8, deadline int64) {
+	if !q.durable || !p.Persistent() {
+		return
+	}
+	record := *p // so that p does not escape to the heap in a queue without a disk
+	q.disk.Add(q.store.position(priority), &record, deadline, true)
+	p.Synced, p.Stored = record.Synced, record.Stored
+}
+
+// forgetOnDisk says that a message is no more. When the broker ends, what is not settled
+// stays on disk.
+func (q *Queue) forgetOnDisk(it *message.Item) {
+	switch {
+	case q.disk == nil:
+	case !q.ended:
+		q.disk.Remove(it.Pos)
+	case it.Redelivered || it.Returns > 0:
+		q.disk.Returned(it.Pos, it.Returns, it.Redelivered)
+	}
+}
+
+// countAllOnDisk notes how often messages were requeued.
+func (q *Queue) countAllOnDisk(items []Settling) {
+	for len(items) > 0 {
+		part := items[:min(len(items), settledAtOnce)]
+		items = items[len(part):]
+		q.mu.Lock()
+		for i := range part {
+			it := &part[i].Delivery.Item
+			q.disk.Returned(it.Pos, it.Returns, it.Redelivered)
+		}
+		q.mu.Unlock()
+	}
+}
+
+// recover takes over what the disk has of the queue.
+func (q *Queue) recover() {
+	if q.stream != nil {
+		q.recoverStream()
+		return
+	}
+	if q.store.levels == nil {
+		q.store.next = q.disk.Next(0)
+	}
+	for _, level := range q.disk.Levels() {
+		q.paged = true
+		first, last, c := q.disk.Out(level)
+		if c.Len == 0 {
+			continue
+		}
+		q.store.bytes += c.Bytes
+		q.store.timed += c.Timed
+		s := &q.store.shelf
+		if l := q.store.levels; l != nil {
+			l.next = max(l.next, q.disk.Next(level)&(1<<levelShift-1))
+			s = l.at(level)
+			l.len += c.Len
+		}
+		s.out = &outside{Count: c, first: first, last: last}
+	}
+	q.mu.Lock()
+	q.unlock() // it begins to load what is first
+}

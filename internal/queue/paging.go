@@ -1,0 +1,309 @@
+package queue
+
+import (
+	"slices"
+
+	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/store"
+)
+
+// A queue of a broker with a directory need not have all its messages in memory. Those
+// at the head are there, or are about to be, and those that came last. What is between
+// them is outside: on disk only.
+
+// outside are messages of a shelf that are on disk only. They were never delivered, so
+// those that were requeued come before them.
+type outside struct {
+	store.Count
+	first, last uint64 // positions: all that live on disk from first to last are outside
+	loading     bool   // Loaded is going to be called, with messages from loads on
+	loads       uint64
+}
+
+const (
+	// fewLoaded is how many messages a shelf has in memory before those outside, at
+	// least: below that, more are loaded.
+	fewLoaded = 256
+	// manyInMemory is how many messages of a shelf are in memory before any are put
+	// outside.
+	manyInMemory = 4 * bigChunk
+	// tailInMemory is how many of the last messages of a shelf are never put outside.
+	tailInMemory = bigChunk
+)
+
+// isOut reports whether the first message is outside.
+func (s *shelf) isOut() bool { return s.out != nil && s.returned.len() == 0 }
+
+// top returns the shelf that has the first message. There must be one.
+func (s *backlog) top() *shelf {
+	if s.levels != nil {
+		return s.levels.top()
+	}
+	return &s.shelf
+}
+
+// isOut reports whether there are messages, and the first one is outside.
+func (s *backlog) isOut() bool { return s.len() > 0 && s.top().isOut() }
+
+// shelfOf returns the shelf of a level; nil: it has none.
+func (s *backlog) shelfOf(level uint8) *shelf {
+	if s.levels == nil {
+		return &s.shelf
+	}
+	if i, ok := s.levels.find(min(level, s.levels.most)); ok {
+		return s.levels.shelves[i]
+	}
+	return nil
+}
+
+// loadHead begins to load messages, if there are few in memory before those outside.
+func (q *Queue) loadHead() {
+	if q.deleted || q.store.len() == 0 {
+		return
+	}
+	s := q.store.top()
+	if o := s.out; o != nil && !o.loading && s.returned.len() < fewLoaded {
+		o.loading, o.loads = q.disk.Load(o.first, o.last), o.first
+		if !o.loading { // it cannot be, but then nobody must wait for them
+			q.store.dropOutside(s, o.Count)
+		}
+	}
+}
+
+// Loaded implements store.Taker: it takes messages from outside.
+func (q *Queue) Loaded(b *store.Block) {
+	q.mu.Lock()
+	q.disk.Keep(b)
+	if q.stream != nil {
+		if !q.deleted {
+			q.takeSegment(b)
+		}
+		q.unlock()
+		return
+	}
+	if s := q.store.shelfOf(uint8(b.Last >> levelShift)); !q.deleted && s.awaits(b) {
+		q.take(s, b)
+		q.tidy()
+		q.dispatch()
+	}
+	if q.loaded != nil {
+		close(q.loaded)
+		q.loaded = nil
+	}
+	q.unlock()
+}
+
+// awaits reports whether the shelf, which may be nil, has asked for a block. It has not
+// if all was purged since, and others are outside now.
+func (s *shelf) awaits(b *store.Block) bool {
+	return s != nil && s.out != nil && s.out.loading && s.out.loads <= b.Last
+}
+
+// take puts a block's messages on their shelf. Those that could not be read are lost.
+func (q *Queue) take(s *shelf, b *store.Block) {
+	r := &run{}
+	cost := int64(0)
+	for i := range b.Items {
+		r.add(&b.Items[i])
+		cost += b.Items[i].Cost()
+	}
+	if r.len > 0 {
+		s.returned.adopt(r)
+	}
+	q.memory.Add(cost)
+	s.out.first, s.out.loading = max(s.out.first, b.Last+1), false
+	s.out.sub(store.Count{Len: r.len, Bytes: r.bytes, Timed: r.timed})
+	q.counts.Dropped += uint64(b.Count.Len - r.len)
+	q.store.dropOutside(s, store.Count{Len: b.Count.Len - r.len, Bytes: b.Count.Bytes - r.bytes, Timed: b.Count.Timed - r.timed})
+}
+
+func (o *outside) sub(c store.Count) {
+	o.Len -= c.Len
+	o.Bytes -= c.Bytes
+	o.Timed -= c.Timed
+}
+
+// dropOutside uncounts messages outside that are no more.
+func (s *backlog) dropOutside(l *shelf, c store.Count) {
+	s.bytes -= c.Bytes
+	s.timed -= c.Timed
+	if l.out.sub(c); l.out.Len == 0 {
+		l.out = nil
+	}
+	if s.levels != nil {
+		s.levels.dropped(l, c.Len)
+	}
+}
+
+// awaitHead waits until the first message is in memory. It is called with mu held, and
+// gives it up meanwhile.
+func (q *Queue) awaitHead() {
+	for q.paged && !q.deleted && !q.single && !q.cleanHead() && q.store.isOut() {
+		if q.loaded == nil {
+			q.loaded = make(chan struct{})
+		}
+		loaded := q.loaded
+		q.unlock() // it begins to load
+		<-loaded
+		q.mu.Lock()
+	}
+}
+
+// Paged implements store.Taker: more messages are in page files, so that memory need not
+// have them.
+func (q *Queue) Paged() {
+	q.mu.Lock()
+	defer q.unlock()
+	switch {
+	case q.deleted:
+	case q.stream != nil:
+		q.pageStream()
+	case q.store.levels != nil:
+		for _, s := range q.store.levels.shelves {
+			q.page(s)
+		}
+	default:
+		q.page(&q.store.shelf)
+	}
+}
+
+// page puts messages of a shelf outside that are in page files. It keeps some before
+// them and after them.
+func (q *Queue) page(s *shelf) {
+	if s.out == nil && s.ready < manyInMemory {
+		return
+	}
+	q.paged = true
+	for s.ready > tailInMemory && s.head.next != nil {
+		c := s.head
+		n := c.write - c.read
+		last := s.first + uint64(n) - 1
+		if q.disk.Paged(s.first, last) < n {
+			q.spillAll(s)
+			return
+		}
+		if s.out == nil && s.returned.len() < 2*fewLoaded {
+			s.returned.adopt(s.takeChunk(c))
+			continue
+		}
+		if s.out == nil {
+			s.out = &outside{first: s.first}
+		}
+		r := s.takeChunk(c)
+		s.out.last = last
+		s.out.Len += r.len
+		s.out.Bytes += r.bytes
+		s.out.Timed += r.timed
+		for r.len > 0 {
+			it := r.pop()
+			q.memory.Add(-it.Cost())
+		}
+	}
+}
+
+// takeChunk takes the messages of the first chunk off the shelf.
+func (s *shelf) takeChunk(c *chunk) *run {
+	r := &run{}
+	var it message.Item
+	for n := c.write - c.read; n > 0; n-- {
+		s.shiftChunk(&it)
+		r.add(&it)
+		it = message.Item{}
+	}
+	return r
+}
+
+// Spill puts messages on disk that are only in memory, because they need not survive a
+// restart. It is called when memory is short. They can be put outside when they are in
+// page files.
+func (q *Queue) Spill() {
+	q.mu.Lock()
+	defer q.unlock()
+	switch {
+	case q.deleted || q.stream != nil: // a stream is on disk anyway
+	case q.store.levels != nil:
+		for _, s := range q.store.levels.shelves {
+			q.spillAll(s)
+		}
+	default:
+		q.spillAll(&q.store.shelf)
+	}
+}
+
+// spillAll spills the chunks of a shelf that are full.
+func (q *Queue) spillAll(s *shelf) {
+	first := s.first
+	for c := s.head; c != nil && c.write == len(c.entries) && s.ready >= manyInMemory; c = c.next {
+		q.spill(first, c)
+		first += uint64(c.write - c.read)
+	}
+}
+
+// spillLast spills the last chunk of a level, if it has just become full and memory is
+// short.
+func (q *Queue) spillLast(level uint8) {
+	s := q.store.shelfOf(level)
+	if c := s.tail; c.write == len(c.entries) && s.ready >= manyInMemory && !q.shared.Memory.FitsAny() {
+		q.spill(s.next-uint64(c.write-c.read), c)
+	}
+}
+
+// spill spills a chunk, whose first message has the position first.
+func (q *Queue) spill(first uint64, c *chunk) {
+	if c.spilled {
+		return
+	}
+	c.spilled = true
+	for i := c.read; i < c.write; i++ {
+		e := &c.entries[i]
+		if q.durable && e.Persistent() {
+			continue
+		}
+		it := message.Item{Entry: *e, Pos: first + uint64(i-c.read)}
+		if c.deadlines != nil {
+			it.Deadline = c.deadlines[i]
+		}
+		q.disk.Spill(&it)
+	}
+}
+
+// purgeOutside takes all messages outside out of the queue. Those of a queue that is
+// deleted need not be removed one by one, or stay on disk.
+func (q *Queue) purgeOutside() {
+	purge := func(s *shelf) {
+		if o := s.out; o != nil {
+			if !q.deleted {
+				q.disk.RemoveRange(o.first, o.last)
+			}
+			q.store.dropOutside(s, o.Count)
+		}
+	}
+	if q.store.levels == nil {
+		purge(&q.store.shelf)
+		return
+	}
+	for _, s := range slices.Clone(q.store.levels.shelves) {
+		purge(s)
+	}
+}
+
+// trimOutside drops messages outside, the first ones first, without reading them: whole
+// blocks, as far as the limits of length and bytes ask for it.
+func (q *Queue) trimOutside(s *shelf) {
+	o := s.out
+	for _, b := range q.disk.Blocks(uint8(o.first >> levelShift)) {
+		r := q.rules
+		tooLong := r.MaxLength >= 0 && int64(q.store.len()-b.Count.Len) >= r.MaxLength
+		tooLarge := r.MaxBytes >= 0 && q.store.bytes-b.Count.Bytes >= r.MaxBytes
+		switch {
+		case b.Last < o.first: // they were delivered before
+			continue
+		case b.First < o.first || b.Last > o.last || !tooLong && !tooLarge:
+			return
+		}
+		q.disk.RemoveRange(b.First, b.Last)
+		o.first = b.Last + 1
+		q.counts.Dropped += uint64(b.Count.Len)
+		q.store.dropOutside(s, b.Count)
+	}
+}

@@ -1,0 +1,61 @@
+package queue
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/warrenmq/warren/internal/files/filestest"
+	"github.com/warrenmq/warren/internal/message"
+)
+
+func inGroup(i int) *message.Publishing {
+	p := persistent(fmt.Sprint("0 ", i))
+	p.Content = message.NewPublished(&message.Properties{Headers: map[string]any{message.FilterHeader: fmt.Sprint(i / 1000)}})
+	return p
+}
+
+// readAll returns the offsets that a reader gets.
+func (q *onDisk) readAll(r *Reader) []uint64 {
+	sink := &taker{}
+	c := NewConsumer(q.Queue, sink, &ConsumerOptions{Direct: true, Prefetch: 100_000, Reader: r})
+	require.NoError(q.t, q.Add(c))
+	synctest.Wait()
+	c.Remove(nil)
+	return sink.offsets
+}
+
+func offsets(from, to uint64) (list []uint64) {
+	for ; from < to; from++ {
+		list = append(list, from)
+	}
+	return list
+}
+
+func TestAStreamIsOnDiskButForItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := Options{Stream: true}
+		q := openOnDisk(t, filestest.New(), o)
+		middle := int64(0)
+		for i := range 10_000 {
+			if i == 5000 {
+				time.Sleep(time.Second)
+				middle = q.shared.Clock.Now()
+			}
+			q.push(inGroup(i))
+		}
+		before := q.Stats().Bytes
+		for range 2 {
+			q.Paged()
+			require.Less(t, q.Stats().Bytes, before/4)
+			require.Equal(t, offsets(0, 10_000), q.readAll(NewReader(Start{From: FromFirst}, nil)))
+			require.Less(t, q.Stats().Bytes, before/2, "what was read is not kept")
+			require.Equal(t, offsets(5000, 10_000), q.readAll(NewReader(Start{From: FromTime, N: middle}, nil)))
+			require.Equal(t, offsets(3000, 4000), q.readAll(NewReader(Start{From: FromFirst}, map[string]struct{}{"3": {}})))
+			require.Equal(t, offsets(9_999, 10_000), q.readAll(NewReader(Start{From: FromLast}, nil)))
+		}
+	})
+}
