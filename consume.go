@@ -318,7 +318,7 @@ func (ch *Channel) Deliveries(ctx context.Context, queue string, o ConsumeOption
 			return
 		}
 		defer c.Cancel()
-		c.each(ctx, maxBatch, byValue(yield))
+		c.yield(ctx, yield)
 	}
 }
 

@@ -80,10 +80,10 @@ func (f *function) work(size int) {
 // worker is a goroutine of a function.
 type worker struct {
 	*function
-	size   int
-	reason error  // why the consumer has ended
-	calls  bool   // the function works on a delivery
-	tag    uint64 // of the delivery
+	size     int
+	reason   error // why the consumer has ended
+	delivery Delivery
+	calls    bool // the function works on the delivery
 }
 
 // run calls the function until the consumer ends, or the function panics. It reports
@@ -99,22 +99,22 @@ func (w *worker) run() (ended bool) {
 			err = w.failures().recovered(p)
 		}
 		w.calls = false
-		w.settle(w.tag, err)
+		w.settle(w.delivery.DeliveryTag, err)
 	}()
-	w.consumer.each(context.Background(), w.size, w.serve)
+	w.consumer.each(context.Background(), w.size, &w.delivery, w.serve)
 	return true
 }
 
-// serve calls the function for one delivery and settles it.
-func (w *worker) serve(d *Delivery, err error) bool {
+// serve calls the function for the delivery and settles it.
+func (w *worker) serve(err error) bool {
 	if err != nil {
 		w.reason = err
 		return false
 	}
-	w.calls, w.tag = true, d.DeliveryTag
-	err = w.call(w.ctx, *d)
+	w.calls = true
+	err = w.call(w.ctx, w.delivery)
 	w.calls = false
-	w.settle(w.tag, err)
+	w.settle(w.delivery.DeliveryTag, err)
 	return true
 }
 

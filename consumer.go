@@ -86,20 +86,21 @@ func (c *Consumer) Next(ctx context.Context) (Delivery, error) {
 // pair. The end of the loop does not cancel the consumer: messages that the loop has
 // not seen stay for the next reader.
 func (c *Consumer) Deliveries(ctx context.Context) iter.Seq2[Delivery, error] {
-	return func(yield func(Delivery, error) bool) { c.each(ctx, maxBatch, byValue(yield)) }
+	return func(yield func(Delivery, error) bool) { c.yield(ctx, yield) }
 }
 
-// byValue makes a function for each of one for a loop.
-func byValue(yield func(Delivery, error) bool) func(*Delivery, error) bool {
-	return func(d *Delivery, err error) bool { return yield(*d, err) }
+// yield yields deliveries by value.
+func (c *Consumer) yield(ctx context.Context, yield func(Delivery, error) bool) {
+	var d Delivery
+	c.each(ctx, maxBatch, &d, func(err error) bool { return yield(d, err) })
 }
 
 // maxBatch is how many messages a loop reads at a time.
 const maxBatch = 64
 
-// each reads messages in batches of up to size and yields them one by one. What d
-// points to changes with the next one.
-func (c *Consumer) each(ctx context.Context, size int, yield func(d *Delivery, err error) bool) {
+// each reads messages in batches of up to size and yields them one by one. They come
+// in d, so that they are copied once less.
+func (c *Consumer) each(ctx context.Context, size int, d *Delivery, yield func(err error) bool) {
 	if c.reply == nil { // replies come to the end, so Shutdown does not wait for their readers
 		c.ch.beginLoop()
 		defer c.ch.endLoop()
@@ -110,7 +111,6 @@ func (c *Consumer) each(ctx context.Context, size int, yield func(d *Delivery, e
 	}
 	var unseen []message.Item
 	defer func() { c.returnUnseen(unseen) }() // a panic in yield also leaves the loop
-	var d Delivery
 	for {
 		n, err := c.fetch(ctx, batch)
 		if err == nil {
@@ -119,11 +119,11 @@ func (c *Consumer) each(ctx context.Context, size int, yield func(d *Delivery, e
 		for len(unseen) > 0 {
 			it := &unseen[0]
 			unseen = unseen[1:]
-			if err = c.present(it, &d); err != nil {
+			if err = c.present(it, d); err != nil {
 				break
 			}
 			*it = message.Item{}
-			if !yield(&d, nil) {
+			if !yield(nil) {
 				return
 			}
 			if err = c.loopError(ctx); err != nil {
@@ -133,7 +133,8 @@ func (c *Consumer) each(ctx context.Context, size int, yield func(d *Delivery, e
 		if err != nil {
 			c.returnUnseen(unseen)
 			unseen = nil
-			yield(&Delivery{}, err)
+			*d = Delivery{}
+			yield(err)
 			return
 		}
 	}

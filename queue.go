@@ -167,8 +167,8 @@ type declaredQueue struct {
 	durable    bool
 	exclusive  bool
 	autoDelete bool
+	light      bool // the arguments hold little: see lightArguments
 	args       Table
-	light      bool     // the arguments hold little: see lightArguments
 	owner      *Session // nil unless the queue is exclusive
 
 	policies appliedPolicies // guarded by vhost.mu

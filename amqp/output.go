@@ -31,6 +31,7 @@ type output struct {
 	buf      []byte
 	other    int       // capacity of the buffer that the writer has
 	counted  int       // bytes of both that all has counted
+	unlooked int       // bytes that buf may have before watch looks at the limit again
 	props    []byte    // reused by encode
 	sleeping bool      // the writer waits
 	drained  sync.Cond // the reader waits for it
@@ -89,11 +90,20 @@ func (o *output) appendHeartbeat() {
 // wait if there is far too much. It is called with mu held, after something has been
 // appended.
 func (o *output) watch() {
+	if cap(o.buf)+o.other-o.counted >= countStep || len(o.buf) > o.unlooked {
+		o.look()
+	}
+}
+
+// look is watch for a buffer that has grown by some deliveries.
+func (o *output) look() {
 	if grown := cap(o.buf) + o.other - o.counted; grown >= countStep {
 		o.counted += grown
 		o.all.Add(int64(grown))
 	}
-	if limit := o.limit(); len(o.buf) > limit {
+	limit := o.limit()
+	o.unlooked = min(len(o.buf)+countStep, limit)
+	if len(o.buf) > limit {
 		o.room.Close()
 		if len(o.buf) > answersLimit*limit {
 			o.full.Store(true)
@@ -191,7 +201,7 @@ func (o *output) take() (batch []byte, ok bool) {
 	}
 	batch = o.buf
 	o.buf = o.spare[:0]
-	o.spare, o.other = nil, cap(batch)
+	o.spare, o.other, o.unlooked = nil, cap(batch), 0
 	o.replies = 0
 	o.drained.Signal()
 	return batch, true

@@ -114,17 +114,21 @@ func (ch *channel) contentHeader(payload []byte) error {
 // message. If there is none, it waits: here, before the message has any, because
 // messages that have begun would hold what others wait for.
 func (ch *channel) count(h *wire.ContentHeader) error {
-	c := &ch.content
-	size := link.Cost(h.BodySize, len(h.Properties)+len(c.key))
+	size := link.Cost(h.BodySize, len(h.Properties)+len(ch.content.key))
 	if !ch.conn.memory.Take(size) {
-		p := &ch.message
-		*p = link.Publish{Exchange: c.exchange, RoutingKey: c.key, Waits: ch.conn.waits}
-		if err := ch.link.Admit(ch.conn.ctx, p, size, &ch.conn.memory); err != nil {
+		if err := ch.admit(size); err != nil {
 			return err
 		}
 	}
-	c.counted = size
+	ch.content.counted = size
 	return nil
+}
+
+// admit waits for memory, and counts it.
+func (ch *channel) admit(size int64) error {
+	c, p := &ch.content, &ch.message
+	*p = link.Publish{Exchange: c.exchange, RoutingKey: c.key, Waits: ch.conn.waits}
+	return ch.link.Admit(ch.conn.ctx, p, size, &ch.conn.memory)
 }
 
 // release gives back what the connection has counted for the message at hand.

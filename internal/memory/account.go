@@ -21,18 +21,27 @@ func (a *Account) Bytes() int64 { return a.bytes }
 // Add adds n bytes; n may be negative.
 func (a *Account) Add(n int64) {
 	a.bytes += n
-	if d := a.bytes - a.reported; a.budget.Due(d, a.bytes) {
-		a.reported = a.bytes
-		a.budget.Add(d)
+	if a.due() {
+		a.flush()
 	}
+}
+
+// due is Due, but perhaps without a limit.
+func (a *Account) due() bool {
+	delta, step := a.bytes-a.reported, a.budget.step.Load()
+	return delta >= step || delta <= -step || a.bytes == 0 && delta != 0
 }
 
 // Take adds n bytes if they fit: see Budget.Fits. It reports whether they did.
 func (a *Account) Take(n int64) bool {
-	if !a.budget.Fits(n) {
+	b := a.budget
+	if !b.FitsAny() && !b.Fits(n) {
 		return false
 	}
-	a.Add(n)
+	a.bytes += n
+	if a.due() {
+		a.flush()
+	}
 	return true
 }
 

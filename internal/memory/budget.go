@@ -50,6 +50,7 @@ const (
 // fit wait in the order in which they came.
 type Budget struct {
 	limit   int64 // bytes; noLimit: there is none
+	half    int64 // bytes; below this every message fits
 	low     int64 // bytes; publishers that wait go on below this
 	slack   int64 // bytes by which a publisher may exceed the limit
 	share   int64 // most bytes of topology
@@ -60,7 +61,7 @@ type Budget struct {
 	used     atomic.Int64 // bytes of messages, and of bookkeeping beyond what is free
 	kept     atomic.Int64 // bytes of bookkeeping and topology
 	topology atomic.Int64 // bytes of topology alone
-	step     atomic.Int64 // bytes; a holder reports a change of at least this size
+	step     atomic.Int64 // bytes; a holder reports a change of at least this size: see setStep
 	waiting  atomic.Int32 // length of waiters
 	alarm    atomic.Bool  // the last state that alarmed was told; written with mu held
 
@@ -85,14 +86,16 @@ func (b *Budget) Init(limit int64, refuses bool, alarmed Alarmed) {
 	b.refuses, b.alarmed = refuses, alarmed
 	b.waiters.Init()
 	if limit < 0 || limit > noLimit {
-		b.limit = noLimit
+		limit = noLimit
+	}
+	b.limit, b.half = limit, limit/2
+	b.setStep()
+	if !b.Limited() {
 		return
 	}
-	b.limit = limit
 	b.low = limit - limit/8 // room for many, so that publishers do not go on one at a time
 	b.slack = min(limit/16, maxSlack)
-	b.share = max(limit/2, freeBookkeeping)
-	b.step.Store(stepFor(limit, 1))
+	b.share = max(b.half, freeBookkeeping)
 }
 
 // Limited reports whether there is a limit. Without one nothing is counted.
@@ -129,20 +132,37 @@ func (b *Budget) join(n int64) {
 	if b.Limited() {
 		b.mu.Lock()
 		b.holders += n
-		b.step.Store(stepFor(b.limit, b.holders))
+		b.setStep()
 		b.mu.Unlock()
 	}
+}
+
+// setStep sets the step. While publishers wait, every change is reported; without a
+// limit, none is. It is called with mu held.
+func (b *Budget) setStep() {
+	switch {
+	case !b.Limited():
+		b.step.Store(noLimit)
+	case b.waiters.Len() > 0:
+		b.step.Store(1)
+	default:
+		b.step.Store(stepFor(b.limit, b.holders))
+	}
+}
+
+// setWaiting notes how many publishers wait. It is called with mu held, when that has
+// changed.
+func (b *Budget) setWaiting() {
+	b.waiting.Store(int32(b.waiters.Len()))
+	b.setStep()
 }
 
 // Due reports whether a holder must report a change now. The holder has bytes, which
 // is delta more than it last reported. Small changes are not due, except while
 // publishers wait and when the holder has nothing any more.
 func (b *Budget) Due(delta, bytes int64) bool {
-	if delta == 0 || !b.Limited() {
-		return false
-	}
 	step := b.step.Load()
-	return delta >= step || delta <= -step || bytes == 0 || b.waiting.Load() > 0
+	return delta >= step || delta <= -step || bytes == 0 && delta != 0 && b.Limited()
 }
 
 // Add adds n to the bytes that messages hold; n may be negative. It lets publishers
@@ -202,12 +222,12 @@ func (b *Budget) Release(n int64) {
 // fits reports whether there is room for n bytes.
 func (b *Budget) fits(n int64) bool {
 	used := b.used.Load()
-	return used < b.limit && used+min(n, b.limit/2) <= b.limit+b.slack
+	return used < b.limit && used+min(n, b.half) <= b.limit+b.slack
 }
 
 // FitsAny reports whether Fits is true of every message: less than half of the limit
 // is used.
-func (b *Budget) FitsAny() bool { return b.used.Load() < b.limit/2 && !b.alarm.Load() }
+func (b *Budget) FitsAny() bool { return b.used.Load() < b.half && !b.alarm.Load() }
 
 // Fits reports whether a publisher may go on with a message of n bytes without a call
 // of Admit: there is room, nobody waits, and the end of the alarm has been told.
@@ -252,10 +272,10 @@ func (b *Budget) Admit(ctx context.Context, n int64, gone *atomic.Bool, waits fu
 	w := &waiter{size: n, gone: gone, let: make(chan struct{})}
 	b.mu.Lock()
 	place := b.waiters.PushBack(w)
-	b.waiting.Store(int32(b.waiters.Len())) // from now on every change is reported, and Wake looks
-	if w.isGone(b) {                        // Wake may have looked before
+	b.setWaiting()   // from now on every change is reported, and Wake looks
+	if w.isGone(b) { // Wake may have looked before
 		b.waiters.Remove(place)
-		b.waiting.Store(int32(b.waiters.Len()))
+		b.setWaiting()
 		b.mu.Unlock()
 		return ErrClosed
 	}
@@ -303,7 +323,7 @@ func (b *Budget) turnAway() {
 		}
 		e = next
 	}
-	b.waiting.Store(int32(b.waiters.Len()))
+	b.setWaiting()
 }
 
 // isGone reports whether w has nothing to wait for.
@@ -326,7 +346,7 @@ func (b *Budget) letIn() {
 			close(w.let)
 		}
 	}
-	b.waiting.Store(int32(b.waiters.Len()))
+	b.setWaiting()
 }
 
 // tellAlarm tells alarmed whether publishers wait, if that has changed.

@@ -18,11 +18,16 @@ const (
 // Cost returns what the entry counts for the memory limit, in bytes: its body, key
 // and properties, and the bookkeeping around them.
 func (e *Entry) Cost() int64 {
-	n := len(e.Body) + min(len(e.Body)/8, maxRounding) + len(e.Key) + overhead
 	if e.Content == nil {
-		return int64(n)
+		return e.BareCost()
 	}
-	return int64(n) + e.Content.Size()
+	return e.BareCost() + e.Content.Size()
+}
+
+// BareCost is Cost of an entry without properties. It is inlined, which Cost is
+// not.
+func (e *Entry) BareCost() int64 {
+	return int64(len(e.Body) + min(len(e.Body)>>3, maxRounding) + len(e.Key) + overhead)
 }
 
 // CostOf returns what a message that is received counts: one with a body of so many

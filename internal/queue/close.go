@@ -39,7 +39,10 @@ func (q *Queue) Close(reason error, c Condition) (rest Rest, ready int, err erro
 	if err := q.checkClose(c); err != nil {
 		return Rest{}, 0, err
 	}
-	q.deleted, q.ended = true, c&Ends != 0
+	q.deleted = true
+	if q.disk != nil {
+		q.disk.ended = c&Ends != 0
+	}
 	q.alarm.Stop()
 	for c := q.consumers.first; c != nil; c = c.newer {
 		if c.box != nil && !c.NoAck {
@@ -52,7 +55,7 @@ func (q *Queue) Close(reason error, c Condition) (rest Rest, ready int, err erro
 		}
 	}
 	rest, ready = q.takeReady()
-	if q.disk != nil && !q.ended {
+	if q.disk != nil && !q.disk.ended {
 		q.disk.Delete()
 	}
 	rest.reason, rest.consumers = reason, q.consumers.first
@@ -74,8 +77,8 @@ func (q *Queue) checkClose(c Condition) error {
 }
 
 // droppedAtOnce is how many messages or consumers of a deleted queue go before others
-// get its lock.
-const droppedAtOnce = 256
+// get its lock. So many messages fit a processor's cache.
+const droppedAtOnce = 64
 
 // Drop cancels the consumers and drops the messages. No lock is held.
 func (r *Rest) Drop() {
@@ -127,14 +130,19 @@ func (r *Rest) cancelSome() {
 func (r *Rest) dropSome() {
 	q := r.queue
 	var items [droppedAtOnce]message.Item
-	n := 0
+	n, sum := 0, int64(0)
 	for ; n < len(items) && r.store.len() > 0; n++ {
 		r.store.shift(&items[n])
+		if sum += items[n].BareCost(); items[n].Content != nil {
+			sum += items[n].Content.Size()
+		}
 	}
 	q.mu.Lock()
-	for i := range items[:n] {
-		q.memory.Add(-items[i].Cost())
-		q.forgetOnDisk(&items[i])
+	q.memory.Add(-sum)
+	if q.disk != nil {
+		for i := range items[:n] {
+			q.forgetOnDisk(&items[i])
+		}
 	}
 	q.mu.Unlock()
 	for i := range items[:n] {

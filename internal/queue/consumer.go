@@ -107,11 +107,11 @@ const directShare = 64
 // reserve takes room for one message from the flow, if the consumer has one. If it
 // reports false, c waits for its turn in the flow. Had is how many messages the queue
 // has just delivered.
-func (c *Consumer) reserve(had int) bool {
-	if c.flow == nil || had < directShare && !c.shares && c.flow.IsFree() {
-		return true
-	}
-	return c.reserveOrWait(had)
+func (c *Consumer) reserve(had int) bool { return c.isFree(had) || c.reserveOrWait(had) }
+
+// isFree reports at little cost that there is room, and nothing to take.
+func (c *Consumer) isFree(had int) bool {
+	return c.flow == nil || had < directShare && !c.shares && c.flow.IsFree()
 }
 
 // reserveOrWait is reserve for a consumer that must look closely.

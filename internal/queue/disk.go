@@ -41,10 +41,20 @@ type Disk interface {
 	Delete()
 }
 
+// onDisk is what a queue keeps on disk, and how.
+type onDisk struct {
+	Disk
+	durable bool // persistent messages survive a restart; never changes
+
+	// Guarded by the queue's lock.
+	ended  bool          // the queue is deleted in memory only, because the broker ends
+	loaded chan struct{} // closed by Loaded; nil: nobody waits
+}
+
 // keep keeps a message on disk that is about to be stored or delivered, if it is to
 // survive a restart.
 func (q *Queue) keep(p *message.Publishing, priority uint8, deadline int64) {
-	if !q.durable || !p.Persistent() {
+	if !q.disk.durable || !p.Persistent() {
 		return
 	}
 	record := *p // so that p does not escape to the heap in a queue without a disk
@@ -57,7 +67,7 @@ func (q *Queue) keep(p *message.Publishing, priority uint8, deadline int64) {
 func (q *Queue) forgetOnDisk(it *message.Item) {
 	switch {
 	case q.disk == nil:
-	case !q.ended:
+	case !q.disk.ended:
 		q.disk.Remove(it.Pos)
 	case it.Redelivered || it.Returns > 0:
 		q.disk.Returned(it.Pos, it.Returns, it.Redelivered)

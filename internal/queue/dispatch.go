@@ -36,7 +36,7 @@ func (q *Queue) reservePastStore() *Consumer {
 // waits for its turn in the flow. Had is how many messages were just delivered.
 func (q *Queue) reserveNext(had int) *Consumer {
 	for c := q.next(); c != nil; c = q.next() {
-		if c.reserve(had) {
+		if c.isFree(had) || c.reserveOrWait(had) {
 			return c
 		}
 		q.unlist(c)
@@ -95,7 +95,7 @@ func (q *Queue) anyRoom() bool {
 		c := q.next()
 		return c != nil && c.hasRoom()
 	}
-	for _, r := range q.turns.heap {
+	for _, r := range q.turns.busy() {
 		for c := r.first; c != nil; c = c.after {
 			if c.hasRoom() {
 				return true

@@ -86,9 +86,9 @@ func (q *Queue) Loaded(b *store.Block) {
 		q.tidy()
 		q.dispatch()
 	}
-	if q.loaded != nil {
-		close(q.loaded)
-		q.loaded = nil
+	if q.disk.loaded != nil {
+		close(q.disk.loaded)
+		q.disk.loaded = nil
 	}
 	q.unlock()
 }
@@ -139,10 +139,10 @@ func (s *backlog) dropOutside(l *shelf, c store.Count) {
 // gives it up meanwhile.
 func (q *Queue) awaitHead() {
 	for q.paged && !q.deleted && !q.single && !q.cleanHead() && q.store.isOut() {
-		if q.loaded == nil {
-			q.loaded = make(chan struct{})
+		if q.disk.loaded == nil {
+			q.disk.loaded = make(chan struct{})
 		}
-		loaded := q.loaded
+		loaded := q.disk.loaded
 		q.unlock() // it begins to load
 		<-loaded
 		q.mu.Lock()
@@ -256,7 +256,7 @@ func (q *Queue) spill(first uint64, c *chunk) {
 	c.spilled = true
 	for i := c.read; i < c.write; i++ {
 		e := &c.entries[i]
-		if q.durable && e.Persistent() {
+		if q.disk.durable && e.Persistent() {
 			continue
 		}
 		it := message.Item{Entry: *e, Pos: first + uint64(i-c.read)}

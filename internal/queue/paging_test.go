@@ -16,14 +16,14 @@ import (
 )
 
 // onDisk is a store with one durable queue.
-type onDisk struct {
+type diskQueue struct {
 	*Queue
 	t   *testing.T
 	dir *filestest.Dir
 	all *store.Store
 }
 
-func openOnDisk(t *testing.T, dir *filestest.Dir, o Options) *onDisk {
+func openOnDisk(t *testing.T, dir *filestest.Dir, o Options) *diskQueue {
 	shared := &Shared{Clock: clock.Start()}
 	shared.Memory.Init(-1, false, nil)
 	s, err := store.Open(dir, store.Options{Clock: &shared.Clock}, func(uint32) bool { return true })
@@ -31,11 +31,11 @@ func openOnDisk(t *testing.T, dir *filestest.Dir, o Options) *onDisk {
 	q := &Queue{}
 	o.Disk, o.Durable = s.Queue(1, &q.mu, q), true
 	q.Init("q", noHost{}, shared, &o)
-	return &onDisk{q, t, dir, s}
+	return &diskQueue{q, t, dir, s}
 }
 
 // reopen ends the broker and begins a new one.
-func (q *onDisk) reopen(o Options) *onDisk {
+func (q *diskQueue) reopen(o Options) *diskQueue {
 	rest, _, _ := q.Close(ErrDeleted, Ends)
 	rest.Drop()
 	require.NoError(q.t, q.all.Close(context.Background()))
@@ -49,7 +49,7 @@ func persistent(body string) *message.Publishing {
 	}}
 }
 
-func (q *onDisk) push(list ...*message.Publishing) {
+func (q *diskQueue) push(list ...*message.Publishing) {
 	for _, p := range list {
 		taken, err := q.Push(p)
 		require.NoError(q.t, err)
@@ -58,7 +58,7 @@ func (q *onDisk) push(list ...*message.Publishing) {
 }
 
 // get takes messages, without ack, until there are no more.
-func (q *onDisk) drain() (bodies []string) {
+func (q *diskQueue) drain() (bodies []string) {
 	for {
 		d, _, ok, err := q.Get(true)
 		require.NoError(q.t, err)
@@ -78,7 +78,7 @@ func numbered(n int) (list []*message.Publishing, bodies []string) {
 }
 
 // inMemory returns how many ready messages memory has.
-func (q *onDisk) inMemory() int {
+func (q *diskQueue) inMemory() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.store.shelf.ready + q.store.returned.len()

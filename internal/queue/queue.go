@@ -58,32 +58,30 @@ type Queue struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	store     backlog
-	stream    *stream       // used in place of store; nil if the queue is no stream. It never changes
-	rules     *Rules        // nil: nothing is asked of the queue
-	disk      Disk          // nil: all is in memory. It never changes
-	durable   bool          // persistent messages survive a restart, if disk is set; never changes
-	paged     bool          // messages may be outside: see paging.go
-	ended     bool          // it is deleted in memory only, because the broker ends
-	loaded    chan struct{} // closed by Loaded; nil: nobody waits
+	stream    *stream // used in place of store; nil if the queue is no stream. It never changes
+	rules     *Rules  // nil: nothing is asked of the queue
+	disk      *onDisk // nil: all is in memory. It never changes
 	consumers roster
 	turns     turns            // consumers with room; of a single active consumer, those that wait to be it
 	wake      *mailbox.Mailbox // to be signalled when the lock is free; nil: none
 	unacked   int              // messages that were delivered and are not settled
 	memory    memory.Account   // what ready and unacked messages hold
-	deleted   bool
 	counts    Counts
 	held      memory.Reservation // of the queue itself: see releaseHeld
 	abandoned int                // messages that were unread when the queue was deleted
 
+	deleted       bool
+	paged         bool // messages may be outside: see paging.go
+	single        bool // only the active consumer gets messages; never changes
+	countsReturns bool // see Options; never changes
+	sending       bool // a goroutine runs deadLetter
+
 	// For options and rules that most queues do not have. Guarded by mu.
-	seen          *duplicates.Cache // nil: no deduplication
-	single        bool              // only the active consumer gets messages; never changes
-	countsReturns bool              // see Options; never changes
-	active        *Consumer         // if single is set; nil: no consumer
-	lost          []Lost            // messages that deadLetter is to send
-	sending       bool              // a goroutine runs deadLetter
-	alarm         clock.Alarm       // calls Ring
-	lastUsed      int64             // on the clock; kept up to date if rules.Expires is set
+	seen     *duplicates.Cache // nil: no deduplication
+	active   *Consumer         // if single is set; nil: no consumer
+	lost     []Lost            // messages that deadLetter is to send
+	alarm    clock.Alarm       // calls Ring
+	lastUsed int64             // on the clock; kept up to date if rules.Expires is set
 
 	ruleChange uint64 // number of the change that set the rules: see Obey
 }
@@ -107,7 +105,6 @@ func (q *Queue) Init(name string, host Host, shared *Shared, o *Options) {
 	q.name, q.host, q.shared = name, host, shared
 	q.store.shared = shared
 	q.memory.Open(&shared.Memory)
-	q.disk, q.durable = o.Disk, o.Durable
 	q.rules, q.single, q.seen, q.countsReturns = o.Rules, o.SingleActive, o.Seen, o.CountReturns
 	q.held = o.Held
 	if o.MaxPriority > 0 {
@@ -116,7 +113,8 @@ func (q *Queue) Init(name string, host Host, shared *Shared, o *Options) {
 	if o.Stream {
 		q.stream = newStream()
 	}
-	if q.disk != nil {
+	if o.Disk != nil {
+		q.disk = &onDisk{Disk: o.Disk, durable: o.Durable}
 		q.recover()
 	}
 	if q.rules != nil && q.rules.Expires > 0 {
@@ -229,7 +227,11 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 	}
 	c := q.reservePastStore()
 	if c == nil || !c.passes {
-		q.memory.Add(e.Cost())
+		cost := e.BareCost()
+		if e.Content != nil {
+			cost += e.Content.Size()
+		}
+		q.memory.Add(cost)
 	}
 	if c != nil {
 		q.hand(c, &message.Item{Entry: *e, Pos: q.store.pass(priority), Deadline: deadline})

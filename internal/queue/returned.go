@@ -5,18 +5,31 @@ import "github.com/warrenmq/warren/internal/message"
 // returned has the messages that were requeued, of which the one with the lowest
 // position comes first: few in a heap, and many that came together as a run.
 type returned struct {
-	few    itemHeap
-	runs   []*run // a heap, by the position of the first message
-	inRuns int    // messages in runs
+	few   itemHeap
+	*many // nil: there is no run
 }
 
-func (r *returned) len() int { return len(r.few) + r.inRuns }
+// many has the messages in runs.
+type many struct {
+	runs   []*run // a heap, by the position of the first message
+	inRuns int    // messages
+}
+
+func (r *returned) len() int {
+	if r.many == nil {
+		return len(r.few)
+	}
+	return len(r.few) + r.inRuns
+}
 
 // push adds a message.
 func (r *returned) push(it *message.Item) { r.few.push(it) }
 
 // adopt adds a run.
 func (r *returned) adopt(one *run) {
+	if r.many == nil {
+		r.many = &many{}
+	}
 	r.inRuns += one.len
 	r.runs = append(r.runs, one)
 	i := len(r.runs) - 1
@@ -34,7 +47,7 @@ func (r *returned) adopt(one *run) {
 // first returns the message that comes first. There must be one.
 func (r *returned) first() *message.Item {
 	switch {
-	case len(r.runs) == 0:
+	case r.many == nil:
 		return &r.few[0]
 	case len(r.few) == 0 || r.runs[0].first().Pos < r.few[0].Pos:
 		return r.runs[0].first()
@@ -44,7 +57,7 @@ func (r *returned) first() *message.Item {
 
 // pop takes out the message that comes first. There must be one.
 func (r *returned) pop() message.Item {
-	if len(r.runs) == 0 || len(r.few) > 0 && r.few[0].Pos < r.runs[0].first().Pos {
+	if r.many == nil || len(r.few) > 0 && r.few[0].Pos < r.runs[0].first().Pos {
 		return r.few.pop()
 	}
 	top := r.runs[0]
@@ -54,7 +67,7 @@ func (r *returned) pop() message.Item {
 		last := len(r.runs) - 1
 		top, r.runs[last] = r.runs[last], nil
 		if r.runs = r.runs[:last]; last == 0 {
-			r.runs = nil
+			r.many = nil
 			return it
 		}
 	}
@@ -63,7 +76,7 @@ func (r *returned) pop() message.Item {
 }
 
 // sink puts a run into the place on top of the heap, or lower.
-func (r *returned) sink(one *run) {
+func (r *many) sink(one *run) {
 	i := 0
 	for {
 		below := 2*i + 1

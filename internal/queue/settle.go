@@ -169,7 +169,9 @@ func (q *Queue) forget(c *Consumer, items []message.Item) {
 func (q *Queue) costOf(items []message.Item) (sum int64) {
 	if q.stream == nil {
 		for i := range items {
-			sum += items[i].Cost()
+			if sum += items[i].BareCost(); items[i].Content != nil {
+				sum += items[i].Content.Size()
+			}
 		}
 	}
 	return sum

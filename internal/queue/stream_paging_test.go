@@ -19,7 +19,7 @@ func inGroup(i int) *message.Publishing {
 }
 
 // readAll returns the offsets that a reader gets.
-func (q *onDisk) readAll(r *Reader) []uint64 {
+func (q *diskQueue) readAll(r *Reader) []uint64 {
 	sink := &taker{}
 	c := NewConsumer(q.Queue, sink, &ConsumerOptions{Direct: true, Prefetch: 100_000, Reader: r})
 	require.NoError(q.t, q.Add(c))

@@ -3,10 +3,14 @@ package queue
 // turns has consumers by priority, and those of the same priority in the order in
 // which they were added. It takes about the same time for any number of consumers.
 type turns struct {
+	plain   rank // priority zero
+	*ranked      // nil: no consumer has another priority
+}
+
+// ranked has the ranks of a queue whose consumers have priorities.
+type ranked struct {
 	heap  []*rank       // those that have consumers: a heap, the highest priority on top
-	one   [1]*rank      // room for heap: most queues have one rank
-	plain rank          // priority zero
-	ranks map[int]*rank // the others that have members
+	ranks map[int]*rank // those that have members, but for plain
 }
 
 // rank has the consumers of a priority.
@@ -21,11 +25,14 @@ type rank struct {
 func (t *turns) join(c *Consumer) {
 	r := &t.plain
 	if c.priority != 0 {
+		if t.ranked == nil {
+			t.ranked = &ranked{ranks: make(map[int]*rank)}
+			if t.plain.first != nil {
+				t.push(&t.plain)
+			}
+		}
 		if r = t.ranks[c.priority]; r == nil {
 			r = &rank{priority: c.priority}
-			if t.ranks == nil {
-				t.ranks = make(map[int]*rank)
-			}
 			t.ranks[c.priority] = r
 		}
 	}
@@ -36,19 +43,37 @@ func (t *turns) join(c *Consumer) {
 // leave notes that c, which is not added, is no longer a consumer of the queue.
 func (t *turns) leave(c *Consumer) {
 	if c.rank.members--; c.rank.members == 0 && c.rank != &t.plain {
-		delete(t.ranks, c.priority)
+		if delete(t.ranks, c.priority); len(t.ranks) == 0 {
+			t.ranked = nil
+		}
 	}
 }
 
 // isRanked reports whether the queue has consumers with different priorities.
-func (t *turns) isRanked() bool { return len(t.ranks) > 1 || len(t.ranks) > 0 && t.plain.members > 0 }
+func (t *turns) isRanked() bool {
+	return t.ranked != nil && (len(t.ranks) > 1 || t.plain.members > 0)
+}
 
 // next returns the consumer with the highest priority that was added first, or nil.
 func (t *turns) next() *Consumer {
-	if len(t.heap) == 0 {
+	switch {
+	case t.ranked == nil:
+		return t.plain.first
+	case len(t.heap) == 0:
 		return nil
 	}
 	return t.heap[0].first
+}
+
+// busy returns the ranks that have consumers.
+func (t *turns) busy() []*rank {
+	switch {
+	case t.ranked != nil:
+		return t.heap
+	case t.plain.first != nil:
+		return []*rank{&t.plain}
+	}
+	return nil
 }
 
 // add adds c behind the others of its priority.
@@ -56,7 +81,9 @@ func (t *turns) add(c *Consumer) {
 	r := c.rank
 	if r.first == nil {
 		r.first = c
-		t.push(r)
+		if t.ranked != nil {
+			t.push(r)
+		}
 	} else {
 		c.before, r.last.after = r.last, c
 	}
@@ -77,22 +104,19 @@ func (t *turns) remove(c *Consumer) {
 		c.after.before = c.before
 	}
 	c.before, c.after = nil, nil
-	if r.first == nil {
+	if r.first == nil && t.ranked != nil {
 		t.drop(r)
 	}
 }
 
 // push puts a rank into the heap.
-func (t *turns) push(r *rank) {
-	if t.heap == nil {
-		t.heap = t.one[:0]
-	}
+func (t *ranked) push(r *rank) {
 	t.heap = append(t.heap, r)
 	t.rise(r, len(t.heap)-1)
 }
 
 // drop takes a rank out of the heap.
-func (t *turns) drop(r *rank) {
+func (t *ranked) drop(r *rank) {
 	last := len(t.heap) - 1
 	moved := t.heap[last]
 	t.heap[last] = nil
@@ -104,7 +128,7 @@ func (t *turns) drop(r *rank) {
 }
 
 // rise puts r at place i, or higher if it has a higher priority than those there.
-func (t *turns) rise(r *rank, i int) {
+func (t *ranked) rise(r *rank, i int) {
 	for i > 0 {
 		above := (i - 1) / 2
 		if t.heap[above].priority > r.priority {
@@ -117,7 +141,7 @@ func (t *turns) rise(r *rank, i int) {
 }
 
 // sink puts r at place i, or lower if it has a lower priority than those there.
-func (t *turns) sink(r *rank, i int) {
+func (t *ranked) sink(r *rank, i int) {
 	for {
 		below := 2*i + 1
 		if below >= len(t.heap) {
@@ -135,7 +159,7 @@ func (t *turns) sink(r *rank, i int) {
 	t.put(r, i)
 }
 
-func (t *turns) put(r *rank, i int) { t.heap[i], r.place = r, i }
+func (t *ranked) put(r *rank, i int) { t.heap[i], r.place = r, i }
 
 // roster has the consumers of a queue in the order in which they came.
 type roster struct {

@@ -47,7 +47,7 @@ func TestTurnsComeByPriorityThenInOrder(t *testing.T) {
 			for _, c := range in {
 				priorities[c.priority] = true
 			}
-			require.Len(t, turns.heap, len(priorities), "a turn is found among priorities, not among consumers")
+			require.Len(t, turns.busy(), len(priorities), "a turn is found among priorities, not among consumers")
 		}
 		for _, c := range in {
 			turns.remove(c)
@@ -55,6 +55,6 @@ func TestTurnsComeByPriorityThenInOrder(t *testing.T) {
 		for _, c := range append(in, out...) {
 			turns.leave(c)
 		}
-		require.Empty(t, turns.ranks, "nothing is left of priorities that nobody has")
+		require.Nil(t, turns.ranked, "nothing is left of priorities that nobody has")
 	}
 }
