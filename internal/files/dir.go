@@ -3,7 +3,6 @@ package files
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"math/bits"
@@ -164,5 +163,3 @@ func (f *file) Size() (int64, error) {
 }
 
 func (f *file) Sync() error { return syncFile(f.File) }
-
-var _ io.ReaderAt = File(nil)

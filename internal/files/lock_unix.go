@@ -31,15 +31,15 @@ func control(f *os.File, do func(fd uintptr) error) error {
 	if err != nil {
 		return err
 	}
-	failed := conn.Control(func(fd uintptr) {
+	closed := conn.Control(func(fd uintptr) {
 		for {
 			if err = do(fd); !errors.Is(err, syscall.EINTR) {
 				return
 			}
 		}
 	})
-	if failed != nil {
-		return failed
+	if closed != nil { // it fails for no other reason
+		return os.ErrClosed
 	}
 	return err
 }

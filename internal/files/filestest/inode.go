@@ -56,7 +56,7 @@ func (i *inode) image(rnd *rand.Rand, stale []byte) []byte {
 		i.tear(data, s, likely, rnd, stale)
 	}
 	// The length comes to the disk by itself.
-	switch rnd.IntN(4) {
+	switch rnd.IntN(6) {
 	case 0:
 		data = data[:i.sized+rnd.IntN(len(data)-i.sized+1)]
 	case 1:
@@ -65,6 +65,8 @@ func (i *inode) image(rnd *rand.Rand, stale []byte) []byte {
 		}
 	case 2:
 		data = data[:min(len(data), (i.sized+rnd.IntN(len(data)-i.sized+1)+sector-1)/sector*sector)]
+	case 3:
+		data = data[:i.sized]
 	}
 	return data
 }
