@@ -148,9 +148,13 @@ func TestALockIsTakenWhateverIsInItsFile(t *testing.T) {
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 		l, err := d.Lock()
 		require.NoError(t, err, text)
+		var locked *files.LockedError
+		_, err = d.Lock()
+		require.ErrorAs(t, err, &locked, text)
+		require.Equal(t, os.Getpid(), locked.PID, text)
+		require.NotZero(t, locked.Since, text)
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 		_, err = d.Lock()
-		var locked *files.LockedError
 		require.ErrorAs(t, err, &locked, text)
 		require.Equal(t, files.LockedError{Path: path}, *locked, text)
 		require.ErrorContains(t, err, "in use by another process: close it")

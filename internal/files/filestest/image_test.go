@@ -305,6 +305,7 @@ func TestACloneIsWhatAnotherProcessFinds(t *testing.T) {
 	require.Equal(t, []string{"b"}, c.Names())
 	require.Equal(t, "onetwo", string(c.Bytes("b")), "what was written is there")
 	require.Contains(t, contents(c, "a"), "one", "and is still not synced")
+	require.Contains(t, contents(c, "b"), "onetwo")
 	g, err := c.Open("b")
 	require.NoError(t, err)
 	require.NoError(t, g.Sync())
