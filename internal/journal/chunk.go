@@ -30,9 +30,6 @@ func newChunk(n int) *chunk {
 // fits says whether n more bytes have room.
 func (c *chunk) fits(n int) bool { return len(c.buf)+n <= cap(c.buf)-markSize }
 
-// end is the number behind the last record.
-func (c *chunk) end() Seq { return c.base + Seq(len(c.buf)) }
-
 // tidy closes up what was dropped, and sets runs. It is called once, before the first
 // write.
 func (c *chunk) tidy() {

@@ -147,6 +147,10 @@ func (j *Journal) drop(f *file) {
 func (j *Journal) name(f *file) error {
 	j.manifest.Lock()
 	defer j.manifest.Unlock()
+	// The file's own name first: a manifest must not outlive what it names.
+	if err := j.dir.Sync(); err != nil {
+		return &FailedError{"sync of the directory", f.name, err}
+	}
 	j.mu.Lock()
 	all := slices.Clone(j.files)
 	j.mu.Unlock()

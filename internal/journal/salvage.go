@@ -59,6 +59,9 @@ func (r *recoverer) setAside() error {
 		}
 		j.recovery.Damaged = append(j.recovery.Damaged, &d.DamagedError)
 	}
+	if err := j.dir.Sync(); err != nil {
+		return &FailedError{"sync of the directory", j.opt.manifestName(), err}
+	}
 	j.manifest.Lock()
 	defer j.manifest.Unlock()
 	return j.writeManifest(j.files, j.clean)

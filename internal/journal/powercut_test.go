@@ -1,0 +1,112 @@
+package journal_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/warrenmq/warren/internal/files/filestest"
+	"github.com/warrenmq/warren/internal/journal"
+)
+
+var small = journal.Options{Prefix: "m-", FileSize: 2000}
+
+// countOps is how many operations the script has when nothing fails.
+func countOps(t *testing.T, opt journal.Options) int {
+	dir := filestest.New()
+	w := newWorld(t, dir, opt)
+	w.script()
+	require.NotEmpty(t, w.records)
+	for _, r := range w.records {
+		require.True(t, r.stored)
+	}
+	return dir.Ops()
+}
+
+func eachOp(t *testing.T, do func(t *testing.T, opt journal.Options, n int)) {
+	for _, mode := range []journal.Sync{journal.SyncConfirms, journal.SyncNever, journal.SyncAll} {
+		t.Run(fmt.Sprint("mode ", mode), func(t *testing.T) {
+			opt := small
+			opt.Sync = mode
+			ops := 0
+			synctest.Test(t, func(t *testing.T) { ops = countOps(t, opt) })
+			require.Greater(t, ops, 40)
+			for n := 1; n <= ops; n++ {
+				synctest.Test(t, func(t *testing.T) { do(t, opt, n) })
+			}
+		})
+	}
+}
+
+// lives says that a journal opens, goes on, and has everything afterwards.
+func (w *world) lives(what string) {
+	require.NoError(w.t, w.open(), what)
+	require.NoError(w.t, w.wait(w.append(20)), what)
+	w.append(30)
+	require.NoError(w.t, w.close(time.Minute), what)
+	require.NoError(w.t, w.open(), what)
+	require.True(w.t, w.j.Recovery().Clean)
+	require.Nil(w.t, w.j.Recovery().Torn)
+	for _, r := range w.records {
+		kind, rec, err := w.j.Read(r.seq, nil)
+		require.NoError(w.t, err)
+		require.Equal(w.t, r.text, string(rec))
+		if r.kind != 0 {
+			require.Equal(w.t, r.kind, kind)
+		}
+	}
+	require.NoError(w.t, w.close(time.Minute), what)
+}
+
+func TestWhatWasStoredSurvivesAPowerCutAtAnyOperation(t *testing.T) {
+	eachOp(t, func(t *testing.T, opt journal.Options, n int) {
+		dir := filestest.New()
+		if n%2 == 0 {
+			dir.HoldStale()
+		}
+		dir.CutAt(n)
+		w := newWorld(t, dir, opt)
+		w.script()
+		if opt.Sync == journal.SyncNever {
+			for _, r := range w.records {
+				r.stored = false // by the end of the process only
+			}
+		}
+		for seed := range uint64(12) {
+			what := fmt.Sprintf("cut before operation %d, image %d", n, seed)
+			rnd := rand.New(rand.NewPCG(uint64(n), seed))
+			image := dir.Image(rnd)
+			o := w.fork(t, image, seed)
+			if seed%3 == 0 { // and again, soon after
+				image.CutAt(1 + rnd.IntN(25))
+				o.script()
+				if opt.Sync == journal.SyncNever {
+					for _, r := range o.records {
+						r.stored = false
+					}
+				}
+				o = o.fork(t, image.Image(rnd), seed)
+			}
+			o.lives(what)
+		}
+	})
+}
+
+func TestWhatWasWrittenSurvivesTheEndOfTheProcessAtAnyOperation(t *testing.T) {
+	eachOp(t, func(t *testing.T, opt journal.Options, n int) {
+		dir := filestest.New()
+		w := newWorld(t, dir, opt)
+		var o *world
+		dir.Before(func(op filestest.Op) error {
+			if op.N == n {
+				o = w.fork(t, dir.Clone(), uint64(n))
+			}
+			return nil
+		})
+		w.script()
+		o.lives(fmt.Sprintf("killed before operation %d", n))
+	})
+}
