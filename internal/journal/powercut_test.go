@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -11,6 +12,9 @@ import (
 	"github.com/warrenmq/warren/internal/files/filestest"
 	"github.com/warrenmq/warren/internal/journal"
 )
+
+// images is how many disks are looked at after each power cut.
+var images = flag.Int("journal.images", 4, "images of the disk for each operation")
 
 var small = journal.Options{Prefix: "m-", FileSize: 2000}
 
@@ -75,7 +79,7 @@ func TestWhatWasStoredSurvivesAPowerCutAtAnyOperation(t *testing.T) {
 				r.stored = false // by the end of the process only
 			}
 		}
-		for seed := range uint64(12) {
+		for seed := range uint64(*images) {
 			what := fmt.Sprintf("cut before operation %d, image %d", n, seed)
 			rnd := rand.New(rand.NewPCG(uint64(n), seed))
 			image := dir.Image(rnd)
@@ -107,6 +111,9 @@ func TestWhatWasWrittenSurvivesTheEndOfTheProcessAtAnyOperation(t *testing.T) {
 			return nil
 		})
 		w.script()
+		if o == nil { // the script takes a few operations more or less
+			o = w.fork(t, dir.Clone(), uint64(n))
+		}
 		o.lives(fmt.Sprintf("killed before operation %d", n))
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,12 +16,14 @@ import (
 
 // world is a journal and what a user knows of it.
 type world struct {
-	t       testing.TB
-	rnd     *rand.Rand
-	dir     files.Dir
-	opt     journal.Options
-	j       *journal.Journal
-	records []*record // in the order of Append
+	t   testing.TB
+	rnd *rand.Rand
+	dir files.Dir
+	opt journal.Options
+	j   *journal.Journal
+
+	mu      sync.Mutex // held while the knowledge changes
+	records []*record  // in the order of Append
 }
 
 type record struct {
@@ -62,6 +65,8 @@ func (w *world) open() error {
 }
 
 func (w *world) check(got map[string]journal.Seq, order []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	var rest []*record
 	missing := ""
 	for _, r := range w.records {
@@ -86,6 +91,8 @@ func (w *world) check(got map[string]journal.Seq, order []string) {
 }
 
 func (w *world) append(size int) *record {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	text := fmt.Sprintf("%05d:", len(w.records)) + strings.Repeat(string(rune('a'+w.rnd.IntN(26))), size)
 	text = fmt.Sprint(w.rnd.Uint32(), "-", text)
 	r := &record{text: text, kind: byte(1 + w.rnd.IntN(journal.MaxKind)), stored: false}
@@ -96,13 +103,19 @@ func (w *world) append(size int) *record {
 	return r
 }
 
-func (w *world) void(r *record) { r.void = w.j.Void(r.seq) }
+func (w *world) void(r *record) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r.void = w.j.Void(r.seq)
+}
 
 // wait waits for a record, and so for those before it.
 func (w *world) wait(r *record) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	err := w.j.Wait(ctx, r.seq)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if err == nil {
 		for _, o := range w.records {
 			o.stored = o.stored || o.seq <= r.seq
@@ -113,13 +126,17 @@ func (w *world) wait(r *record) error {
 
 func (w *world) remove(number uint32) error {
 	var of []*record
+	w.mu.Lock()
 	for _, r := range w.records {
 		if w.j.File(r.seq) == number {
 			r.gone = true
 			of = append(of, r)
 		}
 	}
+	w.mu.Unlock()
 	err := w.j.Remove(number)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, r := range of {
 		r.late = err == nil
 	}
@@ -130,6 +147,8 @@ func (w *world) close(within time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	err := w.j.Close(ctx)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if err == nil {
 		for _, r := range w.records {
 			r.stored = true
@@ -140,6 +159,8 @@ func (w *world) close(within time.Duration) error {
 
 // fork is the same knowledge about another directory.
 func (w *world) fork(t testing.TB, dir files.Dir, seed uint64) *world {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	o := &world{t: t, rnd: rand.New(rand.NewPCG(seed, 3)), dir: dir, opt: w.opt}
 	for _, r := range w.records {
 		c := *r
