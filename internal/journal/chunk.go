@@ -1,8 +1,9 @@
 package journal
 
+import "sync"
+
 const (
 	chunkSize   = 64 << 10
-	keepChunks  = 4 // that an idle journal keeps for what comes next
 	writeChunks = 4 // that are written at once, without a wait for more
 )
 
@@ -87,15 +88,15 @@ func join(runs []run, r run) []run {
 	return append(runs, r)
 }
 
-// pool is a list of chunks of the usual size to be used again.
-type pool []*chunk
+// pool has chunks of the usual size to be used again, as long as memory is not short.
+type pool struct{ chunks sync.Pool }
 
+// get gives an empty chunk with room for n bytes.
 func (p *pool) get(n int) *chunk {
-	if last := len(*p) - 1; n <= chunkSize && last >= 0 {
-		c := (*p)[last]
-		(*p)[last] = nil
-		*p = (*p)[:last]
-		return c
+	if n <= chunkSize {
+		if c, ok := p.chunks.Get().(*chunk); ok {
+			return c
+		}
 	}
 	return newChunk(n)
 }
@@ -103,14 +104,6 @@ func (p *pool) get(n int) *chunk {
 func (p *pool) put(c *chunk) {
 	if cap(c.buf) == chunkSize+markSize {
 		*c = chunk{buf: c.buf[:0], runs: c.runs[:0]}
-		*p = append(*p, c)
-	}
-}
-
-// trim gives up all chunks but a few.
-func (p *pool) trim() {
-	if len(*p) > keepChunks {
-		clear((*p)[keepChunks:])
-		*p = (*p)[:keepChunks]
+		p.chunks.Put(c)
 	}
 }

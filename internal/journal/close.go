@@ -95,7 +95,7 @@ func (j *Journal) end() {
 		close(j.room)
 		j.room = nil
 	}
-	j.pending, j.tail, j.free = nil, nil, nil
+	j.pending, j.tail = nil, nil
 	all := j.files
 	j.mu.Unlock()
 	for _, t := range told {

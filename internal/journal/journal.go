@@ -63,6 +63,7 @@ type Journal struct {
 	done     chan struct{} // closed when the last goroutine is gone after Close
 	full     atomic.Bool   // follows held
 	waits    sync.Pool     // of *await
+	free     pool
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -71,9 +72,8 @@ type Journal struct {
 	stored   Seq // all below are stored: their waiters were told
 	tail     *chunk
 	pending  []*chunk // that the writer has not taken; tail is the last one, or nil
-	free     pool
-	held     int64 // bytes of all chunks that are not free
-	roll     bool  // the next record begins a file
+	held     int64    // bytes of all chunks that are not free
+	roll     bool     // the next record begins a file
 	waiters  waiters
 	room     chan struct{} // closed when Full ends; nil if nobody waits
 	running  bool          // there is a writer

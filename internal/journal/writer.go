@@ -53,7 +53,6 @@ func (j *Journal) await() task {
 		t, until := j.look(now)
 		if t == taskEnd {
 			j.running = false
-			j.free.trim()
 		}
 		j.asleep = t == taskNone
 		j.mu.Unlock()
