@@ -128,7 +128,7 @@ func TestNobodyIsToldBeforeTheSync(t *testing.T) {
 			stored, err = w.j.Notify(r.seq, told)
 			require.NoError(t, err)
 			require.True(t, stored, "it is already")
-			require.NoError(t, w.close(5 * time.Hour))
+			require.NoError(t, w.close(5*time.Hour))
 			require.Equal(t, 1, told.times)
 		})
 	}
