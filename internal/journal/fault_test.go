@@ -174,3 +174,27 @@ func TestCloseGivesUpAtADiskThatFailsOrIsStuck(t *testing.T) {
 		close(let)
 	})
 }
+
+// TestAFullDiskGoesOnWhenThereIsRoom: attempts that fail leave no room taken.
+func TestAFullDiskGoesOnWhenThereIsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filestest.New()
+		w := newWorld(t, dir, journal.Options{})
+		require.NoError(t, w.open())
+		require.NoError(t, w.wait(w.append(10)))
+		dir.Space(1000)
+		r := w.append(20_000)
+		require.ErrorIs(t, w.wait(r), filestest.ErrNoSpace)
+		dir.Space(5000)
+		for range 10 {
+			require.ErrorIs(t, w.wait(r), filestest.ErrNoSpace)
+		}
+		free, err := dir.Free()
+		require.NoError(t, err)
+		dir.Space(free + 17_000) // too little if an attempt has kept what it wrote
+		require.NoError(t, w.wait(r))
+		require.NoError(t, w.close(time.Second))
+		dir.Space(-1)
+		w.lives("after a full disk")
+	})
+}

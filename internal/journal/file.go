@@ -14,13 +14,15 @@ type file struct {
 	name   string
 	f      files.File
 
+	offered bool // a manifest may name it; the writer's
+
 	// Guarded by the journal's mu; the writer alone changes those of its file.
 	first  Seq   // of its first record
 	end    int64 // of what counts in it
 	synced int64 // all before is on the disk, and the file in the manifest
 	marked int64 // the highest offset that a mark in it has told
 	named  bool  // it is in the manifest
-	sealed bool  // and so is a later one, or it was closed
+	sealed bool  // and so is a later one, or the journal was closed
 	runs   []run // ascending
 	skip   []gap // damaged, and known to be
 }
@@ -116,7 +118,6 @@ func (j *Journal) create() error {
 	}
 	f.f = h
 	if _, err := h.Write(header(j.id, number)); err != nil {
-		_ = h.Close()
 		j.drop(f)
 		return &FailedError{"write", f.name, err}
 	}
@@ -135,8 +136,13 @@ func (j *Journal) nextNumber() uint32 {
 	return j.number - 1
 }
 
-// drop lets a file be removed when a manifest without it is on the disk.
+// drop removes a file: at once if no manifest can name it, so that what did not fit
+// on a full disk takes no room there, or when a manifest without it is on the disk.
 func (j *Journal) drop(f *file) {
+	_ = f.f.Close()
+	if !f.offered && j.dir.Remove(f.name) == nil {
+		return
+	}
 	j.manifest.Lock()
 	defer j.manifest.Unlock()
 	j.discard = append(j.discard, f.name)
@@ -151,6 +157,7 @@ func (j *Journal) name(f *file) error {
 	if err := j.dir.Sync(); err != nil {
 		return &FailedError{"sync of the directory", f.name, err}
 	}
+	f.offered = true
 	j.mu.Lock()
 	all := slices.Clone(j.files)
 	j.mu.Unlock()

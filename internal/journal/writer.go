@@ -328,9 +328,6 @@ func (j *Journal) fail(err error) {
 	f := j.cur
 	j.cur = nil
 	empty := f != nil && f.synced == fileHeader
-	if empty {
-		j.drop(f)
-	}
 	j.mu.Lock()
 	j.err = err
 	if f != nil {
@@ -342,7 +339,7 @@ func (j *Journal) fail(err error) {
 	told := j.waiters.take(j.next, j.told)
 	j.mu.Unlock()
 	if empty {
-		_ = f.f.Close()
+		j.drop(f)
 	}
 	j.tell(told, err)
 	if j.opt.State != nil {
