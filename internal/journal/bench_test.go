@@ -3,8 +3,6 @@ package journal_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,7 +36,7 @@ func appendOne(b *testing.B, j *journal.Journal) {
 // apart lets the writer catch up, untimed, now and then: what is timed is Append and
 // not what the writer does meanwhile.
 func apart(b *testing.B, j *journal.Journal, i int) {
-	if i%16384 == 16383 {
+	if i%2048 == 2047 {
 		b.StopTimer()
 		require.NoError(b, j.Wait(b.Context(), j.Append(1, nil, nil)))
 		b.StartTimer()
@@ -148,32 +146,36 @@ func BenchmarkConfirmed(b *testing.B) {
 
 func floor(b *testing.B, perSync int) {
 	const record = 12 + 24 + 128
-	name := filepath.Join(b.TempDir(), "floor")
-	f, err := os.Create(name)
+	dir, err := files.Open(b.TempDir())
 	require.NoError(b, err)
+	create := func(n int) files.File {
+		f, err := dir.Create(fmt.Sprint("floor", n))
+		require.NoError(b, err)
+		return f
+	}
+	n := 0
+	f := create(n)
 	buf := make([]byte, 0, perSync*record)
+	rec := make([]byte, record)
 	written := 0
 	for b.Loop() {
-		buf = append(buf, make([]byte, record)...)
-		if len(buf) < cap(buf) {
+		if buf = append(buf, rec...); len(buf) < cap(buf) {
 			continue
 		}
 		_, err := f.Write(buf)
 		require.NoError(b, err)
-		require.NoError(b, syncData(f))
+		require.NoError(b, f.Sync())
 		written += len(buf)
 		buf = buf[:0]
 		if written > 64<<20 {
 			written = 0
+			n++
 			require.NoError(b, f.Close())
-			f, err = os.Create(name)
-			require.NoError(b, err)
+			f = create(n)
 		}
 	}
 	require.NoError(b, f.Close())
 }
-
-func syncData(f *os.File) error { return f.Sync() }
 
 // BenchmarkOpen replays a journal of a hundred thousand records.
 func BenchmarkOpen(b *testing.B) {

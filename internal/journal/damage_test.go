@@ -23,8 +23,8 @@ func smallStore(t *testing.T) (*filestest.Dir, *world) {
 		w := newWorld(t, dir, journal.Options{Prefix: "m-", FileSize: 300})
 		for range 2 {
 			require.NoError(t, w.open())
-			for i := range 7 {
-				w.append(20 * i)
+			for i := range 4 {
+				w.append(30 * i)
 				require.NoError(t, w.wait(w.append(i)))
 			}
 			time.Sleep(time.Second)
@@ -75,7 +75,7 @@ func TestSalvageGoesOnWithoutWhatAFlippedBitHasSpoilt(t *testing.T) {
 		if !strings.HasSuffix(name, ".log") {
 			continue
 		}
-		for bit := int64(3); bit < int64(8*len(dir.Bytes(name))); bit += 7 {
+		for bit := int64(3); bit < int64(8*len(dir.Bytes(name))); bit += 23 {
 			image := dir.Clone()
 			require.NoError(t, image.Flip(name, bit))
 			o := w.fork(t, image, 1)
@@ -170,7 +170,7 @@ func crashed(t *testing.T) (dir *filestest.Dir, w *world, known int) {
 		time.Sleep(time.Second) // there is a mark
 		known = len(live.Bytes("00000001.log"))
 		for i := range 5 {
-			w.append(10 * i)
+			w.append(4 * i)
 		}
 		time.Sleep(15 * time.Millisecond)
 		dir = live.Clone()

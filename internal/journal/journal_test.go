@@ -257,7 +257,7 @@ func TestMemoryIsBoundedWhenNobodyWaitsForSyncs(t *testing.T) {
 	for _, mode := range []journal.Sync{journal.SyncConfirms, journal.SyncNever} {
 		synctest.Test(t, func(t *testing.T) {
 			_, w := start(t, journal.Options{Buffer: 1 << 20, Sync: mode})
-			for range 100 {
+			for range 40 {
 				w.append(100 << 10)
 				time.Sleep(11 * time.Millisecond)
 				require.LessOrEqual(t, w.j.Stats().Held, int64(500<<10))

@@ -14,7 +14,7 @@ import (
 )
 
 // images is how many disks are looked at after each power cut.
-var images = flag.Int("journal.images", 4, "images of the disk for each operation")
+var images = flag.Int("journal.images", 2, "images of the disk for each operation")
 
 var small = journal.Options{Prefix: "m-", FileSize: 2000}
 
