@@ -239,7 +239,7 @@ func TestRecordsAreGoodInTheirPlaceOnly(t *testing.T) {
 		var dirs [2]*filestest.Dir
 		for k := range dirs {
 			dirs[k] = filestest.New()
-			j, err := journal.Open(dirs[k], journal.Options{}, nil)
+			j, err := journal.Open(dirs[k], journal.Options{}, ignore)
 			require.NoError(t, err)
 			for range 2 {
 				j.Append(1, []byte("same"), nil)
@@ -257,7 +257,7 @@ func TestRecordsAreGoodInTheirPlaceOnly(t *testing.T) {
 			data := append([]byte{}, bytes[0][1]...)
 			copy(data[head:head+rec], put)
 			dir.Put("00000001.log", data)
-			_, err := journal.Open(dir, journal.Options{}, nil)
+			_, err := journal.Open(dir, journal.Options{}, ignore)
 			var damaged *journal.DamagedError
 			require.ErrorAs(t, err, &damaged, what)
 			require.EqualValues(t, head, damaged.Offset)
@@ -269,7 +269,7 @@ func TestRecordsAreGoodInTheirPlaceOnly(t *testing.T) {
 		moved("a hole", make([]byte, rec))
 
 		dirs[0].Put("00000001.log", bytes[1][1])
-		_, err := journal.Open(dirs[0], journal.Options{}, nil)
+		_, err := journal.Open(dirs[0], journal.Options{}, ignore)
 		require.ErrorContains(t, err, "00000001.log is damaged at offset 0")
 	})
 }

@@ -226,3 +226,6 @@ func (w *world) script() {
 	w.append(300)
 	time.Sleep(15 * time.Millisecond)
 }
+
+// ignore is for who wants no records.
+func ignore(journal.Seq, byte, []byte) error { return nil }
