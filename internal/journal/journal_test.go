@@ -440,3 +440,11 @@ func TestManyAppendWaitAndDropAtOnce(t *testing.T) {
 	require.Equal(t, kept, got)
 	require.NoError(t, j.Close(context.Background()))
 }
+
+func TestAppendAllocatesNothing(t *testing.T) {
+	j, err := journal.Open(filestest.New(), journal.Options{}, ignore)
+	require.NoError(t, err)
+	header, body := make([]byte, 24), make([]byte, 100)
+	require.Zero(t, testing.AllocsPerRun(1000, func() { j.Void(j.Append(1, header, body)) }))
+	require.NoError(t, j.Close(context.Background()))
+}

@@ -1,11 +1,11 @@
 package journal
 
 import (
-	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"slices"
 )
@@ -16,7 +16,8 @@ func (r *recoverer) guessManifest() error {
 	j := r.j
 	var ids [][16]byte
 	r.lines, j.clean, j.recovery.Clean = nil, false, false
-	for number, name := range r.logs {
+	for _, number := range slices.Sorted(maps.Keys(r.logs)) {
+		name := r.logs[number]
 		r.lines = append(r.lines, fileLine{Number: number, End: math.MaxInt64})
 		j.number = max(j.number, number+1)
 		f, err := j.dir.Open(name)
@@ -40,7 +41,6 @@ func (r *recoverer) guessManifest() error {
 		return r.error()
 	}
 	j.id = ids[0]
-	slices.SortFunc(r.lines, func(a, b fileLine) int { return cmp.Compare(a.Number, b.Number) })
 	r.lines[len(r.lines)-1].End = 0
 	return nil
 }
