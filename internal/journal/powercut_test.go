@@ -154,3 +154,30 @@ func TestAMarkTellsOfWhatWasSyncedOnly(t *testing.T) {
 		require.NoError(t, w.close(time.Second))
 	})
 }
+
+// TestWhatACrashHasLeftSurvivesTheNextCrash: also while it is written to the next file,
+// which is full before all of it is there.
+func TestWhatACrashHasLeftSurvivesTheNextCrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, w := start(t, journal.Options{Sync: journal.SyncNever})
+		for range 4 {
+			require.NoError(t, w.wait(w.append(70<<10)))
+		}
+		killed := w.fork(t, dir.Clone(), 1)
+		require.NoError(t, w.close(time.Second))
+		killed.opt.FileSize = 1000
+		var again []*world
+		image := killed.dir.(*filestest.Dir)
+		image.Before(func(op filestest.Op) error {
+			again = append(again, killed.fork(t, image.Clone(), uint64(op.N)))
+			return nil
+		})
+		require.NoError(t, killed.open())
+		require.NoError(t, killed.wait(killed.append(10)))
+		require.NoError(t, killed.close(time.Second))
+		require.Greater(t, len(again), 10)
+		for i, o := range again {
+			o.lives(fmt.Sprintf("killed again before operation %d", i+1))
+		}
+	})
+}
