@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 )
 
@@ -19,6 +20,9 @@ const LockName = "lock"
 // that starts with a dot, is longer than 200 bytes or has anything in it other than
 // ASCII letters, digits, dots, dashes and underscores.
 var ErrName = errors.New("not a name of a file in a store")
+
+// ErrReadOnly is for a Write to a file that was opened for reading.
+var ErrReadOnly = errors.New("the file was opened for reading")
 
 // Dir is a directory that holds a store. Names are plain, without a separator; see
 // [ErrName]. Its methods may be called from any number of goroutines.
@@ -35,9 +39,11 @@ type Dir interface {
 	// Rename gives a file another name. A file that has it already is replaced. After
 	// a power cut the file has the old name or the new one.
 	Rename(from, to string) error
-	// Remove removes a file. Who has it open may go on reading it.
+	// Remove removes a file. Who has it open may go on reading it. It fails with
+	// fs.ErrNotExist if there is none.
 	Remove(name string) error
-	// List gives the names of all files, sorted.
+	// List gives the names of all that is in the directory, sorted, also of what is not
+	// a store's and of folders.
 	List() ([]string, error)
 	// Sync returns when the names that there are now are on the disk.
 	Sync() error
@@ -53,10 +59,12 @@ type Dir interface {
 // File is a file of a [Dir]. ReadAt, Size and Sync may be called from any number of
 // goroutines, also while one of them writes. After Close all fail with fs.ErrClosed.
 type File interface {
-	// Write appends p to a file that was made by Create; it fails for one that was
-	// opened. If it fails, n bytes were appended nevertheless.
+	// Write appends p to a file that was made by Create; it fails with [ErrReadOnly]
+	// for one that was opened. If it fails, n bytes were appended nevertheless. One
+	// goroutine writes at a time.
 	Write(p []byte) (n int, err error)
-	// ReadAt reads as io.ReaderAt says: io.EOF if the file ends before p is full.
+	// ReadAt reads as io.ReaderAt says: io.EOF if the file ends before p is full. It
+	// sees what was written and not synced, too.
 	ReadAt(p []byte, off int64) (int, error)
 	// Size is the length of the file in bytes, with what was written and not synced.
 	Size() (int64, error)
@@ -77,7 +85,9 @@ type LockedError struct {
 
 func (e *LockedError) Error() string {
 	who := "another process"
-	if e.PID != 0 {
+	if e.PID == os.Getpid() {
+		who = "this process"
+	} else if e.PID != 0 {
 		who = fmt.Sprintf("process %d", e.PID)
 	}
 	if !e.Since.IsZero() {

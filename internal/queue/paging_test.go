@@ -28,10 +28,19 @@ func openOnDisk(t *testing.T, dir *filestest.Dir, o Options) *diskQueue {
 	shared.Memory.Init(-1, false, nil)
 	s, err := store.Open(dir, store.Options{Clock: &shared.Clock}, func(uint32) bool { return true })
 	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close(context.Background())) })
 	q := &Queue{}
 	o.Disk, o.Durable = s.Queue(1, &q.mu, q), true
 	q.Init("q", noHost{}, shared, &o)
 	return &diskQueue{q, t, dir, s}
+}
+
+// pageOut lets the store page out what there is.
+func (q *onDisk) pageOut() {
+	time.Sleep(time.Second) // all is written
+	q.all.PageOut()
+	time.Sleep(time.Second)
+	q.Paged()
 }
 
 // reopen ends the broker and begins a new one.
@@ -114,7 +123,7 @@ func TestALongQueueIsOnDiskButForItsEnds(t *testing.T) {
 		list, bodies := numbered(20_000)
 		q.push(list...)
 		before := q.Stats().Bytes
-		q.Paged()
+		q.pageOut()
 		require.Less(t, q.inMemory(), 2000)
 		require.Less(t, q.Stats().Bytes, before/10, "what is on disk does not count as memory")
 		require.Equal(t, 20_000, q.Stats().Ready)
@@ -137,10 +146,10 @@ func TestWhatIsOnDiskKeepsItsPlace(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, ok)
 			unacked = append(unacked, Settling{Delivery: d})
-			q.Paged()
+			q.pageOut()
 		}
 		q.push(list[9_000:]...)
-		q.Paged()
+		q.pageOut()
 		q.Requeue(nil, unacked, true)
 		require.Equal(t, bodies, q.drain())
 	})
@@ -152,13 +161,13 @@ func TestPurgeAndLimitsReachWhatIsOnDisk(t *testing.T) {
 		q := openOnDisk(t, dir, Options{})
 		list, bodies := numbered(20_000)
 		q.push(list...)
-		q.Paged()
+		q.pageOut()
 		require.Equal(t, 20_000, q.Purge())
 		require.Empty(t, q.drain())
 		require.Zero(t, q.Stats().Bytes)
 
 		q.push(list...)
-		q.Paged()
+		q.pageOut()
 		rules := NoRules()
 		rules.MaxLength = 1
 		q.Obey(1, &rules)
@@ -180,10 +189,10 @@ func TestPrioritiesOnDisk(t *testing.T) {
 			q.push(persistent(body))
 			want[p] = append(want[p], body)
 			if i%1000 == 0 {
-				q.Paged()
+				q.pageOut()
 			}
 		}
-		q.Paged()
+		q.pageOut()
 		q = q.reopen(o)
 		q.push(persistent("2 late"))
 		all := append(append(append(append(append([]string(nil), want[3]...), want[2]...), "2 late"), want[1]...), want[0]...)
@@ -195,16 +204,16 @@ func TestPrioritiesOnDisk(t *testing.T) {
 func TestMessagesOnDiskExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rules := NoRules()
-		rules.TTL = 1e9
+		rules.TTL = 1e10
 		o := Options{Rules: &rules}
 		q := openOnDisk(t, filestest.New(), o)
 		list, _ := numbered(5_000)
 		q.push(list...)
-		q.Paged()
+		q.pageOut()
 		q = q.reopen(o)
 		synctest.Wait()
 		require.Equal(t, 5_000, q.Stats().Ready)
-		time.Sleep(1100 * time.Millisecond)
+		time.Sleep(11 * time.Second)
 		synctest.Wait()
 		require.Zero(t, q.Stats().Ready)
 		require.Equal(t, uint64(5_000), q.Stats().Dropped)
@@ -240,12 +249,12 @@ func TestTransientMessagesAreOnDiskWhenMemoryIsShort(t *testing.T) {
 			q.push(p)
 			bodies = append(bodies, string(p.Body))
 			if i%1000 == 0 {
-				q.Paged()
+				q.pageOut()
 			}
 		}
 		q.Spill()
-		q.Paged()
-		q.Paged()
+		q.pageOut()
+		q.pageOut()
 		require.Less(t, q.inMemory(), 2000)
 		require.Less(t, q.shared.Memory.Used(), int64(400_000))
 		require.Equal(t, bodies, q.drain())

@@ -49,7 +49,7 @@ func TestAStreamIsOnDiskButForItsEnd(t *testing.T) {
 		}
 		before := q.Stats().Bytes
 		for range 2 {
-			q.Paged()
+			q.pageOut()
 			require.Less(t, q.Stats().Bytes, before/4)
 			require.Equal(t, offsets(0, 10_000), q.readAll(NewReader(Start{From: FromFirst}, nil)))
 			require.Less(t, q.Stats().Bytes, before/2, "what was read is not kept")

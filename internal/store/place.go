@@ -1,18 +1,23 @@
 package store
 
-import (
-	"encoding/binary"
-	"errors"
-)
+import "encoding/binary"
 
-// errShort is for a record that ends too early or has more in it than it may. Its
-// checksum was good, so a program of another version has written it.
-var errShort = errors.New("store: record is not what its kind says")
+// Kinds of records in the log.
+const (
+	kindMessage  = 1 // place, content
+	kindCopy     = 2 // place, queue and position of the message with the content
+	kindRemove   = 3 // queue, position
+	kindRange    = 4 // queue, first and last position
+	kindReturned = 5 // queue, position, returns, 1 if it counts as redelivered
+	kindHead     = 6 // number of a generation, which it begins; time; 1 if what came before counts as redelivered
+	kindTime     = 7 // time
+)
 
 // Flags of a place.
 const (
 	isPersistent  = 1 << iota // survives a restart
 	isRedelivered             // was delivered before
+	isShared                  // other places may refer to its content
 	hasDeadline
 	hasReturns
 	hasTime
@@ -23,20 +28,19 @@ const (
 // part of a record of a message; the second one is its content, which several places
 // may share.
 type place struct {
-	queue    uint32
 	pos      uint64
-	flags    byte
-	deadline int64  // milliseconds of Unix time; zero: none
+	queue    uint32
 	returns  uint32 // see message.Item
-	at       int64  // when it came, in milliseconds of Unix time; zero: nobody asked
+	flags    byte
+	deadline int64 // milliseconds of Unix time; zero: none
+	at       int64 // when it came, in milliseconds of Unix time; zero: nobody asked
 }
 
 // append appends the encoded place to b.
 func (p *place) append(b []byte) []byte {
 	at := len(b)
-	b = append(b, p.flags&(isPersistent|isRedelivered))
-	b = binary.AppendUvarint(b, uint64(p.queue))
-	b = binary.AppendUvarint(b, p.pos)
+	b = append(b, p.flags&(isPersistent|isRedelivered|isShared))
+	b = appendName(b, p.queue, p.pos)
 	if p.deadline != 0 {
 		b[at] |= hasDeadline
 		b = binary.AppendVarint(b, p.deadline)
@@ -52,13 +56,19 @@ func (p *place) append(b []byte) []byte {
 	return b
 }
 
+// appendName appends what names a message: its queue and position.
+func appendName(b []byte, queue uint32, pos uint64) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(b, uint64(queue)), pos)
+}
+
 // read reads a place.
 func (p *place) read(r *reader) {
-	*p = place{flags: r.octet()}
+	p.flags = r.octet()
 	if p.flags&^knownPlace != 0 {
-		r.bad = true
+		r.fail()
 	}
-	p.queue, p.pos = uint32(r.uvarint()), r.uvarint()
+	p.queue, p.pos = r.name()
+	p.deadline, p.returns, p.at = 0, 0, 0
 	if p.flags&hasDeadline != 0 {
 		p.deadline = r.varint()
 	}
@@ -70,67 +80,12 @@ func (p *place) read(r *reader) {
 	}
 }
 
-// reader reads what append functions have written. After a bad read, all it reads is
-// zero.
-type reader struct {
-	b   []byte
-	bad bool
-}
+func (p *place) persistent() bool { return p.flags&isPersistent != 0 }
 
-func (r *reader) fail() { r.bad, r.b = true, nil }
-
-func (r *reader) octet() byte {
-	if len(r.b) == 0 {
-		r.fail()
-		return 0
+// timed is 1 if the message has a deadline.
+func (p *place) timed() int {
+	if p.deadline != 0 {
+		return 1
 	}
-	v := r.b[0]
-	r.b = r.b[1:]
-	return v
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.fail()
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.fail()
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-// bytes reads a number and as many octets. They share the reader's memory.
-func (r *reader) bytes() []byte {
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		r.fail()
-		return nil
-	}
-	v := r.b[:n:n]
-	r.b = r.b[n:]
-	return v
-}
-
-// count reads how many things follow, of which each has one octet at least.
-func (r *reader) count() int {
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		r.fail()
-		return 0
-	}
-	return int(n)
-}
-
-func appendText(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+	return 0
 }

@@ -31,7 +31,8 @@ var house = map[string]string{
 	"internal/mailbox":    "internal/message",
 	"internal/message":    "internal/names internal/table internal/wire",
 
-	"internal/store":           "internal/clock internal/files internal/message internal/wire",
+	"internal/store":           "internal/clock internal/files internal/journal internal/message internal/wire",
+	"internal/journal":         "internal/files",
 	"internal/files":           "",
 	"internal/files/filestest": "internal/files",
 

@@ -1,16 +1,7 @@
 package filestest
 
-// inode is a file, whatever its name is. Its directory's lock guards it.
-type inode struct {
-	data  []byte // as a running system sees it
-	clean int    // all before it was synced, or is in lost
-	ends  []int  // where writes ended that are not synced, ascending
-	lost  []span // what a failed Sync dropped: on the disk or not, for ever
-	gone  bool   // it has no name any more
-}
-
-// span is a part of a file's data.
-type span struct{ from, to int }
+// staleBytes is how much is kept of what was in removed files.
+const staleBytes = 1 << 20
 
 // change is a change of names: a file comes if from is empty, goes if to is, and
 // changes its name if neither is.
@@ -48,6 +39,7 @@ func (d *Dir) change(c change) {
 		d.space += int64(len(before.data))
 		if d.holds {
 			d.stale = append(d.stale, before.data...)
+			d.stale = d.stale[max(0, len(d.stale)-staleBytes):]
 		}
 	}
 	c.apply(d.names)

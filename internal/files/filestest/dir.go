@@ -22,8 +22,6 @@ var (
 	ErrPowerCut = errors.New("filestest: the power is cut")
 	// ErrNoSpace is what a Write fails with when the space of [Dir.Space] is used up.
 	ErrNoSpace = errors.New("filestest: no space left")
-
-	errOpened = errors.New("filestest: the file was opened for reading")
 )
 
 var _ files.Dir = (*Dir)(nil)

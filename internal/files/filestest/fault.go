@@ -30,12 +30,24 @@ func (k Kind) String() string {
 type Op struct {
 	N     int // its number, from 1
 	Kind  Kind
-	Name  string // of the file; empty for SyncDir
+	Name  string // that the file was created or opened by; empty for SyncDir
 	To    string // the new name, for Rename
 	Bytes int    // for Write
 }
 
-func (o Op) String() string { return fmt.Sprintf("%d: %s %s%s", o.N, o.Kind, o.Name, o.To) }
+func (o Op) String() string {
+	text := fmt.Sprintf("%d: %s", o.N, o.Kind)
+	if o.Name != "" {
+		text += " " + o.Name
+	}
+	switch o.Kind {
+	case Rename:
+		text += " to " + o.To
+	case Write:
+		text += fmt.Sprintf(", %d bytes", o.Bytes)
+	}
+	return text
+}
 
 // faults are a directory's, guarded by its lock.
 type faults struct {

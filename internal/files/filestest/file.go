@@ -4,6 +4,8 @@ import (
 	"io"
 	"io/fs"
 	"time"
+
+	"github.com/warrenmq/warren/internal/files"
 )
 
 // file is an open file. Its directory's lock guards it.
@@ -19,6 +21,13 @@ func (f *file) fail(op string, err error) error {
 	return &fs.PathError{Op: op, Path: f.name, Err: err}
 }
 
+// check is usable for who does not hold the directory's lock.
+func (f *file) check() error {
+	f.dir.mu.Lock()
+	defer f.dir.mu.Unlock()
+	return f.usable()
+}
+
 // usable is nil if the file can be used at all. The directory's lock is held.
 func (f *file) usable() error {
 	switch {
@@ -32,12 +41,15 @@ func (f *file) usable() error {
 
 func (f *file) Write(p []byte) (int, error) {
 	if !f.writes {
-		return 0, f.fail("write", errOpened)
+		return 0, f.fail("write", files.ErrReadOnly)
+	}
+	if err := f.check(); err != nil {
+		return 0, f.fail("write", err)
 	}
 	end, err := f.dir.begin(Op{Kind: Write, Name: f.name, Bytes: len(p)})
 	defer end()
-	if u := f.usable(); u != nil {
-		return 0, f.fail("write", u)
+	if f.dir.faults.cut {
+		return 0, f.fail("write", err)
 	}
 	n := len(p)
 	if err != nil {
@@ -94,28 +106,24 @@ func (f *file) Size() (int64, error) {
 func (f *file) Sync() error {
 	d, i := f.dir, f.inode
 	d.mu.Lock()
-	to, delay := len(i.data), d.delay
+	err, to, delay := f.usable(), len(i.data), d.delay
 	d.mu.Unlock()
+	if err != nil {
+		return f.fail("sync", err)
+	}
 	if delay > 0 {
 		time.Sleep(delay)
 	}
 	end, err := d.begin(Op{Kind: Sync, Name: f.name})
 	defer end()
-	if u := f.usable(); u != nil {
-		return f.fail("sync", u)
-	}
-	if err != nil && to > i.clean {
-		i.lost = append(i.lost, span{i.clean, to})
-	}
-	if to > i.clean {
-		i.clean = to
-		for len(i.ends) > 0 && i.ends[0] <= to {
-			i.ends = i.ends[1:]
-		}
-	}
-	if err != nil {
+	switch {
+	case d.faults.cut:
+		return f.fail("sync", err)
+	case err != nil:
+		i.drop(to)
 		return f.fail("sync", err)
 	}
+	i.sync(to)
 	return nil
 }
 

@@ -24,19 +24,15 @@ func (d *Dir) Bytes(name string) []byte {
 	return append([]byte{}, i.data...)
 }
 
-// Put sets what a file has, and makes it if there is none; all of it is synced. It
-// is not counted as an operation.
+// Put sets what a file has, and makes it if there is none; all of it is synced, and
+// so are the names. It is not counted as an operation. Who has the file open sees what
+// it had before.
 func (d *Dir) Put(name string, data []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	i := &inode{data: slices.Clone(data), clean: len(data)}
-	c := change{to: name, inode: i}
-	d.change(c)
-	d.pending = d.pending[:len(d.pending)-1]
-	if d.disk == nil {
-		d.disk = make(map[string]*inode)
-	}
-	c.apply(d.disk)
+	d.change(change{to: name, inode: &inode{data: slices.Clone(data), clean: len(data), sized: len(data)}})
+	d.space -= int64(len(data))
+	d.disk, d.pending = maps.Clone(d.names), nil
 }
 
 // Flip flips a bit of a file, in what was synced, too: the disk has gone bad. Bit 0

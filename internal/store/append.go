@@ -1,0 +1,84 @@
+package store
+
+import (
+	"sync/atomic"
+
+	"github.com/warrenmq/warren/internal/journal"
+	"github.com/warrenmq/warren/internal/message"
+)
+
+// append appends the record of a message to the log.
+func (s *Store) append(p *place, e *message.Entry) journal.Seq {
+	room, _ := s.scratch.Get().(*[]byte)
+	if room == nil {
+		room = new([]byte)
+	}
+	b := appendContent(p.append((*room)[:0]), e)
+	seq := s.log.Append(kindMessage, b, e.Body)
+	s.giveBack(room, b)
+	s.appended(seq)
+	return seq
+}
+
+// mostScratch is the most memory that is kept to encode the next message in.
+const mostScratch = 16 << 10
+
+func (s *Store) giveBack(room *[]byte, b []byte) {
+	if cap(b) <= mostScratch {
+		*room = b[:0]
+		s.scratch.Put(room)
+	}
+}
+
+// appendShared is append for a message of several queues: it writes the content only if
+// it is not yet in this generation of the log.
+func (s *Store) appendShared(p *place, pub *message.Publishing) journal.Seq {
+	s.fan.RLock()
+	defer s.fan.RUnlock()
+	if pub.Stored.Generation == s.generation {
+		var room [96]byte
+		b := appendName(p.append(room[:0]), pub.Stored.Queue, pub.Stored.Pos)
+		seq := s.log.Append(kindCopy, b, nil)
+		s.appended(seq)
+		return seq
+	}
+	p.flags |= isShared
+	seq := s.append(p, &pub.Entry)
+	if seq != 0 {
+		pub.Stored = message.Stored{Pos: p.pos, Queue: p.queue, Generation: s.generation}
+	}
+	return seq
+}
+
+// appended wakes the tender when so much was appended that it should look at the log.
+func (s *Store) appended(seq journal.Seq) {
+	if uint64(seq) >= s.lookAt.Load() {
+		s.lookAt.Store(never)
+		s.tender.kick()
+	}
+}
+
+const never = ^uint64(0)
+
+// void drops the record of a message from the log if it is not written yet, and reports
+// whether it has.
+func (s *Store) void(seq journal.Seq, flags byte) bool {
+	if flags&isShared != 0 || uint64(seq) < s.taken.Load() {
+		return false
+	}
+	if s.log.Void(seq) {
+		return true
+	}
+	raise(&s.taken, uint64(seq)+1)
+	return false
+}
+
+// raise sets v to n, if that is more.
+func raise(v *atomic.Uint64, n uint64) {
+	for {
+		old := v.Load()
+		if old >= n || v.CompareAndSwap(old, n) {
+			return
+		}
+	}
+}
