@@ -132,3 +132,25 @@ func TestWhoHasHadItsShareIsServedByTheConnection(t *testing.T) {
 	require.Equal(t, 1, woken)
 	require.True(t, ch.HasRoom(false))
 }
+
+// TestThoseWhoShareAPrefetchTakeTurnsWithTheOthers: a channel's consumers wait in two
+// lines for room in the buffer, and neither line keeps the other one waiting.
+func TestThoseWhoShareAPrefetchTakeTurnsWithTheOthers(t *testing.T) {
+	var room flow.Connection
+	var order names
+	ch := new(flow.Channel)
+	ch.Join(&room)
+	ch.SetLimit(100)
+	for name, shares := range map[string]bool{"a": false, "s": true} {
+		newConsumer(ch, shares, func() {
+			order.list += name
+			room.Close()
+		}).add(100)
+	}
+	order.next()
+	for range 6 {
+		open(&room)
+	}
+	require.Equal(t, 3, strings.Count(order.list, "s"))
+	require.Contains(t, order.list, "asa")
+}

@@ -72,15 +72,15 @@ func TestAnOpenMayFailAndChangesNothing(t *testing.T) {
 		crashed := dir.Clone()
 		require.NoError(t, w.close(time.Second))
 
+		changes := changesOf(crashed)
 		crashed.FailReads(syscall.EIO)
 		o := w.fork(t, crashed, 1)
 		require.ErrorIs(t, o.open(), syscall.EIO)
-		require.Zero(t, crashed.Ops())
 		crashed.Heal()
 		stop := errors.New("stop")
 		_, err := journal.Open(crashed, small, func(journal.Seq, byte, []byte) error { return stop })
 		require.ErrorIs(t, err, stop)
-		require.Zero(t, crashed.Ops())
+		require.Zero(t, *changes)
 		o.lives("after reads that failed")
 	})
 }

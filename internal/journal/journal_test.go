@@ -42,6 +42,18 @@ func watch(dir *filestest.Dir) *spy {
 	return s
 }
 
+// changesOf counts what changes something, other than a sync of what there is.
+func changesOf(dir *filestest.Dir) *int {
+	n := new(int)
+	dir.Before(func(op filestest.Op) error {
+		if op.Kind != filestest.SyncDir {
+			*n++
+		}
+		return nil
+	})
+	return n
+}
+
 func TestARecordIsWrittenWithinTenMillisecondsAndSyncedWithinASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir, w := start(t, journal.Options{})
@@ -371,14 +383,14 @@ func TestAJournalThatIsOpenedAndClosedMakesNoFiles(t *testing.T) {
 		require.False(t, w.j.Recovery().New)
 		require.NoError(t, w.wait(w.append(10)))
 		require.NoError(t, w.close(time.Second))
-		names, ops := dir.Names(), dir.Ops()
+		names, changes := dir.Names(), changesOf(dir)
 		for range 3 {
 			require.NoError(t, w.open())
 			require.Equal(t, journal.Recovery{Clean: true, Records: 1}, w.j.Recovery())
 			require.NoError(t, w.close(time.Second))
 		}
 		require.Equal(t, names, dir.Names())
-		require.Equal(t, ops, dir.Ops())
+		require.Zero(t, *changes)
 	})
 }
 

@@ -96,6 +96,10 @@ func (j *Journal) recover(replay func(seq Seq, kind byte, record []byte) error) 
 			return err
 		}
 	}
+	// Whoever wrote the manifest may have been killed before its name was on the disk.
+	if err := j.dir.Sync(); err != nil {
+		return &FailedError{"sync of the directory", j.opt.manifestName(), err}
+	}
 	for _, f := range j.files {
 		if err := j.replayFile(f, replay); err != nil {
 			return err

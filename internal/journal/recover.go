@@ -179,7 +179,7 @@ func (r *recoverer) takeTail(replay func(seq Seq, kind byte, record []byte) erro
 	if err != nil {
 		return err
 	}
-	return rd.walk(f.end, r.whole, nil, func(_ int64, rec []byte) error {
+	err = rd.walk(f.end, r.whole, nil, func(_ int64, rec []byte) error {
 		if rec[8] > MaxKind {
 			return nil
 		}
@@ -187,6 +187,10 @@ func (r *recoverer) takeTail(replay func(seq Seq, kind byte, record []byte) erro
 		kind, record := rec[8], rec[recordHeader:]
 		return replay(j.Append(kind, record, nil), kind, record)
 	}, func(gap) {})
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.taken = j.next // Void is too late: they are in the old file
+	return err
 }
 
 // stale says that the manifest is not the one that belongs to the files: one that it

@@ -24,6 +24,7 @@ type world struct {
 
 	mu      sync.Mutex // held while the knowledge changes
 	records []*record  // in the order of Append
+	made    int        // records so far
 }
 
 type record struct {
@@ -93,9 +94,9 @@ func (w *world) check(got map[string]journal.Seq, order []string) {
 func (w *world) append(size int) *record {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	text := fmt.Sprintf("%05d:", len(w.records)) + strings.Repeat(string(rune('a'+w.rnd.IntN(26))), size)
-	text = fmt.Sprint(w.rnd.Uint32(), "-", text)
-	r := &record{text: text, kind: byte(1 + w.rnd.IntN(journal.MaxKind)), stored: false}
+	w.made++
+	text := fmt.Sprintf("%05d:", w.made) + strings.Repeat(string(rune('a'+w.rnd.IntN(26))), size)
+	r := &record{text: text, kind: byte(1 + w.rnd.IntN(journal.MaxKind))}
 	cut := w.rnd.IntN(len(text))
 	r.seq = w.j.Append(r.kind, []byte(text[:cut]), []byte(text[cut:]))
 	require.NotZero(w.t, r.seq)
@@ -161,7 +162,7 @@ func (w *world) close(within time.Duration) error {
 func (w *world) fork(t testing.TB, dir files.Dir, seed uint64) *world {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	o := &world{t: t, rnd: rand.New(rand.NewPCG(seed, 3)), dir: dir, opt: w.opt}
+	o := &world{t: t, rnd: rand.New(rand.NewPCG(seed, 3)), dir: dir, opt: w.opt, made: w.made}
 	for _, r := range w.records {
 		c := *r
 		o.records = append(o.records, &c)

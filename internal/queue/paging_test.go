@@ -15,7 +15,7 @@ import (
 	"github.com/warrenmq/warren/internal/store"
 )
 
-// onDisk is a store with one durable queue.
+// diskQueue is a store with one durable queue.
 type diskQueue struct {
 	*Queue
 	t   *testing.T
@@ -24,7 +24,7 @@ type diskQueue struct {
 }
 
 func openOnDisk(t *testing.T, dir *filestest.Dir, o Options) *diskQueue {
-	shared := &Shared{Clock: clock.Start()}
+	shared := &Shared{Clock: clock.StartEarlier(time.Hour)}
 	shared.Memory.Init(-1, false, nil)
 	s, err := store.Open(dir, store.Options{Clock: &shared.Clock}, func(uint32) bool { return true })
 	require.NoError(t, err)
@@ -36,7 +36,7 @@ func openOnDisk(t *testing.T, dir *filestest.Dir, o Options) *diskQueue {
 }
 
 // pageOut lets the store page out what there is.
-func (q *onDisk) pageOut() {
+func (q *diskQueue) pageOut() {
 	time.Sleep(time.Second) // all is written
 	q.all.PageOut()
 	time.Sleep(time.Second)

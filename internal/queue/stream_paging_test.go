@@ -48,7 +48,7 @@ func TestAStreamIsOnDiskButForItsEnd(t *testing.T) {
 			q.push(inGroup(i))
 		}
 		before := q.Stats().Bytes
-		for range 2 {
+		for range 3 {
 			q.pageOut()
 			require.Less(t, q.Stats().Bytes, before/4)
 			require.Equal(t, offsets(0, 10_000), q.readAll(NewReader(Start{From: FromFirst}, nil)))
@@ -56,6 +56,19 @@ func TestAStreamIsOnDiskButForItsEnd(t *testing.T) {
 			require.Equal(t, offsets(5000, 10_000), q.readAll(NewReader(Start{From: FromTime, N: middle}, nil)))
 			require.Equal(t, offsets(3000, 4000), q.readAll(NewReader(Start{From: FromFirst}, map[string]struct{}{"3": {}})))
 			require.Equal(t, offsets(9_999, 10_000), q.readAll(NewReader(Start{From: FromLast}, nil)))
+			at := q.shared.Clock.At(time.Now()) - middle
+			q = q.reopen(o)
+			middle = q.shared.Clock.Now() - at
+			require.Equal(t, 10_000, q.Stats().Ready)
 		}
+		q.push(inGroup(10_000))
+		require.Equal(t, offsets(9_990, 10_001), q.readAll(NewReader(Start{From: FromOffset, N: 9_990}, nil)))
+
+		rules := NoRules()
+		rules.MaxLength = 2000
+		q.Obey(1, &rules)
+		left := q.readAll(NewReader(Start{From: FromFirst}, nil))
+		require.LessOrEqual(t, len(left), 2500)
+		require.Equal(t, left, q.reopen(o).readAll(NewReader(Start{From: FromFirst}, nil)), "what was evicted does not come back")
 	})
 }

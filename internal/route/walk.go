@@ -49,6 +49,9 @@ const (
 	// mostSteps is how many steps a walk takes at a time with the lock held: a few
 	// milliseconds.
 	mostSteps = 1 << 16
+	// visitSteps is how many steps an exchange counts for. Most of what it costs is to
+	// find out that it has not been visited.
+	visitSteps = 16
 	// betweenLooks is how many bindings are compared between two looks at whether the
 	// walk is over.
 	betweenLooks = 64
@@ -112,7 +115,7 @@ func (w *Walk) visit(x *Exchange, key string, c message.Content) {
 		w.resume()
 	}
 	if !w.over {
-		w.steps++
+		w.steps += visitSteps
 		x.Matcher.Match(w, key, c)
 	}
 }

@@ -91,7 +91,7 @@ func TestHeadersAreComparedByTheSmallerSide(t *testing.T) {
 // TestLongWalkGivesUpTheLock: a walk through very many exchanges holds nobody up, and
 // ends when nobody cares any more.
 func TestLongWalkGivesUpTheLock(t *testing.T) {
-	const many = 2*mostSteps + 10
+	const many = 2*mostSteps/visitSteps + 10
 	first, q := exchangeOf(Fanout), &Queue{}
 	for range many {
 		x := exchangeOf(Fanout)

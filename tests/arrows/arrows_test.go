@@ -31,10 +31,7 @@ var house = map[string]string{
 	"internal/mailbox":    "internal/message",
 	"internal/message":    "internal/names internal/table internal/wire",
 
-	"internal/store":           "internal/clock internal/files internal/journal internal/message internal/wire",
-	"internal/journal":         "internal/files",
-	"internal/files":           "",
-	"internal/files/filestest": "internal/files",
+	"internal/store": "internal/clock internal/files internal/journal internal/message internal/wire",
 
 	"internal/definitions": "internal/names internal/table internal/wire",
 	"internal/password":    "internal/names",
@@ -43,7 +40,10 @@ var house = map[string]string{
 	"internal/names":       "internal/wire",
 	"internal/wire":        "",
 
-	"internal/clock": "", "internal/confirm": "", "internal/flow": "", "internal/like": "", "internal/memory": "", "internal/memconn": "", "internal/pattern": "", "internal/tasks": "", "internal/unacked": "",
+	"internal/files/filestest": "internal/files",
+	"internal/journal":         "internal/files",
+
+	"internal/clock": "", "internal/confirm": "", "internal/files": "", "internal/flow": "", "internal/like": "", "internal/memory": "", "internal/memconn": "", "internal/pattern": "", "internal/tasks": "", "internal/unacked": "",
 }
 
 // list runs go list for packages of the module and gives its lines. It looks at
