@@ -9,6 +9,7 @@ import (
 
 // account is a user as the broker stores it. The broker's lock guards it.
 type account struct {
+	id       uint64 // on disk
 	name     string
 	tags     []string
 	password *password.Password // nil: the user cannot log in
@@ -34,7 +35,7 @@ func (u *account) setGrant(v *VirtualHost, g *grant) {
 // because most programs need none. The broker's lock is held.
 func (b *Broker) usersLocked() map[string]*account {
 	if b.users == nil {
-		g := &account{name: Guest, tags: []string{Administrator}, grants: make(map[*VirtualHost]*grant)}
+		g := &account{id: b.topology.nextID(), name: Guest, tags: []string{Administrator}, grants: make(map[*VirtualHost]*grant)}
 		g.password = password.Known(Guest)
 		b.users = map[string]*account{Guest: g}
 		for _, v := range b.vhosts {
@@ -49,5 +50,6 @@ func (b *Broker) usersLocked() map[string]*account {
 func (b *Broker) grantGuest(v *VirtualHost) {
 	if g := b.users[Guest]; g != nil {
 		g.setGrant(v, &grant{Permissions: AllPermissions(), configure: pattern.Any(), write: pattern.Any(), read: pattern.Any()})
+		b.topology.putPermission(g, v)
 	}
 }

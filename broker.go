@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"sync"
@@ -45,7 +46,9 @@ type Broker struct {
 	passwords    password.Verifier
 	endedContext liveContext // replaces the context of a handler that returned without looking at it
 
-	disk *disk // nil: all is in memory. It never changes
+	disk     *disk         // of messages; nil: all is in memory. It never changes
+	topology *topologyDisk // nil: the broker is from New. It never changes
+	lock     io.Closer     // of the directory; nil: there is none
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -135,7 +138,11 @@ func (b *Broker) VirtualHost(name string) (*VirtualHost, error) {
 // It fails with 530 if the name is empty, with 502 if it is longer than 255 bytes,
 // and with [ErrClosed] after Close or Shutdown.
 func (b *Broker) VirtualHostDeclare(name string) (*VirtualHost, error) {
-	return b.declareVirtualHost(name, true)
+	v, err := b.declareVirtualHost(name, true)
+	if err := b.stored(err); err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 // declareVirtualHost is VirtualHostDeclare. If guest is true, the user guest may do
@@ -156,20 +163,19 @@ func (b *Broker) declareVirtualHost(name string, guest bool) (*VirtualHost, erro
 		return nil, ErrClosed
 	}
 	v := b.vhosts[name]
-	fresh := v == nil
-	if fresh {
+	if v == nil {
 		v = newVirtualHost(b, name)
+		v.id = b.topology.nextID()
 		if guest {
 			b.grantGuest(v)
 		} else {
 			b.usersLocked() // creates guest now, so that guest gets no grant for v later
 		}
 		b.vhosts[name] = v
+		b.recordChange(change{kind: vhostDeclared, vhost: v})
 	}
 	b.mu.Unlock()
-	if fresh {
-		b.announce(change{kind: vhostDeclared, vhost: v})
-	}
+	b.notifyReaders()
 	return v, nil
 }
 
@@ -185,18 +191,23 @@ func (b *Broker) VirtualHostDelete(name string) error {
 		return failure(wire.ConnectionOpenID, wire.CodeAccessRefused, "vhost '/' cannot be deleted")
 	}
 	b.mu.Lock()
+	if b.vhosts[name] != v {
+		b.mu.Unlock()
+		return failure(wire.ConnectionOpenID, wire.CodeNotAllowed, "vhost %s not found", name) // somebody else was faster
+	}
 	delete(b.vhosts, name)
 	sessions := b.sessionsWhere(func(s *Session) bool { return s.vhost == v })
 	for _, u := range b.users {
 		delete(u.grants, v)
 	}
+	b.recordChange(change{kind: vhostDeleted, vhost: v})
 	b.mu.Unlock()
 	v.close(ErrClosed)
 	for _, s := range sessions {
 		s.end(fmt.Sprintf("vhost '%s' is deleted", name))
 	}
-	b.announce(change{kind: vhostDeleted, vhost: v})
-	return nil
+	b.notifyReaders()
+	return b.stored(nil)
 }
 
 // Session opens a session in the virtual host "/".
@@ -269,10 +280,14 @@ func (b *Broker) removeSession(s *Session) {
 
 // Close ends the broker at once: waiting calls, consumers and publishers get
 // [ErrClosed] and the contexts of running handlers end. Close waits for the handlers
-// and for every other goroutine that the broker started. It fails only if a handler,
+// and for every other goroutine that the broker started. It fails if a handler,
 // or a function given to ConsumeFunc, does not return within [Options].CloseTimeout.
 // It always fails in this way when it is called from such a function. A second Close
 // only waits.
+//
+// Close of a broker from [Open] then writes what is not on disk yet, which may take
+// another CloseTimeout, and gives up the directory. It fails with [ErrStorage] if not
+// all could be written.
 func (b *Broker) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), b.options.CloseTimeout)
 	defer cancel()

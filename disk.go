@@ -1,6 +1,7 @@
 package warren
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,13 +41,32 @@ func explainNack(err error) error {
 	return fmt.Errorf("%w: %w: %w", ErrNacked, ErrStorage, err)
 }
 
-// closeDisk stores what there is and closes the storage. It has its own time for that,
-// because ctx may have been used up by what was before.
-func (b *Broker) closeDisk(ctx context.Context) error {
-	if b.disk == nil {
-		return nil
-	}
+// closeDisk stores what there is, closes the storage and gives up the directory. It has
+// its own time for that, because ctx may have been used up by what was before. If the
+// disk does not let go of what is being written, the directory stays locked as long as
+// the process runs: nobody else may write to it then.
+func (b *Broker) closeDisk(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.options.CloseTimeout)
 	defer cancel()
-	return b.disk.Close(ctx)
+	if b.disk != nil {
+		err = b.disk.Close(ctx)
+	}
+	if b.topology != nil {
+		err = joined(err, b.topology.log.Close(ctx))
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrStorage, err)
+	}
+	if b.lock != nil {
+		return b.lock.Close()
+	}
+	return nil
+}
+
+// joined is errors.Join that leaves one error as it is.
+func joined(a, b error) error {
+	if a == nil || b == nil {
+		return cmp.Or(a, b)
+	}
+	return errors.Join(a, b)
 }

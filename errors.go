@@ -46,8 +46,10 @@ var (
 	// its queue was deleted or purged, or a consumer rejected it.
 	ErrRequestDropped = errors.New("warren: the request was dropped before it was answered: its queue was deleted or purged, or a consumer rejected it")
 	// ErrStorage: a write to the directory of an opened broker has failed, and it is
-	// not known whether a message is there. The broker goes on, and tries again. Who
-	// waited for a confirm gets it together with ErrNacked.
+	// not known whether a message, or a change of the topology, is there. The broker
+	// goes on, and tries again: what was declared exists, and a second call that
+	// succeeds says that it is on disk. Who waited for a confirm gets ErrStorage
+	// together with ErrNacked.
 	ErrStorage = errors.New("warren: storage has failed")
 	// ErrDiskFull is the [ErrStorage] for a disk with too little free space.
 	ErrDiskFull = fmt.Errorf("%w: the disk is full, or nearly so", ErrStorage)

@@ -88,7 +88,8 @@ type declaredExchange struct {
 	internal       bool
 	alternate      string // the declared alternate exchange
 	args           Table
-	light          bool // the arguments hold little: see lightArguments
+	id             uint32 // on disk; zero: the exchange is not there
+	light          bool   // the arguments hold little: see lightArguments
 
 	// Guarded by vhost.mu.
 	held     memory.Reservation // of the exchange itself

@@ -1,5 +1,10 @@
 package warren
 
+import "github.com/warrenmq/warren/internal/files"
+
+// OpenFiles is Open for a directory that tests have made.
+func OpenFiles(dir files.Dir, o *Options) (*Broker, error) { return open(dir, "a test's directory", o) }
+
 // OvertakePolicy makes a policy that reaches the queues only after meanwhile has
 // made other changes.
 func OvertakePolicy(v *VirtualHost, p Policy, meanwhile func()) {

@@ -1,6 +1,7 @@
 package warren
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -56,6 +57,20 @@ type Options struct {
 	// [BlockPublishers].
 	MemoryPolicy MemoryPolicy
 
+	// Sync says when what is durable is on disk. Zero: [SyncConfirms]. New ignores it,
+	// Salvage and DiskLimit, because only a broker from [Open] has a disk.
+	Sync SyncMode
+
+	// Salvage makes [Open] go on where it would fail with a [*DamagedError]: what cannot
+	// be read is copied to a file beside, skipped and logged as a warning, and the rest
+	// is used. Messages, queues or other objects may be missing then.
+	Salvage bool
+
+	// DiskLimit is how many bytes must be free on the disk; while there are fewer,
+	// publishers of persistent messages are held back, as MemoryPolicy says. Zero: 256
+	// MiB. Negative: no limit.
+	DiskLimit int64
+
 	// Mailbox is how many messages are sent ahead to a consumer without a prefetch
 	// limit. The others stay in the queue. Zero or less: 256.
 	Mailbox int
@@ -67,7 +82,8 @@ type Options struct {
 	ReplyBuffer int
 
 	// CloseTimeout is how long Close waits for handlers that do not return although
-	// their context has ended. Zero: 10 seconds.
+	// their context has ended, and after that for the disk of a broker from [Open].
+	// Zero: 10 seconds.
 	CloseTimeout time.Duration
 }
 
@@ -83,6 +99,31 @@ const (
 	FailPublishers
 )
 
+// SyncMode says what a broker from [Open] waits for before it confirms something: a
+// declaration, a message in confirm mode or a transaction.
+type SyncMode int
+
+const (
+	// SyncConfirms waits until what is confirmed is on the disk, so that it survives a
+	// power cut. One sync serves all who wait. What nobody waits for, such as plain
+	// publishes and acks, is written within 10 milliseconds and on the disk within a
+	// second.
+	SyncConfirms SyncMode = iota
+	// SyncNever waits until it is written, so that it survives the end of the process,
+	// but not always a power cut.
+	SyncNever
+	// SyncAll syncs what nobody waits for, too, as soon as it can.
+	SyncAll
+)
+
+// checkStored returns what is wrong with the options for Open.
+func (o *Options) checkStored() error {
+	if o.Sync < SyncConfirms || o.Sync > SyncAll {
+		return fmt.Errorf("Options.Sync is %d: it must be SyncConfirms, SyncNever or SyncAll", o.Sync)
+	}
+	return nil
+}
+
 // withDefaults returns o with zero values replaced by their defaults.
 func (o Options) withDefaults(r *like.Rules) Options {
 	if o.Logger == nil {
@@ -91,6 +132,7 @@ func (o Options) withDefaults(r *like.Rules) Options {
 	setDefault(&o.MaxMessageSize, r.MaxMessageSize)
 	setDefault(&o.MaxChannels, 2047)
 	setDefault(&o.MemoryLimit, 1<<30)
+	setDefault(&o.DiskLimit, 256<<20)
 	o.Mailbox, o.ReplyBuffer = max(0, o.Mailbox), max(0, o.ReplyBuffer)
 	setDefault(&o.Mailbox, 256)
 	setDefault(&o.ReplyBuffer, 4096)

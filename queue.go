@@ -167,7 +167,8 @@ type declaredQueue struct {
 	durable    bool
 	exclusive  bool
 	autoDelete bool
-	light      bool // the arguments hold little: see lightArguments
+	light      bool   // the arguments hold little: see lightArguments
+	id         uint32 // on disk; zero: the queue is not there
 	args       Table
 	owner      *Session // nil unless the queue is exclusive
 
@@ -177,9 +178,10 @@ type declaredQueue struct {
 // engine is the queue as its consumers know it.
 func (q *declaredQueue) engine() *queue.Queue { return &q.Queue.Queue }
 
-// newQueue makes a queue, which holds r. The options have been checked and v.mu is held.
-func (v *VirtualHost) newQueue(name string, o *QueueOptions, r memory.Reservation) *declaredQueue {
-	q := &declaredQueue{durable: o.Durable, exclusive: o.Exclusive, autoDelete: o.AutoDelete, args: o.Args}
+// newQueue makes a queue, which holds r and has a number on disk. The options have been
+// checked and v.mu is held.
+func (v *VirtualHost) newQueue(name string, o *QueueOptions, r memory.Reservation, id uint32) *declaredQueue {
+	q := &declaredQueue{durable: o.Durable, exclusive: o.Exclusive, autoDelete: o.AutoDelete, args: o.Args, id: id}
 	q.policies = v.policiesFor(name, argument.KindOf(o.Args))
 	options := queue.Options{Held: r}
 	options.Rules = argument.RulesBeside(o.Args, q.policies.definition())

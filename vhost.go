@@ -20,6 +20,7 @@ import (
 type VirtualHost struct {
 	broker  *Broker
 	name    string
+	id      uint64 // on disk; it does not change once others know the virtual host
 	replies replyTable
 	pools   pools // pools of its handlers
 	clients int   // number of users' sessions; guarded by broker.mu
@@ -59,6 +60,11 @@ func (v *VirtualHost) unlockAndNotify() {
 	v.broker.notifyReaders()
 }
 
+// traceID is the number of amq.rabbitmq.trace on disk. Those of the other predeclared
+// exchanges are their places in the list of newVirtualHost, from 1 on. All are below
+// topology.FirstID, and must stay as they are.
+const traceID = 6
+
 func newVirtualHost(b *Broker, name string) *VirtualHost {
 	v := &VirtualHost{
 		broker: b, name: name,
@@ -68,7 +74,7 @@ func newVirtualHost(b *Broker, name string) *VirtualHost {
 	v.replies.vhost = v
 	v.defaultExchange = newDeclaredExchange("", Direct, defaultMatcher{v})
 	v.exchanges[""] = v.defaultExchange
-	for _, x := range []struct {
+	for i, x := range []struct {
 		name string
 		kind ExchangeType
 	}{
@@ -76,10 +82,11 @@ func newVirtualHost(b *Broker, name string) *VirtualHost {
 		{"amq.headers", Headers}, {"amq.match", Headers},
 	} {
 		v.exchanges[x.name] = newDeclaredExchange(x.name, x.kind, route.NewMatcher(string(x.kind), route.HashOn{}))
+		v.exchanges[x.name].id = uint32(1 + i)
 	}
 	if b.like.Trace { // nothing comes there
 		x := newDeclaredExchange("amq.rabbitmq.trace", Topic, route.NewMatcher(string(Topic), route.HashOn{}))
-		x.internal = true
+		x.internal, x.id = true, traceID
 		v.exchanges[x.Name] = x
 	}
 	return v
@@ -122,8 +129,14 @@ func (v *VirtualHost) Channel() (*Channel, error) {
 	return ch, nil
 }
 
-// LimitsSet sets the limits of the virtual host. Existing objects stay.
+// LimitsSet sets the limits of the virtual host. Existing objects stay. In a broker from
+// [Open] it returns when the limits are on disk, or cannot get there.
 func (v *VirtualHost) LimitsSet(l VirtualHostLimits) {
+	v.setLimits(l)
+	_ = v.broker.stored(nil) // they come there later
+}
+
+func (v *VirtualHost) setLimits(l VirtualHostLimits) {
 	v.mu.Lock()
 	v.limits = l
 	v.recordChange(change{kind: limitsSet})

@@ -55,11 +55,19 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 		return err
 	}
 	x.light = held <= lightArguments
-	x.policies = v.policiesFor(name, argument.Exchange)
-	x.setAlternate()
-	v.exchanges[name] = x
+	if x.durable {
+		x.id = v.broker.topology.nextStoredID()
+	}
+	v.addExchange(x)
 	v.recordChange(change{kind: exchangeDeclared, exchange: x})
 	return nil
+}
+
+// addExchange makes x one of the virtual host's. mu is held.
+func (v *VirtualHost) addExchange(x *declaredExchange) {
+	x.policies = v.policiesFor(x.Name, argument.Exchange)
+	x.setAlternate()
+	v.exchanges[x.Name] = x
 }
 
 // declareExchangePassive is exchange.declare with passive set.
@@ -145,10 +153,13 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 			return err
 		}
 	}
+	durable := from.id != 0
 	if q != nil {
 		id.Queue = &q.Queue
+		durable = durable && q.id != 0
 	} else {
 		id.Exchange = &x.Exchange
+		durable = durable && x.id != 0
 	}
 	old := from.Binding(id)
 	if unbind && old == nil {
@@ -165,6 +176,9 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 		b := &route.Binding{BindingKey: id, Source: &from.Exchange, Args: args}
 		if err := v.broker.reserve(&b.Held, m, bindingSize(from.routingType(), key, id.Args, held)); err != nil {
 			return err
+		}
+		if durable {
+			b.ID = v.broker.topology.nextID()
 		}
 		route.Bind(b)
 		v.recordChange(change{kind: bindingMade, binding: b})

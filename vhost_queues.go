@@ -73,7 +73,11 @@ func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *d
 	if err := v.broker.reserve(&r, wire.QueueDeclareID, queueHeld+int64(len(name))+held); err != nil {
 		return nil, false, err
 	}
-	q = v.newQueue(name, &o, r)
+	id := uint32(0)
+	if o.Durable {
+		id = v.broker.topology.nextStoredID()
+	}
+	q = v.newQueue(name, &o, r, id)
 	q.light = held <= lightArguments
 	if o.Exclusive {
 		if !s.addExclusive(q) {

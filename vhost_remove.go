@@ -109,9 +109,10 @@ func (v *VirtualHost) removeQueue(q *declaredQueue, c queue.Condition) (ready in
 	return ready, nil
 }
 
-// removeAutoDeleteQueue deletes an auto-delete queue if its last consumer has ended.
+// removeAutoDeleteQueue deletes an auto-delete queue if its last consumer has ended. If
+// that ends because the broker does, a queue on disk stays, as after a crash.
 func (v *VirtualHost) removeAutoDeleteQueue(q *declaredQueue, last bool) {
-	if last && q.autoDelete {
+	if last && q.autoDelete && (q.id == 0 || v.broker.state.Load() == stateOpen) {
 		v.removeQueue(q, queue.IfUnused)
 	}
 }
