@@ -1,9 +1,12 @@
 package warren_test
 
 import (
+	"errors"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -296,4 +299,261 @@ func TestWhatWasAnsweredSurvivesAPowerCut(t *testing.T) {
 			afterPowerCuts(t, dir, func(b *warren.Broker) { require.False(t, k.exists(t, b)) })
 		})
 	}
+}
+
+func TestWhatIsNotDurableEnds(t *testing.T) {
+	dir := filestest.New()
+	b := openFiles(t, dir, nil)
+	before := exportText(t, b)
+	ch := channelOf(t, b, "/")
+	declare := func(name string, o warren.QueueOptions) {
+		_, err := ch.QueueDeclare(name, o)
+		require.NoError(t, err)
+	}
+	declare("durable", warren.QueueOptions{Durable: true})
+	declare("transient", warren.QueueOptions{})
+	declare("exclusive", warren.QueueOptions{Durable: true, Exclusive: true})
+	require.NoError(t, ch.ExchangeDeclare("durable", warren.Fanout, warren.ExchangeOptions{Durable: true}))
+	require.NoError(t, ch.ExchangeDeclare("transient", warren.Fanout, warren.ExchangeOptions{}))
+	require.NoError(t, ch.QueueBind("transient", "", "durable", nil))
+	require.NoError(t, ch.QueueBind("exclusive", "", "durable", nil))
+	require.NoError(t, ch.QueueBind("durable", "", "transient", nil))
+	require.NoError(t, ch.ExchangeBind("transient", "", "durable", nil))
+	require.NoError(t, ch.ExchangeBind("durable", "", "transient", nil))
+	b = reopened(t, b, dir)
+	ch = channelOf(t, b, "/")
+	for _, name := range []string{"transient", "exclusive"} {
+		_, err := ch.QueueDeclarePassive(name)
+		require.ErrorIs(t, err, warren.ErrNotFound)
+	}
+	require.ErrorIs(t, ch.ExchangeDeclarePassive("transient"), warren.ErrNotFound)
+	require.NotContains(t, exportText(t, b), "routing_key", "there is no binding")
+	_, err := ch.QueueDelete("durable", warren.QueueDeleteOptions{})
+	require.NoError(t, err)
+	require.NoError(t, ch.ExchangeDelete("durable", warren.ExchangeDeleteOptions{}))
+	require.Equal(t, before, exportText(t, b))
+}
+
+func TestAnAutoDeleteQueueThatIsDurable(t *testing.T) {
+	dir := filestest.New()
+	b := openFiles(t, dir, nil)
+	ch := channelOf(t, b, "/")
+	for _, name := range []string{"unused", "used", "gone"} {
+		_, err := ch.QueueDeclare(name, warren.QueueOptions{Durable: true, AutoDelete: true})
+		require.NoError(t, err)
+	}
+	gone, err := ch.Consume("gone", warren.ConsumeOptions{})
+	require.NoError(t, err)
+	require.NoError(t, gone.Cancel())
+	_, err = ch.Consume("used", warren.ConsumeOptions{})
+	require.NoError(t, err)
+	there := func(b *warren.Broker) (names []string) {
+		ch := channelOf(t, b, "/")
+		for _, name := range []string{"unused", "used", "gone"} {
+			if _, err := ch.QueueDeclarePassive(name); isThere(t, err) {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	killed := openFiles(t, dir.Clone(), nil)
+	require.Subset(t, there(killed), []string{"unused", "used"}, "nobody waits for the end of the third one")
+	require.NoError(t, b.Shutdown(t.Context()))
+	b = openFiles(t, dir, nil)
+	require.Equal(t, []string{"unused", "used"}, there(b), "the consumer ended because the broker did")
+	c, err := channelOf(t, b, "/").Consume("used", warren.ConsumeOptions{})
+	require.NoError(t, err)
+	require.NoError(t, c.Cancel())
+	require.Equal(t, []string{"unused"}, there(b))
+	b = reopened(t, b, dir)
+	require.Equal(t, []string{"unused"}, there(b))
+}
+
+func TestExpiryBeginsAnewWhenABrokerIsOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filestest.New()
+		b := openFiles(t, dir, nil)
+		_, err := channelOf(t, b, "/").QueueDeclare("q", warren.QueueOptions{Durable: true, Expires: time.Hour})
+		require.NoError(t, err)
+		there := func(b *warren.Broker) bool { return strings.Contains(exportText(t, b), `"q"`) }
+		time.Sleep(50 * time.Minute)
+		require.NoError(t, b.Close())
+		time.Sleep(time.Hour)
+		b = openFiles(t, dir, nil)
+		time.Sleep(50 * time.Minute)
+		require.True(t, there(b))
+		time.Sleep(11 * time.Minute)
+		synctest.Wait()
+		require.False(t, there(b))
+		b = reopened(t, b, dir)
+		require.False(t, there(b), "its end is on disk, too")
+		require.NoError(t, b.Close())
+	})
+}
+
+func TestAVirtualHostTakesAllWithIt(t *testing.T) {
+	dir := filestest.New()
+	b := openFiles(t, dir, nil)
+	before := exportText(t, b)
+	fill := func() {
+		v, err := b.VirtualHostDeclare("v")
+		require.NoError(t, err)
+		ch := channelOf(t, b, "v")
+		_, err = ch.QueueDeclare("q", warren.QueueOptions{Durable: true})
+		require.NoError(t, err)
+		require.NoError(t, ch.QueueBind("q", "k", "amq.topic", nil))
+		require.NoError(t, v.PolicySet(warren.Policy{Name: "p", Definition: warren.Table{"max-length": 1}}))
+		v.LimitsSet(warren.VirtualHostLimits{MaxQueues: 1})
+	}
+	fill()
+	require.NoError(t, b.VirtualHostDelete("v"))
+	b = reopened(t, b, dir)
+	require.Equal(t, before, exportText(t, b))
+	_, err := b.VirtualHostDeclare("v")
+	require.NoError(t, err)
+	b = reopened(t, b, dir)
+	require.NotContains(t, exportText(t, b), `"q"`, "a new one of the same name has nothing of it")
+	fill()
+	b = reopened(t, b, dir)
+	_, err = channelOf(t, b, "v").QueueDeclare("more", warren.QueueOptions{Durable: true})
+	require.ErrorIs(t, err, warren.ErrPreconditionFailed, "the limit is back, though it did not hinder the queue")
+}
+
+func TestArgumentsKeepTheirTypes(t *testing.T) {
+	args := warren.Table{
+		"nil": nil, "bool": true, "text": "é\x00", "octets": []byte{0, 255}, "time": time.Unix(1234567890, 0).UTC(),
+		"decimal": warren.Decimal{Scale: 2, Value: -5}, "i8": int8(-1), "i16": int16(-2), "i32": int32(-3), "i64": int64(-4),
+		"u8": uint8(1), "u16": uint16(2), "u32": uint32(3), "f32": float32(0.5), "f64": math.MaxFloat64,
+		"list": []any{int16(1), "x", warren.Table{"deep": int8(1)}}, "table": warren.Table{"empty": warren.Table{}},
+	}
+	dir := filestest.New()
+	b := openFiles(t, dir, nil)
+	ch := channelOf(t, b, "/")
+	_, err := ch.QueueDeclare("q", warren.QueueOptions{Durable: true, Args: args})
+	require.NoError(t, err)
+	require.NoError(t, ch.ExchangeDeclare("x", warren.Direct, warren.ExchangeOptions{Durable: true, Args: args}))
+	require.NoError(t, ch.QueueBind("q", "", "x", args))
+	b = reopened(t, b, dir)
+	require.Equal(t, []warren.Table{args, args, args}, warren.StoredArguments(b, "q", "x"))
+}
+
+// TestAnImportIsSyncedOnce imports many objects and counts the syncs.
+func TestAnImportIsSyncedOnce(t *testing.T) {
+	text := definitionsFile(t, "rabbitmq-3.10.8.json")
+	dir := filestest.New()
+	b := openFiles(t, dir, nil)
+	syncs := 0
+	dir.Before(func(op filestest.Op) error {
+		if op.Kind == filestest.Sync {
+			syncs++
+		}
+		return nil
+	})
+	memory := warren.New(nil)
+	defer memory.Close()
+	problems := memory.DefinitionsImport(strings.NewReader(text))
+	require.Equal(t, problems, b.DefinitionsImport(strings.NewReader(text)))
+	dir.Before(nil)
+	require.LessOrEqual(t, syncs, 4, "of the log, and of what begins and ends a file of it")
+	imported := exportText(t, b)
+	afterPowerCuts(t, dir, func(b *warren.Broker) {
+		require.Equal(t, withoutTransient(t, imported), withoutTransient(t, exportText(t, b)))
+	})
+}
+
+// withoutTransient is an export without queues and exchanges that are not durable.
+func withoutTransient(t testing.TB, text string) string {
+	t.Helper()
+	b := openFiles(t, filestest.New(), nil)
+	importText(t, b, text)
+	dir := filestest.New()
+	c := openFiles(t, dir, nil)
+	importText(t, c, text)
+	require.NoError(t, b.Close())
+	return exportText(t, reopened(t, c, dir))
+}
+
+func TestADeclarationWaitsForTheSync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filestest.New()
+		b := openFiles(t, dir, nil)
+		ch, other := channelOf(t, b, "/"), channelOf(t, b, "/")
+		time.Sleep(time.Minute) // nothing is left to be synced
+		dir.Delay(time.Minute)
+		declare := func(ch *warren.Channel, o warren.QueueOptions) time.Duration {
+			begun := time.Now()
+			_, err := ch.QueueDeclare("q", o)
+			require.NoError(t, err)
+			return time.Since(begun)
+		}
+		again := make(chan time.Duration, 1)
+		go func() {
+			time.Sleep(20 * time.Second)
+			again <- declare(other, warren.QueueOptions{Durable: true})
+		}()
+		require.GreaterOrEqual(t, declare(ch, warren.QueueOptions{Durable: true}), time.Minute)
+		require.GreaterOrEqual(t, <-again, 40*time.Second, "who finds it there waits for it, too")
+		begun := time.Now()
+		_, err := ch.QueueDeclare("transient", warren.QueueOptions{})
+		require.NoError(t, err)
+		require.Zero(t, time.Since(begun))
+		dir.Delay(0)
+		require.NoError(t, b.Close())
+	})
+}
+
+func TestADiskThatFailsIsToldAndTriedAgain(t *testing.T) {
+	dir := filestest.New()
+	b := openFiles(t, dir, nil)
+	ch := channelOf(t, b, "/")
+	bad := errors.New("bad luck")
+	dir.FailFrom(dir.Ops()+1, bad)
+	_, err := ch.QueueDeclare("q", warren.QueueOptions{Durable: true})
+	require.ErrorIs(t, err, warren.ErrStorage)
+	require.ErrorIs(t, err, bad)
+	require.ErrorIs(t, b.UserDeclare("ann", ""), warren.ErrStorage)
+	dir.Heal()
+	for err = bad; err != nil; _, err = ch.QueueDeclare("q", warren.QueueOptions{Durable: true}) {
+	}
+	afterPowerCuts(t, dir, func(b *warren.Broker) {
+		require.True(t, b.UserExists("ann"), "it came before")
+		_, err := channelOf(t, b, "/").QueueDeclarePassive("q")
+		require.NoError(t, err)
+	})
+}
+
+// TestCloseIsBoundedOnAStuckDisk holds the disk: nobody waits longer than CloseTimeout.
+func TestCloseIsBoundedOnAStuckDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filestest.New()
+		b := openFiles(t, dir, &warren.Options{CloseTimeout: 7 * time.Second})
+		stuck := make(chan struct{})
+		dir.Before(func(filestest.Op) error { <-stuck; return nil })
+		declared := make(chan error, 1)
+		ch := channelOf(t, b, "/")
+		go func() {
+			_, err := ch.QueueDeclare("q", warren.QueueOptions{Durable: true})
+			declared <- err
+		}()
+		synctest.Wait()
+		require.Empty(t, declared)
+		begun := time.Now()
+		require.ErrorIs(t, b.Close(), warren.ErrStorage)
+		require.LessOrEqual(t, time.Since(begun), 14*time.Second)
+		require.ErrorIs(t, <-declared, warren.ErrClosed)
+		_, err := warren.OpenFiles(dir, nil)
+		var locked *warren.LockedError
+		require.ErrorAs(t, err, &locked, "what is being written may still come")
+		close(stuck)
+	})
+}
+
+func TestSyncNeverOutlivesTheProcess(t *testing.T) {
+	dir := filestest.New()
+	b := openFiles(t, dir, &warren.Options{Sync: warren.SyncNever})
+	_, err := channelOf(t, b, "/").QueueDeclare("q", warren.QueueOptions{Durable: true})
+	require.NoError(t, err)
+	killed := openFiles(t, dir.Clone(), nil)
+	_, err = channelOf(t, killed, "/").QueueDeclarePassive("q")
+	require.NoError(t, err)
 }

@@ -16,3 +16,14 @@ func OvertakePolicy(v *VirtualHost, p Policy, meanwhile func()) {
 
 // CheapPasswords makes new passwords cheap to check, for tests that try many.
 func CheapPasswords(b *Broker) { b.passwords.Rounds = 10 }
+
+// StoredArguments are the arguments of a queue, an exchange and the binding between
+// them, as the broker has them.
+func StoredArguments(b *Broker, queue, exchange string) (list []Table) {
+	x := b.root.exchanges[exchange]
+	list = []Table{b.root.queues[queue].args, x.args}
+	for b := range x.Bindings() {
+		list = append(list, b.Args)
+	}
+	return list
+}
