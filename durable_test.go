@@ -1,6 +1,7 @@
 package warren_test
 
 import (
+	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -345,7 +346,7 @@ func TestAnAutoDeleteQueueThatIsDurable(t *testing.T) {
 	gone, err := ch.Consume("gone", warren.ConsumeOptions{})
 	require.NoError(t, err)
 	require.NoError(t, gone.Cancel())
-	_, err = ch.Consume("used", warren.ConsumeOptions{})
+	_, err = ch.ConsumeFunc("used", warren.ConsumeOptions{}, func(context.Context, warren.Delivery) error { return nil })
 	require.NoError(t, err)
 	there := func(b *warren.Broker) (names []string) {
 		ch := channelOf(t, b, "/")

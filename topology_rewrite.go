@@ -87,13 +87,18 @@ func (v *VirtualHost) putAll(put func(topology.Record)) {
 }
 
 // putSome calls do for 0 to n-1, with mu held for reading, which others get now and
-// then.
+// then. It ends when the virtual host is closed.
 func (v *VirtualHost) putSome(n int, do func(i int)) {
-	for i := 0; i < n; {
-		v.mu.RLock()
-		for end := min(n, i+putAtOnce); i < end; i++ {
-			do(i)
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for i := range n {
+		if i%putAtOnce == putAtOnce-1 {
+			v.mu.RUnlock()
+			v.mu.RLock()
 		}
-		v.mu.RUnlock()
+		if v.closed {
+			return
+		}
+		do(i)
 	}
 }
