@@ -6,7 +6,7 @@ import "slices"
 // more, nor do page files without living messages, which are removed.
 func (s *Store) commit(generation uint64) error {
 	t := &s.tender
-	x := index{id: s.id, generation: generation, next: t.nextPage, time: s.now()}
+	x := index{id: s.id, generation: generation, next: t.nextPage, time: s.now(), guessed: generation <= t.guessed}
 	s.mu.Lock()
 	x.head = s.generations[len(s.generations)-1].number
 	pages := slices.Clone(s.pages)

@@ -23,7 +23,9 @@ type index struct {
 	lanes      []indexLane
 	marks      []indexMark
 
-	guessed bool // it was lost, and Salvage has made another
+	// It was lost, and Salvage has made another: messages of the log may be in page files,
+	// too.
+	guessed bool
 }
 
 // indexPage is a page file.
@@ -62,9 +64,14 @@ func (x *index) encode() []byte {
 	b = binary.AppendUvarint(b, x.head)
 	b = binary.AppendUvarint(b, uint64(x.next))
 	b = binary.AppendVarint(b, x.time)
+	if x.guessed {
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
+	}
 	b = binary.AppendUvarint(b, uint64(len(x.pages)))
 	for i := range x.pages {
-		p := &x.pages[i]
+		p := &x.pages[i] // number 0: it could not be salvaged
 		b = binary.AppendUvarint(b, uint64(p.number))
 		b = order.AppendUint32(b, p.check)
 		b = binary.AppendUvarint(b, uint64(p.size))
@@ -121,7 +128,7 @@ func readIndex(dir files.Dir) (*index, error) {
 
 func (x *index) read(r *reader) {
 	copy(x.id[:], r.take(uint64(len(x.id))))
-	x.generation, x.head, x.next, x.time = r.uvarint(), r.uvarint(), r.number(), r.varint()
+	x.generation, x.head, x.next, x.time, x.guessed = r.uvarint(), r.uvarint(), r.number(), r.varint(), r.octet() == 1
 	for range r.count() {
 		p := indexPage{number: r.number()}
 		if c := r.take(4); c != nil {

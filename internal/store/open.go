@@ -84,8 +84,19 @@ func (s *Store) recover(known func(id uint32) bool) error {
 	if err != nil {
 		return err
 	}
+	if err := r.loseContents(); err != nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = s.log.Close(ctx) // nothing is to be written
+		return err
+	}
 	r.finish()
 	return nil
+}
+
+func newID() (id [16]byte) {
+	_, _ = rand.Read(id[:]) // it never fails
+	return id
 }
 
 // recoverer is what Open needs beyond the store.
@@ -96,9 +107,9 @@ type recoverer struct {
 	index *index
 	time  int64 // the latest that is known of
 	sizes map[*run]*part
-	max   uint32 // the highest number of a page file
 
 	generation uint64           // of the records that are being replayed
+	lost       map[name]name    // messages whose contents are not there, and where these were
 	origins    map[name]content // of this generation, that copies may refer to
 }
 
@@ -126,8 +137,7 @@ func (r *recoverer) readIndex() error {
 	case err != nil && !errors.As(err, &damage):
 		return err
 	case x == nil && err == nil && !slices.ContainsFunc(r.names, func(n string) bool { return Owns(n) && n != indexName+".new" }):
-		x = &index{generation: 1, next: 1}
-		_, _ = rand.Read(x.id[:]) // it never fails
+		x = &index{id: newID(), generation: 1, next: 1}
 		if err := x.write(r.s.dir); err != nil {
 			return err
 		}
@@ -145,14 +155,13 @@ func (r *recoverer) readIndex() error {
 	r.index = x
 	r.s.id = x.id
 	r.time = max(r.time, x.time)
-	r.max = x.next
 	return nil
 }
 
 // finish makes the store ready when all was read.
 func (r *recoverer) finish() {
 	s := r.s
-	s.clean = s.log.Recovery().Clean
+	s.clean = s.log.Recovery().Clean && !r.index.guessed
 	s.setWall(r.time)
 	for _, k := range s.queues {
 		maps.DeleteFunc(k.marks, func(pos uint64, _ mark) bool { return !k.has(pos) })
@@ -160,8 +169,11 @@ func (r *recoverer) finish() {
 			l.countOut(r.runSizes)
 		}
 	}
-	s.tender.nextPage = r.max
+	s.tender.nextPage = r.index.next
 	s.tender.indexed = r.index.generation
+	if r.index.guessed {
+		s.tender.guessed = max(r.generation, 1)
+	}
 	s.generation = uint32(max(r.generation, r.index.generation))
 	for _, n := range r.names {
 		if number, ok := pageNumber(n); ok && !slices.ContainsFunc(s.pages, func(p *page) bool { return p.number == number }) {

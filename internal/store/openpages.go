@@ -15,31 +15,26 @@ func (r *recoverer) openPages() error {
 	var damages []error
 	for i := range r.index.pages {
 		x := &r.index.pages[i]
+		if x.number == 0 {
+			continue
+		}
 		p, parts, err := r.openPage(x)
 		var damage *journal.DamagedError
-		switch {
-		case err == nil:
+		if errors.As(err, &damage) {
+			if !r.s.opt.Salvage {
+				damages = append(damages, err)
+				continue
+			}
+			p, parts, err = r.salvagePage(i, damage)
+		}
+		if err != nil {
+			return err
+		}
+		if p != nil {
 			r.take(p, parts)
-		case !errors.As(err, &damage):
-			return err
-		default:
-			damages = append(damages, err)
 		}
 	}
-	if len(damages) == 0 {
-		return nil
-	}
-	if !r.s.opt.Salvage {
-		return errors.Join(damages...)
-	}
-	for _, err := range damages {
-		var damage *journal.DamagedError
-		errors.As(err, &damage)
-		if err := r.salvagePage(damage); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(damages...)
 }
 
 // openPage opens a page file of the index.
@@ -140,6 +135,9 @@ func (r *recoverer) take(p *page, parts []part) {
 		l.next = max(l.next, run.last()+1)
 		if run.left == 0 {
 			continue
+		}
+		if r.index.guessed {
+			r.supersede(k, run)
 		}
 		p.living.Add(int64(run.left))
 		l.insert(run)

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"maps"
+
 	"github.com/warrenmq/warren/internal/journal"
 	"github.com/warrenmq/warren/internal/message"
 )
@@ -8,6 +10,9 @@ import (
 // replay takes in a record of the log.
 func (r *recoverer) replay(seq journal.Seq, kind byte, record []byte) error {
 	rd := reader{b: record}
+	if kind != kindHead && len(r.s.generations) == 0 {
+		r.headless(seq)
+	}
 	switch kind {
 	case kindHead:
 		r.head(seq, &rd)
@@ -42,6 +47,16 @@ func (r *recoverer) head(seq journal.Seq, rd *reader) {
 		r.s.seeAll()
 	}
 	r.origins = nil
+	r.s.generations = append(r.s.generations, generation{r.generation, seq})
+}
+
+// headless is called if the log begins in the middle of a generation: its first file was
+// removed and others were not, or its head is damaged. Nobody knows whether it is in page
+// files. So all of the log counts, but for messages that are in page files: this is right,
+// because what settles a message is never removed before the message.
+func (r *recoverer) headless(seq journal.Seq) {
+	r.generation = r.index.generation
+	r.index.guessed, r.index.generation = true, 0
 	r.s.generations = append(r.s.generations, generation{r.generation, seq})
 }
 
@@ -84,12 +99,16 @@ func (r *recoverer) message(seq journal.Seq, kind byte, rd *reader) error {
 	}
 	l := k.laneAt(p.pos)
 	l.next = max(l.next, p.pos+1)
-	if !p.persistent() || r.index.guessed && l.knows(p.pos) {
+	if !p.persistent() || r.index.guessed && l.find(p.pos) != nil {
 		return nil
 	}
 	if kind == kindCopy {
 		if c.seq == 0 {
-			return r.lostContent(&p, of)
+			if r.lost == nil {
+				r.lost = make(map[name]name)
+			}
+			r.lost[name{p.queue, p.pos}] = of
+			return nil
 		}
 		if r.s.origins == nil {
 			r.s.origins = make(map[Seq]Seq)
@@ -150,9 +169,11 @@ func (r *recoverer) change(kind byte, rd *reader) {
 	l.next = max(l.next, pos+1)
 	switch kind {
 	case kindRemove:
+		delete(r.lost, name{queue, pos})
 		k.settle(l, pos, pos)
 	case kindRange:
 		last := rd.uvarint()
+		maps.DeleteFunc(r.lost, func(n, _ name) bool { return n.queue == queue && pos <= n.pos && n.pos <= last })
 		k.settle(l, pos, last)
 	case kindReturned:
 		m := mark{rd.number(), rd.octet() == 1}

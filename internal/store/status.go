@@ -67,8 +67,11 @@ func (w *statusWriter) end() {
 	}
 }
 
-// applyStatus sets which messages of the blocks live.
+// applyStatus sets which messages of the blocks live: all, if the status is empty.
 func applyStatus(status []byte, blocks []block) error {
+	if len(status) == 0 {
+		return nil
+	}
 	r := reader{b: status}
 	for len(r.b) > 0 {
 		kind, n := r.octet(), r.uvarint()

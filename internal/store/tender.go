@@ -28,6 +28,7 @@ type tender struct {
 	// The goroutine's.
 	nextPage uint32   // no page file has this number or a higher one
 	indexed  uint64   // generation of the index that is on the disk
+	guessed  uint64   // up to this generation messages of the log may be in page files, too
 	discard  []string // files to be removed
 	low      bool     // the disk has little room
 }
