@@ -311,6 +311,9 @@ func (b *Broker) close(ctx context.Context) error {
 	b.mu.Unlock()
 	if first {
 		b.queues.Memory.Close()
+		if b.disk != nil {
+			b.disk.gate.close()
+		}
 		for _, v := range vhosts {
 			v.close(ErrClosed)
 		}

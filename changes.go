@@ -35,6 +35,8 @@ const (
 	consumerEnded
 	memoryAlarmStarted // publishers wait from now on, or fail
 	memoryAlarmEnded   // publishers continue
+	diskAlarmStarted   // publishers to the disk wait from now on, or fail, because of reason
+	diskAlarmEnded     // they continue
 	definitionsImported
 	brokerClosed
 	changesLost // a reader was too slow for as many as count says

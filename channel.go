@@ -125,6 +125,9 @@ func (ch *Channel) end(reason error) {
 		cancel()
 	}
 	ch.vhost.broker.queues.Memory.Wake()
+	if d := ch.vhost.broker.disk; d != nil {
+		d.gate.wake()
+	}
 	// Deliveries that were read are older than the consumers' unread messages, so
 	// they return to their queues first. The pause keeps the channel's own consumers
 	// from getting them again.

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/warrenmq/warren/internal/confirm"
 	"github.com/warrenmq/warren/internal/queue"
+	"github.com/warrenmq/warren/internal/route"
 )
 
 // storage keeps the messages of an opened broker on disk.
@@ -15,6 +17,12 @@ type storage interface {
 	confirm.Disk
 	// OpenQueue returns what a new queue keeps on disk; nil: nothing.
 	OpenQueue(q *declaredQueue) queue.Disk
+	// Full reports whether publishers should wait, by WaitRoom, because too much is
+	// unwritten.
+	Full() bool
+	// WaitRoom waits while the storage is full. It fails with ctx's error and with an
+	// error of its own after Close.
+	WaitRoom(ctx context.Context) error
 	// Last is the number of the last record of all.
 	Last() uint64
 	// Close stores what there is, as long as ctx lasts. Whoever still waits then is
@@ -25,6 +33,11 @@ type storage interface {
 // disk is the storage of an opened broker, and what the broker knows of it.
 type disk struct {
 	storage
+	gate diskGate
+}
+
+func newDisk(b *Broker, s storage) *disk {
+	return &disk{storage: s, gate: diskGate{broker: b, disk: s}}
 }
 
 // newLine makes a line for a channel's confirms. The client is nil for a channel in
@@ -69,4 +82,64 @@ func joined(a, b error) error {
 		return cmp.Or(a, b)
 	}
 	return errors.Join(a, b)
+}
+
+// admitToDisk waits until the disk may take a message that goes there. The time to live
+// of p begins when the wait ends. ch is nil for a Call. Waits is as in link.Publish, or
+// nil.
+func (v *VirtualHost) admitToDisk(ctx context.Context, p *publishing, ch *Channel, waits func(why string)) error {
+	b := v.broker
+	g := &b.disk.gate
+	w := wish{refuses: b.options.MemoryPolicy == FailPublishers}
+	if ch != nil {
+		w.gone = &ch.closed
+		if ch.mode.Load() == modeConfirm {
+			w.line = ch.line
+		}
+	}
+	if g.isFree() && (w.line == nil || !w.line.Full()) || !v.goesToDisk(p) {
+		return nil
+	}
+	if waits != nil {
+		w.waits = func(why error) { waits(blockedReason(why)) }
+	}
+	start := b.queues.Clock.Now()
+	err := g.pass(ctx, &w)
+	if waits != nil && w.waits == nil {
+		waits("")
+	}
+	if err != nil {
+		if ch != nil && ch.closed.Load() {
+			return ch.reason
+		}
+		return err
+	}
+	if p.Deadline != 0 {
+		p.Deadline += b.queues.Clock.Now() - start
+	}
+	return nil
+}
+
+// blockedReason is what clients are told of a reason to wait.
+func blockedReason(why error) string {
+	switch {
+	case errors.Is(why, ErrDiskFull):
+		return "low on disk"
+	case why == errDiskSlow:
+		return "the disk is slow"
+	}
+	return "storage has failed"
+}
+
+// goesToDisk reports whether a message goes to a queue that keeps it on disk, as far as
+// can be told before it is routed.
+func (v *VirtualHost) goesToDisk(p *publishing) bool {
+	persistent := p.Persistent()
+	w := v.getWalk()
+	defer v.putWalk(w)
+	w.Shut = true
+	v.walk(w, p)
+	return persistent && w.Gated || slices.ContainsFunc(w.Queues(), func(q *route.Queue) bool {
+		return q.IsOnDisk() && (persistent || q.IsStream())
+	})
 }

@@ -17,8 +17,14 @@ import (
 // durable queues q and r are bound to amq.fanout, as is the transient queue t.
 func onDisk(t *testing.T, f func(t *testing.T, b *warren.Broker, d *warren.FakeDisk)) {
 	t.Helper()
+	onDiskWith(t, nil, f)
+}
+
+// onDiskWith is onDisk with options for the broker.
+func onDiskWith(t *testing.T, o *warren.Options, f func(t *testing.T, b *warren.Broker, d *warren.FakeDisk)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b, d := warren.NewOnDisk(nil)
+		b, d := warren.NewOnDisk(o)
 		defer b.Close()
 		ch := brokertest.Channel(t, b)
 		for _, name := range []string{"q", "r", "t"} {

@@ -17,12 +17,12 @@ import (
 )
 
 // onDiskByWire is onDisk with a server.
-func onDiskByWire(t *testing.T, f func(t *testing.T, srv *amqp.Server, d *warren.FakeDisk)) {
+func onDiskByWire(t *testing.T, f func(t *testing.T, srv *amqp.Server, d *warren.FakeDisk, b *warren.Broker)) {
 	t.Helper()
 	onDisk(t, func(t *testing.T, b *warren.Broker, d *warren.FakeDisk) {
 		srv := amqp.NewServer(b, nil)
 		defer srv.Close()
-		f(t, srv, d)
+		f(t, srv, d, b)
 	})
 }
 
@@ -125,7 +125,7 @@ func (r *rawConfirms) quiet() {
 }
 
 func TestByWireOneAckIsForAllThatASyncHasStored(t *testing.T) {
-	onDiskByWire(t, func(t *testing.T, srv *amqp.Server, d *warren.FakeDisk) {
+	onDiskByWire(t, func(t *testing.T, srv *amqp.Server, d *warren.FakeDisk, b *warren.Broker) {
 		r := rawConfirmChannel(t, srv)
 		r.publish("q", "r", "q", "q")
 		r.quiet()
@@ -145,7 +145,7 @@ func TestByWireOneAckIsForAllThatASyncHasStored(t *testing.T) {
 }
 
 func TestByWireWhatNeedNotWaitIsAckedAtOnce(t *testing.T) {
-	onDiskByWire(t, func(t *testing.T, srv *amqp.Server, d *warren.FakeDisk) {
+	onDiskByWire(t, func(t *testing.T, srv *amqp.Server, d *warren.FakeDisk, b *warren.Broker) {
 		r := rawConfirmChannel(t, srv)
 		r.publish("-q", "-q", "t")
 		r.acked(3, true)
@@ -169,7 +169,7 @@ func TestByWireWhatNeedNotWaitIsAckedAtOnce(t *testing.T) {
 }
 
 func TestByWireAFailureIsANackForAllThatWait(t *testing.T) {
-	onDiskByWire(t, func(t *testing.T, srv *amqp.Server, d *warren.FakeDisk) {
+	onDiskByWire(t, func(t *testing.T, srv *amqp.Server, d *warren.FakeDisk, b *warren.Broker) {
 		r := rawConfirmChannel(t, srv)
 		r.publish("q", "q", "q", "-q", "q")
 		r.acked(4, false)
@@ -186,7 +186,7 @@ func TestByWireAFailureIsANackForAllThatWait(t *testing.T) {
 }
 
 func TestByWireConfirmsThatWaitAreDroppedWithTheirChannel(t *testing.T) {
-	onDiskByWire(t, func(t *testing.T, srv *amqp.Server, d *warren.FakeDisk) {
+	onDiskByWire(t, func(t *testing.T, srv *amqp.Server, d *warren.FakeDisk, b *warren.Broker) {
 		r := rawConfirmChannel(t, srv)
 		r.publish("q", "q")
 		r.send(1, &wire.ChannelClose{ReplyText: "bye"})
@@ -209,7 +209,7 @@ func TestByWireConfirmsThatWaitAreDroppedWithTheirChannel(t *testing.T) {
 }
 
 func TestByWireCommitOkComesWhenTheTransactionIsOnDisk(t *testing.T) {
-	onDiskByWire(t, func(t *testing.T, srv *amqp.Server, d *warren.FakeDisk) {
+	onDiskByWire(t, func(t *testing.T, srv *amqp.Server, d *warren.FakeDisk, b *warren.Broker) {
 		r := dialRaw(t, srv)
 		r.send(1, &wire.TxSelect{})
 		expect[*wire.TxSelectOk](r)
@@ -268,7 +268,7 @@ func TestByWireCommitOkComesWhenTheTransactionIsOnDisk(t *testing.T) {
 }
 
 func TestTheOfficialClientIsConfirmedWhenItIsSynced(t *testing.T) {
-	onDiskByWire(t, func(t *testing.T, srv *amqp.Server, d *warren.FakeDisk) {
+	onDiskByWire(t, func(t *testing.T, srv *amqp.Server, d *warren.FakeDisk, b *warren.Broker) {
 		conn := brokertest.Dial(t, srv.Dial, amqp091.Config{})
 		ch := brokertest.ClientChannel(t, conn)
 		require.NoError(t, ch.Confirm(false))
@@ -313,7 +313,7 @@ func TestTheOfficialClientIsConfirmedWhenItIsSynced(t *testing.T) {
 }
 
 func TestAnsweredConnectionsThatAreGoneHurtNobody(t *testing.T) {
-	onDiskByWire(t, func(t *testing.T, srv *amqp.Server, d *warren.FakeDisk) {
+	onDiskByWire(t, func(t *testing.T, srv *amqp.Server, d *warren.FakeDisk, b *warren.Broker) {
 		gone, other := rawConfirmChannel(t, srv), rawConfirmChannel(t, srv)
 		gone.publish("q", "q")
 		other.publish("q")

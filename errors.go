@@ -49,7 +49,9 @@ var (
 	// not known whether a message, or a change of the topology, is there. The broker
 	// goes on, and tries again: what was declared exists, and a second call that
 	// succeeds says that it is on disk. Who waited for a confirm gets ErrStorage
-	// together with ErrNacked.
+	// together with ErrNacked. Publishers of persistent messages get it alone if
+	// [Options].MemoryPolicy is [FailPublishers], or if their context ends while they
+	// are held back; then nothing was published.
 	ErrStorage = errors.New("warren: storage has failed")
 	// ErrDiskFull is the [ErrStorage] for a disk with too little free space.
 	ErrDiskFull = fmt.Errorf("%w: the disk is full, or nearly so", ErrStorage)

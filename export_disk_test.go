@@ -21,7 +21,48 @@ type FakeDisk struct {
 	asked        int // times that somebody began to wait
 	kept         []string
 	closed       bool
+	room         chan struct{} // closed when there is room again; nil: there is
 }
+
+// SetFull makes the broker see too much that is unwritten, or an end of that.
+func (d *FakeDisk) SetFull(full bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.room != nil {
+		close(d.room)
+		d.room = nil
+	}
+	if full {
+		d.room = make(chan struct{})
+	}
+}
+
+func (d *FakeDisk) Full() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.room != nil
+}
+
+func (d *FakeDisk) WaitRoom(ctx context.Context) error {
+	d.mu.Lock()
+	room := d.room
+	d.mu.Unlock()
+	if room == nil {
+		return nil
+	}
+	select {
+	case <-room:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// DiskFails says that a write has failed, and the end of that by nil.
+func DiskFails(b *Broker, err error) { b.disk.gate.setFailed(err) }
+
+// DiskIsFull says that there is too little free space, and the end of that by nil.
+func DiskIsFull(b *Broker, err error) { b.disk.gate.setFull(err) }
 
 type fakeWaiter struct {
 	seq uint64
@@ -31,7 +72,7 @@ type fakeWaiter struct {
 // NewOnDisk makes a broker with a disk.
 func NewOnDisk(o *Options) (*Broker, *FakeDisk) {
 	b, d := New(o), &FakeDisk{next: 1, stored: 1}
-	b.disk = &disk{storage: d}
+	b.disk = newDisk(b, d)
 	return b, d
 }
 

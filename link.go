@@ -99,6 +99,11 @@ func (l *channelLink) prepare(ctx context.Context, p *publishing, m *link.Publis
 			return err
 		}
 	}
+	if ch.vhost.broker.disk != nil {
+		if err := ch.vhost.admitToDisk(ctx, p, ch, m.Waits); err != nil {
+			return err
+		}
+	}
 	if ch.vhost.broker.state.Load() == stateOpen {
 		return nil
 	}

@@ -53,8 +53,9 @@ type Options struct {
 	// is room that messages do not have.
 	MemoryLimit int64
 
-	// MemoryPolicy says what happens to publishers at the limit. Zero:
-	// [BlockPublishers].
+	// MemoryPolicy says what happens to publishers at the limit, and to those of
+	// persistent messages to durable queues while the disk of an opened broker takes
+	// nothing: it is full or writes fail. Zero: [BlockPublishers].
 	MemoryPolicy MemoryPolicy
 
 	// Sync says when what is durable is on disk. Zero: [SyncConfirms]. New ignores it,
@@ -95,7 +96,8 @@ const (
 	// BlockPublishers makes publishers wait until memory is free or their context
 	// ends, as RabbitMQ does with connections.
 	BlockPublishers MemoryPolicy = iota
-	// FailPublishers makes publishers fail at once with [ErrMemoryLimit].
+	// FailPublishers makes publishers fail at once with [ErrMemoryLimit] or
+	// [ErrStorage]. They wait for half a second if the disk is only slow.
 	FailPublishers
 )
 

@@ -34,7 +34,8 @@ type PublishOptions struct {
 // exchange, with 403 if the exchange is internal, with 406 if the message is too
 // large or has bad properties, with a *[Return] according to the options, with
 // [ErrNacked] if a queue cannot keep the message, and with ctx's error if ctx ends
-// while it waits for memory (see [Options].MemoryLimit). In a transaction that has
+// while it waits for memory (see [Options].MemoryLimit). While the disk cannot take what
+// goes there, it waits in the same way, or fails with [ErrStorage]. In a transaction that has
 // messages it does not wait, but fails with [ErrMemoryLimit].
 //
 // If ReplyTo is a name of the direct reply-to pseudo-queue, it is replaced by the
@@ -264,10 +265,15 @@ func (p *publishing) takeKeys(headers Table) (Table, error) {
 	return rest, nil
 }
 
-// admit waits until there is memory for p. The time to live of p begins when the
+// admit waits until there is memory for p, and the disk may take it if it goes there. The time to live of p begins when the
 // wait ends.
 func (ch *Channel) admit(ctx context.Context, p *publishing) error {
 	b := ch.vhost.broker
+	if b.disk != nil {
+		if err := ch.vhost.admitToDisk(ctx, p, ch, nil); err != nil {
+			return err
+		}
+	}
 	if b.admitsAny() || b.admits(p) {
 		return nil
 	}

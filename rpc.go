@@ -93,7 +93,12 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	}
 	c.setHeaders(msg.Headers, narrow)
 	p.Content = c
-	err = v.sendCall(&p, c)
+	if v.broker.disk != nil {
+		err = v.admitToDisk(ctx, &p, nil, nil)
+	}
+	if err == nil {
+		err = v.sendCall(&p, c)
+	}
 	p.release(v.broker)
 	if err != nil && slot.claim(round) {
 		v.replies.freeSlot(slot)

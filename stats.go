@@ -24,6 +24,11 @@ type Stats struct {
 
 	Waiting int // publishers that wait for memory, see Options.MemoryLimit
 
+	// DiskError is why publishers of persistent messages to durable queues are held
+	// back: an [ErrDiskFull] or another [ErrStorage]. Nil: they are not.
+	DiskError      error
+	WaitingForDisk int // publishers that wait for that, or because the disk is slow
+
 	QueueCounts        // of all queues, including deleted ones
 	Unroutable  uint64 // messages that no queue took and that were dropped silently
 	Returned    uint64 // messages that no queue took and that were returned
@@ -53,6 +58,9 @@ func (b *Broker) Stats() Stats {
 	s.Memory = b.queues.Memory.Used()
 	s.TopologyBytes = b.queues.Memory.Topology()
 	s.Waiting = b.queues.Memory.Waiting()
+	if b.disk != nil {
+		s.DiskError, s.WaitingForDisk = b.disk.gate.state()
+	}
 	for _, v := range vhosts {
 		v.addStats(&s)
 	}
