@@ -83,10 +83,10 @@ func (g *diskGate) reason() error {
 }
 
 // state returns why the gate is shut, or nil, and how many wait at it.
-func (g *diskGate) state() (reason error, waiting int) {
+func (g *diskGate) state() (waiting int, reason error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.reason(), len(g.waiters)
+	return len(g.waiters), g.reason()
 }
 
 // isFree reports whether a publisher may pass without a wait.
@@ -164,7 +164,7 @@ func (g *diskGate) pass(ctx context.Context, w *wish) error {
 func (g *diskGate) await(ctx context.Context, w *wish) (reason, err error) {
 	for err == nil {
 		var opened <-chan struct{}
-		reason, opened = g.obstacle()
+		opened, reason = g.obstacle()
 		switch {
 		case reason != nil && w.refuses:
 			err = reason
@@ -210,8 +210,9 @@ func (w *wish) tell(why error) {
 	}
 }
 
-// obstacle returns why the gate is shut, and a channel that is closed when it opens.
-func (g *diskGate) obstacle() (reason error, opened <-chan struct{}) {
+// obstacle returns a channel that is closed when the gate opens, and why it is shut.
+// Both are nil if it is not.
+func (g *diskGate) obstacle() (opened <-chan struct{}, reason error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if reason = g.reason(); reason == nil {
@@ -220,5 +221,5 @@ func (g *diskGate) obstacle() (reason error, opened <-chan struct{}) {
 	if g.opened == nil {
 		g.opened = make(chan struct{})
 	}
-	return reason, g.opened
+	return g.opened, reason
 }

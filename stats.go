@@ -59,7 +59,7 @@ func (b *Broker) Stats() Stats {
 	s.TopologyBytes = b.queues.Memory.Topology()
 	s.Waiting = b.queues.Memory.Waiting()
 	if b.disk != nil {
-		s.DiskError, s.WaitingForDisk = b.disk.gate.state()
+		s.WaitingForDisk, s.DiskError = b.disk.gate.state()
 	}
 	for _, v := range vhosts {
 		v.addStats(&s)
