@@ -85,7 +85,7 @@ func joined(a, b error) error {
 }
 
 // admitToDisk waits until the disk may take a message that goes there. The time to live
-// of p begins when the wait ends. ch is nil for a Call. Waits is as in link.Publish, or
+// of p begins when the wait ends. ch is nil for a Call, which has its caller's deadline. Waits is as in link.Publish, or
 // nil.
 func (v *VirtualHost) admitToDisk(ctx context.Context, p *publishing, ch *Channel, waits func(why string)) error {
 	b := v.broker
@@ -114,7 +114,7 @@ func (v *VirtualHost) admitToDisk(ctx context.Context, p *publishing, ch *Channe
 		}
 		return err
 	}
-	if p.Deadline != 0 {
+	if p.Deadline != 0 && ch != nil {
 		p.Deadline += b.queues.Clock.Now() - start
 	}
 	return nil
