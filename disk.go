@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/warrenmq/warren/internal/confirm"
+	"github.com/warrenmq/warren/internal/journal"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/route"
 )
@@ -48,7 +49,7 @@ func (d *disk) newLine(client confirm.Client) *confirm.Line {
 
 // explainNack returns the error for a publish that is not known to be stored.
 func explainNack(err error) error {
-	if errors.Is(err, confirm.ErrClosed) {
+	if errors.Is(err, confirm.ErrClosed) || errors.Is(err, journal.ErrClosed) {
 		return ErrClosed
 	}
 	return fmt.Errorf("%w: %w: %w", ErrNacked, ErrStorage, err)
@@ -61,12 +62,18 @@ func explainNack(err error) error {
 func (b *Broker) closeDisk(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.options.CloseTimeout)
 	defer cancel()
+	closed := make(chan error, 1)
+	go func() { // beside the messages, which may use up the time
+		if b.topology == nil {
+			closed <- nil
+			return
+		}
+		closed <- b.topology.log.Close(ctx)
+	}()
 	if b.disk != nil {
 		err = b.disk.Close(ctx)
 	}
-	if b.topology != nil {
-		err = joined(err, b.topology.log.Close(ctx))
-	}
+	err = joined(err, <-closed)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrStorage, err)
 	}

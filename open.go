@@ -28,8 +28,8 @@ import (
 // [*DamagedError] if a part of it cannot be read as it was written (see
 // [Options].Salvage), and with the system's error, such as [io/fs.ErrPermission], if the
 // directory cannot be written to. It fails with [errors.ErrUnsupported] on systems
-// where a directory cannot be locked. After an error nothing was changed but what
-// Salvage has set aside.
+// where a directory cannot be locked. After an error the directory
+// is as good as before.
 //
 // Close the broker in the end: that writes what is left, and gives up the directory.
 func Open(dir string, options *Options) (*Broker, error) {
@@ -63,7 +63,7 @@ func openDir(dir files.Dir, options *Options) (*Broker, error) {
 	}
 	err = b.checkIdentity(dir)
 	if err == nil {
-		err = b.openTopology(dir)
+		err = b.openLogs(dir)
 	}
 	if err != nil {
 		return nil, joined(err, lock.Close())
@@ -85,31 +85,55 @@ func (b *Broker) checkIdentity(dir files.Dir) error {
 	return err
 }
 
-// openTopology opens the log of the topology and makes what it says.
-func (b *Broker) openTopology(dir files.Dir) error {
-	log, state, err := topology.Open(dir, b.journalOptions())
+// openLogs opens the logs of the topology and of messages, and makes what they say.
+func (b *Broker) openLogs(dir files.Dir) error {
+	o := b.journalOptions()
+	o.State = b.topologyTrouble
+	log, state, err := topology.Open(dir, o)
 	if err != nil {
 		return err
 	}
+	b.reportRecovery(log.Recovery())
 	b.topology = &topologyDisk{log: log}
 	b.topology.lastID.Store(state.LastID)
 	b.topology.lastStored.Store(state.LastStoredID)
-	if len(state.VirtualHosts) == 0 {
-		b.begin()
+	m, err := b.openMessages(dir, func(id uint32) bool { return state.Queues[id] != nil })
+	if err == nil {
+		b.disk, b.topology.messages = &disk{storage: m}, m
+		if err = b.restore(state); err == nil {
+			m.store.Start()
+			err = b.stored(nil)
+		}
+	}
+	if err != nil {
+		b.state.Store(stateClosed)
+		for _, v := range b.vhosts {
+			v.close(ErrClosed)
+		}
+		b.cancelHandlers()
+		return joined(err, b.closeDisk(context.Background()))
+	}
+	return nil
+}
+
+// reportRecovery logs what Open has found in the log of the topology.
+func (b *Broker) reportRecovery(r journal.Recovery) {
+	if t := r.Torn; t != nil {
+		b.log.Warn("what was being written when the last broker ended without Close is cut off", "file", t.File, "offset", t.Offset, "bytes", t.Bytes)
+	}
+	for _, d := range r.Damaged {
+		b.log.Warn("damage was set aside", "file", d.File, "offset", d.Offset, "bytes", d.Bytes, "reason", d.Reason, "aside", d.Aside)
+	}
+}
+
+// topologyTrouble is told when the log of the topology cannot be written, and by nil
+// when it can be again.
+func (b *Broker) topologyTrouble(err error) {
+	if err != nil {
+		b.log.Warn("changes of the topology cannot be written", "error", err)
 	} else {
-		err = b.restore(state)
+		b.log.Info("changes of the topology are written again")
 	}
-	if err == nil {
-		err = b.stored(nil)
-	}
-	if err == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), b.options.CloseTimeout)
-	defer cancel()
-	b.state.Store(stateClosed)
-	b.root.close(ErrClosed)
-	return joined(err, log.Close(ctx))
 }
 
 // journalOptions are for all logs of the broker.

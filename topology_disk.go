@@ -13,7 +13,8 @@ import (
 // topologyDisk is the topology of an opened broker on disk. It is nil in a broker from
 // New; the methods that give numbers then give zero.
 type topologyDisk struct {
-	log *topology.Log
+	log      *topology.Log
+	messages *messages // of the queues
 
 	// The last numbers that were given.
 	lastID     atomic.Uint64 // to virtual hosts, users and bindings

@@ -26,7 +26,10 @@ func (d *topologyDisk) record(c *change) {
 		}
 	case queueDeclared:
 		if c.queue.id != 0 {
-			d.log.Put(c.queue.recorded(v))
+			seq := d.log.Put(c.queue.recorded(v))
+			if d.messages != nil {
+				d.messages.declared(seq)
+			}
 		}
 	case queueDeleted:
 		if c.queue.id != 0 {

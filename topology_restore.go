@@ -29,9 +29,13 @@ type restorer struct {
 	problems  []error
 }
 
-// restore makes what is on disk. It fails with an error for each object that cannot be
+// restore makes what is on disk, or puts there what every broker has. It fails with an error for each object that cannot be
 // made; with [Options].Salvage these are left out and logged.
 func (b *Broker) restore(s *topology.State) error {
+	if len(s.VirtualHosts) == 0 { // the directory is new
+		b.begin()
+		return nil
+	}
 	r := &restorer{
 		broker: b, state: s,
 		vhosts: make(map[uint64]*VirtualHost), users: make(map[uint64]*account),

@@ -51,6 +51,9 @@ type onDisk struct {
 	loaded chan struct{} // closed by Loaded; nil: nobody waits
 }
 
+// On returns the queue's place in a store, for Options of its Init.
+func (q *Queue) On(s *store.Store, id uint32) Disk { return s.Queue(id, &q.mu, q) }
+
 // keep keeps a message on disk that is about to be stored or delivered, if it is to
 // survive a restart.
 func (q *Queue) keep(p *message.Publishing, priority uint8, deadline int64) {

@@ -57,14 +57,15 @@ func Open(dir files.Dir, o journal.Options) (*Log, *State, error) {
 // sizeOf is what a record takes of a file, about.
 func sizeOf(b []byte) int64 { return int64(len(b)) + 12 }
 
-// Put adds a record. It only copies it, so it may be called under the lock that guards
-// the object: then the records of an object are in order. It is on disk when a later
-// Wait has returned nil.
-func (l *Log) Put(r Record) {
-	l.put(r)
+// Put adds a record and returns its number, which is zero if the log is closed. It only
+// copies the record, so it may be called under the lock that guards the object: then the
+// records of an object are in order. It is on disk when a later Wait has returned nil.
+func (l *Log) Put(r Record) journal.Seq {
+	seq, _ := l.put(r)
+	return seq
 }
 
-// put returns the record's number, which is zero if the log is closed, and its size.
+// put is Put that also returns the record's size.
 func (l *Log) put(r Record) (seq journal.Seq, size int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -91,6 +92,17 @@ func (l *Log) Wait(ctx context.Context) error {
 	}
 	return l.journal.Wait(ctx, last)
 }
+
+// Recovery tells how the log was found.
+func (l *Log) Recovery() journal.Recovery { return l.journal.Recovery() }
+
+// Notify lets w be told when a record is stored: see [journal.Journal.Notify].
+func (l *Log) Notify(seq journal.Seq, w journal.Waiter) (stored bool, err error) {
+	return l.journal.Notify(seq, w)
+}
+
+// Stored is the number below which all records are stored.
+func (l *Log) Stored() journal.Seq { return l.journal.Stored() }
 
 // Close writes and syncs what was put. Nothing can be put afterwards.
 func (l *Log) Close(ctx context.Context) error { return l.journal.Close(ctx) }

@@ -1,0 +1,100 @@
+package warren_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
+	"github.com/warrenmq/warren/internal/files/filestest"
+	"github.com/warrenmq/warren/internal/topology"
+)
+
+func TestConfirmedMessagesSurvive(t *testing.T) {
+	dir := filestest.New()
+	b := openFiles(t, dir, nil)
+	ch := channelOf(t, b, "/")
+	for _, name := range []string{"q", "r"} {
+		_, err := ch.QueueDeclare(name, warren.QueueOptions{Durable: true})
+		require.NoError(t, err)
+		require.NoError(t, ch.QueueBind(name, "", "amq.fanout", nil))
+	}
+	require.NoError(t, ch.Confirm())
+	var want []string
+	for i := range 10 {
+		want = append(want, fmt.Sprint(i))
+		require.NoError(t, ch.Publish(t.Context(), "amq.fanout", "", warren.Message{Body: []byte(want[i]), DeliveryMode: warren.Persistent}, warren.PublishOptions{}))
+		require.NoError(t, ch.Publish(t.Context(), "amq.fanout", "", warren.Message{Body: []byte("transient")}, warren.PublishOptions{}))
+	}
+	afterPowerCuts(t, dir, func(b *warren.Broker) {
+		require.Equal(t, want, brokertest.Drain(t, channelOf(t, b, "/"), "q"))
+		require.Equal(t, want, brokertest.Drain(t, channelOf(t, b, "/"), "r"))
+	})
+	b = reopened(t, b, dir)
+	ch = channelOf(t, b, "/")
+	d := brokertest.Take(t, ch, "q")
+	require.False(t, d.Redelivered)
+	require.Equal(t, "0", string(d.Body))
+	require.NoError(t, d.Ack(false))
+	_, err := ch.QueueDelete("r", warren.QueueDeleteOptions{})
+	require.NoError(t, err)
+	_, err = ch.QueueDeclare("r", warren.QueueOptions{Durable: true})
+	require.NoError(t, err)
+	b = reopened(t, b, dir)
+	require.Equal(t, want[1:], brokertest.Drain(t, channelOf(t, b, "/"), "q"))
+	require.Empty(t, brokertest.Drain(t, channelOf(t, b, "/"), "r"), "a new queue of the same name has nothing of the old one")
+}
+
+// TestAConfirmWaitsForTheDeclarationOfTheQueue publishes to a queue whose declaration is
+// not on disk yet: without its queue the message would be lost.
+func TestAConfirmWaitsForTheDeclarationOfTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filestest.New()
+		b := openFiles(t, dir, nil)
+		ch, other := channelOf(t, b, "/"), channelOf(t, b, "/")
+		_, err := ch.QueueDeclare("old", warren.QueueOptions{Durable: true})
+		require.NoError(t, err)
+		require.NoError(t, other.Confirm())
+		time.Sleep(time.Minute)
+		held := make(chan struct{})
+		dir.Before(func(op filestest.Op) error {
+			if strings.HasPrefix(op.Name, topology.Prefix) {
+				<-held
+			}
+			return nil
+		})
+		publish := func(queue string) chan error {
+			done := make(chan error, 1)
+			go func() {
+				done <- other.Publish(t.Context(), "", queue, warren.Message{DeliveryMode: warren.Persistent}, warren.PublishOptions{})
+			}()
+			time.Sleep(time.Second)
+			synctest.Wait()
+			return done
+		}
+		require.NoError(t, <-publish("old"))
+		declared := make(chan error, 1)
+		go func() {
+			_, err := ch.QueueDeclare("new", warren.QueueOptions{Durable: true})
+			declared <- err
+		}()
+		synctest.Wait()
+		confirmed := publish("new")
+		require.Empty(t, confirmed)
+		require.Empty(t, declared)
+		close(held)
+		require.NoError(t, <-confirmed)
+		require.NoError(t, <-declared)
+		dir.Before(nil)
+		afterPowerCuts(t, dir, func(b *warren.Broker) {
+			require.Len(t, brokertest.Drain(t, channelOf(t, b, "/"), "new"), 1)
+		})
+		require.NoError(t, <-publish("new"))
+		require.NoError(t, b.Close())
+	})
+}

@@ -1,0 +1,162 @@
+package warren
+
+import (
+	"context"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/warrenmq/warren/internal/confirm"
+	"github.com/warrenmq/warren/internal/files"
+	"github.com/warrenmq/warren/internal/journal"
+	"github.com/warrenmq/warren/internal/queue"
+	"github.com/warrenmq/warren/internal/store"
+	"github.com/warrenmq/warren/internal/topology"
+)
+
+// messages is the storage of an opened broker: the store of its directory.
+//
+// Messages and topology are in two logs. A message is of no use without its queue, so it
+// counts as stored when its queue is, too. A queue whose declaration is not stored yet
+// holds back the confirms of all messages that came after it.
+type messages struct {
+	store     *store.Store
+	topology  *topology.Log
+	transient atomic.Uint32 // number of queues that are not durable so far
+
+	young atomic.Bool // there are newborn queues
+	mu    sync.Mutex
+	// Guarded by mu, under which the logs' own locks are taken only.
+	newborn []newborn // in order of both numbers
+}
+
+// newborn is a durable queue whose declaration may not be stored yet.
+type newborn struct {
+	declared journal.Seq // record of the declaration
+	before   store.Seq   // its messages have higher numbers
+}
+
+// firstTransientID is the lowest number of a queue that is not durable. Nothing of it is
+// known after a restart, so that the numbers are given again then.
+const firstTransientID = 1 << 31
+
+// openMessages opens the store of messages. Those of queues that the log of the topology
+// does not know are dropped, and their numbers are not given again.
+func (b *Broker) openMessages(dir files.Dir, known func(id uint32) bool) (*messages, error) {
+	last := &b.topology.lastStored
+	s, err := store.Open(ownedDir{dir}, store.Options{
+		Logger: b.log, Clock: &b.queues.Clock, Sync: b.journalOptions().Sync,
+		Salvage: b.options.Salvage, DiskLimit: max(0, b.options.DiskLimit),
+	}, func(id uint32) bool {
+		if id < firstTransientID {
+			last.Store(max(last.Load(), id))
+		}
+		return known(id)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &messages{store: s, topology: b.topology.log}, nil
+}
+
+// ownedDir is a directory that the broker has locked, for those who would lock it.
+type ownedDir struct{ files.Dir }
+
+// Lock implements files.Dir.
+func (ownedDir) Lock() (io.Closer, error) { return noLock{}, nil }
+
+type noLock struct{}
+
+func (noLock) Close() error { return nil }
+
+// OpenQueue implements storage. A queue that is not durable is there, too, so that
+// messages that memory has no room for can be there as long as the broker runs.
+func (m *messages) OpenQueue(q *declaredQueue) queue.Disk {
+	id := q.id
+	for id == 0 || q.id == 0 && m.store.Has(id) {
+		id = firstTransientID | m.transient.Add(1)
+	}
+	return q.engine().On(m.store, id)
+}
+
+// declared notes that the declaration of a queue was recorded. No message has come to
+// the queue yet.
+func (m *messages) declared(seq journal.Seq) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.newborn = append(m.newborn, newborn{seq, m.store.Last()})
+	m.young.Store(true)
+}
+
+// grow removes queues whose declaration is stored. mu is held.
+func (m *messages) grow() {
+	stored := m.topology.Stored()
+	n := 0
+	for n < len(m.newborn) && m.newborn[n].declared < stored {
+		n++
+	}
+	if m.newborn = m.newborn[n:]; len(m.newborn) == 0 {
+		m.newborn = nil
+		m.young.Store(false)
+	}
+}
+
+// Stored implements confirm.Disk.
+func (m *messages) Stored() uint64 {
+	stored := m.store.Stored()
+	if m.young.Load() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.grow(); len(m.newborn) > 0 {
+			stored = min(stored, m.newborn[0].before+1)
+		}
+	}
+	return uint64(stored)
+}
+
+// Notify implements confirm.Disk.
+func (m *messages) Notify(seq uint64, w confirm.Waiter) (stored bool, err error) {
+	var declared journal.Seq // what w must wait for first; zero: nothing
+	if m.young.Load() {
+		m.mu.Lock()
+		m.grow()
+		for _, n := range m.newborn {
+			if uint64(n.before) < seq {
+				declared = n.declared
+			}
+		}
+		m.mu.Unlock()
+	}
+	if declared == 0 {
+		return m.store.Notify(store.Seq(seq), w)
+	}
+	stored, err = m.store.Notify(store.Seq(seq), &both{m, declared, w})
+	if stored {
+		return m.topology.Notify(declared, w)
+	}
+	return false, err
+}
+
+// both is a Waiter for a message and the declaration of its queue.
+type both struct {
+	messages *messages
+	declared journal.Seq
+	w        confirm.Waiter
+}
+
+// Stored implements confirm.Waiter: the message is stored.
+func (b *both) Stored(err error) {
+	stored := false
+	if err == nil {
+		stored, err = b.messages.topology.Notify(b.declared, b.w)
+	}
+	if stored || err != nil {
+		b.w.Stored(err)
+	}
+}
+
+// Last implements storage.
+func (m *messages) Last() uint64 { return uint64(m.store.Last()) }
+
+// Close implements storage.
+func (m *messages) Close(ctx context.Context) error { return m.store.Close(ctx) }
