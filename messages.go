@@ -2,6 +2,8 @@ package warren
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -20,8 +22,10 @@ import (
 // counts as stored when its queue is, too. A queue whose declaration is not stored yet
 // holds back the confirms of all messages that came after it.
 type messages struct {
+	broker    *Broker
 	store     *store.Store
 	topology  *topology.Log
+	opened    atomic.Bool
 	transient atomic.Uint32 // number of queues that are not durable so far
 
 	young atomic.Bool // there are newborn queues
@@ -40,13 +44,15 @@ type newborn struct {
 // known after a restart, so that the numbers are given again then.
 const firstTransientID = 1 << 31
 
-// openMessages opens the store of messages. Those of queues that the log of the topology
-// does not know are dropped, and their numbers are not given again.
-func (b *Broker) openMessages(dir files.Dir, known func(id uint32) bool) (*messages, error) {
+// open opens the store, beside the log of the topology, and makes it the broker's. Messages
+// of queues that the log does not know are dropped, and their numbers are not given again.
+func (m *messages) open(dir files.Dir, known func(id uint32) bool) (err error) {
+	b := m.broker
+	m.topology = b.topology.log
 	last := &b.topology.lastStored
-	s, err := store.Open(ownedDir{dir}, store.Options{
+	m.store, err = store.Open(ownedDir{dir}, store.Options{
 		Logger: b.log, Clock: &b.queues.Clock, Sync: b.journalOptions().Sync,
-		Salvage: b.options.Salvage, DiskLimit: max(0, b.options.DiskLimit),
+		Salvage: b.options.Salvage, DiskLimit: max(0, b.options.DiskLimit), Trouble: m.look,
 	}, func(id uint32) bool {
 		if id < firstTransientID {
 			last.Store(max(last.Load(), id))
@@ -54,9 +60,41 @@ func (b *Broker) openMessages(dir files.Dir, known func(id uint32) bool) (*messa
 		return known(id)
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &messages{store: s, topology: b.topology.log}, nil
+	b.disk = newDisk(b, m)
+	m.opened.Store(true)
+	m.look(nil)
+	return nil
+}
+
+// look is called when one of the logs cannot be written or the disk has little room, and
+// when that has changed: it tells the gate of publishers. Two may look at once, so each
+// looks again.
+func (m *messages) look(error) {
+	for m.opened.Load() {
+		err := m.err()
+		full := errors.Is(err, store.ErrDiskLow)
+		g := &m.broker.disk.gate
+		if full {
+			g.setFull(fmt.Errorf("%w: there are fewer than %d bytes left, which is Options.DiskLimit", ErrDiskFull, m.broker.options.DiskLimit))
+			g.setFailed(nil)
+		} else {
+			g.setFailed(err)
+			g.setFull(nil)
+		}
+		if now := m.err(); (now == nil) == (err == nil) && errors.Is(now, store.ErrDiskLow) == full {
+			return
+		}
+	}
+}
+
+// err is why nothing can be stored at present, or nil.
+func (m *messages) err() error {
+	if err := m.store.Err(); err != nil {
+		return err
+	}
+	return m.topology.Err()
 }
 
 // ownedDir is a directory that the broker has locked, for those who would lock it.
@@ -154,6 +192,12 @@ func (b *both) Stored(err error) {
 		b.w.Stored(err)
 	}
 }
+
+// Full implements storage.
+func (m *messages) Full() bool { return m.store.Full() }
+
+// WaitRoom implements storage.
+func (m *messages) WaitRoom(ctx context.Context) error { return m.store.WaitRoom(ctx) }
 
 // Last implements storage.
 func (m *messages) Last() uint64 { return uint64(m.store.Last()) }

@@ -87,8 +87,9 @@ func (b *Broker) checkIdentity(dir files.Dir) error {
 
 // openLogs opens the logs of the topology and of messages, and makes what they say.
 func (b *Broker) openLogs(dir files.Dir) error {
+	m := &messages{broker: b}
 	o := b.journalOptions()
-	o.State = b.topologyTrouble
+	o.State = m.look
 	log, state, err := topology.Open(dir, o)
 	if err != nil {
 		return err
@@ -97,9 +98,9 @@ func (b *Broker) openLogs(dir files.Dir) error {
 	b.topology = &topologyDisk{log: log}
 	b.topology.lastID.Store(state.LastID)
 	b.topology.lastStored.Store(state.LastStoredID)
-	m, err := b.openMessages(dir, func(id uint32) bool { return state.Queues[id] != nil })
+	err = m.open(dir, func(id uint32) bool { return state.Queues[id] != nil })
 	if err == nil {
-		b.disk, b.topology.messages = &disk{storage: m}, m
+		b.topology.messages = m
 		if err = b.restore(state); err == nil {
 			m.store.Start()
 			err = b.stored(nil)
@@ -123,16 +124,6 @@ func (b *Broker) reportRecovery(r journal.Recovery) {
 	}
 	for _, d := range r.Damaged {
 		b.log.Warn("damage was set aside", "file", d.File, "offset", d.Offset, "bytes", d.Bytes, "reason", d.Reason, "aside", d.Aside)
-	}
-}
-
-// topologyTrouble is told when the log of the topology cannot be written, and by nil
-// when it can be again.
-func (b *Broker) topologyTrouble(err error) {
-	if err != nil {
-		b.log.Warn("changes of the topology cannot be written", "error", err)
-	} else {
-		b.log.Info("changes of the topology are written again")
 	}
 }
 
