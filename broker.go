@@ -112,8 +112,14 @@ func (m *memoryAlarms) RecordMemoryAlarm(on bool) {
 	(*Broker)(m).recordChange(change{kind: kind})
 }
 
-// NotifyMemoryAlarm tells the readers of changes.
-func (m *memoryAlarms) NotifyMemoryAlarm() { (*Broker)(m).notifyReaders() }
+// NotifyMemoryAlarm tells the readers of changes. An opened broker makes room.
+func (m *memoryAlarms) NotifyMemoryAlarm() {
+	b := (*Broker)(m)
+	b.notifyReaders()
+	if t := b.topology; t != nil && t.messages != nil {
+		t.messages.relieve()
+	}
+}
 
 // VirtualHost returns a virtual host. An empty name means "/", as in LavinMQ, but
 // not with [LikeRabbitMQ]. It fails with 530 if there is no virtual host of this name, and with [ErrClosed]

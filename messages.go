@@ -7,7 +7,9 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/warrenmq/warren/internal/clock"
 	"github.com/warrenmq/warren/internal/confirm"
 	"github.com/warrenmq/warren/internal/files"
 	"github.com/warrenmq/warren/internal/journal"
@@ -27,6 +29,7 @@ type messages struct {
 	topology  *topology.Log
 	opened    atomic.Bool
 	transient atomic.Uint32 // number of queues that are not durable so far
+	relief    relief
 
 	young atomic.Bool // there are newborn queues
 	mu    sync.Mutex
@@ -48,10 +51,11 @@ const firstTransientID = 1 << 31
 // of queues that the log does not know are dropped, and their numbers are not given again.
 func (m *messages) open(dir files.Dir, known func(id uint32) bool) (err error) {
 	b := m.broker
+	b.queues.Clock = clock.StartEarlier(longAgo)
 	m.topology = b.topology.log
 	last := &b.topology.lastStored
 	m.store, err = store.Open(ownedDir{dir}, store.Options{
-		Logger: b.log, Clock: &b.queues.Clock, Sync: b.journalOptions().Sync,
+		Logger: b.log, Clock: &b.queues.Clock, Sync: b.journalOptions().Sync, FileSize: b.logFileSize(),
 		Salvage: b.options.Salvage, DiskLimit: max(0, b.options.DiskLimit), Trouble: m.look,
 	}, func(id uint32) bool {
 		if id < firstTransientID {
@@ -66,6 +70,20 @@ func (m *messages) open(dir files.Dir, known func(id uint32) bool) (err error) {
 	m.opened.Store(true)
 	m.look(nil)
 	return nil
+}
+
+// longAgo is how old a message can be that is found when a broker is opened, and still
+// have a time on the broker's clock.
+const longAgo = 50 * 365 * 24 * time.Hour
+
+// logFileSize returns how large a file of the log is, in bytes. Messages can leave
+// memory when the file that they are in is full.
+func (b *Broker) logFileSize() int64 {
+	const least, most = 1 << 20, 32 << 20
+	if limit := b.options.MemoryLimit; limit > 0 {
+		return min(max(limit/8, least), most)
+	}
+	return most
 }
 
 // look is called when one of the logs cannot be written or the disk has little room, and

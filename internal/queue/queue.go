@@ -131,7 +131,7 @@ func (q *Queue) Name() string { return q.name }
 func (q *Queue) IsStream() bool { return q.stream != nil }
 
 // IsOnDisk reports whether the queue keeps persistent messages on disk.
-func (q *Queue) IsOnDisk() bool { return q.disk != nil }
+func (q *Queue) IsOnDisk() bool { return q.disk != nil && q.disk.durable }
 
 // unlock releases the lock. Before, it takes out expired messages at the head.
 // Afterwards it signals the mailbox that has got messages, because a reader that
