@@ -80,16 +80,16 @@ func (f *function) work(size int) {
 // worker is a goroutine of a function.
 type worker struct {
 	*function
-	size     int
-	reason   error // why the consumer has ended
-	delivery Delivery
-	calls    bool // the function works on the delivery
+	size   int
+	reason error // why the consumer has ended
+	calls  bool  // the function works on a delivery
 }
 
 // run calls the function until the consumer ends, or the function panics. It reports
 // whether the consumer has ended. There is one defer for all deliveries, because one
 // for each would cost as much as the rest.
 func (w *worker) run() (ended bool) {
+	var d Delivery
 	defer func() {
 		if !w.calls {
 			return
@@ -99,22 +99,19 @@ func (w *worker) run() (ended bool) {
 			err = w.failures().recovered(p)
 		}
 		w.calls = false
-		w.settle(w.delivery.DeliveryTag, err)
+		w.settle(d.DeliveryTag, err)
 	}()
-	w.consumer.each(context.Background(), w.size, &w.delivery, w.serve)
-	return true
-}
-
-// serve calls the function for the delivery and settles it.
-func (w *worker) serve(err error) bool {
-	if err != nil {
-		w.reason = err
-		return false
-	}
-	w.calls = true
-	err = w.call(w.ctx, w.delivery)
-	w.calls = false
-	w.settle(w.delivery.DeliveryTag, err)
+	w.consumer.each(context.Background(), w.size, &d, func(err error) bool {
+		if err != nil {
+			w.reason = err
+			return false
+		}
+		w.calls = true
+		err = w.call(w.ctx, d)
+		w.calls = false
+		w.settle(d.DeliveryTag, err)
+		return true
+	})
 	return true
 }
 

@@ -15,15 +15,16 @@
 //
 // A write or a sync that fails ends its file: who waits has an error, the file counts
 // up to its last good sync, and what came behind that is written again, to a new file,
-// from the chunks. Nothing is ever synced twice on the same file, because a system may
-// have dropped what it could not write.
+// from the chunks. A file whose sync has failed is never synced again: the system may
+// have dropped what it could not write, and would say that all is well.
 //
 // # Files
 //
-// PREFIXmanifest says which files count and where each ends; it is replaced as a whole,
-// by a rename, before the first record of a new file is written, before a file is
-// removed and at Close. So a file that it names and that is missing is damage, and one
-// that it does not name is a left-over. It is JSON, and a line with its CRC-32C.
+// PREFIXmanifest says which files count and where each ends. It is JSON, and a line with
+// its CRC-32C, and is replaced as a whole, by a rename: when the first records of a new
+// file are synced, and before anybody is told so; before a file is removed; and at Close.
+// So a file that it names and that is missing is damage, and one that it does not name is
+// a left-over, without anything that somebody was told is stored.
 //
 // PREFIX00000001.log and so on hold the records:
 //

@@ -324,6 +324,7 @@ func TestFilesAreSealedScannedAndRemoved(t *testing.T) {
 		}
 		w.j.Roll()
 		require.NoError(t, w.wait(w.append(10)))
+		synctest.Wait() // Sealed is told behind those who wait
 		infos := w.j.Files()
 		require.Len(t, infos, len(sealed)+1)
 		for i, f := range infos {

@@ -181,3 +181,34 @@ func TestWhatACrashHasLeftSurvivesTheNextCrash(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatAnOpenHasSeenIsOnTheDisk: the process before may have been killed when the
+// name of its manifest was not.
+func TestWhatAnOpenHasSeenIsOnTheDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, w := start(t, journal.Options{})
+		require.NoError(t, w.wait(w.append(10)))
+		w.j.Roll()
+		renamed := false
+		var killed *world
+		dir.Before(func(op filestest.Op) error {
+			if renamed && killed == nil {
+				killed = w.fork(t, dir.Clone(), 1)
+			}
+			renamed = renamed || op.Kind == filestest.Rename
+			return nil
+		})
+		require.NoError(t, w.wait(w.append(20)))
+		require.NoError(t, w.close(time.Second))
+
+		require.NoError(t, killed.open())
+		for _, r := range killed.records {
+			r.stored = r.seq < killed.j.Stored()
+		}
+		for seed := range uint64(30) {
+			image := killed.dir.(*filestest.Dir).Image(rand.New(rand.NewPCG(9, seed)))
+			killed.fork(t, image, seed).lives(fmt.Sprint("image ", seed))
+		}
+		require.NoError(t, killed.close(time.Second))
+	})
+}
