@@ -101,8 +101,7 @@ func (s *Store) appendShared(p *place, pub *message.Publishing) journal.Seq {
 // appended wakes the tender when so much was appended that it should look at the log.
 func (s *Store) appended(seq journal.Seq) {
 	if uint64(seq) >= s.lookAt.Load() {
-		s.lookAt.Store(never)
-		s.tender.kick()
+		s.lookAt.Store(s.tender.look(uint64(seq)))
 	}
 }
 
