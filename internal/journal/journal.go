@@ -237,7 +237,13 @@ func (j *Journal) call() {
 // reports whether it was in time. Who waits for the record is told that it is stored.
 func (j *Journal) Void(seq Seq) bool {
 	j.mu.Lock()
-	defer j.mu.Unlock()
+	ok := j.void(seq)
+	j.mu.Unlock()
+	return ok
+}
+
+// void is Void. mu is held.
+func (j *Journal) void(seq Seq) bool {
 	if seq < j.taken || seq >= j.next {
 		return false
 	}

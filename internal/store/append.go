@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"sync/atomic"
 
 	"github.com/warrenmq/warren/internal/journal"
@@ -9,6 +10,54 @@ import (
 
 // append appends the record of a message to the log.
 func (s *Store) append(p *place, e *message.Entry) journal.Seq {
+	seq, ok := s.appendShort(p, e)
+	if !ok {
+		seq = s.appendLong(p, e)
+	}
+	s.appended(seq)
+	return seq
+}
+
+const (
+	shortRecord = 256 // bytes on the stack for all of a record but the body
+	shortTexts  = 192 // bytes of that for texts and properties
+)
+
+// appendShort is append for a message without properties or with encoded ones that are
+// short, as most are: it has its record on the stack. ok is false for others.
+func (s *Store) appendShort(p *place, e *message.Entry) (seq journal.Seq, ok bool) {
+	var raw []byte
+	if e.Content != nil {
+		c, ok := e.Content.(*message.Encoded)
+		if !ok {
+			return 0, false
+		}
+		raw = c.Raw
+	}
+	exchange := ""
+	if e.Exchange != nil {
+		exchange = *e.Exchange
+	}
+	if len(exchange)+len(e.Key)+len(raw) > shortTexts {
+		return 0, false
+	}
+	var room [shortRecord]byte
+	b := p.append(room[:0])
+	flags := byte(0)
+	if e.Content != nil {
+		flags = hasProperties
+	}
+	b = append(b, flags)
+	b = append(binary.AppendUvarint(b, uint64(len(exchange))), exchange...)
+	b = append(binary.AppendUvarint(b, uint64(len(e.Key))), e.Key...)
+	if e.Content != nil {
+		b = append(binary.AppendUvarint(b, uint64(len(raw))), raw...)
+	}
+	return s.log.Append(kindMessage, b, e.Body), true
+}
+
+// appendLong is append for any message.
+func (s *Store) appendLong(p *place, e *message.Entry) journal.Seq {
 	room, _ := s.scratch.Get().(*[]byte)
 	if room == nil {
 		room = new([]byte)
@@ -16,7 +65,6 @@ func (s *Store) append(p *place, e *message.Entry) journal.Seq {
 	b := appendContent(p.append((*room)[:0]), e)
 	seq := s.log.Append(kindMessage, b, e.Body)
 	s.giveBack(room, b)
-	s.appended(seq)
 	return seq
 }
 
@@ -53,8 +101,7 @@ func (s *Store) appendShared(p *place, pub *message.Publishing) journal.Seq {
 // appended wakes the tender when so much was appended that it should look at the log.
 func (s *Store) appended(seq journal.Seq) {
 	if uint64(seq) >= s.lookAt.Load() {
-		s.lookAt.Store(never)
-		s.tender.kick()
+		s.lookAt.Store(s.tender.look(uint64(seq)))
 	}
 }
 

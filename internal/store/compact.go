@@ -72,8 +72,8 @@ func (s *Store) merge(pages []*page) error {
 	p, err := s.writePage(func(w *pageWriter) error {
 		moved = moved[:0]
 		for _, r := range from {
-			if s.tender.stopping() {
-				return errStopped
+			if err := s.tick(); err != nil {
+				return err
 			}
 			w.begin(r.k.id, r.transient)
 			if err := s.copyRun(w, r); err != nil {

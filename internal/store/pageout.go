@@ -130,8 +130,10 @@ func (c *collector) collect(end Seq) error {
 
 // scan looks at a record.
 func (c *collector) scan(seq Seq, kind byte, rec []byte) error {
-	if c.ticks++; c.ticks%4096 == 0 && c.s.tender.stopping() {
-		return errStopped
+	if c.ticks++; c.ticks%4096 == 0 {
+		if err := c.s.tick(); err != nil {
+			return err
+		}
 	}
 	if kind != kindMessage && kind != kindCopy {
 		return nil
@@ -238,8 +240,10 @@ func (c *collector) write() (*page, error) {
 			if err := c.add(w, r); err != nil {
 				return err
 			}
-			if i%4096 == 0 && c.s.tender.stopping() {
-				return errStopped
+			if i%4096 == 0 {
+				if err := c.s.tick(); err != nil {
+					return err
+				}
 			}
 		}
 		return w.end()

@@ -79,6 +79,16 @@ func (l *pieces) find(pos uint64) (i int, p *piece) {
 
 // at returns the piece of a position, which it makes if need be.
 func (l *pieces) at(pos uint64) *piece {
+	if n := len(l.list); n > 0 {
+		if p := l.list[n-1]; pos-p.first < pieceLen {
+			return p
+		}
+	}
+	return l.grow(pos)
+}
+
+// grow is at for a position that is not of the last piece.
+func (l *pieces) grow(pos uint64) *piece {
 	i, p := l.find(pos)
 	if p != nil {
 		return p
@@ -99,11 +109,7 @@ func (l *pieces) at(pos uint64) *piece {
 			p.seqs = make([]journal.Seq, 0, pieceLen)
 		}
 	}
-	if i == n {
-		l.list = append(l.list, p)
-	} else {
-		l.list = slices.Insert(l.list, i, p)
-	}
+	l.list = slices.Insert(l.list, i, p)
 	return p
 }
 
@@ -113,10 +119,14 @@ func (p *piece) reset(first uint64) { *p = piece{first: first, seqs: p.seqs[:0]}
 func (l *pieces) put(pos uint64, seq journal.Seq, flags byte) {
 	p := l.at(pos)
 	i := int(pos - p.first)
-	for len(p.seqs) <= i {
+	for len(p.seqs) < i {
 		p.seqs = append(p.seqs, 0)
 	}
-	p.seqs[i] = seq
+	if len(p.seqs) == i {
+		p.seqs = append(p.seqs, seq)
+	} else {
+		p.seqs[i] = seq
+	}
 	bit := uint64(1) << i
 	if p.living == 0 {
 		p.found = nil

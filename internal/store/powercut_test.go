@@ -125,13 +125,14 @@ func TestPowerCutAtEachOperation(t *testing.T) {
 			more = !w.end()
 			total = w.dir.Ops() - start
 			rnd := rand.New(rand.NewPCG(uint64(n), 2))
-			for range 4 {
+			for i := range 3 {
 				o := w.fork(w.dir.Image(rnd))
 				o.start()
 				o.check()
-				// It works, and what it leaves can be opened.
-				o.session()
-				o.restart()
+				if i == 0 { // it works, and what it leaves can be opened
+					o.session()
+					o.restart()
+				}
 				require.True(t, o.end())
 			}
 		})

@@ -21,7 +21,15 @@ type Queue struct {
 	// Guarded by mu.
 	lanes   []*lane // by level
 	marks   map[uint64]mark
+	settled settled
 	deleted bool
+}
+
+// settled is the last record that says that messages are settled, of those from first to
+// last. While it is not written, one that says more can replace it.
+type settled struct {
+	first, last uint64
+	seq         journal.Seq // 0: there is none
 }
 
 // levelShift is the number of bits of a position below the level.
@@ -103,7 +111,7 @@ func (k *Queue) Remove(pos uint64) {
 	k.unmark(pos, pos)
 	if seq, flags := l.log.take(pos); seq != 0 {
 		if !k.store.void(seq, flags) && flags&isPersistent != 0 {
-			k.note(kindRemove, pos)
+			k.noteSettled(pos)
 		}
 		return
 	}
@@ -113,7 +121,7 @@ func (k *Queue) Remove(pos uint64) {
 	}
 	r.remove(pos, pos)
 	if !r.transient {
-		k.note(kindRemove, pos)
+		k.noteSettled(pos)
 	}
 	r.page.settled(1)
 	if r.left == 0 {
@@ -173,14 +181,37 @@ func (k *Queue) unmark(first, last uint64) {
 	maps.DeleteFunc(k.marks, func(pos uint64, _ mark) bool { return first <= pos && pos <= last })
 }
 
+// noteSettled appends a record that says that a message is settled. Messages are settled
+// in order as a rule, so that one record can say it of many.
+func (k *Queue) noteSettled(pos uint64) {
+	if s := &k.settled; s.seq != 0 && pos == s.last+1 {
+		var room [noteRoom]byte
+		seq := k.store.log.AppendInstead(s.seq, kindRange, k.appendNote(room[:0], s.first, pos))
+		k.store.appended(seq)
+		if s.seq = seq; seq != 0 {
+			s.last = pos
+			return
+		}
+	}
+	k.settled = settled{pos, pos, k.note(kindRemove, pos)}
+}
+
+const noteRoom = 4 * binary.MaxVarintLen64
+
 // note appends a record about the queue.
-func (k *Queue) note(kind byte, numbers ...uint64) {
-	var room [4 * binary.MaxVarintLen64]byte
-	b := binary.AppendUvarint(room[:0], uint64(k.id))
+func (k *Queue) note(kind byte, numbers ...uint64) journal.Seq {
+	var room [noteRoom]byte
+	seq := k.store.log.Append(kind, k.appendNote(room[:0], numbers...), nil)
+	k.store.appended(seq)
+	return seq
+}
+
+func (k *Queue) appendNote(b []byte, numbers ...uint64) []byte {
+	b = binary.AppendUvarint(b, uint64(k.id))
 	for _, n := range numbers {
 		b = binary.AppendUvarint(b, n)
 	}
-	k.store.appended(k.store.log.Append(kind, b, nil))
+	return b
 }
 
 // Delete drops all messages, because the queue is deleted. Its cost hardly depends on

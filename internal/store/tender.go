@@ -22,6 +22,8 @@ type tender struct {
 	stopped bool
 	running bool
 	work    bool          // there is some, perhaps
+	late    bool          // it was to look at the log, and has not
+	fullAt  uint64        // if it is late: number of the record with which full begins
 	room    chan struct{} // closed when full ends; nil if nobody waits
 	idle    chan struct{} // closed when the goroutine is gone after stop
 
@@ -66,6 +68,26 @@ func (t *tender) kick() {
 		t.running = true
 		go t.run()
 	}
+}
+
+// look lets the goroutine look at the log, in which seq was appended. If it has not done
+// so since the last time, because the disk is slow, publishers should wait. It returns the
+// number with which it is to be called again.
+func (t *tender) look(seq uint64) (next uint64) {
+	t.kick()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.started {
+		return never
+	}
+	switch {
+	case !t.late:
+		t.late, t.fullAt = true, seq+mostLag*uint64(t.store.opt.FileSize)
+	case seq >= t.fullAt:
+		t.setFullLocked(!t.stopped)
+		return never
+	}
+	return t.fullAt
 }
 
 // stop ends the goroutine.
@@ -212,17 +234,7 @@ func (s *Store) tend() error {
 	if err := s.checkDisk(); err != nil {
 		return err
 	}
-	size, now := s.written()
-	if asked := t.asked.Swap(false); size >= s.opt.FileSize || asked && size > 0 {
-		s.newGeneration(false)
-		size = 0
-	}
-	next := max(s.opt.FileSize-size, 1<<10)
-	if s.opt.DiskLimit > 0 {
-		next = min(next, s.opt.DiskLimit/8+1<<10)
-	}
-	s.lookAt.Store(uint64(now) + uint64(next))
-	t.setFull(t.low || s.lag() > mostLag)
+	s.roll()
 	for {
 		g, end, ok := s.full()
 		if !ok {
@@ -237,6 +249,40 @@ func (s *Store) tend() error {
 		return err
 	}
 	return s.cleanUp()
+}
+
+// roll begins a new generation of the log if the file is full.
+func (s *Store) roll() {
+	t := &s.tender
+	size, now := s.written()
+	if asked := t.asked.Swap(false); size >= s.opt.FileSize || asked && size > 0 {
+		s.newGeneration(false)
+		size = 0
+	}
+	next := max(s.opt.FileSize-size, 1<<10)
+	if s.opt.DiskLimit > 0 {
+		next = min(next, s.opt.DiskLimit/8+1<<10)
+	}
+	t.mu.Lock()
+	t.late = false
+	t.mu.Unlock()
+	s.lookAt.Store(uint64(now) + uint64(next))
+	t.setFull(t.low || s.lag() > mostLag)
+}
+
+// tick is called now and then while the goroutine works for long.
+func (s *Store) tick() error {
+	t := &s.tender
+	if t.stopping() {
+		return errStopped
+	}
+	t.mu.Lock()
+	late := t.late
+	t.mu.Unlock()
+	if late {
+		s.roll()
+	}
+	return nil
 }
 
 // checkDisk looks whether the disk has room.
