@@ -90,8 +90,13 @@ func TestThoseWhoWaitForTheDiskGiveUp(t *testing.T) {
 		require.ErrorIs(t, <-waits, warren.ErrClosed)
 		synctest.Wait()
 		require.Empty(t, stays)
+		call := begin(t, func() error {
+			_, err := b.Call(t.Context(), "q", persistent("m"))
+			return err
+		})
 		require.NoError(t, b.Close())
 		require.ErrorIs(t, <-stays, warren.ErrClosed)
+		require.ErrorIs(t, <-call, warren.ErrClosed)
 		require.Empty(t, d.Kept())
 	})
 }
