@@ -17,6 +17,7 @@ import (
 	"github.com/warrenmq/warren/amqp"
 	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/confirm"
+	"github.com/warrenmq/warren/internal/files/filestest"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -308,5 +309,46 @@ func TestByWireFailPublishersCloseTheChannel(t *testing.T) {
 			require.Equal(t, "PRECONDITION_FAILED - "+text, e.Reason)
 			warren.DiskFails(b, nil)
 		}
+	})
+}
+
+// TestTransientQueuesOfAnOpenedBrokerNeverWaitForTheDisk is about a broker whose
+// transient queues can have messages on disk, too, when memory is short.
+func TestTransientQueuesOfAnOpenedBrokerNeverWaitForTheDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := openFiles(t, filestest.New(), nil)
+		ch := confirmChannel(t, b)
+		brokertest.Queues(t, ch, "t")
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{Durable: true})
+		warren.DiskFails(b, errDevice)
+		for _, exchange := range []string{"", "amq.fanout"} {
+			require.NoError(t, ch.QueueBind("t", "", "amq.fanout", nil))
+			isAnswered(t, send(t, ch, exchange, "t", persistent("m")), 1+uint64(len(exchange)/10), true)
+		}
+		held := begin(t, publisherTo(t, brokertest.Channel(t, b), "", "q"))
+		warren.DiskFails(b, nil)
+		require.NoError(t, <-held)
+		require.NoError(t, b.Close())
+	})
+}
+
+func TestAnOpenedBrokerConfirmsWhatIsSynced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filestest.New()
+		b := openFiles(t, dir, nil)
+		ch := confirmChannel(t, b)
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{Durable: true})
+		var list []*warren.Confirmation
+		for range 1000 {
+			list = append(list, send(t, ch, "", "q", persistent("m")))
+		}
+		for i, c := range list {
+			require.NoError(t, c.Wait(t.Context()))
+			isAnswered(t, c, uint64(i+1), true)
+		}
+		afterPowerCuts(t, dir, func(b *warren.Broker) {
+			require.Equal(t, 1000, brokertest.Ready(t, brokertest.Channel(t, b), "q"))
+		})
+		require.NoError(t, b.Close())
 	})
 }
