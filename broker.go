@@ -2,7 +2,6 @@ package warren
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -329,8 +328,8 @@ func (b *Broker) close(ctx context.Context) error {
 		}
 		b.announce(change{kind: brokerClosed})
 		err := b.tasks.Wait(ctx) // handlers may still settle
-		if diskErr := b.closeDisk(ctx); diskErr != nil {
-			err = errors.Join(err, diskErr)
+		if b.disk != nil {
+			err = joined(err, b.closeDisk(ctx))
 		}
 		close(b.closeDone)
 		return err

@@ -69,7 +69,6 @@ func (q *Queue) keep(p *message.Publishing, priority uint8, deadline int64) {
 // stays on disk.
 func (q *Queue) forgetOnDisk(it *message.Item) {
 	switch {
-	case q.disk == nil:
 	case !q.disk.ended:
 		q.disk.Remove(it.Pos)
 	case it.Redelivered || it.Returns > 0:

@@ -17,7 +17,9 @@ const nowhere = ^uint64(0)
 // exchange, unlock sends the message there; until then the queue still counts it.
 func (q *Queue) lose(it *message.Item, reason string) {
 	if q.rules == nil || q.rules.DeadLetter == nil || q.deleted {
-		q.forgetOnDisk(it)
+		if q.disk != nil {
+			q.forgetOnDisk(it)
+		}
 		q.memory.Add(-it.Cost())
 		q.counts.Dropped++
 		it.Lost()

@@ -201,15 +201,21 @@ func (q *Queue) page(s *shelf) {
 	}
 }
 
-// takeChunk takes the messages of the first chunk off the shelf.
+// takeChunk takes the first chunk, which is not the last one, off the shelf, and returns
+// its messages.
 func (s *shelf) takeChunk(c *chunk) *run {
 	r := &run{}
-	var it message.Item
-	for n := c.write - c.read; n > 0; n-- {
-		s.shiftChunk(&it)
+	for i := c.read; i < c.write; i++ {
+		it := message.Item{Entry: c.entries[i], Pos: s.first}
+		if c.deadlines != nil {
+			it.Deadline = c.deadlines[i]
+		}
 		r.add(&it)
-		it = message.Item{}
+		s.first++
 	}
+	s.ready -= r.len
+	clear(c.entries)
+	s.removeHead(c)
 	return r
 }
 

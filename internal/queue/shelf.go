@@ -99,11 +99,6 @@ func (s *shelf) shift(it *message.Item) {
 		*it = s.returned.pop()
 		return
 	}
-	s.shiftChunk(it)
-}
-
-// shiftChunk is shift for the first message in the chunks.
-func (s *shelf) shiftChunk(it *message.Item) {
 	c := s.head
 	e := &c.entries[c.read]
 	it.Entry, it.Pos = *e, s.first
