@@ -142,6 +142,12 @@ func backlog(b *testing.B, n uint64) {
 	}
 	require.NoError(b, s.Wait(b.Context(), store.Seq(p.Synced)))
 	b.ReportMetric(float64(time.Since(start).Nanoseconds())/float64(n), "fill-ns/msg")
+	require.Error(b, s.Close(canceled(b)))
+	start = time.Now()
+	s = disk(b, dir)
+	require.False(b, s.Clean())
+	b.ReportMetric(float64(time.Since(start).Milliseconds()), "open-crash-ms")
+	s.Queue(1, &mu, nobody{})
 	s.PageOut()
 	for s.Stats().Messages < int64(n) {
 		time.Sleep(10 * time.Millisecond)
@@ -176,4 +182,47 @@ func backlog(b *testing.B, n uint64) {
 	}
 	b.ReportMetric(float64(time.Since(start).Nanoseconds())/float64(n), "drain-ns/msg")
 	require.NoError(b, s.Close(b.Context()))
+}
+
+// BenchmarkManyQueues puts ten messages into each of many queues.
+func BenchmarkManyQueues(b *testing.B) {
+	const n = 100_000
+	for b.Loop() {
+		dir := realDir(b)
+		s := disk(b, dir)
+		mu := make([]sync.Mutex, n)
+		before := heap()
+		queues := make([]*store.Queue, n)
+		p := publishing(100)
+		for i := range queues {
+			queues[i] = s.Queue(uint32(i+1), &mu[i], nil)
+		}
+		b.ReportMetric(float64(heap()-before)/n, "heap/empty-queue")
+		for pos := range uint64(10) {
+			for i, k := range queues {
+				mu[i].Lock()
+				k.Add(pos, p, 0, true)
+				mu[i].Unlock()
+				if s.Full() {
+					require.NoError(b, s.WaitRoom(b.Context()))
+				}
+			}
+		}
+		start := time.Now()
+		s.PageOut()
+		for s.Stats().Messages < 10*n {
+			time.Sleep(10 * time.Millisecond)
+		}
+		b.ReportMetric(float64(time.Since(start).Milliseconds()), "page-out-ms")
+		b.ReportMetric(float64(heap()-before)/n, "heap/queue")
+		start = time.Now()
+		require.NoError(b, s.Close(b.Context()))
+		b.ReportMetric(float64(time.Since(start).Milliseconds()), "close-ms")
+		runtime.KeepAlive(queues)
+		queues = nil
+		start = time.Now()
+		s = disk(b, dir)
+		b.ReportMetric(float64(time.Since(start).Milliseconds()), "open-ms")
+		require.NoError(b, s.Close(b.Context()))
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +44,16 @@ func (w *world) session() {
 		w.declare()
 	}
 	a, b := w.queues[1], w.queues[2]
+	w.busy.Lock()
+	defer w.busy.Unlock()
+	w.dir.Before(func(op filestest.Op) error {
+		if op.Kind == filestest.Create && strings.HasPrefix(op.Name, "pages-") && w.busy.TryLock() {
+			w.move(a, b) // a dead letter while the log becomes a page file
+			w.busy.Unlock()
+		}
+		return nil
+	})
+	defer w.dir.Before(nil)
 	for range 3 {
 		for range 30 {
 			w.add(a)
@@ -50,23 +61,30 @@ func (w *world) session() {
 			w.add(a, b)
 		}
 		w.sync()
-		for range 60 {
+		for range 45 {
 			a.remove()
 		}
 		b.returned()
 		w.sync()
 		b.removeRange()
-		time.Sleep(50 * time.Millisecond)
+		w.pause(50 * time.Millisecond)
 		w.add(b)
 		w.sync()
 		w.s.PageOut()
-		time.Sleep(50 * time.Millisecond)
+		w.pause(50 * time.Millisecond)
 	}
 	for len(a.living()) > 3 {
 		a.remove()
 	}
-	time.Sleep(2 * time.Second)
+	w.pause(2 * time.Second)
 	w.sync()
+}
+
+// pause lets the background work.
+func (w *world) pause(d time.Duration) {
+	w.busy.Unlock()
+	time.Sleep(d)
+	w.busy.Lock()
 }
 
 // end closes the store. It reports whether that was possible.
@@ -84,13 +102,20 @@ func (w *world) end() bool {
 // fork is the world with another directory.
 func (w *world) fork(dir *filestest.Dir) *world {
 	o := &world{t: w.t, rnd: w.rnd, dir: dir, opt: w.opt, queues: make(map[uint32]*queue), lastID: w.lastID, bodies: w.bodies, short: w.short, crashed: true}
+	copies := make(map[*msg]*msg)
 	for id, q := range w.queues {
 		p := &queue{w: o, id: id, next: q.next, msgs: make(map[uint64]*msg)}
 		for pos, m := range q.msgs {
 			c := *m
 			p.msgs[pos] = &c
+			copies[m] = &c
 		}
 		o.queues[id] = p
+	}
+	for _, l := range w.letters {
+		if of, by := copies[l.of], copies[l.by]; of != nil && by != nil {
+			o.letters = append(o.letters, letter{of, by})
+		}
 	}
 	return o
 }

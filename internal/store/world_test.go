@@ -32,6 +32,9 @@ type world struct {
 	bodies int
 	short  bool // messages are short and persistent
 
+	letters []letter
+	busy    sync.Mutex // held by the test unless it sleeps: see session
+
 	crashed bool // the store was not closed, although it may be that its disk does not know
 }
 
@@ -55,7 +58,11 @@ type msg struct {
 	redelivered bool
 	sure        bool // it is stored
 	gone        bool // it was removed
+	missing     bool // it was not there when the store was opened last
 }
+
+// letter is a message that took the place of another.
+type letter struct{ of, by *msg }
 
 func newWorld(t testing.TB, seed uint64, o store.Options) *world {
 	w := &world{t: t, rnd: rand.New(rand.NewPCG(seed, 1)), dir: filestest.New(), opt: o, queues: make(map[uint32]*queue)}
@@ -151,6 +158,30 @@ func (w *world) add(queues ...*queue) {
 		}
 		q.msgs[pos] = m
 		q.Unlock()
+	}
+}
+
+// move lets the first message of a queue become one of another, as dead letters do.
+func (w *world) move(from, to *queue) {
+	all := from.living()
+	if len(all) == 0 {
+		return
+	}
+	of := from.msgs[all[0]]
+	by := &msg{entry: of.entry}
+	p := message.Publishing{Entry: of.entry}
+	to.Lock()
+	pos := to.next[0]
+	to.next[0]++
+	to.k.Add(pos, &p, 0, true)
+	to.msgs[pos] = by
+	to.Unlock()
+	from.Lock()
+	from.k.Remove(all[0])
+	of.gone = true
+	from.Unlock()
+	if !of.transient {
+		w.letters = append(w.letters, letter{of, by})
 	}
 }
 
@@ -274,6 +305,10 @@ func (w *world) check() {
 	for _, id := range slices.Sorted(maps.Keys(w.queues)) {
 		w.queues[id].check()
 	}
+	for _, l := range w.letters {
+		require.False(w.t, l.of.missing && l.by.missing && l.of.sure && !l.by.gone, "a message is lost on its way from one queue to another")
+	}
+	w.letters = nil
 }
 
 func (q *queue) check() {
@@ -314,6 +349,7 @@ func (q *queue) check() {
 		require.Equal(t, c, got, "queue %d", q.id)
 	}
 	for pos, m := range q.msgs {
+		m.missing = have[pos] == nil
 		require.True(t, have[pos] != nil || m.gone || !m.sure || m.transient, "queue %d: message %x is lost", q.id, pos)
 	}
 	q.msgs = have
