@@ -2,6 +2,7 @@ package warren
 
 import (
 	"context"
+	"iter"
 	"sync"
 
 	"github.com/warrenmq/warren/internal/confirm"
@@ -181,9 +182,11 @@ type fakeQueue struct {
 	of *declaredQueue
 }
 
-func (q *fakeQueue) Next(level uint8) uint64        { return uint64(level) << 56 }
-func (q *fakeQueue) Levels() []uint8                { return nil }
-func (q *fakeQueue) Blocks(uint8) []store.BlockInfo { return nil }
+func (q *fakeQueue) Next(level uint8) uint64 { return uint64(level) << 56 }
+func (q *fakeQueue) Levels() []uint8         { return nil }
+func (q *fakeQueue) Blocks(uint8, uint64) iter.Seq[store.BlockInfo] {
+	return func(func(store.BlockInfo) bool) {}
+}
 func (q *fakeQueue) Returned(uint64, uint32, bool)  {}
 func (q *fakeQueue) RemoveRange(first, last uint64) {}
 func (q *fakeQueue) Delete()                        {}

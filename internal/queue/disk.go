@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"iter"
+
 	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/store"
 )
@@ -27,8 +29,9 @@ type Disk interface {
 	// Levels are those that had messages at the start, and Out tells what they had.
 	Levels() []uint8
 	Out(level uint8) (first, last uint64, c store.Count)
-	// Blocks tells of the messages of a level that are on disk.
-	Blocks(level uint8) []store.BlockInfo
+	// Blocks tells of the messages of a level that are on disk, in order: blocks that end
+	// at a position or behind it.
+	Blocks(level uint8, from uint64) iter.Seq[store.BlockInfo]
 
 	// Load begins to read a block; Loaded of the queue gets it. It returns false if
 	// there is none.

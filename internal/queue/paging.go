@@ -297,7 +297,7 @@ func (q *Queue) purgeOutside() {
 // blocks, as far as the limits of length and bytes ask for it.
 func (q *Queue) trimOutside(s *shelf) {
 	o := s.out
-	for _, b := range q.disk.Blocks(uint8(o.first >> levelShift)) {
+	for b := range q.disk.Blocks(uint8(o.first>>levelShift), o.first) {
 		r := q.rules
 		tooLong := r.MaxLength >= 0 && int64(q.store.len()-b.Count.Len) >= r.MaxLength
 		tooLarge := r.MaxBytes >= 0 && q.store.bytes-b.Count.Bytes >= r.MaxBytes

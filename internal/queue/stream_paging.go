@@ -32,7 +32,7 @@ func (s *stream) segmentWith(offset uint64) *segment { return s.segments[s.segme
 // recoverStream takes over what the disk has of a stream.
 func (q *Queue) recoverStream() {
 	s := q.stream
-	for _, b := range q.disk.Blocks(0) {
+	for b := range q.disk.Blocks(0, 0) {
 		g := &segment{first: b.First, len: b.Count.Len, newest: b.Newest, marks: b.Marks, bytes: b.Count.Bytes}
 		s.segments = append(s.segments, g)
 		s.len += g.len

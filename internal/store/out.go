@@ -2,9 +2,11 @@ package store
 
 import (
 	"cmp"
+	"iter"
 	"math"
 	"math/bits"
 	"slices"
+	"sort"
 )
 
 // Count tells of messages how many there are and what their bodies hold.
@@ -66,30 +68,84 @@ func (k *Queue) Paged(first, last uint64) int {
 }
 
 // Blocks tells of the messages of a level that are in page files, and of those that were
-// in the log when the store was opened, in order.
-func (k *Queue) Blocks(level uint8) []BlockInfo {
-	l := k.lane(uint64(level) << levelShift)
-	if l == nil {
-		return nil
-	}
-	var all []BlockInfo
-	for _, r := range l.runs {
-		if r.left == 0 {
-			continue
+// in the log when the store was opened, in order: blocks that end at the position from or
+// behind it. Whoever ranges over them may remove messages meanwhile.
+func (k *Queue) Blocks(level uint8, from uint64) iter.Seq[BlockInfo] {
+	return func(yield func(BlockInfo) bool) {
+		l := k.lane(uint64(level) << levelShift)
+		if l == nil {
+			return
 		}
-		for i := range r.blocks {
-			if b := &r.blocks[i]; b.left > 0 {
-				all = append(all, b.info(k.store))
+		if !l.overlaps {
+			l.blocks(k.store, from, yield)
+			return
+		}
+		var all []BlockInfo
+		for _, r := range l.runs {
+			for i := r.find(from); r.left > 0 && i < len(r.blocks); i++ {
+				if b := &r.blocks[i]; b.left > 0 {
+					all = append(all, b.info(k.store))
+				}
+			}
+		}
+		for _, p := range l.log.list {
+			if p.wasFound() && p.first+pieceLen > from {
+				all = append(all, p.info(k.store))
+			}
+		}
+		for _, b := range joinBlocks(all) {
+			if !yield(b) {
+				return
 			}
 		}
 	}
-	for _, p := range l.log.list {
-		if p.found != nil && p.living&p.found.which != 0 {
-			all = append(all, p.info(k.store))
+}
+
+// blocks is Blocks for runs that do not overlap.
+func (l *lane) blocks(s *Store, from uint64, yield func(BlockInfo) bool) {
+	for {
+		b := l.blockFrom(from)
+		if b == nil {
+			break
+		}
+		from = b.last() + 1
+		if !yield(b.info(s)) {
+			return
 		}
 	}
-	return joinBlocks(all)
+	for {
+		i, _ := l.log.find(from)
+		for i < len(l.log.list) && !l.log.list[i].wasFound() {
+			i++
+		}
+		if i == len(l.log.list) {
+			return
+		}
+		p := l.log.list[i]
+		from = p.first + pieceLen
+		if !yield(p.info(s)) {
+			return
+		}
+	}
 }
+
+// blockFrom returns the first block in which something lives and that ends at from or
+// behind it.
+func (l *lane) blockFrom(from uint64) *block {
+	i := sort.Search(len(l.runs), func(i int) bool { return l.runs[i].last() >= from })
+	for ; i < len(l.runs); i++ {
+		r := l.runs[i]
+		for j := r.find(from); r.left > 0 && j < len(r.blocks); j++ {
+			if b := &r.blocks[j]; b.left > 0 {
+				return b
+			}
+		}
+	}
+	return nil
+}
+
+// wasFound reports whether Open has found messages of the piece that still live.
+func (p *piece) wasFound() bool { return p.found != nil && p.living&p.found.which != 0 }
 
 // joinBlocks sorts blocks, and makes one of those that overlap.
 func joinBlocks(all []BlockInfo) []BlockInfo {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -188,9 +189,13 @@ func TestAStreamIsToldWhenItsMessagesCameAndHowTheyAreFiltered(t *testing.T) {
 		blocks := func() []store.BlockInfo {
 			q.Lock()
 			defer q.Unlock()
-			return q.k.Blocks(0)
+			return slices.Collect(q.k.Blocks(0, 0))
 		}
-		require.Len(t, blocks(), 2, "those in page files")
+		all := blocks()
+		require.Len(t, all, 2, "those in page files")
+		q.Lock()
+		require.Equal(t, all[1:], slices.Collect(q.k.Blocks(0, 256)))
+		q.Unlock()
 		require.True(t, w.end())
 		time.Sleep(time.Hour)
 		w.start()
