@@ -9,34 +9,52 @@ import (
 	"github.com/warrenmq/warren/internal/journal"
 )
 
-// sparse returns page files whose living messages are to be written to a new one, because
-// there are more bytes of settled messages on the disk than of living ones.
-func (s *Store) sparse() []*page {
+// manySmall is how many small page files there may be.
+const manySmall = 16
+
+// unwanted returns page files whose living messages are to be written to a new one: because
+// there are more bytes of settled messages on the disk than of living ones, or because
+// there are many small files.
+func (s *Store) unwanted() []*page {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var living, settled int64
-	var some []*page
+	var sparse, small []*page
 	for _, p := range s.pages {
 		n := p.livingBytes()
+		if n == 0 {
+			continue
+		}
 		living += n
 		settled += p.size - n
-		if n > 0 && n <= p.size/2 {
-			some = append(some, p)
+		if n <= p.size/2 {
+			sparse = append(sparse, p)
 		}
+		if p.size <= s.opt.FileSize/4 {
+			small = append(small, p)
+		}
+	}
+	if len(small) >= manySmall {
+		return firstBytes(small, s.opt.FileSize)
 	}
 	if settled < living+2*s.opt.FileSize {
 		return nil
 	}
-	slices.SortFunc(some, func(a, b *page) int {
+	slices.SortFunc(sparse, func(a, b *page) int {
 		return cmp.Compare(float64(a.living.Load())/float64(a.total), float64(b.living.Load())/float64(b.total))
 	})
-	room := s.opt.FileSize
-	for i, p := range some {
+	return firstBytes(sparse, s.opt.FileSize)
+}
+
+// firstBytes returns the first of some pages, as many as have living messages of a number
+// of bytes.
+func firstBytes(pages []*page, room int64) []*page {
+	for i, p := range pages {
 		if room -= p.livingBytes(); room < 0 && i > 0 {
-			return some[:i]
+			return pages[:i]
 		}
 	}
-	return some
+	return pages
 }
 
 // livingBytes is about how many bytes the living messages take.
@@ -47,10 +65,10 @@ func (p *page) livingBytes() int64 {
 	return int64(float64(p.size) * float64(p.living.Load()) / float64(p.total))
 }
 
-// compact writes living messages of sparse page files to new ones.
+// compact writes living messages of unwanted page files to new ones.
 func (s *Store) compact() error {
 	for {
-		pages := s.sparse()
+		pages := s.unwanted()
 		if len(pages) == 0 {
 			return nil
 		}

@@ -97,30 +97,40 @@ var errMoved = errors.New("store: moved")
 
 // load reads what a plan says. It is nil if the store is closed.
 func (r *loader) load(p *plan) *Block {
+	failed := false
 	pause := firstPause
 	for {
 		b, err := r.read(p)
 		p.release()
-		switch {
-		case err == nil:
-			r.s.trouble.readAgain()
-			return b
-		case errors.Is(err, errMoved):
-		default: // the disk cannot be read, perhaps only now
-			r.s.trouble.cannotRead(err)
+		if err != nil && !errors.Is(err, errMoved) { // the disk cannot be read, perhaps only now
+			r.s.cannotRead(err, !failed)
+			failed = true
 			if !r.rest(pause) {
 				return nil
 			}
 			pause = min(2*pause, longPause)
 		}
-		k, first, last := p.k, p.first, p.asked
-		k.mu.Lock()
-		p = k.plan(first, last)
-		k.mu.Unlock()
-		if p == nil {
-			return &Block{First: first, Last: last}
+		if err != nil {
+			b, p = r.again(p)
+		}
+		if b != nil {
+			if failed {
+				r.s.readAgain()
+			}
+			return b
 		}
 	}
+}
+
+// again makes a new plan for what could not be read; or the block, if nothing of it lives.
+func (r *loader) again(p *plan) (*Block, *plan) {
+	p.k.mu.Lock()
+	next := p.k.plan(p.first, p.asked)
+	p.k.mu.Unlock()
+	if next == nil {
+		return &Block{First: p.first, Last: p.asked}, nil
+	}
+	return nil, next
 }
 
 // rest waits before the next attempt. It reports false if the store is closed.

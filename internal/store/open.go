@@ -19,7 +19,13 @@ const logPrefix = "log-"
 
 // Owns reports whether a name is that of a file of a store.
 func Owns(name string) bool {
-	return name == indexName || name == indexName+".new" || strings.HasPrefix(name, pagePart) || strings.HasPrefix(name, logPrefix)
+	return name == indexName || name == indexName+".new" || strings.HasPrefix(name, pagePart) ||
+		strings.HasPrefix(name, logPrefix) || strings.HasPrefix(name, damagedPart)
+}
+
+// isMade reports whether a file is one that only a store with an index has.
+func isMade(name string) bool {
+	return strings.HasPrefix(name, pagePart) || strings.HasPrefix(name, logPrefix)
 }
 
 // Open reads what is in a directory, which it locks until Close. known says which
@@ -43,7 +49,6 @@ func Open(dir files.Dir, o Options, known func(id uint32) bool) (*Store, error) 
 	s := &Store{opt: o, dir: dir, lock: lock, queues: make(map[uint32]*Queue)}
 	s.tender.init()
 	s.loads.init(s)
-	s.trouble.told = o.Trouble
 	if err := s.recover(known); err != nil {
 		for _, p := range s.pages {
 			p.release()
@@ -79,7 +84,7 @@ func (s *Store) recover(known func(id uint32) bool) error {
 	}
 	s.lookAt.Store(never)
 	s.log, err = journal.Open(s.dir, journal.Options{
-		Prefix: logPrefix, FileSize: 1 << 62, Sync: s.opt.Sync, Salvage: s.opt.Salvage, State: s.journalState,
+		Prefix: logPrefix, FileSize: 1 << 62, Sync: s.opt.Sync, Salvage: s.opt.Salvage, State: s.tell,
 	}, r.replay)
 	if err != nil {
 		return err
@@ -136,7 +141,7 @@ func (r *recoverer) readIndex() error {
 	switch {
 	case err != nil && !errors.As(err, &damage):
 		return err
-	case x == nil && err == nil && !slices.ContainsFunc(r.names, func(n string) bool { return Owns(n) && n != indexName+".new" }):
+	case x == nil && err == nil && !slices.ContainsFunc(r.names, isMade):
 		x = &index{id: newID(), generation: 1, next: 1}
 		if err := x.write(r.s.dir); err != nil {
 			return err

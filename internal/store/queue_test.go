@@ -302,6 +302,23 @@ func TestAnOldMessageDoesNotKeepOthers(t *testing.T) {
 	})
 }
 
+// A few messages of each file of the log that nobody settles must not mean a page file
+// each, for ever.
+func TestManySmallPageFilesBecomeOne(t *testing.T) {
+	bubble(t, store.Options{FileSize: 64 << 10}, func(t *testing.T, w *world) {
+		q := w.declare()
+		const n = 200
+		for i := range uint64(n) {
+			q.put(i, fmt.Sprint("message ", i))
+			w.pageOut()
+		}
+		require.Less(t, w.s.Stats().Pages, 40)
+		for i, it := range q.load(0, n, n) {
+			require.Equal(t, fmt.Sprint("message ", i), string(it.Body))
+		}
+	})
+}
+
 func TestNobodyRunsWhenThereIsNothingToDo(t *testing.T) {
 	bubble(t, store.Options{FileSize: 8 << 10}, func(t *testing.T, w *world) {
 		before := runtime.NumGoroutine()
@@ -356,5 +373,45 @@ func TestSyncNeverWaitsForNoSync(t *testing.T) {
 		}
 		require.Equal(t, before, w.s.Stats().Syncs)
 		w.crash(w.dir.Clone())
+	})
+}
+
+func TestWhatHappensWhileABlockIsReadCounts(t *testing.T) {
+	bubble(t, store.Options{}, func(t *testing.T, w *world) {
+		q := w.declare()
+		for i := range uint64(10) {
+			q.put(i, fmt.Sprint(i))
+		}
+		w.pageOut()
+		q.Lock()
+		require.True(t, q.k.Load(0, 9))
+		q.k.Remove(3)
+		q.k.RemoveRange(5, 6)
+		q.k.Returned(4, 2, true)
+		q.Unlock()
+		b := <-q.loaded
+		q.Lock()
+		q.k.Keep(b)
+		q.Unlock()
+		var bodies []string
+		for _, it := range b.Items {
+			bodies = append(bodies, string(it.Body))
+			require.Equal(t, it.Pos == 4, it.Redelivered)
+			require.Equal(t, it.Pos == 4, it.Returns == 2)
+		}
+		require.Equal(t, []string{"0", "1", "2", "4", "7", "8", "9"}, bodies)
+		require.Equal(t, store.Count{Len: 7, Bytes: 7}, b.Count)
+		q.Lock()
+		require.True(t, q.k.Load(0, 9))
+		q.k.Delete()
+		q.Unlock()
+		b = <-q.loaded
+		q.Lock()
+		q.k.Keep(b)
+		require.Empty(t, b.Items)
+		require.Zero(t, b.Count)
+		require.False(t, q.k.Load(0, 9))
+		q.Unlock()
+		delete(w.queues, q.id)
 	})
 }

@@ -70,6 +70,8 @@ func (w *world) step() {
 		w.some().removeRange()
 	case n < 75:
 		w.some().returned()
+	case n < 77:
+		w.some().spill()
 	case n < 80:
 		w.some().loadPaged()
 	case n < 84:

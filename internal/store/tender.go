@@ -135,14 +135,14 @@ func (t *tender) run() {
 		switch {
 		case errors.Is(err, errStopped):
 		case err != nil:
-			t.store.trouble.set(err)
+			t.store.setTrouble(err)
 			pause = min(max(2*pause, firstPause), longPause)
 			t.rest(pause)
 		case t.low:
-			t.store.trouble.set(ErrDiskLow)
+			t.store.setTrouble(ErrDiskLow)
 			t.rest(longPause)
 		default:
-			t.store.trouble.set(nil)
+			t.store.setTrouble(nil)
 			pause = 0
 		}
 	}

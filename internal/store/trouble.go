@@ -7,14 +7,13 @@ import (
 	"github.com/warrenmq/warren/internal/journal"
 )
 
-// trouble is why the store cannot write.
+// trouble is why the store cannot do its work.
 type trouble struct {
-	told func(err error) // nil: nobody
-
 	mu sync.Mutex
 	// Guarded by mu.
-	err     error
-	reading error // why something cannot be read
+	err     error // why the tender cannot
+	reading error // why a block cannot be read
+	failing int   // loads that try again
 }
 
 func (t *trouble) get() error {
@@ -26,36 +25,51 @@ func (t *trouble) get() error {
 	return t.reading
 }
 
-// cannotRead notes that something cannot be read now, and readAgain that it can.
-func (t *trouble) cannotRead(err error) { t.setReading(err) }
-func (t *trouble) readAgain()           { t.setReading(nil) }
-
-func (t *trouble) setReading(err error) {
-	t.mu.Lock()
-	changed := err != nil || t.reading != nil
-	t.reading = err
-	t.mu.Unlock()
-	if changed && t.told != nil {
-		t.told(err)
-	}
-}
-
-// set notes the present trouble, nil if there is none, and tells it.
-func (t *trouble) set(err error) {
+// setTrouble notes why the tender cannot do its work, and tells it; nil: it can.
+func (s *Store) setTrouble(err error) {
+	t := &s.trouble
 	t.mu.Lock()
 	changed := err != nil || t.err != nil
 	t.err = err
 	t.mu.Unlock()
-	if changed && t.told != nil {
-		t.told(err)
+	if changed {
+		s.tell(err)
 	}
 }
 
-// journalState is told of the log's trouble.
-func (s *Store) journalState(err error) {
-	if s.opt.Trouble != nil {
-		s.opt.Trouble(err)
+// cannotRead notes that a load tries again, for the first time or not.
+func (s *Store) cannotRead(err error, first bool) {
+	t := &s.trouble
+	t.mu.Lock()
+	t.reading = err
+	if first {
+		t.failing++
 	}
+	t.mu.Unlock()
+	s.tell(err)
+}
+
+// readAgain notes that a load that tried again has ended.
+func (s *Store) readAgain() {
+	t := &s.trouble
+	t.mu.Lock()
+	if t.failing--; t.failing == 0 {
+		t.reading = nil
+	}
+	t.mu.Unlock()
+	s.tell(nil)
+}
+
+// tell tells the host of trouble, or that there is none of a kind any more, and perhaps
+// none at all.
+func (s *Store) tell(err error) {
+	if s.opt.Trouble == nil {
+		return
+	}
+	if err == nil {
+		err = s.trouble.get()
+	}
+	s.opt.Trouble(err)
 }
 
 // report tells the logger of damage.

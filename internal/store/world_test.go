@@ -47,6 +47,7 @@ type queue struct {
 	loaded chan *store.Block
 	next   [3]uint64 // positions of the levels
 	msgs   map[uint64]*msg
+	memory []uint64 // transient messages of msgs that are in memory only
 }
 
 // msg is a message that was added. It is forgotten when it must have gone.
@@ -152,13 +153,31 @@ func (w *world) add(queues ...*queue) {
 		pos := q.next[level]
 		q.next[level] += 1 + uint64(w.rnd.IntN(2))
 		if m.transient && w.rnd.IntN(2) == 0 {
-			q.k.Spill(&message.Item{Entry: p.Entry, Pos: pos, Deadline: deadline})
+			q.memory = append(q.memory, pos)
 		} else {
 			q.k.Add(pos, &p, deadline, !m.transient)
 		}
 		q.msgs[pos] = m
 		q.Unlock()
 	}
+}
+
+// spill puts the transient messages on disk that are in memory only.
+func (q *queue) spill() {
+	for _, pos := range q.memory {
+		m := q.msgs[pos]
+		if m == nil || m.gone {
+			continue
+		}
+		it := message.Item{Entry: m.entry, Pos: pos, Returns: m.returns, Redelivered: m.redelivered}
+		if !m.deadline.IsZero() {
+			it.Deadline = q.w.opt.Clock.At(m.deadline)
+		}
+		q.Lock()
+		q.k.Spill(&it)
+		q.Unlock()
+	}
+	q.memory = nil
 }
 
 // move lets the first message of a queue become one of another, as dead letters do.
@@ -352,7 +371,7 @@ func (q *queue) check() {
 		m.missing = have[pos] == nil
 		require.True(t, have[pos] != nil || m.gone || !m.sure || m.transient, "queue %d: message %x is lost", q.id, pos)
 	}
-	q.msgs = have
+	q.msgs, q.memory = have, nil
 	q.Lock()
 	defer q.Unlock()
 	for i := range q.next {
