@@ -6,6 +6,8 @@
 //	b := warren.New(nil)
 //	defer b.Close()
 //
+// [Open] gives the same broker with a directory, which keeps what is durable.
+//
 // # RPC
 //
 // [Broker.Handle] serves a queue and [Broker.Call] calls it; [HandleFor] and

@@ -335,39 +335,55 @@ func TestWhatIsNotDurableEnds(t *testing.T) {
 	require.Equal(t, before, exportText(t, b))
 }
 
+// TestAnAutoDeleteQueueThatIsDurable ends with its last consumer, but not because that
+// ends with the broker.
 func TestAnAutoDeleteQueueThatIsDurable(t *testing.T) {
-	dir := filestest.New()
-	b := openFiles(t, dir, nil)
-	ch := channelOf(t, b, "/")
-	for _, name := range []string{"unused", "used", "gone"} {
-		_, err := ch.QueueDeclare(name, warren.QueueOptions{Durable: true, AutoDelete: true})
-		require.NoError(t, err)
-	}
-	gone, err := ch.Consume("gone", warren.ConsumeOptions{})
-	require.NoError(t, err)
-	require.NoError(t, gone.Cancel())
-	_, err = ch.ConsumeFunc("used", warren.ConsumeOptions{}, func(context.Context, warren.Delivery) error { return nil })
-	require.NoError(t, err)
-	there := func(b *warren.Broker) (names []string) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filestest.New()
+		b := openFiles(t, dir, nil)
 		ch := channelOf(t, b, "/")
 		for _, name := range []string{"unused", "used", "gone"} {
-			if _, err := ch.QueueDeclarePassive(name); isThere(t, err) {
-				names = append(names, name)
-			}
+			_, err := ch.QueueDeclare(name, warren.QueueOptions{Durable: true, AutoDelete: true})
+			require.NoError(t, err)
 		}
-		return names
-	}
-	killed := openFiles(t, dir.Clone(), nil)
-	require.Subset(t, there(killed), []string{"unused", "used"}, "nobody waits for the end of the third one")
-	require.NoError(t, b.Shutdown(t.Context()))
-	b = openFiles(t, dir, nil)
-	require.Equal(t, []string{"unused", "used"}, there(b), "the consumer ended because the broker did")
-	c, err := channelOf(t, b, "/").Consume("used", warren.ConsumeOptions{})
-	require.NoError(t, err)
-	require.NoError(t, c.Cancel())
-	require.Equal(t, []string{"unused"}, there(b))
-	b = reopened(t, b, dir)
-	require.Equal(t, []string{"unused"}, there(b))
+		require.NoError(t, ch.Publish(t.Context(), "", "used", warren.Message{}, warren.PublishOptions{}))
+		gone, err := ch.Consume("gone", warren.ConsumeOptions{})
+		require.NoError(t, err)
+		require.NoError(t, gone.Cancel())
+		ending := make(chan struct{})
+		var used *warren.Consumer
+		used, err = ch.ConsumeFunc("used", warren.ConsumeOptions{}, func(context.Context, warren.Delivery) error {
+			<-ending
+			return used.Cancel()
+		})
+		require.NoError(t, err)
+		there := func(b *warren.Broker) (names []string) {
+			ch := channelOf(t, b, "/")
+			for _, name := range []string{"unused", "used", "gone"} {
+				if _, err := ch.QueueDeclarePassive(name); isThere(t, err) {
+					names = append(names, name)
+				}
+			}
+			return names
+		}
+		killed := openFiles(t, dir.Clone(), nil)
+		require.Subset(t, there(killed), []string{"unused", "used"}, "nobody waits for the end of the third one")
+		require.NoError(t, killed.Close())
+		done := make(chan error, 1)
+		go func() { done <- b.Shutdown(t.Context()) }()
+		synctest.Wait()
+		close(ending)
+		<-done
+		b = openFiles(t, dir, nil)
+		require.Equal(t, []string{"unused", "used"}, there(b), "the consumer ended because the broker did")
+		c, err := channelOf(t, b, "/").Consume("used", warren.ConsumeOptions{})
+		require.NoError(t, err)
+		require.NoError(t, c.Cancel())
+		require.Equal(t, []string{"unused"}, there(b))
+		b = reopened(t, b, dir)
+		require.Equal(t, []string{"unused"}, there(b))
+		require.NoError(t, b.Close())
+	})
 }
 
 func TestExpiryBeginsAnewWhenABrokerIsOpened(t *testing.T) {
@@ -557,4 +573,37 @@ func TestSyncNeverOutlivesTheProcess(t *testing.T) {
 	killed := openFiles(t, dir.Clone(), nil)
 	_, err = channelOf(t, killed, "/").QueueDeclarePassive("q")
 	require.NoError(t, err)
+}
+
+func TestNumbersOnDiskAreUsedUpAtSomeTime(t *testing.T) {
+	b := openFiles(t, filestest.New(), nil)
+	ch := channelOf(t, b, "/")
+	warren.UseUpNumbers(b)
+	_, err := ch.QueueDeclare("last", warren.QueueOptions{Durable: true})
+	require.NoError(t, err)
+	for range 2 {
+		_, err = ch.QueueDeclare("more", warren.QueueOptions{Durable: true})
+		require.ErrorContains(t, err, "506 RESOURCE_ERROR - the store has no numbers left")
+		require.Error(t, ch.ExchangeDeclare("more", warren.Topic, warren.ExchangeOptions{Durable: true}))
+	}
+	_, err = ch.QueueDeclare("transient", warren.QueueOptions{})
+	require.NoError(t, err)
+}
+
+func TestAnIdleOpenedBrokerHasNoGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before := goroutines(t)
+		dir := filestest.New()
+		for range 2 {
+			b := openFiles(t, dir, nil)
+			ch := channelOf(t, b, "/")
+			_, err := ch.QueueDeclare("q", warren.QueueOptions{Durable: true})
+			require.NoError(t, err)
+			require.NoError(t, ch.Publish(t.Context(), "", "q", warren.Message{DeliveryMode: warren.Persistent}, warren.PublishOptions{}))
+			time.Sleep(time.Minute)
+			require.Equal(t, before, goroutines(t))
+			require.NoError(t, b.Close())
+			require.Equal(t, before, goroutines(t))
+		}
+	})
 }

@@ -27,3 +27,6 @@ func StoredArguments(b *Broker, queue, exchange string) (list []Table) {
 	}
 	return list
 }
+
+// UseUpNumbers leaves numbers on disk for one more durable queue or exchange.
+func UseUpNumbers(b *Broker) { b.topology.lastStored.Store(firstTransientID - 2) }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/warrenmq/warren/internal/journal"
 	"github.com/warrenmq/warren/internal/topology"
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // topologyDisk is the topology of an opened broker on disk. It is nil in a broker from
@@ -29,12 +30,18 @@ func (d *topologyDisk) nextID() uint64 {
 	return d.lastID.Add(1)
 }
 
-// nextStoredID gives a number to a durable exchange or queue.
-func (d *topologyDisk) nextStoredID() uint32 {
-	if d == nil {
-		return 0
+// nextStoredID gives a number to an exchange or queue if it is durable. It fails with 506
+// when all are used up, which are two thousand million.
+func (d *topologyDisk) nextStoredID(m wire.MethodID, durable bool) (uint32, error) {
+	if d == nil || !durable {
+		return 0, nil
 	}
-	return d.lastStored.Add(1)
+	if id := d.lastStored.Add(1); id < firstTransientID {
+		return id, nil
+	}
+	d.lastStored.Store(firstTransientID - 1)
+	return 0, failure(m, wire.CodeResourceError, "the store has no numbers left for durable queues and exchanges").
+		withHint("import the definitions into a broker with a new directory")
 }
 
 // stored returns err if there is one. Otherwise it waits until the changes of the

@@ -50,14 +50,14 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 			return err
 		}
 	}
+	if x.id, err = v.broker.topology.nextStoredID(m, x.durable); err != nil {
+		return err
+	}
 	held := argumentsHeld(x.args)
 	if err := v.broker.reserve(&x.held, m, exchangeHeld+int64(len(name))+held); err != nil {
 		return err
 	}
 	x.light = held <= lightArguments
-	if x.durable {
-		x.id = v.broker.topology.nextStoredID()
-	}
 	v.addExchange(x)
 	v.recordChange(change{kind: exchangeDeclared, exchange: x})
 	return nil

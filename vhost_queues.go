@@ -68,14 +68,14 @@ func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *d
 			return nil, false, err
 		}
 	}
+	id, err := v.broker.topology.nextStoredID(wire.QueueDeclareID, o.Durable)
+	if err != nil {
+		return nil, false, err
+	}
 	held := argumentsHeld(o.Args)
 	var r memory.Reservation
 	if err := v.broker.reserve(&r, wire.QueueDeclareID, queueHeld+int64(len(name))+held); err != nil {
 		return nil, false, err
-	}
-	id := uint32(0)
-	if o.Durable {
-		id = v.broker.topology.nextStoredID()
 	}
 	q = v.newQueue(name, &o, r, id)
 	q.light = held <= lightArguments

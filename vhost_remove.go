@@ -109,10 +109,9 @@ func (v *VirtualHost) removeQueue(q *declaredQueue, c queue.Condition) (ready in
 	return ready, nil
 }
 
-// removeAutoDeleteQueue deletes an auto-delete queue if its last consumer has ended. If
-// that ends because the broker does, a queue on disk stays, as after a crash.
+// removeAutoDeleteQueue deletes an auto-delete queue if its last consumer has ended.
 func (v *VirtualHost) removeAutoDeleteQueue(q *declaredQueue, last bool) {
-	if last && q.autoDelete && (q.id == 0 || v.broker.state.Load() == stateOpen) {
+	if last && q.autoDelete {
 		v.removeQueue(q, queue.IfUnused)
 	}
 }
