@@ -49,7 +49,9 @@ func (t *tender) init() { t.quit, t.idle = make(chan struct{}), make(chan struct
 func (t *tender) start(s *Store) {
 	t.mu.Lock()
 	again := t.started
-	t.store, t.started = s, true
+	if !again { // the goroutine reads store without mu
+		t.store, t.started = s, true
+	}
 	t.mu.Unlock()
 	if again {
 		return
