@@ -16,7 +16,8 @@ import (
 // storage keeps the messages of an opened broker on disk.
 type storage interface {
 	confirm.Disk
-	// OpenQueue returns what a new queue keeps on disk; nil: nothing.
+	// OpenQueue returns what a new queue keeps on disk; nil: nothing. It is called with
+	// the queue's lock held.
 	OpenQueue(q *declaredQueue) queue.Disk
 	// Full reports whether publishers should wait, by WaitRoom, because too much is
 	// unwritten.

@@ -140,3 +140,34 @@ func TestAFullDiskHoldsPersistentMessagesBack(t *testing.T) {
 		require.NoError(t, b.Close())
 	})
 }
+
+// TestDeadLettersOfAStartFindTheirWay has messages that expire while the broker is not
+// there: they are dead-lettered when all is there again that leads them.
+func TestDeadLettersOfAStartFindTheirWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filestest.New()
+		b := openFiles(t, dir, nil)
+		ch := channelOf(t, b, "/")
+		require.NoError(t, ch.ExchangeDeclare("dead", warren.Topic, warren.ExchangeOptions{Durable: true}))
+		const queues = 20
+		for i := range queues {
+			name := fmt.Sprint(i)
+			_, err := ch.QueueDeclare(name, warren.QueueOptions{Durable: true, MessageTTL: time.Minute, DeadLetter: &warren.DeadLetter{Exchange: "dead", RoutingKey: name}})
+			require.NoError(t, err)
+			_, err = ch.QueueDeclare("dead "+name, warren.QueueOptions{Durable: true})
+			require.NoError(t, err)
+			require.NoError(t, ch.QueueBind("dead "+name, name, "dead", nil))
+			require.NoError(t, ch.Publish(t.Context(), "", name, warren.Message{Body: []byte(name), DeliveryMode: warren.Persistent}, warren.PublishOptions{}))
+		}
+		require.NoError(t, b.Close())
+		time.Sleep(time.Hour)
+		b = openFiles(t, dir, nil)
+		synctest.Wait()
+		ch = channelOf(t, b, "/")
+		for i := range queues {
+			require.Equal(t, []string{fmt.Sprint(i)}, brokertest.Drain(t, ch, fmt.Sprint("dead ", i)))
+		}
+		require.Zero(t, b.Stats().LettersDropped)
+		require.NoError(t, b.Close())
+	})
+}

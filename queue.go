@@ -195,7 +195,7 @@ func (v *VirtualHost) newQueue(name string, o *QueueOptions, r memory.Reservatio
 		}
 	}
 	if d := v.broker.disk; d != nil {
-		options.Durable, options.Disk = o.Durable, d.OpenQueue(q)
+		options.Durable, options.Open = o.Durable, func() queue.Disk { return d.OpenQueue(q) }
 	}
 	q.Init(name, (*host)(v), &v.broker.queues, &options)
 	return q

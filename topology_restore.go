@@ -17,7 +17,8 @@ import (
 )
 
 // restorer makes what is on disk when a broker is opened. Nobody else uses the broker
-// but alarms of queues. Limits, names and permissions are not looked at again: what
+// but queues that are made, which may have messages that expire. The locks of all virtual
+// hosts are held. Limits, names and permissions are not looked at again: what
 // exists stays, also if [Options] have become stricter.
 type restorer struct {
 	broker    *Broker
@@ -45,6 +46,10 @@ func (b *Broker) restore(s *topology.State) error {
 	b.mu.Lock()
 	r.accounts()
 	b.mu.Unlock()
+	for _, v := range r.vhosts {
+		v.mu.Lock() // until all is there, so that nothing expires or is dead-lettered before
+		defer v.mu.Unlock()
+	}
 	for k, p := range s.Policies {
 		r.check(r.policy(p), "policy '%s' in vhost '%s'", k.Name, s.VirtualHosts[k.VirtualHost].Name)
 	}
@@ -59,10 +64,7 @@ func (b *Broker) restore(s *topology.State) error {
 		r.check(r.binding(x), "a binding with the key '%s' in vhost '%s'", x.Key, s.VirtualHosts[x.VirtualHost].Name)
 	}
 	for id, l := range s.Limits {
-		v := r.vhosts[id]
-		v.mu.Lock()
-		v.limits = VirtualHostLimits{MaxConnections: int(l.MaxConnections), MaxQueues: int(l.MaxQueues)}
-		v.mu.Unlock()
+		r.vhosts[id].limits = VirtualHostLimits{MaxConnections: int(l.MaxConnections), MaxQueues: int(l.MaxQueues)}
 	}
 	return errors.Join(r.problems...)
 }
@@ -133,8 +135,6 @@ func (r *restorer) policy(p *topology.Policy) error {
 	if problem != "" {
 		return errors.New(problem)
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	v.policies[kind] = v.policies[kind].replace(nil, fresh)
 	return nil
 }
@@ -153,8 +153,6 @@ func (r *restorer) exchange(s *topology.Exchange) error {
 	held := argumentsHeld(x.args)
 	x.held.Hold(&r.broker.queues.Memory, exchangeHeld+int64(len(s.Name))+held)
 	x.light = held <= lightArguments
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	v.addExchange(x)
 	r.exchanges[s.ID] = x
 	return nil
@@ -168,8 +166,6 @@ func (r *restorer) queue(s *topology.Queue) error {
 	held := argumentsHeld(s.Args)
 	var m memory.Reservation
 	m.Hold(&r.broker.queues.Memory, queueHeld+int64(len(s.Name))+held)
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	q := v.newQueue(s.Name, &QueueOptions{Durable: true, AutoDelete: s.AutoDelete, Args: s.Args}, m, s.ID)
 	q.light = held <= lightArguments
 	v.queues[s.Name] = q
@@ -191,8 +187,6 @@ func (r *restorer) binding(s *topology.Binding) error {
 	if from == nil || id.Queue == nil && id.Exchange == nil {
 		return errors.New("its exchange or queue is missing")
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	if from.Binding(id) != nil || id.Queue != nil && id.Queue.Gone.Load() {
 		return nil
 	}
@@ -207,8 +201,6 @@ func (r *restorer) exchangeOf(v *VirtualHost, id uint32) *declaredExchange {
 	if id >= topology.FirstID {
 		return r.exchanges[id]
 	}
-	v.mu.RLock()
-	defer v.mu.RUnlock()
 	for _, x := range v.exchanges {
 		if x.id == id && id != 0 {
 			return x

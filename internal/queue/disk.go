@@ -54,7 +54,7 @@ type onDisk struct {
 	loaded chan struct{} // closed by Loaded; nil: nobody waits
 }
 
-// On returns the queue's place in a store, for Options of its Init.
+// On returns the queue's place in a store, for Open in the Options of its Init.
 func (q *Queue) On(s *store.Store, id uint32) Disk { return s.Queue(id, &q.mu, q) }
 
 // keep keeps a message on disk that is about to be stored or delivered, if it is to
@@ -93,7 +93,21 @@ func (q *Queue) countAllOnDisk(items []Settling) {
 	}
 }
 
-// recover takes over what the disk has of the queue.
+// openDisk takes over what the disk has of the queue. What the disk has to tell waits
+// for mu until then.
+func (q *Queue) openDisk(o *Options) {
+	q.mu.Lock()
+	d := o.Disk
+	if o.Open != nil {
+		d = o.Open()
+	}
+	if d != nil {
+		q.disk = &onDisk{Disk: d, durable: o.Durable}
+		q.recover()
+	}
+	q.unlock() // it begins to load what is first
+}
+
 func (q *Queue) recover() {
 	if q.stream != nil {
 		q.recoverStream()
@@ -118,6 +132,4 @@ func (q *Queue) recover() {
 		}
 		s.out = &outside{Count: c, first: first, last: last}
 	}
-	q.mu.Lock()
-	q.unlock() // it begins to load what is first
 }

@@ -94,8 +94,9 @@ type Options struct {
 	CountReturns bool              // requeues are counted without a delivery limit, too, and whoever gets a message is told
 	Stream       bool              // the queue is a stream
 	Seen         *duplicates.Cache // nil: no deduplication
-	Disk         Disk              // nil: all is in memory
-	Durable      bool              // persistent messages survive a restart, if Disk is set
+	Disk         Disk              // nil: all is in memory, unless Open gives a Disk
+	Open         func() Disk       // opens the Disk, which may have something to tell the queue at once; nil: it is open
+	Durable      bool              // persistent messages survive a restart, if there is a Disk
 
 	Held memory.Reservation // what the queue itself holds; it gives it back in the end
 }
@@ -113,9 +114,8 @@ func (q *Queue) Init(name string, host Host, shared *Shared, o *Options) {
 	if o.Stream {
 		q.stream = newStream()
 	}
-	if o.Disk != nil {
-		q.disk = &onDisk{Disk: o.Disk, durable: o.Durable}
-		q.recover()
+	if o.Disk != nil || o.Open != nil {
+		q.openDisk(o)
 	}
 	if q.rules != nil && q.rules.Expires > 0 {
 		q.mu.Lock() // the alarm may ring at once
