@@ -53,6 +53,7 @@ func (b *Broker) restore(s *topology.State) error {
 	for k, p := range s.Policies {
 		r.check(r.policy(p), "policy '%s' in vhost '%s'", k.Name, s.VirtualHosts[k.VirtualHost].Name)
 	}
+	r.makeRoom()
 	for _, x := range s.Exchanges {
 		r.check(r.exchange(x), "exchange '%s' in vhost '%s'", x.Name, s.VirtualHosts[x.VirtualHost].Name)
 	}
@@ -80,6 +81,17 @@ func (r *restorer) check(err error, object string, args ...any) {
 		return
 	}
 	r.problems = append(r.problems, fmt.Errorf("%s cannot be made again: %w", object, err))
+}
+
+// makeRoom makes the maps of queues as large as they will be.
+func (r *restorer) makeRoom() {
+	queues := make(map[uint64]int)
+	for _, q := range r.state.Queues {
+		queues[q.VirtualHost]++
+	}
+	for id, n := range queues {
+		r.vhosts[id].queues = make(map[string]*declaredQueue, n)
+	}
 }
 
 // accounts makes virtual hosts, users and permissions. The broker's lock is held.

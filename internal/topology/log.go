@@ -50,7 +50,9 @@ func Open(dir files.Dir, o journal.Options) (*Log, *State, error) {
 	}
 	l.journal = j
 	s.settle()
-	l.needed = s.size()
+	if records := j.Recovery().Records; records > 0 {
+		l.needed = l.bytes * int64(s.Len()) / int64(records) // about
+	}
 	return l, s, nil
 }
 

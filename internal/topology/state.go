@@ -1,9 +1,6 @@
 package topology
 
-import (
-	"iter"
-	"maps"
-)
+import "maps"
 
 // State is what the records of a log amount to.
 type State struct {
@@ -142,32 +139,4 @@ func (s *State) hasExchange(id uint32) bool { return id < FirstID || s.Exchanges
 func (s *State) Len() int {
 	return len(s.VirtualHosts) + len(s.Limits) + len(s.Users) + len(s.Permissions) +
 		len(s.Policies) + len(s.Exchanges) + len(s.Queues) + len(s.Bindings)
-}
-
-// size is what records of all objects take in a log, about.
-func (s *State) size() (n int64) {
-	var buf []byte
-	for r := range s.all() {
-		buf = r.appendTo(buf[:0])
-		n += sizeOf(buf)
-	}
-	return n
-}
-
-// all are the records of all objects, in no order.
-func (s *State) all() iter.Seq[Record] {
-	return func(yield func(Record) bool) {
-		_ = each(s.VirtualHosts, yield) && each(s.Limits, yield) && each(s.Users, yield) &&
-			each(s.Permissions, yield) && each(s.Policies, yield) && each(s.Exchanges, yield) &&
-			each(s.Queues, yield) && each(s.Bindings, yield)
-	}
-}
-
-func each[K comparable, R Record](m map[K]R, yield func(Record) bool) bool {
-	for _, r := range m {
-		if !yield(r) {
-			return false
-		}
-	}
-	return true
 }
