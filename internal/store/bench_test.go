@@ -2,7 +2,9 @@ package store_test
 
 import (
 	"fmt"
+	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -110,6 +112,15 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
+// resident is the most memory that the process has had, in bytes; 0 if the system does not
+// tell.
+func resident() (n int64) {
+	status, _ := os.ReadFile("/proc/self/status")
+	_, text, _ := strings.Cut(string(status), "VmHWM:")
+	_, _ = fmt.Sscan(text, &n)
+	return n << 10
+}
+
 // BenchmarkBacklog fills a queue with messages of 100 bytes, and reports what each costs;
 // then it opens the store after a crash and after a close, and reads all.
 func BenchmarkBacklog(b *testing.B) {
@@ -154,6 +165,7 @@ func backlog(b *testing.B, n uint64) {
 	}
 	b.ReportMetric(float64(heap()-before)/float64(n), "heap/msg")
 	b.ReportMetric(float64(s.Stats().PageBytes)/float64(n), "disk/msg")
+	b.ReportMetric(float64(resident())/(1<<20), "peak-MiB")
 	require.NoError(b, s.Close(b.Context()))
 	start = time.Now()
 	s = disk(b, dir)

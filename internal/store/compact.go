@@ -142,8 +142,8 @@ func (s *Store) copyRun(w *pageWriter, r *run) error {
 		if err != nil {
 			return err
 		}
-		buf = data[:0]
-		err = eachRecord(data, int(b.len), func(i int, p *place, content []byte) error {
+		buf = data
+		err = eachRecord(data[blockHeader:], int(b.len), func(i int, p *place, content []byte) error {
 			if !living.has(i) {
 				return nil
 			}

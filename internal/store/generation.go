@@ -32,18 +32,21 @@ func (s *Store) newGeneration(crashed bool) Seq {
 	return seq
 }
 
-// written returns how many bytes the generation that is being written has in files, and
-// the number of a record that is appended now.
+// written returns how many bytes the generation that is being written has, or is about to
+// have, in files, and the number of a record that is appended now.
 func (s *Store) written() (bytes int64, now Seq) {
 	s.mu.Lock()
 	start := s.generations[len(s.generations)-1].start
 	s.mu.Unlock()
+	now = s.appendTime()
+	end := start
 	for _, f := range s.log.Files() {
 		if f.First >= start {
 			bytes += f.Size
+			end = f.End
 		}
 	}
-	return bytes, s.appendTime()
+	return bytes + int64(now-end), now
 }
 
 // full returns the oldest generation if it is not the one that is being written, and the

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -161,6 +162,7 @@ func (r *loader) read(p *plan) (*Block, error) {
 			return nil, err
 		}
 	}
+	b.grow(len(p.records))
 	for _, rec := range p.records {
 		err := r.readRecord(b, p, rec)
 		if isDamage(err) {
@@ -190,12 +192,12 @@ func (r *loader) readBlock(b *Block, p *plan, from *planBlock) error {
 	if err != nil {
 		return err
 	}
-	r.buf = nil
 	if cap(data) <= blockBytes+1<<10 {
-		r.buf = data[:0]
+		r.buf = data
 	}
 	n := len(b.Items)
-	err = eachRecord(data, int(from.block.len), func(i int, pl *place, content []byte) error {
+	b.grow(from.living.count())
+	err = eachRecord(data[blockHeader:], int(from.block.len), func(i int, pl *place, content []byte) error {
 		if !from.living.has(i) || pl.pos < p.first || pl.pos > p.last {
 			return nil
 		}
@@ -209,6 +211,11 @@ func (r *loader) readBlock(b *Block, p *plan, from *planBlock) error {
 		return page.damaged(from.block, err.Error())
 	}
 	return nil
+}
+
+// grow makes room for n more items.
+func (b *Block) grow(n int) {
+	b.Items, b.Times = slices.Grow(b.Items, n), slices.Grow(b.Times, n)
 }
 
 // readRecord reads a message from the log.

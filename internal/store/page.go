@@ -82,7 +82,8 @@ func (p *page) release() {
 	}
 }
 
-// read reads a block's records into buf. It returns a *[journal.DamagedError] if they are
+// read reads a block into buf, and returns that; the records are behind the header. It
+// returns a *[journal.DamagedError] if they are
 // not what was written.
 func (p *page) read(id [16]byte, b *block, buf []byte) ([]byte, error) {
 	if cap(buf) < int(b.size) {
@@ -95,5 +96,5 @@ func (p *page) read(id [16]byte, b *block, buf []byte) ([]byte, error) {
 	if order.Uint32(buf) != newSalt(id, p.number).sum(buf[4:], b.off) || order.Uint32(buf[4:]) != b.size-blockHeader {
 		return nil, p.damaged(b, "its checksum does not fit")
 	}
-	return buf[blockHeader:], nil
+	return buf, nil
 }

@@ -17,7 +17,9 @@ func (s *Store) pageOut(g generation, end Seq) error {
 	if err := s.waitStored(end); err != nil {
 		return err
 	}
-	c := collector{s: s, contents: make(map[name]span)}
+	c := &s.tender.collector
+	c.begin(s)
+	defer c.end()
 	if err := c.collect(end); err != nil {
 		return err
 	}
@@ -79,15 +81,24 @@ func (s *Store) removeGeneration(end Seq) error {
 	return nil
 }
 
-// collector gathers what lives in a generation of the log.
+// collector gathers what lives in a generation of the log. Its memory is used again while
+// the tender has more to do.
 type collector struct {
 	s        *Store
 	chunks   [][]byte // memory of records
+	used     int      // chunks
 	large    []Seq    // records that are too long to be kept in memory
 	records  []record
 	contents map[name]span // of messages that others refer to
 	last     *Queue
 	ticks    int
+}
+
+func (c *collector) begin(s *Store) { c.s, c.contents = s, make(map[name]span) }
+
+// end gives up what is not used again.
+func (c *collector) end() {
+	c.used, c.large, c.records, c.contents, c.last = 0, nil, c.records[:0], nil, nil
 }
 
 // record is a message that lives.
@@ -195,10 +206,13 @@ func (c *collector) keep(seq Seq, rec []byte) span {
 		c.large = append(c.large, seq)
 		return span{chunk: inLarge, at: uint32(len(c.large) - 1), n: uint32(len(rec))}
 	}
-	i := len(c.chunks) - 1
+	i := c.used - 1
 	if i < 0 || len(c.chunks[i])+len(rec) > collectChunk {
-		c.chunks = append(c.chunks, make([]byte, 0, collectChunk))
-		i++
+		i = c.used
+		if c.used++; i == len(c.chunks) {
+			c.chunks = append(c.chunks, make([]byte, 0, collectChunk))
+		}
+		c.chunks[i] = c.chunks[i][:0]
 	}
 	at := len(c.chunks[i])
 	c.chunks[i] = append(c.chunks[i], rec...)
@@ -288,6 +302,9 @@ func (s *Store) writePage(write func(w *pageWriter) error) (*page, error) {
 	var p *page
 	if err == nil {
 		p, err = w.finish()
+	}
+	if cap(w.buf) <= 2*flushAt {
+		s.tender.buf = w.buf
 	}
 	if err == nil {
 		if err = s.dir.Sync(); err != nil {

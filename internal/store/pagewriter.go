@@ -42,7 +42,7 @@ func (s *Store) newPage(number uint32) (*pageWriter, error) {
 	}
 	w := &pageWriter{
 		page: &page{number: number, name: name, tender: &s.tender}, id: s.id, salt: newSalt(s.id, number),
-		f: f, parser: parser{names: &s.names},
+		f: f, parser: parser{names: &s.names}, buf: s.tender.buf[:0],
 	}
 	w.buf = append(w.buf, w.salt.header(s.id, number)...)
 	return w, nil

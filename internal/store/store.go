@@ -24,7 +24,7 @@ type Options struct {
 	Logger   *slog.Logger // is told of damage and trouble; nil: nobody is
 	Clock    *clock.Clock // that deadlines are given on; nil: one of the store's own
 	Sync     journal.Sync
-	FileSize int64 // bytes at which a file of the log is full; 0 means 32 MiB
+	FileSize int64 // bytes at which a file of the log is full; 0 means 16 MiB
 	Salvage  bool  // go on without what is damaged
 	// DiskLimit is how many bytes of the disk are to stay free: with less, Full says that
 	// publishers should wait. 0 means that nobody looks.
@@ -34,7 +34,7 @@ type Options struct {
 	Trouble func(err error)
 }
 
-const defaultFileSize = 32 << 20
+const defaultFileSize = 16 << 20
 
 // Store is the messages of all queues in a directory. Its methods may be called from
 // any number of goroutines. Those of its queues do no I/O, so a queue's lock may be held.

@@ -28,11 +28,13 @@ type tender struct {
 	idle    chan struct{} // closed when the goroutine is gone after stop
 
 	// The goroutine's.
-	nextPage uint32   // no page file has this number or a higher one
-	indexed  uint64   // generation of the index that is on the disk
-	guessed  uint64   // up to this generation messages of the log may be in page files, too
-	discard  []string // files to be removed
-	low      bool     // the disk has little room
+	nextPage  uint32   // no page file has this number or a higher one
+	indexed   uint64   // generation of the index that is on the disk
+	guessed   uint64   // up to this generation messages of the log may be in page files, too
+	discard   []string // files to be removed
+	low       bool     // the disk has little room
+	collector collector
+	buf       []byte // for what is written to page files
 }
 
 const (
@@ -161,6 +163,9 @@ func (t *tender) next() bool {
 	}
 	t.running = t.work
 	t.work = false
+	if !t.running {
+		t.collector, t.buf = collector{}, nil
+	}
 	return t.running
 }
 
