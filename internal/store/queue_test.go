@@ -303,6 +303,33 @@ func TestAnOldMessageDoesNotKeepOthers(t *testing.T) {
 	})
 }
 
+// Page files in which little lives are written anew.
+func TestSettledMessagesGiveTheirRoomBack(t *testing.T) {
+	bubble(t, store.Options{FileSize: 64 << 10}, func(t *testing.T, w *world) {
+		q := w.declare()
+		body := strings.Repeat("x", 100)
+		const n = 10_000
+		for i := range uint64(n) {
+			q.put(i, body)
+			if i%100 == 0 {
+				require.True(t, w.sync())
+			}
+		}
+		w.pageOut()
+		full := w.s.Stats().PageBytes
+		for i := range uint64(n) {
+			if i%50 > 0 {
+				q.settle(i, i)
+			}
+		}
+		time.Sleep(time.Minute)
+		require.Less(t, w.s.Stats().PageBytes, full/4)
+		for i, it := range q.load(0, n, n/50) {
+			require.Equal(t, uint64(50*i), it.Pos)
+		}
+	})
+}
+
 // A few messages of each file of the log that nobody settles must not mean a page file
 // each, for ever.
 func TestManySmallPageFilesBecomeOne(t *testing.T) {

@@ -2,9 +2,9 @@ package store_test
 
 import (
 	"bytes"
-	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +14,24 @@ import (
 	"github.com/warrenmq/warren/internal/files/filestest"
 	"github.com/warrenmq/warren/internal/store"
 )
+
+// troubles are what a store tells of.
+type troubles struct {
+	mu   sync.Mutex
+	list []error
+}
+
+func (t *troubles) add(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.list = append(t.list, err)
+}
+
+func (t *troubles) last() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.list[len(t.list)-1]
+}
 
 func TestPublishersWaitWhileTheDiskIsSlow(t *testing.T) {
 	bubble(t, store.Options{FileSize: 64 << 10}, func(t *testing.T, w *world) {
@@ -48,8 +66,8 @@ func TestPublishersWaitWhileTheDiskIsSlow(t *testing.T) {
 }
 
 func TestPublishersWaitWhileTheDiskHasLittleRoom(t *testing.T) {
-	var told []error
-	bubble(t, store.Options{DiskLimit: 1 << 20, FileSize: 256 << 10, Trouble: func(err error) { told = append(told, err) }}, func(t *testing.T, w *world) {
+	var told troubles
+	bubble(t, store.Options{DiskLimit: 1 << 20, FileSize: 256 << 10, Trouble: told.add}, func(t *testing.T, w *world) {
 		w.dir.Space(3 << 20)
 		q := w.declare()
 		pos := uint64(0)
@@ -63,12 +81,12 @@ func TestPublishersWaitWhileTheDiskHasLittleRoom(t *testing.T) {
 		require.NoError(t, err)
 		require.Greater(t, free, int64(1<<19))
 		require.ErrorIs(t, w.s.Err(), store.ErrDiskLow)
-		require.ErrorIs(t, told[len(told)-1], store.ErrDiskLow)
+		require.ErrorIs(t, told.last(), store.ErrDiskLow)
 		q.settle(0, pos)
 		time.Sleep(time.Minute)
 		require.False(t, w.s.Full())
 		require.NoError(t, w.s.Err())
-		require.NoError(t, told[len(told)-1])
+		require.NoError(t, told.last())
 	})
 }
 
@@ -96,8 +114,8 @@ func TestAFullDiskIsLivedThrough(t *testing.T) {
 }
 
 func TestADiskThatCannotBeReadIsTriedAgain(t *testing.T) {
-	var told []error
-	bubble(t, store.Options{Trouble: func(err error) { told = append(told, err) }}, func(t *testing.T, w *world) {
+	var told troubles
+	bubble(t, store.Options{Trouble: told.add}, func(t *testing.T, w *world) {
 		q := w.declare()
 		for i := range uint64(100) {
 			q.put(i, "x")
@@ -110,11 +128,11 @@ func TestADiskThatCannotBeReadIsTriedAgain(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		require.Empty(t, q.loaded)
 		require.ErrorIs(t, w.s.Err(), errDisk)
+		require.ErrorIs(t, told.last(), errDisk)
 		w.dir.FailReads(nil)
 		require.Len(t, (<-q.loaded).Items, 100)
 		require.NoError(t, w.s.Err())
-		require.True(t, errors.Is(told[0], errDisk))
-		require.NoError(t, told[len(told)-1])
+		require.NoError(t, told.last())
 	})
 }
 
