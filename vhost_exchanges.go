@@ -57,6 +57,9 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 	x.light = held <= lightArguments
 	if x.durable {
 		x.id = v.broker.topology.nextStoredID()
+		if d := v.broker.topology.openDelays(x); d != nil {
+			d.Recover() // there is nothing
+		}
 	}
 	v.addExchange(x)
 	v.recordChange(change{kind: exchangeDeclared, exchange: x})
