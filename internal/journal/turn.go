@@ -118,8 +118,12 @@ func appendMark(buf []byte, s salt, off, synced int64) []byte {
 	return buf
 }
 
-// writeMark says in the file that all in it is synced.
+// writeMark says in the file that all in it is synced. What has come in the meantime
+// takes the mark along when it is written: see take.
 func (j *Journal) writeMark() error {
+	if !j.reserveMark() {
+		return nil
+	}
 	f := j.cur
 	buf := appendMark(make([]byte, 0, markSize), newSalt(j.id, f.number), f.end, f.synced)
 	if _, err := f.f.Write(buf); err != nil {
@@ -129,10 +133,19 @@ func (j *Journal) writeMark() error {
 	defer j.mu.Unlock()
 	f.marked = f.synced
 	f.end += markSize
-	if len(j.pending) == 0 {
-		j.next += markSize // so that numbers go on as offsets do
-	}
 	return nil
+}
+
+// reserveMark keeps numbers free for a mark, so that numbers go on as offsets do: no
+// record's number, not even that of a dropped one, is where the mark will be.
+func (j *Journal) reserveMark() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.pending) > 0 {
+		return false
+	}
+	j.next += markSize
+	return true
 }
 
 // keep holds on to a written chunk until it is synced.
