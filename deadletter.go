@@ -54,10 +54,7 @@ func (v *VirtualHost) deadLetter(q *queue.Queue, lost *queue.Lost, l *queue.Lett
 	if to.Keyed {
 		p.Key = to.RoutingKey
 	} else {
-		p.TakeKeys(props.Headers) // the keys were checked by the publish
-		if b, ok := lost.Content.(*message.Blind); ok {
-			p.Extra, p.Hidden = append(p.Extra, b.Keys...), b.Keys
-		}
+		p.TakeKeysAgain(props.Headers)
 	}
 	died := message.Death{
 		Queue: q.Name(), Reason: lost.Reason, Exchange: *lost.Exchange, Expiration: props.Expiration,

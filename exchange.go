@@ -143,11 +143,19 @@ func (v *VirtualHost) setGate(x *declaredExchange) {
 		g.Seen = duplicates.New(o, &b.queues.Clock, &b.queues.Memory)
 	}
 	if x.kind == DelayedMessage {
-		g.Delays = delay.New(&b.queues.Clock, &b.queues.Memory, &b.tasks, func(p *message.Publishing) { v.routeDelayed(x, p) })
+		g.Delays = delay.New(&b.queues.Clock, &b.queues.Memory, &b.tasks, func(p *message.Publishing) bool { return v.routeDelayed(x, p) })
 	}
 	if g != (route.Gate{}) {
 		x.SetGate(&g)
 	}
+}
+
+// delays returns what keeps messages back, or nil if the exchange does not.
+func (x *declaredExchange) delays() *delay.Store {
+	if x.Gate == nil {
+		return nil
+	}
+	return x.Gate.Delays
 }
 
 // setAlternate sets the alternate exchange that is in effect: the declared one,

@@ -22,7 +22,8 @@ import (
 //
 // Messages and topology are in two logs. A message is of no use without its queue, so it
 // counts as stored when its queue is, too. A queue whose declaration is not stored yet
-// holds back the confirms of all messages that came after it.
+// holds back the confirms of all messages that came after it. The same goes for an exchange
+// that keeps messages back.
 type messages struct {
 	broker    *Broker
 	store     *store.Store
@@ -31,13 +32,13 @@ type messages struct {
 	transient atomic.Uint32 // number of queues that are not durable so far
 	relief    relief
 
-	young atomic.Bool // there are newborn queues
+	young atomic.Bool // there are newborn queues or exchanges
 	mu    sync.Mutex
 	// Guarded by mu, under which the logs' own locks are taken only.
 	newborn []newborn // in order of both numbers
 }
 
-// newborn is a durable queue whose declaration may not be stored yet.
+// newborn is a durable queue or exchange whose declaration may not be stored yet.
 type newborn struct {
 	declared journal.Seq // record of the declaration
 	before   store.Seq   // its messages have higher numbers
@@ -135,8 +136,8 @@ func (m *messages) OpenQueue(q *declaredQueue) queue.Disk {
 	return q.engine().On(m.store, id)
 }
 
-// declared notes that the declaration of a queue was recorded. No message has come to
-// the queue yet.
+// declared notes that the declaration of a queue was recorded, or of an exchange that
+// keeps messages back. No message has come to it yet.
 func (m *messages) declared(seq journal.Seq) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -178,7 +179,7 @@ func (m *messages) Notify(seq uint64, w confirm.Waiter) (stored bool, err error)
 		m.grow()
 		for _, n := range m.newborn {
 			if uint64(n.before) < seq {
-				declared = n.declared
+				declared = max(declared, n.declared)
 			}
 		}
 		m.mu.Unlock()

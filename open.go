@@ -98,7 +98,7 @@ func (b *Broker) openLogs(dir files.Dir) error {
 	b.topology = &topologyDisk{log: log}
 	b.topology.lastID.Store(state.LastID)
 	b.topology.lastStored.Store(state.LastStoredID)
-	err = m.open(dir, func(id uint32) bool { return state.Queues[id] != nil })
+	err = m.open(dir, func(id uint32) bool { return state.Queues[id] != nil || state.Exchanges[id] != nil })
 	if err == nil {
 		b.topology.messages = m
 		if err = b.restore(state); err == nil {
@@ -106,15 +106,16 @@ func (b *Broker) openLogs(dir files.Dir) error {
 			err = b.stored(nil)
 		}
 	}
-	if err != nil {
-		b.state.Store(stateClosed)
-		for _, v := range b.vhosts {
-			v.close(ErrClosed)
-		}
-		b.cancelHandlers()
-		return joined(err, b.closeDisk(context.Background()))
+	if err == nil {
+		b.recoverDelayed()
+		return nil
 	}
-	return nil
+	b.state.Store(stateClosed)
+	for _, v := range b.vhosts {
+		v.close(ErrClosed)
+	}
+	b.cancelHandlers()
+	return joined(err, b.closeDisk(context.Background()))
 }
 
 // reportRecovery logs what Open has found in the log of the topology.

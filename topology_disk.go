@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/warrenmq/warren/internal/delay"
 	"github.com/warrenmq/warren/internal/journal"
 	"github.com/warrenmq/warren/internal/topology"
 	"github.com/warrenmq/warren/internal/wire"
@@ -42,6 +43,17 @@ func (d *topologyDisk) nextStoredID(m wire.MethodID, durable bool) (uint32, erro
 	d.lastStored.Store(firstTransientID - 1)
 	return 0, failure(m, wire.CodeResourceError, "the store has no numbers left for durable queues and exchanges").
 		withHint("import the definitions into a broker with a new directory")
+}
+
+// openDelays lets an exchange that is durable and delays messages keep them on disk, and
+// returns what does so. Nil: the exchange does not, or all is in memory.
+func (d *topologyDisk) openDelays(x *declaredExchange) *delay.Store {
+	kept := x.delays()
+	if d == nil || d.messages == nil || kept == nil {
+		return nil
+	}
+	kept.On(d.messages.store, x.id)
+	return kept
 }
 
 // stored returns err if there is one. Otherwise it waits until the changes of the

@@ -18,7 +18,10 @@ func (d *topologyDisk) record(c *change) {
 		d.log.Put(v.recordedLimits())
 	case exchangeDeclared:
 		if c.exchange.id != 0 {
-			d.log.Put(c.exchange.recorded(v))
+			seq := d.log.Put(c.exchange.recorded(v))
+			if d.messages != nil && c.exchange.delays() != nil {
+				d.messages.declared(seq)
+			}
 		}
 	case exchangeDeleted:
 		if c.exchange.id != 0 {

@@ -162,6 +162,7 @@ func (r *restorer) exchange(s *topology.Exchange) error {
 		return err
 	}
 	x.id = s.ID
+	r.broker.topology.openDelays(x)
 	held := argumentsHeld(x.args)
 	x.held.Hold(&r.broker.queues.Memory, exchangeHeld+int64(len(s.Name))+held)
 	x.light = held <= lightArguments
@@ -206,6 +207,18 @@ func (r *restorer) binding(s *topology.Binding) error {
 	b.Held.Hold(&r.broker.queues.Memory, bindingSize(from.routingType(), s.Key, id.Args, table.Size(s.Args)))
 	route.Bind(b)
 	return nil
+}
+
+// recoverDelayed lets durable exchanges load what they kept back when the last broker
+// ended, and release it in time. Everything is there that it may be routed to.
+func (b *Broker) recoverDelayed() {
+	for _, v := range b.vhosts {
+		for _, x := range v.exchanges {
+			if d := x.delays(); d != nil {
+				d.Recover()
+			}
+		}
+	}
 }
 
 // exchangeOf returns the exchange with a number, or nil.

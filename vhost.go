@@ -227,12 +227,12 @@ func (v *VirtualHost) close(err error) {
 		}
 	}
 	v.mu.Unlock()
-	for _, x := range exchanges {
-		x.Gate.Close()
-	}
 	condition := queue.Always
 	if (*host)(v).Over() {
 		condition = queue.Ends
+	}
+	for _, x := range exchanges {
+		x.Gate.Close(condition == queue.Ends)
 	}
 	for _, q := range queues {
 		rest, _, _ := q.Close(err, condition)

@@ -58,6 +58,11 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 		return err
 	}
 	x.light = held <= lightArguments
+	if x.durable {
+		if d := v.broker.topology.openDelays(x); d != nil {
+			d.Recover() // there is nothing
+		}
+	}
 	v.addExchange(x)
 	v.recordChange(change{kind: exchangeDeclared, exchange: x})
 	return nil

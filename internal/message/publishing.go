@@ -58,3 +58,12 @@ func (p *Publishing) TakeKeys(headers table.Table) (rest table.Table, bad string
 	}
 	return headers, "", nil
 }
+
+// TakeKeysAgain sets Extra and Hidden of a message that was published before. The headers
+// are those of its content.
+func (p *Publishing) TakeKeysAgain(headers table.Table) {
+	p.TakeKeys(headers) // they were checked by the publish
+	if b, ok := p.Content.(*Blind); ok {
+		p.Extra, p.Hidden = append(p.Extra, b.Keys...), b.Keys
+	}
+}

@@ -26,7 +26,7 @@ var house = map[string]string{
 	"internal/argument": "internal/duplicates internal/like internal/message internal/names internal/queue internal/table",
 	"internal/queue":    "internal/clock internal/duplicates internal/flow internal/mailbox internal/memory internal/message internal/store internal/unacked",
 
-	"internal/delay":      "internal/clock internal/memory internal/message internal/table internal/tasks",
+	"internal/delay":      "internal/clock internal/memory internal/message internal/store internal/table internal/tasks",
 	"internal/duplicates": "internal/clock internal/memory internal/message internal/table",
 	"internal/mailbox":    "internal/message",
 	"internal/message":    "internal/names internal/table internal/wire",

@@ -1,0 +1,90 @@
+package delay
+
+import (
+	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/store"
+)
+
+// onDisk is what a durable exchange keeps back on disk: persistent messages. Their
+// positions are their orders, and their deadlines the times when they are due.
+type onDisk struct {
+	*store.Queue // its lock is the Store's
+
+	out     store.Count // messages of the run before that are not loaded yet
+	last    uint64      // position of the last one of these
+	loading bool        // nothing is released yet, because what is due first may not be loaded
+}
+
+// On lets the store keep persistent messages on disk, too, under a number. It is called
+// before the first Add. Nothing is released until Recover has been called.
+func (d *Store) On(s *store.Store, id uint32) {
+	k := s.Queue(id, &d.mu, (*taker)(d))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.disk = &onDisk{Queue: k, loading: true}
+	_, d.disk.last, d.disk.out = k.Out(0)
+	d.added = max(1, k.Next(0)) - 1
+}
+
+// Recover loads the messages of the run before, if there are any, in the background.
+// When all are there, those whose time has come are released.
+func (d *Store) Recover() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.disk != nil && !d.closed {
+		d.load(0)
+	}
+}
+
+// load begins to load messages from a position on. mu is held.
+func (d *Store) load(from uint64) {
+	k := d.disk
+	if k.out.Len > 0 && from <= k.last && k.Load(from, k.last) {
+		return
+	}
+	k.loading, k.out = false, store.Count{}
+	d.wakeAt(d.clock.Now())
+}
+
+// taker implements store.Taker for a Store.
+type taker Store
+
+// Loaded implements store.Taker.
+func (t *taker) Loaded(b *store.Block) {
+	d := (*Store)(t)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return
+	}
+	k := d.disk
+	k.Keep(b)
+	for i := range b.Items {
+		it := &b.Items[i]
+		w := &waiting{Publishing: message.Publishing{Entry: it.Entry}, due: it.Deadline, order: it.Pos}
+		if it.Content != nil {
+			w.TakeKeysAgain(it.Content.Headers())
+		}
+		d.push(w)
+	}
+	k.out.Len = max(0, k.out.Len-b.Count.Len)
+	d.load(b.Last + 1)
+}
+
+// Paged implements store.Taker. All messages stay in memory.
+func (t *taker) Paged() {}
+
+// keep keeps a message on disk, if it is to survive a restart. mu is held.
+func (d *Store) keep(w *waiting) {
+	if w.Persistent() {
+		d.disk.Add(w.order, &w.Publishing, w.due, true)
+	}
+}
+
+// forget removes messages from the disk, because what they have become is there. mu is
+// held.
+func (d *Store) forget(released []*waiting) {
+	for _, w := range released {
+		d.disk.Remove(w.order)
+	}
+}
