@@ -118,6 +118,10 @@ func (q *Queue) recover() {
 	}
 	for _, level := range q.disk.Levels() {
 		q.paged = true
+		l := q.store.levels
+		if l != nil { // a level without messages had some, whose positions are not given again
+			l.next = max(l.next, q.disk.Next(level)&(1<<levelShift-1))
+		}
 		first, last, c := q.disk.Out(level)
 		if c.Len == 0 {
 			continue
@@ -125,8 +129,7 @@ func (q *Queue) recover() {
 		q.store.bytes += c.Bytes
 		q.store.timed += c.Timed
 		s := &q.store.shelf
-		if l := q.store.levels; l != nil {
-			l.next = max(l.next, q.disk.Next(level)&(1<<levelShift-1))
+		if l != nil {
 			s = l.at(level)
 			l.len += c.Len
 		}

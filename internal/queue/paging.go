@@ -66,6 +66,7 @@ func (q *Queue) loadHead() {
 		o.loading, o.loads = q.disk.Load(o.first, o.last), o.first
 		if !o.loading { // it cannot be, but then nobody must wait for them
 			q.store.dropOutside(s, o.Count)
+			q.wakeAwaiting()
 		}
 	}
 }
@@ -86,11 +87,16 @@ func (q *Queue) Loaded(b *store.Block) {
 		q.tidy()
 		q.dispatch()
 	}
+	q.wakeAwaiting()
+	q.unlock()
+}
+
+// wakeAwaiting lets those look again who wait in awaitHead.
+func (q *Queue) wakeAwaiting() {
 	if q.disk.loaded != nil {
 		close(q.disk.loaded)
 		q.disk.loaded = nil
 	}
-	q.unlock()
 }
 
 // awaits reports whether the shelf, which may be nil, has asked for a block. It has not

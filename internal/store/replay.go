@@ -57,7 +57,8 @@ func (r *recoverer) head(seq journal.Seq, rd *reader) {
 func (r *recoverer) headless(seq journal.Seq) {
 	r.generation = r.index.generation
 	r.index.guessed, r.index.generation = true, 0
-	r.s.generations = append(r.s.generations, generation{r.generation, seq})
+	// It is older than what follows: when it is in page files, the next one is not yet.
+	r.s.generations = append(r.s.generations, generation{max(r.generation, 1) - 1, seq})
 }
 
 // seeAll lets all messages count as redelivered.
