@@ -265,6 +265,7 @@ func (w *worker) consume(ctx context.Context, i int) {
 			q = rnd.IntN(len(queues))
 		}
 		ch := w.channel()
+		w.say("begin %d %d %d", q, i, n)
 		c, err := ch.Consume(queues[q], warren.ConsumeOptions{Prefetch: 1 + rnd.IntN(1<<rnd.IntN(9))})
 		w.must(err, "consume")
 		turn, cancel := context.WithTimeout(ctx, time.Duration(1+rnd.IntN(300))*time.Millisecond)
@@ -276,7 +277,9 @@ func (w *worker) consume(ctx context.Context, i int) {
 			w.settle(rnd, q, i, n, &d)
 		}
 		cancel()
+		w.say("leave %d %d %d", q, i, n)
 		w.must(ch.Close(), "close of the channel")
+		w.say("left %d %d %d", q, i, n)
 	}
 }
 
@@ -294,7 +297,7 @@ func (w *worker) settle(rnd *rand.Rand, q, consumer, turn int, d *warren.Deliver
 	case n < 8:
 		action = "reject"
 	}
-	w.say("d %d %d %d %d %v %s %d.%d", q, m.publisher, m.number, m.priority, d.Redelivered, action, consumer, turn)
+	w.say("d %d %d %d %d %v %s %d %d", q, m.publisher, m.number, m.priority, d.Redelivered, action, consumer, turn)
 	switch action {
 	case "ack":
 		w.must(d.Ack(false), "ack")

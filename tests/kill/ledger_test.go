@@ -34,6 +34,7 @@ type published struct {
 type totals struct {
 	kills, early, closes                   int
 	published, confirmed, delivered, acked int
+	ordered                                int // deliveries for the first time whose order was checked
 	synced                                 int // acks that were synced for certain
 	recovered, redelivered                 int
 	longest                                int // the longest queue that was listed
@@ -47,6 +48,7 @@ func (t *totals) add(o totals) {
 	t.confirmed += o.confirmed
 	t.delivered += o.delivered
 	t.acked += o.acked
+	t.ordered += o.ordered
 	t.synced += o.synced
 	t.recovered += o.recovered
 	t.redelivered += o.redelivered
@@ -54,9 +56,9 @@ func (t *totals) add(o totals) {
 }
 
 func (t *totals) String() string {
-	return fmt.Sprintf("%d kills (%d while it opened), %d clean ends; %d messages published, %d confirmed, %d delivered, %d settled (%d synced for certain); "+
+	return fmt.Sprintf("%d kills (%d while it opened), %d clean ends; %d messages published, %d confirmed, %d delivered (%d in order for certain), %d settled (%d synced for certain); "+
 		"%d found again after a restart, %d of them redelivered; the longest queue had %d",
-		t.kills, t.early, t.closes, t.published, t.confirmed, t.delivered, t.acked, t.synced, t.recovered, t.redelivered, t.longest)
+		t.kills, t.early, t.closes, t.published, t.confirmed, t.delivered, t.ordered, t.acked, t.synced, t.recovered, t.redelivered, t.longest)
 }
 
 // ledger keeps account of all messages in a directory.
@@ -80,9 +82,17 @@ type ledger struct {
 		fresh            bool
 		numbers          map[[2]int]int // by publisher and priority
 	}
-	list           []place // of the present queue, in order
-	ended, trimmed []place // the list before, and those of it that are to be acked
-	firsts         map[string]int
+	list           []place          // of the present queue, in order
+	ended, trimmed []place          // the list before, and those of it that are to be acked
+	turns          map[[2]int]*turn // of consumers that read or leave, by consumer and number
+}
+
+// turn is a consumer that reads from a queue for a while.
+type turn struct {
+	queue   int
+	leaves  bool           // it gives back what it has not read
+	mixed   bool           // others have given something back meanwhile
+	numbers map[[2]int]int // the last that it got for the first time, by publisher and priority
 }
 
 func newLedger() *ledger {
@@ -101,7 +111,7 @@ func (l *ledger) begin(life int) {
 	l.life = life
 	l.clean, l.closed = l.closed, false
 	l.waiting = map[[2]int]*published{}
-	l.firsts = map[string]int{}
+	l.turns = map[[2]int]*turn{}
 	l.beginList()
 }
 
@@ -128,7 +138,13 @@ func (l *ledger) hear(line string) {
 	case "c":
 		l.confirm(n(1), n(2))
 	case "d":
-		l.deliver(place{n(1), n(2), n(3)}, f[5] == "true", f[6], fmt.Sprint(f[7], " ", f[1], " ", f[2], " ", f[4]))
+		l.deliver(place{n(1), n(2), n(3)}, n(4), f[5] == "true", f[6], l.turns[[2]int{n(7), n(8)}])
+	case "begin":
+		l.beginTurn(n(1), [2]int{n(2), n(3)})
+	case "leave":
+		l.leave(n(1), [2]int{n(2), n(3)})
+	case "left":
+		delete(l.turns, [2]int{n(2), n(3)})
 	case "a":
 		l.ack(l.places[place{n(1), n(2), n(3)}])
 	case "l":
@@ -182,11 +198,34 @@ func (l *ledger) ack(s *state) {
 	l.totals.acked++
 }
 
+// beginTurn is called before a consumer begins to read.
+func (l *ledger) beginTurn(queue int, name [2]int) {
+	t := &turn{queue: queue, numbers: map[[2]int]int{}}
+	for _, o := range l.turns {
+		t.mixed = t.mixed || o.queue == queue && o.leaves
+	}
+	l.turns[name] = t
+}
+
+// leave is called before a consumer ends. What it was sent and has not read goes back to
+// its place, unmarked: whoever reads from the queue now may get it after younger messages.
+func (l *ledger) leave(queue int, name [2]int) {
+	for of, t := range l.turns {
+		switch {
+		case of == name:
+			t.leaves = true
+		case t.queue == queue:
+			t.mixed = true
+		}
+	}
+}
+
 // deliver notes a delivery and what its consumer does next. Those who get messages of a
 // publisher for the first time get them in order.
-func (l *ledger) deliver(p place, redelivered bool, action, line string) {
+func (l *ledger) deliver(p place, priority int, redelivered bool, action string, t *turn) {
 	l.totals.delivered++
 	s := l.places[p]
+	key := [2]int{p.publisher, priority}
 	switch {
 	case s == nil:
 		l.fail(p, s, "it was gone, and was delivered")
@@ -195,11 +234,12 @@ func (l *ledger) deliver(p place, redelivered bool, action, line string) {
 		l.fail(p, s, "it was settled, and was delivered")
 	case s.delivered && !redelivered:
 		l.fail(p, s, "it was delivered again as if it were the first time")
-	case !redelivered:
-		if l.firsts[line] >= p.number {
-			l.fail(p, s, "it came after number %d", l.firsts[line])
+	case !redelivered && !t.mixed:
+		l.totals.ordered++
+		if t.numbers[key] >= p.number {
+			l.fail(p, s, "it came after number %d", t.numbers[key])
 		}
-		l.firsts[line] = p.number
+		t.numbers[key] = p.number
 	}
 	s.delivered = true
 	s.leaving = s.leaving || action == "ack" || action == "reject"
