@@ -46,7 +46,8 @@ type Broker struct {
 	endedContext liveContext // replaces the context of a handler that returned without looking at it
 
 	disk     *disk         // of messages; nil: all is in memory. It never changes
-	topology *topologyDisk // nil: the broker is from New. It never changes
+	topology topologyStore // nil: all is in memory. It never changes
+	relieve  func()        // makes room in memory while publishers wait for it; nil: only consumers do. It never changes
 	lock     io.Closer     // of the directory; nil: there is none
 
 	mu sync.Mutex
@@ -115,8 +116,8 @@ func (m *memoryAlarms) RecordMemoryAlarm(on bool) {
 func (m *memoryAlarms) NotifyMemoryAlarm() {
 	b := (*Broker)(m)
 	b.notifyReaders()
-	if t := b.topology; t != nil && t.messages != nil {
-		t.messages.relieve()
+	if b.relieve != nil {
+		b.relieve()
 	}
 }
 
@@ -170,7 +171,7 @@ func (b *Broker) declareVirtualHost(name string, guest bool) (*VirtualHost, erro
 	v := b.vhosts[name]
 	if v == nil {
 		v = newVirtualHost(b, name)
-		v.id = b.topology.nextID()
+		v.id = b.nextID()
 		if guest {
 			b.grantGuest(v)
 		} else {

@@ -106,7 +106,7 @@ func (b *Broker) addChangeReader(r changeReader) {
 // durable. It is called under the lock that guards what has changed.
 func (b *Broker) recordChange(c change) {
 	if b.topology != nil {
-		b.topology.record(&c)
+		b.topology.record(c)
 	}
 	l := &b.changes
 	readers := l.readers.Load()

@@ -69,7 +69,7 @@ func (b *Broker) closeDisk(ctx context.Context) (err error) {
 			closed <- nil
 			return
 		}
-		closed <- b.topology.log.Close(ctx)
+		closed <- b.topology.close(ctx)
 	}()
 	if b.disk != nil {
 		err = b.disk.Close(ctx)

@@ -29,4 +29,4 @@ func StoredArguments(b *Broker, queue, exchange string) (list []Table) {
 }
 
 // UseUpNumbers leaves numbers on disk for one more durable queue or exchange.
-func UseUpNumbers(b *Broker) { b.topology.lastStored.Store(firstTransientID - 2) }
+func UseUpNumbers(b *Broker) { b.topology.(*topologyDisk).lastStored.Store(firstTransientID - 2) }

@@ -50,11 +50,11 @@ const firstTransientID = 1 << 31
 
 // open opens the store, beside the log of the topology, and makes it the broker's. Messages
 // of queues that the log does not know are dropped, and their numbers are not given again.
-func (m *messages) open(dir files.Dir, known func(id uint32) bool) (err error) {
+func (m *messages) open(dir files.Dir, d *topologyDisk, known func(id uint32) bool) (err error) {
 	b := m.broker
 	b.queues.Clock = clock.StartEarlier(longAgo)
-	m.topology = b.topology.log
-	last := &b.topology.lastStored
+	m.topology = d.log
+	last := &d.lastStored
 	m.store, err = store.Open(ownedDir{dir}, store.Options{
 		Logger: b.log, Clock: &b.queues.Clock, Sync: b.journalOptions().Sync, FileSize: b.logFileSize(),
 		Salvage: b.options.Salvage, DiskLimit: max(0, b.options.DiskLimit), Trouble: m.look,

@@ -95,12 +95,13 @@ func (b *Broker) openLogs(dir files.Dir) error {
 		return err
 	}
 	b.reportRecovery(log.Recovery())
-	b.topology = &topologyDisk{log: log}
-	b.topology.lastID.Store(state.LastID)
-	b.topology.lastStored.Store(state.LastStoredID)
-	err = m.open(dir, func(id uint32) bool { return state.Queues[id] != nil || state.Exchanges[id] != nil })
+	d := &topologyDisk{broker: b, log: log}
+	d.lastID.Store(state.LastID)
+	d.lastStored.Store(state.LastStoredID)
+	b.topology = d
+	err = m.open(dir, d, func(id uint32) bool { return state.Queues[id] != nil || state.Exchanges[id] != nil })
 	if err == nil {
-		b.topology.messages = m
+		d.messages, b.relieve = m, m.relieve
 		if err = b.restore(state); err == nil {
 			m.store.Start()
 			err = b.stored(nil)
@@ -144,7 +145,7 @@ func (b *Broker) journalOptions() journal.Options {
 func (b *Broker) begin() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.root.id = b.topology.nextID()
+	b.root.id = b.nextID()
 	b.recordChange(change{kind: vhostDeclared, vhost: b.root})
 	guest := b.usersLocked()[Guest] // with its permissions
 	b.recordChange(change{kind: userDeclared, user: Guest, account: guest})

@@ -5,9 +5,7 @@ import (
 	"github.com/warrenmq/warren/internal/topology"
 )
 
-// record puts a change on disk if something durable has changed. The lock that guards
-// the changed object is held.
-func (d *topologyDisk) record(c *change) {
+func (d *topologyDisk) record(c change) {
 	v := c.vhost
 	switch c.kind {
 	case vhostDeclared:
@@ -51,7 +49,7 @@ func (d *topologyDisk) record(c *change) {
 	case policyDeleted:
 		d.log.Put(&topology.PolicyGone{PolicyKey: c.policy.key(v, c.policyKind)})
 	default:
-		d.recordAccount(c)
+		d.recordAccount(&c)
 	}
 }
 
@@ -69,11 +67,8 @@ func (d *topologyDisk) recordAccount(c *change) {
 	}
 }
 
-// putPermission puts on disk what a user may do in v. The broker's lock is held.
 func (d *topologyDisk) putPermission(u *account, v *VirtualHost) {
-	if d != nil {
-		d.log.Put(u.recordedPermission(v))
-	}
+	d.log.Put(u.recordedPermission(v))
 }
 
 func (v *VirtualHost) recorded() *topology.VirtualHost {

@@ -8,16 +8,16 @@ import (
 	"github.com/warrenmq/warren/internal/topology"
 )
 
-// rewriteTopology writes the log of the topology anew, in a goroutine, if most of it is
-// of no use any more.
-func (b *Broker) rewriteTopology() {
-	if b.topology == nil || !b.topology.log.Due() {
+// rewrite writes the log anew, in a goroutine, if most of it is of no use any more.
+func (d *topologyDisk) rewrite() {
+	if !d.log.Due() {
 		return
 	}
+	b := d.broker
 	b.tasks.Add()
 	go func() {
 		defer b.tasks.Done()
-		if err := b.topology.log.Rewrite(b.handlersCtx, b.putAll); err != nil && b.state.Load() != stateClosed {
+		if err := d.log.Rewrite(b.handlersCtx, b.putAll); err != nil && b.state.Load() != stateClosed {
 			b.log.Warn("the log of the topology was not made smaller", "error", err)
 		}
 	}()

@@ -68,7 +68,7 @@ func (b *Broker) declareUser(name string, p *password.Password, tags []string) e
 	users := b.usersLocked()
 	u := users[name]
 	if u == nil {
-		u = &account{id: b.topology.nextID(), name: name, grants: make(map[*VirtualHost]*grant)}
+		u = &account{id: b.nextID(), name: name, grants: make(map[*VirtualHost]*grant)}
 		users[name] = u
 	}
 	old := u.password

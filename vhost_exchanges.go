@@ -50,7 +50,7 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 			return err
 		}
 	}
-	if x.id, err = v.broker.topology.nextStoredID(m, x.durable); err != nil {
+	if x.id, err = v.broker.nextStoredID(m, x.durable); err != nil {
 		return err
 	}
 	held := argumentsHeld(x.args)
@@ -58,8 +58,8 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 		return err
 	}
 	x.light = held <= lightArguments
-	if x.durable {
-		if d := v.broker.topology.openDelays(x); d != nil {
+	if t := v.broker.topology; t != nil && x.durable {
+		if d := t.openDelays(x); d != nil {
 			d.Recover() // there is nothing
 		}
 	}
@@ -183,7 +183,7 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 			return err
 		}
 		if durable {
-			b.ID = v.broker.topology.nextID()
+			b.ID = v.broker.nextID()
 		}
 		route.Bind(b)
 		v.recordChange(change{kind: bindingMade, binding: b})

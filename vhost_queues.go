@@ -68,7 +68,7 @@ func (v *VirtualHost) ensureQueue(s *Session, name string, o QueueOptions) (q *d
 			return nil, false, err
 		}
 	}
-	id, err := v.broker.topology.nextStoredID(wire.QueueDeclareID, o.Durable)
+	id, err := v.broker.nextStoredID(wire.QueueDeclareID, o.Durable)
 	if err != nil {
 		return nil, false, err
 	}
