@@ -8,11 +8,21 @@ import (
 // onDisk is what a durable exchange keeps back on disk: persistent messages. Their
 // positions are their orders, and their deadlines the times when they are due.
 type onDisk struct {
-	*store.Queue // its lock is the Store's
+	disk // its lock is the Store's
 
 	out     store.Count // messages of the run before that are not loaded yet
 	last    uint64      // position of the last one of these
 	loading bool        // nothing is released yet, because what is due first may not be loaded
+}
+
+// disk is what a [store.Queue] does for a Store. It is an interface, so that a program
+// without a disk is linked without stores.
+type disk interface {
+	Add(pos uint64, p *message.Publishing, deadline int64, persistent bool)
+	Remove(pos uint64)
+	Load(from, to uint64) bool
+	Keep(b *store.Block)
+	Delete()
 }
 
 // On lets the store keep persistent messages on disk, too, under a number. It is called
@@ -21,7 +31,7 @@ func (d *Store) On(s *store.Store, id uint32) {
 	k := s.Queue(id, &d.mu, (*taker)(d))
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.disk = &onDisk{Queue: k, loading: true}
+	d.disk = &onDisk{disk: k, loading: true}
 	_, d.disk.last, d.disk.out = k.Out(0)
 	d.added = max(1, k.Next(0)) - 1
 }
