@@ -1,11 +1,27 @@
 package warren
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/warrenmq/warren/internal/password"
 	"github.com/warrenmq/warren/internal/pattern"
+	"github.com/warrenmq/warren/internal/wire"
 )
+
+// Tags of users that have a meaning for the broker.
+const (
+	// Administrator is for tools that manage the broker.
+	Administrator = "administrator"
+	// Impersonator lets a user publish messages with the UserId of another user.
+	Impersonator = "impersonator"
+)
+
+// Guest is the user of a new broker. Its password is "guest" and its tag is
+// [Administrator]. It may do everything in every virtual host, including those that
+// are made later, like LavinMQ's default user. The listener accepts it only from
+// this machine.
+const Guest = "guest"
 
 // account is a user as the broker stores it. The broker's lock guards it.
 type account struct {
@@ -45,6 +61,10 @@ func (b *Broker) usersLocked() map[string]*account {
 	return b.users
 }
 
+func errNoUser(name string) error {
+	return &Error{Code: wire.CodeNotFound, Text: fmt.Sprintf("NOT_FOUND - no user '%s'", name)}
+}
+
 // grantGuest allows the user guest to do everything in v, if the account guest still
 // exists. b.mu is held.
 func (b *Broker) grantGuest(v *VirtualHost) {
@@ -53,5 +73,16 @@ func (b *Broker) grantGuest(v *VirtualHost) {
 		if b.topology != nil {
 			b.topology.putPermission(g, v)
 		}
+	}
+}
+
+// updateGrants gives the user's open sessions in v the current grant. b.mu is held.
+func (b *Broker) updateGrants(u *account, v *VirtualHost) {
+	g := u.grants[v]
+	if g == nil {
+		g = &grant{user: u.name}
+	}
+	for _, s := range b.sessionsWhere(func(s *Session) bool { return s.user == u && s.vhost == v }) {
+		s.grant.Store(g)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/warrenmq/warren/internal/clock"
 	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/internal/password"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/tasks"
@@ -57,6 +58,14 @@ type Broker struct {
 	users     map[string]*account // nil: only guest exists, see usersLocked
 	closeDone chan struct{}       // made by Close, and closed when it has closed everything
 }
+
+// The port adds the method Link to brokers, for package amqp only, and so do those of
+// sessions and channels: messages stay encoded, and deliveries go straight to the
+// connection. These aliases keep the embedded fields unexported.
+type brokerPort = link.BrokerPort
+
+// brokerLink is a broker as the listener uses it. It implements link.Broker.
+type brokerLink Broker
 
 type brokerState = int32
 
@@ -349,4 +358,19 @@ func (b *Broker) deadlineOf(ctx context.Context) int64 {
 		return b.queues.Clock.At(t)
 	}
 	return 0
+}
+
+// reserve takes n bytes of memory for a part of the topology. It fails if the
+// topology has its share of [Options].MemoryLimit: with 406, but 506, which closes a
+// connection, for a session or a channel, which does not exist yet.
+func (b *Broker) reserve(r *memory.Reservation, m wire.MethodID, n int64) error {
+	if r.Take(&b.queues.Memory, n) {
+		return nil
+	}
+	code := uint16(wire.CodePreconditionFailed)
+	if m == wire.ConnectionOpenID || m == wire.ChannelOpenID {
+		code = wire.CodeResourceError
+	}
+	return failure(m, code, "memory limit of the topology (%d bytes) is reached", b.queues.Memory.Share()).
+		withHint("queues, exchanges, bindings, consumers and channels hold as much memory as Options.MemoryLimit leaves to them")
 }

@@ -1,11 +1,8 @@
 package warren
 
 import (
-	"cmp"
 	"context"
-	"maps"
 	"math"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -69,6 +66,12 @@ type Channel struct {
 	cancel      context.CancelFunc
 	held        memory.Reservation
 }
+
+// channelPort is like brokerPort.
+type channelPort = link.ChannelPort
+
+// channelLink is a channel as a connection uses it. It implements link.Channel.
+type channelLink Channel
 
 type channelMode = int32
 
@@ -148,26 +151,6 @@ func (ch *Channel) checkOpen() error {
 		return ch.reason
 	}
 	return nil
-}
-
-// sortedConsumers returns the consumers, oldest first: the oldest is served first.
-// ch.mu is held.
-func (ch *Channel) sortedConsumers() []*Consumer {
-	return slices.SortedFunc(maps.Values(ch.consumers), func(a, b *Consumer) int { return cmp.Compare(a.number, b.number) })
-}
-
-// queueConsumers returns the channel's consumers, oldest first, without the reply
-// consumer.
-func (ch *Channel) queueConsumers() []*queue.Consumer {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	list := make([]*queue.Consumer, 0, len(ch.consumers))
-	for _, c := range ch.sortedConsumers() {
-		if c.reply == nil {
-			list = append(list, c.inner)
-		}
-	}
-	return list
 }
 
 // setPaused stops or restarts deliveries. It returns the previous state.

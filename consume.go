@@ -7,7 +7,6 @@ import (
 
 	"github.com/warrenmq/warren/internal/argument"
 	"github.com/warrenmq/warren/internal/link"
-	"github.com/warrenmq/warren/internal/names"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/table"
 
@@ -138,11 +137,6 @@ func (v *VirtualHost) consumeError(q *declaredQueue, err error) error {
 	return err
 }
 
-// errExclusive says that a queue has an exclusive consumer.
-func (v *VirtualHost) errExclusive(m wire.MethodID, queue string) error {
-	return failure(m, wire.CodeAccessRefused, "queue '%s' in vhost '%s' in exclusive use", queue, v.name)
-}
-
 // consumerPriority returns the consumer's priority, from x-priority if that is set.
 // It fails with 406 for arguments that only streams allow.
 func (v *VirtualHost) consumerPriority(q *declaredQueue, o *ConsumeOptions) (int, error) {
@@ -207,65 +201,6 @@ func (v *VirtualHost) streamStart(start any) queue.Start {
 	return queue.Start{From: queue.FromNext}
 }
 
-// checkTag fails if the tag is in use or the channel has its maximum of consumers.
-func (ch *Channel) checkTag(tag string) error {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	if err := ch.checkOpen(); err != nil {
-		return err
-	}
-	if _, used := ch.consumers[tag]; used {
-		return failure(wire.BasicConsumeID, wire.CodeNotAllowed, "attempt to reuse consumer tag '%s'", tag)
-	}
-	count := len(ch.consumers)
-	if ch.reply.Load() != nil {
-		count-- // the reply consumer does not count
-	}
-	if limit := ch.vhost.broker.options.MaxConsumers; limit > 0 && count >= limit {
-		return failure(wire.BasicConsumeID, wire.CodeNotAllowed, "reached maximum (%d) of consumers per channel", limit)
-	}
-	return nil
-}
-
-// checkReplyTag is checkTag for a reply consumer. As in RabbitMQ, the tag of another
-// reply consumer is not in use: there cannot be a second one anyway.
-func (ch *Channel) checkReplyTag(tag string) error {
-	if r := ch.reply.Load(); r != nil && r.tag == tag {
-		return nil
-	}
-	return ch.checkTag(tag)
-}
-
-// addTag adds c to the channel's consumers under tag, or under a new one if tag is
-// empty. ch.mu is held.
-func (ch *Channel) addTag(c *Consumer, tag string) error {
-	if err := ch.checkOpen(); err != nil {
-		return err
-	}
-	if tag == "" {
-		tag = names.New("amq.ctag-")
-	}
-	if _, used := ch.consumers[tag]; used {
-		return failure(wire.BasicConsumeID, wire.CodeNotAllowed, "attempt to reuse consumer tag '%s'", tag)
-	}
-	if ch.consumers == nil {
-		ch.consumers = make(map[string]*Consumer)
-	}
-	ch.started++
-	c.tag, c.number = tag, ch.started
-	ch.consumers[tag] = c
-	return nil
-}
-
-// removeTag removes c from the channel's consumers, if it is still there.
-func (ch *Channel) removeTag(c *Consumer) {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	if ch.consumers[c.tag] == c {
-		delete(ch.consumers, c.tag)
-	}
-}
-
 // Cancel ends the consumer with the tag (basic.cancel), see [Consumer.Cancel]. A tag
 // that is not in use is no error.
 func (ch *Channel) Cancel(tag string) error {
@@ -282,20 +217,6 @@ func (ch *Channel) Cancel(tag string) error {
 		return c.Cancel()
 	}
 	return nil
-}
-
-// end removes the consumer from its channel and its queue. Cancel calls it, and so
-// does the end of the channel. If cancelled is true, unread replies are dropped.
-func (c *Consumer) end(reason error, cancelled bool) {
-	c.ch.removeTag(c)
-	c.ended.Store(true)
-	if c.reply != nil {
-		c.reply.end(reason, cancelled)
-		return
-	}
-	v := c.ch.vhost
-	v.removeAutoDeleteQueue(c.sourceQueue, c.inner.Remove(reason))
-	v.broker.announce(change{kind: consumerEnded, vhost: v, queue: c.sourceQueue, session: c.ch.session, channel: c.ch, consumer: c.tag, reason: reason})
 }
 
 // Deliveries consumes from a queue in a range loop: it starts a consumer when

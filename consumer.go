@@ -159,6 +159,20 @@ func (c *Consumer) Cancel() error {
 	return nil
 }
 
+// end removes the consumer from its channel and its queue. Cancel calls it, and so
+// does the end of the channel. If cancelled is true, unread replies are dropped.
+func (c *Consumer) end(reason error, cancelled bool) {
+	c.ch.removeTag(c)
+	c.ended.Store(true)
+	if c.reply != nil {
+		c.reply.end(reason, cancelled)
+		return
+	}
+	v := c.ch.vhost
+	v.removeAutoDeleteQueue(c.sourceQueue, c.inner.Remove(reason))
+	v.broker.announce(change{kind: consumerEnded, vhost: v, queue: c.sourceQueue, session: c.ch.session, channel: c.ch, consumer: c.tag, reason: reason})
+}
+
 // drain lets the consumer get no more messages. Those that it has not shown return
 // to the queue, which stays even if it is auto-delete.
 func (c *Consumer) drain() {

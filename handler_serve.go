@@ -208,3 +208,5 @@ func (h *Handler) replyToCall(c *call, reply *Message, err error) *replySlot {
 	t.delivered.Add(1)
 	return c.slot
 }
+
+func (h *Handler) failures() failures { return failures{h.vhost, h.queue.Name(), "handler"} }

@@ -10,25 +10,16 @@ import (
 	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/message"
-	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// The ports add the method Link to channels and sessions, for package amqp only:
-// messages stay encoded, and deliveries go straight to the connection. These aliases
-// keep the embedded fields unexported.
-type (
-	channelPort = link.ChannelPort
-	sessionPort = link.SessionPort
-)
+// Like returns the broker's rules.
+func (l *brokerLink) Like() *like.Rules { return l.like }
 
-// channelLink is a channel as a connection uses it. It implements link.Channel.
-type channelLink Channel
+// Buffers is what the buffers of connections hold.
+func (l *brokerLink) Buffers() *link.Buffers { return &l.buffers }
 
 func (l *channelLink) channel() *Channel { return (*Channel)(l) }
-
-// sessionLink is a session as a connection uses it. It implements link.Session.
-type sessionLink Session
 
 // Ended sets the function to call when the session is closed. It calls f at once if
 // the session is closed already.
@@ -284,38 +275,6 @@ func (l *channelLink) Returned(err error) wire.RawProperties {
 		return r.content.AppendTo(nil)
 	}
 	return nil
-}
-
-// deliverToSink gives a message its delivery tag and passes it to the connection. It
-// holds the channel's lock, so that tags are sent in their order. It reports false
-// if the channel is closed. c is nil for Get; left is then the number of messages
-// left in the queue.
-func (ch *Channel) deliverToSink(c *Consumer, delivered *queue.Delivered, noAck bool, sink link.Sink, left int) bool {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	if ch.closed.Load() {
-		return false
-	}
-	it := &delivered.Item
-	d := link.Delivery{
-		Tag: ch.lastTag.Add(1), Redelivered: it.Redelivered,
-		Exchange: *it.Exchange, RoutingKey: it.Key, Body: it.Body,
-	}
-	if c := it.Outgoing(); c != nil {
-		d.Properties = c
-	}
-	if c != nil {
-		d.ConsumerTag, d.Reply = c.tag, c.reply != nil
-	}
-	if !noAck {
-		ch.addUnacked(d.Tag, delivered)
-	}
-	if c == nil {
-		sink.Got(d, left)
-	} else {
-		sink.Deliver(d)
-	}
-	return true
 }
 
 // view returns the bytes of a string. They must not be written to.

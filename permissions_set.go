@@ -50,14 +50,3 @@ func (v *VirtualHost) Permissions(user string) (p Permissions, ok bool) {
 	}
 	return Permissions{}, false
 }
-
-// updateGrants gives the user's open sessions in v the current grant. b.mu is held.
-func (b *Broker) updateGrants(u *account, v *VirtualHost) {
-	g := u.grants[v]
-	if g == nil {
-		g = &grant{user: u.name}
-	}
-	for _, s := range b.sessionsWhere(func(s *Session) bool { return s.user == u && s.vhost == v }) {
-		s.grant.Store(g)
-	}
-}

@@ -274,9 +274,3 @@ func (v *VirtualHost) checkGlobalPrefetch(q *declaredQueue, shares bool) error {
 	}
 	return failure(wire.BasicConsumeID, wire.CodeNotImplemented, "queue '%s' in vhost '%s' does not support global qos", q.Name(), v.name)
 }
-
-// errNotForStreams says that streams do not support an operation, in RabbitMQ's
-// words.
-func (v *VirtualHost) errNotForStreams(m wire.MethodID, what, queue string) error {
-	return failure(m, wire.CodeNotImplemented, "%s not supported by stream queues queue '%s' in vhost '%s'", what, queue, v.name)
-}

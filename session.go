@@ -36,6 +36,12 @@ type Session struct {
 	onEnd    func(reason string) // called after the end of the session; may be nil
 }
 
+// sessionPort is like brokerPort.
+type sessionPort = link.SessionPort
+
+// sessionLink is a session as a connection uses it. It implements link.Session.
+type sessionLink Session
+
 // newSession makes a session of a user. An empty name stands for this program.
 func newSession(v *VirtualHost, user string) (*Session, error) {
 	s := &Session{
@@ -68,6 +74,13 @@ func (s *Session) User() string {
 
 // VirtualHost returns the virtual host of the session.
 func (s *Session) VirtualHost() *VirtualHost { return s.vhost }
+
+// isRemote reports whether the session is a connection of the listener.
+func (s *Session) isRemote() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.onEnd != nil
+}
 
 // Channel opens a channel (channel.open). It fails with 530 if [Options].MaxChannels
 // channels are open, and with [ErrClosed] after Close.

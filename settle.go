@@ -360,3 +360,30 @@ func errOverdue(channel uint64, timeout time.Duration) error {
 		channel, timeout.Milliseconds()).
 		withHint("the queue has an x-consumer-timeout; what the channel had not settled is in its queues again"))
 }
+
+// Ack settles the delivery (basic.ack). With multiple it also settles every earlier
+// delivery of the channel. See [Channel.Ack].
+func (d *Delivery) Ack(multiple bool) error {
+	if d.ch == nil {
+		return errUnknownTag(wire.BasicAckID, d.DeliveryTag)
+	}
+	return d.ch.Ack(d.DeliveryTag, multiple)
+}
+
+// Nack rejects the delivery (basic.nack). With multiple it also rejects every
+// earlier delivery of the channel. With requeue the messages return to their old
+// places in the queue, otherwise they are dropped. See [Channel.Nack].
+func (d *Delivery) Nack(multiple, requeue bool) error {
+	if d.ch == nil {
+		return errUnknownTag(wire.BasicNackID, d.DeliveryTag)
+	}
+	return d.ch.Nack(d.DeliveryTag, multiple, requeue)
+}
+
+// Reject rejects one delivery, as Nack does (basic.reject).
+func (d *Delivery) Reject(requeue bool) error {
+	if d.ch == nil {
+		return errUnknownTag(wire.BasicRejectID, d.DeliveryTag)
+	}
+	return d.ch.Reject(d.DeliveryTag, requeue)
+}

@@ -59,13 +59,6 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 	return errors.Join(err, dropped)
 }
 
-// isRemote reports whether the session is a connection of the listener.
-func (s *Session) isRemote() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.onEnd != nil
-}
-
 func channelsOf(sessions []*Session) (list []*Channel) {
 	for _, s := range sessions {
 		s.mu.Lock()

@@ -10,22 +10,7 @@ import (
 
 	"github.com/warrenmq/warren/internal/names"
 	"github.com/warrenmq/warren/internal/password"
-	"github.com/warrenmq/warren/internal/wire"
 )
-
-// Tags of users that have a meaning for the broker.
-const (
-	// Administrator is for tools that manage the broker.
-	Administrator = "administrator"
-	// Impersonator lets a user publish messages with the UserId of another user.
-	Impersonator = "impersonator"
-)
-
-// Guest is the user of a new broker. Its password is "guest" and its tag is
-// [Administrator]. It may do everything in every virtual host, including those that
-// are made later, like LavinMQ's default user. The listener accepts it only from
-// this machine.
-const Guest = "guest"
 
 // User is an account for clients of the listener. Code in this process needs none.
 type User struct {
@@ -153,8 +138,4 @@ func (b *Broker) UserExists(name string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.usersLocked()[name] != nil
-}
-
-func errNoUser(name string) error {
-	return &Error{Code: wire.CodeNotFound, Text: fmt.Sprintf("NOT_FOUND - no user '%s'", name)}
 }

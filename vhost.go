@@ -189,6 +189,30 @@ func (v *VirtualHost) errNoExchange(m wire.MethodID, name string) error {
 	return failure(m, wire.CodeNotFound, "no exchange '%s' in vhost '%s'", name, v.name)
 }
 
+// errExclusive says that a queue has an exclusive consumer.
+func (v *VirtualHost) errExclusive(m wire.MethodID, queue string) error {
+	return failure(m, wire.CodeAccessRefused, "queue '%s' in vhost '%s' in exclusive use", queue, v.name)
+}
+
+// errNotForStreams says that streams do not support an operation, in RabbitMQ's
+// words.
+func (v *VirtualHost) errNotForStreams(m wire.MethodID, what, queue string) error {
+	return failure(m, wire.CodeNotImplemented, "%s not supported by stream queues queue '%s' in vhost '%s'", what, queue, v.name)
+}
+
+// checkNewName refuses a name that a new exchange or queue may not have. what is
+// "exchange" or "queue".
+func (v *VirtualHost) checkNewName(m wire.MethodID, what, name string) error {
+	r := v.broker.like
+	if p := r.ReservedPrefix(name); p != "" {
+		return failure(m, wire.CodeAccessRefused, "%s name '%s' contains reserved prefix '%s*'", what, name, p)
+	}
+	if !r.IsPrintable(name) {
+		return failure(m, wire.CodePreconditionFailed, "%s name %q isn't valid: only printable ASCII is", what, name)
+	}
+	return nil
+}
+
 // exchange returns the exchange with the name, or nil.
 func (v *VirtualHost) exchange(name string) *declaredExchange {
 	v.mu.RLock()
