@@ -50,8 +50,9 @@ type onDisk struct {
 	durable bool // persistent messages survive a restart; never changes
 
 	// Guarded by the queue's lock.
-	ended  bool          // the queue is deleted in memory only, because the broker ends
-	loaded chan struct{} // closed by Loaded; nil: nobody waits
+	adding message.Publishing // what Add looks at, so that nothing is allocated for that; zero at other times
+	ended  bool               // the queue is deleted in memory only, because the broker ends
+	loaded chan struct{}      // closed by Loaded; nil: nobody waits
 }
 
 // On returns the queue's place in a store, for Open in the Options of its Init.
@@ -63,9 +64,24 @@ func (q *Queue) keep(p *message.Publishing, priority uint8, deadline int64) {
 	if !q.disk.durable || !p.Persistent() {
 		return
 	}
-	record := *p // so that p does not escape to the heap in a queue without a disk
-	q.disk.Add(q.store.position(priority), &record, deadline, true)
-	p.Synced, p.Stored = record.Synced, record.Stored
+	d := q.disk
+	d.Add(q.store.position(priority), d.begin(p), deadline, true)
+	d.end(p)
+}
+
+// begin returns a copy of a message for Add: what is given to an interface escapes to the
+// heap, and so would p in a queue without a disk. The caller then calls end.
+func (d *onDisk) begin(p *message.Publishing) *message.Publishing {
+	a := &d.adding
+	a.Entry, a.Shared, a.Stored, a.Synced = p.Entry, p.Shared, p.Stored, p.Synced
+	return a
+}
+
+// end gives p what Add has set.
+func (d *onDisk) end(p *message.Publishing) {
+	a := &d.adding
+	p.Stored, p.Synced = a.Stored, a.Synced
+	a.Entry = message.Entry{}
 }
 
 // forgetOnDisk says that a message is no more. When the broker ends, what is not settled

@@ -8,9 +8,9 @@ func (q *Queue) append(p *message.Publishing) {
 	s := q.stream
 	now := q.shared.Clock.Now()
 	if q.disk != nil {
-		record := *p // so that p does not escape to the heap in a queue without a disk
-		q.disk.AddAt(s.next, &record, now, true)
-		p.Synced, p.Stored = record.Synced, record.Stored
+		d := q.disk
+		d.AddAt(s.next, d.begin(p), now, true)
+		d.end(p)
 	}
 	q.counts.Published++
 	q.memory.Add(s.append(&p.Entry, now, q.rules.segmentSize()))
