@@ -160,6 +160,10 @@ func (l *channelLink) routingKey(m *link.Publish) string {
 // user_id, and the headers CC and BCC.
 func (l *channelLink) setProperties(p *publishing, from *link.Publish) error {
 	raw, e := from.Properties, (*message.Encoded)(nil)
+	if m, ok := message.ModeOf(raw); ok {
+		p.Content = m
+		return nil
+	}
 	replyTo, _ := raw.Get(wire.ReplyTo)
 	if name := replyTo; len(name) <= len(like.ReplyToRabbitMQ) && l.vhost.isReplyName(string(name)) {
 		r := l.reply.Load()

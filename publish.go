@@ -182,6 +182,10 @@ func (v *VirtualHost) findPublishExchange(ch *Channel, name string) (*declaredEx
 // prepareProperties checks and completes the properties of a message, and makes the
 // message's content from them.
 func (ch *Channel) prepareProperties(p *publishing, props *message.Properties) error {
+	if m, ok := props.OnlyMode(); ok {
+		p.Content = m
+		return nil
+	}
 	var address string
 	if ch.vhost.isReplyName(props.ReplyTo) {
 		r := ch.reply.Load()

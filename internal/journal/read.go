@@ -1,6 +1,9 @@
 package journal
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Scan gives all records of a sealed file to fn, in order; fn keeps nothing of record,
 // and its error ends the scan. A record that cannot be read as it was written gives a
@@ -53,7 +56,7 @@ func (j *Journal) Read(seq Seq, buf []byte) (kind byte, record []byte, err error
 	j.mu.Unlock()
 	head := make([]byte, recordHeader)
 	if _, err := f.f.ReadAt(head, off); err != nil {
-		return 0, nil, readError(f.name, err)
+		return 0, nil, j.readFailed(f, err)
 	}
 	s := newSalt(j.id, f.number)
 	n, ok := s.plausible(head, off)
@@ -64,7 +67,7 @@ func (j *Journal) Read(seq Seq, buf []byte) (kind byte, record []byte, err error
 	buf = append(buf, make([]byte, n)...)
 	rec := buf[at:]
 	if _, err := f.f.ReadAt(rec, off); err != nil {
-		return 0, nil, readError(f.name, err)
+		return 0, nil, j.readFailed(f, err)
 	}
 	if !s.good(rec, off) || rec[8] > MaxKind {
 		return 0, nil, badRecord(f, off)
@@ -72,6 +75,17 @@ func (j *Journal) Read(seq Seq, buf []byte) (kind byte, record []byte, err error
 	kind = rec[8]
 	copy(rec, rec[recordHeader:])
 	return kind, buf[:len(buf)-recordHeader], nil
+}
+
+// readFailed is the error for a read that failed: the file may have been removed
+// meanwhile.
+func (j *Journal) readFailed(f *file, err error) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !slices.Contains(j.files, f) {
+		return ErrRemoved
+	}
+	return readError(f.name, err)
 }
 
 func badRecord(f *file, off int64) error {

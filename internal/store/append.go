@@ -26,13 +26,16 @@ const (
 // appendShort is append for a message without properties or with encoded ones that are
 // short, as most are: it has its record on the stack. ok is false for others.
 func (s *Store) appendShort(p *place, e *message.Entry) (seq journal.Seq, ok bool) {
-	var raw []byte
-	if e.Content != nil {
-		c, ok := e.Content.(*message.Encoded)
-		if !ok {
-			return 0, false
-		}
+	var mode [3]byte
+	raw := mode[:0]
+	switch c := e.Content.(type) {
+	case nil:
+	case message.Mode:
+		raw = c.AppendTo(raw)
+	case *message.Encoded:
 		raw = c.Raw
+	default:
+		return 0, false
 	}
 	exchange := ""
 	if e.Exchange != nil {

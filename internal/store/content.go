@@ -120,6 +120,10 @@ func (p *parser) parse(b []byte, e *message.Entry) error {
 	if p.key != string(key) {
 		p.key = string(key)
 	}
+	mode, plain := message.ModeOf(raw)
+	if plain {
+		raw = nil
+	}
 	own := make([]byte, len(raw)+len(r.b)) // the properties and the body
 	copy(own, raw)
 	copy(own[len(raw):], r.b)
@@ -128,7 +132,10 @@ func (p *parser) parse(b []byte, e *message.Entry) error {
 	if len(body) == 0 {
 		e.Body = nil
 	}
-	if flags&hasProperties != 0 {
+	switch {
+	case plain:
+		e.Content = mode
+	case flags&hasProperties != 0:
 		e.Content = &message.Encoded{Raw: wire.RawProperties(raw)}
 	}
 	if letter != nil {
