@@ -17,11 +17,8 @@ mkdir "$tmp/suite"
 	npm install --silent --no-audit --no-fund --prefix "$tmp" claire@0.4.1 >/dev/null
 )
 
-go build -o "$tmp/listener" ./examples/listener
-start "$tmp/listener" -addr '[::1]:0' -like rabbitmq 2>"$tmp/listener.log" # one of its tests wants IPv6
+listen -addr '[::1]:0' -like rabbitmq 2>"$tmp/listener.log" # one of its tests wants IPv6
 listener=$started
-address=${line##*amqp://}
-address=${address%/}
 
 # The suite looks for RabbitMQ at its usual port of this machine; this leads it
 # to the listener's.

@@ -1,4 +1,16 @@
-# Helpers of the scripts in this directory; sourced, not run.
+# Helpers of the scripts in this directory; sourced, not run. All of them take -dir
+# among their arguments: then a listener keeps what is durable in a directory.
+
+# listen FLAG... starts examples/listener with these flags, and notes its process
+# id in $started and its address in $address.
+listen() {
+	local dir=()
+	[[ -z $on_disk ]] || dir=(-dir "$(mktemp -d -p "$tmp")")
+	[[ -x $tmp/listener ]] || go build -o "$tmp/listener" ./examples/listener
+	start "$tmp/listener" "${dir[@]}" "$@"
+	address=${line##*amqp://}
+	address=${address%/}
+}
 
 # start COMMAND... runs a program of ours in the background, notes its process
 # id in $started, and waits for its first line, which it leaves in $line.
@@ -44,7 +56,7 @@ rabbitmq() {
 	shift
 	plugins=$(printf '%s,' "$@")
 	need rabbitmq-server
-	mkdir "$dir"
+	mkdir -p "$dir"
 	echo "listeners.tcp.1 = 127.0.0.1:$port" >"$dir/conf"
 	echo "[${plugins%,}]." >"$dir/plugins"
 	epmd=$((port + 2))
@@ -83,6 +95,10 @@ need() {
 	DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+on_disk=
+for arg in "$@"; do
+	[[ $arg != -dir ]] || on_disk=$arg
+done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tmp=$(mktemp -d)
 pids=()
