@@ -72,3 +72,20 @@ func TestAStreamIsOnDiskButForItsEnd(t *testing.T) {
 		require.Equal(t, left, q.reopen(o).readAll(NewReader(Start{From: FromFirst}, nil)), "what was evicted does not come back")
 	})
 }
+
+func TestAReaderFromATimeToComeReadsWhatComesNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openOnDisk(t, filestest.New(), Options{Stream: true})
+		q.push(inGroup(0))
+		sink := &taker{}
+		c := NewConsumer(q.Queue, sink, &ConsumerOptions{
+			Direct: true, Prefetch: 10,
+			Reader: NewReader(Start{From: FromTime, N: q.shared.Clock.Now() + int64(time.Hour)}, nil),
+		})
+		require.NoError(t, q.Add(c))
+		q.push(inGroup(1))
+		synctest.Wait()
+		c.Remove(nil)
+		require.Equal(t, offsets(1, 2), sink.offsets)
+	})
+}

@@ -61,8 +61,8 @@ func (q *Queue) attach(c *Consumer) {
 		}
 	case FromTime:
 		r.next = s.since(n)
-		if q.disk != nil {
-			r.notBefore = n
+		if q.disk != nil && r.next < s.next {
+			r.notBefore = n // it may begin with messages that came earlier, if they are on disk only
 		}
 	case FromFirst:
 		r.next = s.first()
