@@ -130,6 +130,19 @@ func (m *memoryAlarms) NotifyMemoryAlarm() {
 	}
 }
 
+// diskAlarms implements diskAlarmed for a broker.
+type diskAlarms Broker
+
+func (d *diskAlarms) recordDiskAlarm(reason error) {
+	kind := diskAlarmEnded
+	if reason != nil {
+		kind = diskAlarmStarted
+	}
+	(*Broker)(d).recordChange(change{kind: kind, reason: reason})
+}
+
+func (d *diskAlarms) notifyDiskAlarm() { (*Broker)(d).notifyReaders() }
+
 // VirtualHost returns a virtual host. An empty name means "/", as in LavinMQ, but
 // not with [LikeRabbitMQ]. It fails with 530 if there is no virtual host of this name, and with [ErrClosed]
 // after Close.
@@ -291,65 +304,6 @@ func (b *Broker) removeSession(s *Session) {
 	}
 	delete(b.sessions, s)
 	b.mu.Unlock()
-}
-
-// Close ends the broker at once: waiting calls, consumers and publishers get
-// [ErrClosed] and the contexts of running handlers end. Close waits for the handlers
-// and for every other goroutine that the broker started. It fails if a handler,
-// or a function given to ConsumeFunc, does not return within [Options].CloseTimeout.
-// It always fails in this way when it is called from such a function. A second Close
-// only waits.
-//
-// Close of a broker from [Open] then writes what is not on disk yet, which may take
-// another CloseTimeout, and gives up the directory. It fails with [ErrStorage] if not
-// all could be written.
-func (b *Broker) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), b.options.CloseTimeout)
-	defer cancel()
-	return b.close(ctx)
-}
-
-func (b *Broker) close(ctx context.Context) error {
-	b.mu.Lock()
-	first := b.state.Swap(stateClosed) != stateClosed
-	if first {
-		b.closeDone = make(chan struct{})
-	}
-	vhosts := make([]*VirtualHost, 0, len(b.vhosts))
-	for _, v := range b.vhosts {
-		vhosts = append(vhosts, v)
-	}
-	sessions := make([]*Session, 0, len(b.sessions))
-	for s := range b.sessions {
-		sessions = append(sessions, s)
-	}
-	b.mu.Unlock()
-	if first {
-		b.queues.Memory.Close()
-		if b.disk != nil {
-			b.disk.gate.close()
-		}
-		for _, v := range vhosts {
-			v.close(ErrClosed)
-		}
-		b.cancelHandlers() // all calls have failed already, so nobody gets a reply that handlers send now
-		for _, s := range sessions {
-			s.Close()
-		}
-		b.announce(change{kind: brokerClosed})
-		err := b.tasks.Wait(ctx) // handlers may still settle
-		if b.disk != nil {
-			err = joined(err, b.closeDisk(ctx))
-		}
-		close(b.closeDone)
-		return err
-	}
-	select {
-	case <-b.closeDone:
-		return b.tasks.Wait(ctx)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // deadlineOf returns ctx's deadline in the broker's time, or zero if ctx has none.

@@ -145,6 +145,14 @@ func (ch *Channel) end(reason error) {
 	ch.vhost.broker.announce(change{kind: channelClosed, vhost: ch.vhost, session: ch.session, channel: ch, reason: reason})
 }
 
+// hold counts n bytes for the channel's transaction; n may be negative. The channel's
+// mu is held, unless the transaction has been taken.
+func (ch *Channel) hold(t *transaction, n int64) {
+	t.bytes += n
+	ch.session.held.Add(n)
+	ch.vhost.broker.queues.Memory.Add(n)
+}
+
 // checkOpen returns the reason if the channel is closed.
 func (ch *Channel) checkOpen() error {
 	if ch.closed.Load() {

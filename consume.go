@@ -183,6 +183,15 @@ func (v *VirtualHost) newReader(q *declaredQueue, o *ConsumeOptions, limit int) 
 	return queue.NewReader(v.streamStart(r.Start), r.Filter), nil
 }
 
+// checkGlobalPrefetch refuses a consumer that shares its channel's limit where
+// RabbitMQ's queues of the type do not know that.
+func (v *VirtualHost) checkGlobalPrefetch(q *declaredQueue, shares bool) error {
+	if _, replicated := argument.IsReplicated(v.broker.like, q.args); !shares || !replicated || !v.broker.like.StrictQueueTypes {
+		return nil
+	}
+	return failure(wire.BasicConsumeID, wire.CodeNotImplemented, "queue '%s' in vhost '%s' does not support global qos", q.Name(), v.name)
+}
+
 // streamStart returns where a reader begins. The default is the next message.
 func (v *VirtualHost) streamStart(start any) queue.Start {
 	switch start := start.(type) {

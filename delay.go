@@ -44,7 +44,7 @@ func (v *VirtualHost) routeDelayed(x *declaredExchange, kept *message.Publishing
 		expiration = c.Expiration // the published Expiration, not the time left to the caller
 		p.Deadline = v.broker.deadlineOf(c.ctx.caller)
 	}
-	p.setExpiration(v.broker, expiration) // the value was checked by the publish
+	p.setExpiration(&v.broker.queues, expiration) // the value was checked by the publish
 	edit := message.SetHeader(DelayHeader, negativeDelay(delay.Of(kept.Content)))
 	edit.Narrow = true
 	p.Content = kept.Edited(edit)

@@ -1,24 +1,21 @@
 package warren
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/warrenmq/warren/internal/confirm"
 	"github.com/warrenmq/warren/internal/journal"
 	"github.com/warrenmq/warren/internal/queue"
-	"github.com/warrenmq/warren/internal/route"
 )
 
 // storage keeps the messages of an opened broker on disk.
 type storage interface {
 	confirm.Disk
-	// OpenQueue returns what a new queue keeps on disk; nil: nothing. It is called with
-	// the queue's lock held.
-	OpenQueue(q *declaredQueue) queue.Disk
+	// OpenQueue returns what a new queue keeps on disk; nil: nothing. The number of a
+	// durable queue is id. It is called with the queue's lock held.
+	OpenQueue(q *queue.Queue, id uint32, durable bool) queue.Disk
 	// Full reports whether publishers should wait, by WaitRoom, because too much is
 	// unwritten.
 	Full() bool
@@ -38,8 +35,8 @@ type disk struct {
 	gate diskGate
 }
 
-func newDisk(b *Broker, s storage) *disk {
-	return &disk{storage: s, gate: diskGate{broker: b, disk: s}}
+func newDisk(s storage, alarmed diskAlarmed) *disk {
+	return &disk{storage: s, gate: diskGate{alarmed: alarmed, disk: s}}
 }
 
 // newLine makes a line for a channel's confirms. The client is nil for a channel in
@@ -54,100 +51,4 @@ func explainNack(err error) error {
 		return ErrClosed
 	}
 	return fmt.Errorf("%w: %w: %w", ErrNacked, ErrStorage, err)
-}
-
-// closeDisk stores what there is, closes the storage and gives up the directory. It has
-// its own time for that, because ctx may have been used up by what was before. If the
-// disk does not let go of what is being written, the directory stays locked as long as
-// the process runs: nobody else may write to it then.
-func (b *Broker) closeDisk(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.options.CloseTimeout)
-	defer cancel()
-	closed := make(chan error, 1)
-	go func() { // beside the messages, which may use up the time
-		if b.topology == nil {
-			closed <- nil
-			return
-		}
-		closed <- b.topology.close(ctx)
-	}()
-	if b.disk != nil {
-		err = b.disk.Close(ctx)
-	}
-	err = joined(err, <-closed)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrStorage, err)
-	}
-	if b.lock != nil {
-		return b.lock.Close()
-	}
-	return nil
-}
-
-// joined is errors.Join that leaves one error as it is.
-func joined(a, b error) error {
-	if a == nil || b == nil {
-		return cmp.Or(a, b)
-	}
-	return errors.Join(a, b)
-}
-
-// admitToDisk waits until the disk may take a message that goes there. The time to live
-// of p begins when the wait ends. ch is nil for a Call, which has its caller's deadline. Waits is as in link.Publish, or
-// nil.
-func (v *VirtualHost) admitToDisk(ctx context.Context, p *publishing, ch *Channel, waits func(why string)) error {
-	b := v.broker
-	g := &b.disk.gate
-	w := wish{refuses: b.options.MemoryPolicy == FailPublishers}
-	if ch != nil {
-		w.gone = &ch.closed
-		if ch.mode.Load() == modeConfirm {
-			w.line = ch.line
-		}
-	}
-	if g.isFree() && (w.line == nil || !w.line.Full()) || !v.goesToDisk(p) {
-		return nil
-	}
-	if waits != nil {
-		w.waits = func(why error) { waits(blockedReason(why)) }
-	}
-	start := b.queues.Clock.Now()
-	err := g.pass(ctx, &w)
-	if waits != nil && w.waits == nil {
-		waits("")
-	}
-	if err != nil {
-		if ch != nil && ch.closed.Load() {
-			return ch.reason
-		}
-		return err
-	}
-	if p.Deadline != 0 && ch != nil {
-		p.Deadline += b.queues.Clock.Now() - start
-	}
-	return nil
-}
-
-// blockedReason is what clients are told of a reason to wait.
-func blockedReason(why error) string {
-	switch {
-	case errors.Is(why, ErrDiskFull):
-		return "low on disk"
-	case why == errDiskSlow:
-		return "the disk is slow"
-	}
-	return "storage has failed"
-}
-
-// goesToDisk reports whether a message goes to a queue that keeps it on disk, as far as
-// can be told before it is routed.
-func (v *VirtualHost) goesToDisk(p *publishing) bool {
-	persistent := p.Persistent()
-	w := v.getWalk()
-	defer v.putWalk(w)
-	w.Shut = true
-	v.walk(w, p)
-	return persistent && w.Gated || slices.ContainsFunc(w.Queues(), func(q *route.Queue) bool {
-		return q.IsOnDisk() && (persistent || q.IsStream())
-	})
 }

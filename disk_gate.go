@@ -16,9 +16,9 @@ import (
 // or there is too little free space. It also lets them wait while too much is unwritten.
 // Whoever does not publish to the disk need not pass it.
 type diskGate struct {
-	broker *Broker
-	disk   storage
-	shut   atomic.Bool // follows reason
+	alarmed diskAlarmed
+	disk    storage
+	shut    atomic.Bool // follows reason
 
 	mu sync.Mutex
 	// Guarded by mu, under which nothing is locked but the list of changes.
@@ -27,6 +27,15 @@ type diskGate struct {
 	opened  chan struct{} // closed when the gate opens; nil: nobody waits for that
 	waiters map[*diskWaiter]struct{}
 	closed  bool
+}
+
+// diskAlarmed is told when a gate is shut or opened.
+type diskAlarmed interface {
+	// recordDiskAlarm records why publishers are held back from now on; nil: they may
+	// continue. The gate's lock is held.
+	recordDiskAlarm(reason error)
+	// notifyDiskAlarm tells others of what was recorded. No lock is held.
+	notifyDiskAlarm()
 }
 
 // diskWaiter is a publisher that waits.
@@ -58,19 +67,16 @@ func (g *diskGate) set(reason *error, err error) {
 	*reason = err
 	now := g.reason()
 	changed := g.shut.Swap(now != nil) != (now != nil)
-	switch {
-	case changed && now != nil:
-		g.broker.recordChange(change{kind: diskAlarmStarted, reason: now})
-	case changed:
-		g.broker.recordChange(change{kind: diskAlarmEnded})
-		if g.opened != nil {
-			close(g.opened)
-			g.opened = nil
-		}
+	if changed {
+		g.alarmed.recordDiskAlarm(now)
+	}
+	if changed && now == nil && g.opened != nil {
+		close(g.opened)
+		g.opened = nil
 	}
 	g.mu.Unlock()
 	if changed {
-		g.broker.notifyReaders()
+		g.alarmed.notifyDiskAlarm()
 	}
 }
 

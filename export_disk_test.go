@@ -73,12 +73,12 @@ type fakeWaiter struct {
 // NewOnDisk makes a broker with a disk.
 func NewOnDisk(o *Options) (*Broker, *FakeDisk) {
 	b, d := New(o), &FakeDisk{next: 1, stored: 1}
-	b.disk = newDisk(b, d)
+	b.disk = newDisk(d, (*diskAlarms)(b))
 	return b, d
 }
 
-func (d *FakeDisk) OpenQueue(q *declaredQueue) queue.Disk {
-	if !q.durable {
+func (d *FakeDisk) OpenQueue(q *queue.Queue, _ uint32, durable bool) queue.Disk {
+	if !durable {
 		return nil
 	}
 	return &fakeQueue{d: d, of: q}
@@ -179,7 +179,7 @@ func (d *FakeDisk) Close(ctx context.Context) error {
 type fakeQueue struct {
 	queue.Disk
 	d  *FakeDisk
-	of *declaredQueue
+	of *queue.Queue
 }
 
 func (q *fakeQueue) Next(level uint8) uint64 { return uint64(level) << 56 }

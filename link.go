@@ -174,7 +174,7 @@ func (l *channelLink) setProperties(p *publishing, from *link.Publish) error {
 		e, raw = &a.Encoded, raw.AppendWith(a.Room[:0], wire.ReplyTo, view(r.address))
 	}
 	if ms, ok := raw.Get(wire.Expiration); ok {
-		if err := p.setExpiration(l.vhost.broker, string(ms)); err != nil {
+		if err := p.setExpiration(&l.vhost.broker.queues, string(ms)); err != nil {
 			return err
 		}
 	}

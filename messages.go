@@ -67,7 +67,7 @@ func (m *messages) open(dir files.Dir, d *topologyDisk, known func(id uint32) bo
 	if err != nil {
 		return err
 	}
-	b.disk = newDisk(b, m)
+	b.disk = newDisk(m, (*diskAlarms)(b))
 	m.opened.Store(true)
 	m.look(nil)
 	return nil
@@ -128,12 +128,11 @@ func (noLock) Close() error { return nil }
 
 // OpenQueue implements storage. A queue that is not durable is there, too, so that
 // messages that memory has no room for can be there as long as the broker runs.
-func (m *messages) OpenQueue(q *declaredQueue) queue.Disk {
-	id := q.id
-	for id == 0 || q.id == 0 && m.store.Has(id) {
+func (m *messages) OpenQueue(q *queue.Queue, id uint32, durable bool) queue.Disk {
+	for id == 0 || !durable && m.store.Has(id) {
 		id = firstTransientID | m.transient.Add(1)
 	}
-	return q.engine().On(m.store, id)
+	return q.On(m.store, id)
 }
 
 // declared notes that the declaration of a queue was recorded, or of an exchange that

@@ -83,7 +83,7 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	}
 	slot, round, address, err := v.replies.takeSlot(DirectReplyTo, nil, ctx)
 	if err != nil {
-		p.release(v.broker)
+		p.release(&v.broker.queues)
 		return err
 	}
 	c := slot.newCall(ctx, round, msg)
@@ -99,7 +99,7 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	if err == nil {
 		err = v.sendCall(&p, c)
 	}
-	p.release(v.broker)
+	p.release(&v.broker.queues)
 	if err != nil && slot.claim(round) {
 		v.replies.freeSlot(slot)
 		return err
@@ -116,7 +116,7 @@ func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, exchange, 
 	}
 	p.Deadline = v.broker.deadlineOf(ctx)
 	if props := msg.properties(); !props.Plain() {
-		if narrow, err = p.setProperties(v.broker, props); err != nil {
+		if narrow, err = p.setProperties(&v.broker.queues, props); err != nil {
 			return false, err
 		}
 	}

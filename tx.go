@@ -4,49 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"unsafe"
 
 	"github.com/warrenmq/warren/internal/queue"
-	"github.com/warrenmq/warren/internal/route"
 	"github.com/warrenmq/warren/internal/wire"
 )
-
-// transaction is what a channel in transaction mode holds until TxCommit: routed
-// publishes, and settled deliveries, which TxRollback makes unsettled again.
-type transaction struct {
-	publishes []heldPublish
-	settled   []heldSettle
-	bytes     int64 // that it counts against the memory limit
-}
-
-type heldPublish struct {
-	publishing
-	heldSince int64 // when it was published; set if it has a deadline
-	queues    []*route.Queue
-	replies   []string
-	gated     bool  // routed by the commit
-	bytes     int64 // that it counts against the memory limit
-}
-
-type heldSettle struct {
-	queue.Settling
-	fate fate
-}
-
-// What is held in a transaction counts so many bytes beside the message.
-const (
-	heldPublishSize = int64(unsafe.Sizeof(heldPublish{}))
-	heldSettleSize  = int64(unsafe.Sizeof(heldSettle{}))
-	heldQueueSize   = int64(unsafe.Sizeof((*route.Queue)(nil)))
-)
-
-// hold counts n bytes for the channel's transaction; n may be negative. The channel's
-// mu is held, unless the transaction has been taken.
-func (ch *Channel) hold(t *transaction, n int64) {
-	t.bytes += n
-	ch.session.held.Add(n)
-	ch.vhost.broker.queues.Memory.Add(n)
-}
 
 // holdsMessages reports whether the channel has a transaction with messages. A
 // publisher must not wait for memory then, because nobody else can end it.
@@ -66,15 +27,6 @@ func (ch *Channel) holdSettlings(f fate, list ...queue.Settling) {
 		t.settled = append(t.settled, heldSettle{s, f})
 	}
 	ch.hold(t, int64(len(list))*heldSettleSize)
-}
-
-// heldSettlings returns the settled deliveries of the transaction.
-func (t *transaction) heldSettlings() []queue.Settling {
-	var list []queue.Settling
-	for _, s := range t.settled {
-		list = append(list, s.Settling)
-	}
-	return list
 }
 
 // Tx puts the channel into transaction mode (tx.select): publishes, acks, nacks and
@@ -202,7 +154,7 @@ func (v *VirtualHost) deliverHeld(h *heldPublish) (nacked bool, err error) {
 // commit, because routing changes the state of such an exchange.
 func (ch *Channel) holdPublish(p *publishing) error {
 	v := ch.vhost
-	defer p.release(v.broker)
+	defer p.release(&v.broker.queues)
 	h := heldPublish{publishing: *p}
 	h.reserved = 0
 	if p.Deadline != 0 {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/warrenmq/warren/internal/argument"
+	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/route"
 	"github.com/warrenmq/warren/internal/wire"
@@ -287,6 +288,24 @@ func (h *host) Expired(q *queue.Queue) {
 	v := (*VirtualHost)(h)
 	if d := v.queue(q.Name()); d != nil && d.engine() == q {
 		v.removeQueue(d, queue.IfExpired)
+	}
+}
+
+// defaultMatcher matches for the default exchange: each queue is bound by its name,
+// and each requester by its direct reply-to address.
+type defaultMatcher struct{ vhost *VirtualHost }
+
+func (defaultMatcher) Add(*route.Binding) {}
+
+func (defaultMatcher) Remove(*route.Binding) {}
+
+func (defaultMatcher) Exact(string) ([]*route.Queue, bool) { return nil, false }
+
+func (m defaultMatcher) Match(w *route.Walk, key string, _ message.Content) {
+	if q := m.vhost.queues[key]; q != nil {
+		w.AddQueue(&q.Queue)
+	} else if isReplyAddress(key) {
+		w.AddReply(key)
 	}
 }
 
