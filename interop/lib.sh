@@ -36,6 +36,14 @@ stop() {
 	wait "$1"
 }
 
+# finish SIGNAL PID sends a signal to a program, be it a child of ours or of a child,
+# and waits until the program is no more, however it ends.
+finish() {
+	kill "-$1" "$2"
+	wait "$2" 2>/dev/null || true
+	while kill -0 "$2" 2>/dev/null; do sleep 0.1; done
+}
+
 # cleanup ends what is left of what was started, and the temporary directory.
 cleanup() {
 	local pid
@@ -49,8 +57,9 @@ cleanup() {
 }
 
 # rabbitmq PORT PLUGIN... starts a RabbitMQ node of our own, from Debian's package,
-# at that port and the two after it, with those plugins. It notes the node's process id in $started, and its
-# address in $address.
+# at that port and the two after it, with those plugins. It notes the node's process
+# id in $started, and its address in $address. A node that was there before has what
+# it had.
 rabbitmq() {
 	local dir=$tmp/rabbitmq port=$1 plugins
 	shift
