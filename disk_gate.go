@@ -182,9 +182,9 @@ func (g *diskGate) await(ctx context.Context, w *wish) (reason, err error) {
 				err = ctx.Err()
 			}
 		case g.disk.Full():
-			reason, err = errDiskSlow, w.waitForRoom(ctx, g.disk.WaitRoom)
+			reason, err = g.waitForRoom(ctx, w, g.disk.WaitRoom)
 		case w.line != nil && w.line.Full():
-			reason, err = errDiskSlow, w.waitForRoom(ctx, w.line.Room)
+			reason, err = g.waitForRoom(ctx, w, w.line.Room)
 		default:
 			return nil, nil
 		}
@@ -193,19 +193,23 @@ func (g *diskGate) await(ctx context.Context, w *wish) (reason, err error) {
 }
 
 // waitForRoom waits for something that mostly takes little time, and goes on to do so if
-// it takes long, unless the publisher refuses that.
-func (w *wish) waitForRoom(ctx context.Context, room func(ctx context.Context) error) error {
+// it takes long, unless the publisher refuses that. The results are as those of await.
+func (g *diskGate) waitForRoom(ctx context.Context, w *wish, room func(ctx context.Context) error) (reason, err error) {
 	short, cancel := context.WithTimeout(ctx, diskPatience)
 	defer cancel()
-	err := room(short)
+	err = room(short)
 	if err == nil || ctx.Err() != nil || short.Err() == nil {
-		return err
+		return errDiskSlow, err
+	}
+	reason = errDiskSlow
+	if _, why := g.obstacle(); why != nil {
+		reason = why // there is no room because of that
 	}
 	if w.refuses {
-		return errDiskSlow
+		return reason, reason
 	}
-	w.tell(errDiskSlow)
-	return room(ctx)
+	w.tell(reason)
+	return reason, room(ctx)
 }
 
 // tell says that a long wait begins.
