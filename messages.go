@@ -31,6 +31,7 @@ type messages struct {
 	opened    atomic.Bool
 	transient atomic.Uint32 // number of queues that are not durable so far
 	relief    relief
+	paged     pagedOut
 
 	young atomic.Bool // there are newborn queues or exchanges
 	mu    sync.Mutex
@@ -210,9 +211,6 @@ func (b *both) Stored(err error) {
 		b.w.Stored(err)
 	}
 }
-
-// Full implements storage.
-func (m *messages) Full() bool { return m.store.Full() }
 
 // WaitRoom implements storage.
 func (m *messages) WaitRoom(ctx context.Context) error { return m.store.WaitRoom(ctx) }

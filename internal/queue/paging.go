@@ -20,17 +20,6 @@ type outside struct {
 	loads       uint64
 }
 
-const (
-	// fewLoaded is how many messages a shelf has in memory before those outside, at
-	// least: below that, more are loaded.
-	fewLoaded = 256
-	// manyInMemory is how many messages of a shelf are in memory before any are put
-	// outside.
-	manyInMemory = 4 * bigChunk
-	// tailInMemory is how many of the last messages of a shelf are never put outside.
-	tailInMemory = bigChunk
-)
-
 // isOut reports whether the first message is outside.
 func (s *shelf) isOut() bool { return s.out != nil && s.returned.len() == 0 }
 
@@ -188,7 +177,7 @@ func (q *Queue) page(s *shelf) {
 			q.spillAll(s)
 			return
 		}
-		if s.out == nil && s.returned.len() < 2*fewLoaded {
+		if s.out == nil && s.returned.len() < headInMemory {
 			s.returned.adopt(s.takeChunk(c))
 			continue
 		}

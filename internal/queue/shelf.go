@@ -21,12 +21,6 @@ type shelf struct {
 	out        *outside // messages that are on disk only; nil: none
 }
 
-// Numbers of messages in a chunk.
-const (
-	smallChunk = 8
-	bigChunk   = 256
-)
-
 // bigChunkBytes is what a big chunk takes, however few messages are left in it.
 const bigChunkBytes = bigChunk * int64(unsafe.Sizeof(message.Entry{})+8)
 

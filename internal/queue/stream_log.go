@@ -43,7 +43,6 @@ type record struct {
 
 // Sizes of segments.
 const (
-	segmentLen      = 256     // most messages
 	segmentBytes    = 1 << 20 // most bytes of the bodies, unless rules set them
 	minSegmentBytes = 1 << 10 // smallest value of Rules.SegmentBytes that counts
 	segmentsOfLimit = 8       // a stream at its limit has so many segments, or more

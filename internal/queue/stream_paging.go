@@ -10,14 +10,6 @@ import (
 // outsideRecord stands for a record that is on disk only.
 var outsideRecord = new(record)
 
-const (
-	// segmentsInMemory is how many of the newest segments stay in memory.
-	segmentsInMemory = 2
-	// segmentsLoaded is how many segments a stream has in memory that were loaded, for
-	// readers that are far behind.
-	segmentsLoaded = 8
-)
-
 // at returns the record with an offset, which the segment has.
 func (g *segment) at(offset uint64) *record {
 	if g.records == nil || g.partial {
