@@ -62,10 +62,22 @@ func (e *Entry) Lost() {
 	}
 }
 
+// Awaited reports whether the message is a request whose call waits in this process.
+func (e *Entry) Awaited() bool {
+	if e.Content == nil {
+		return false
+	}
+	_, ok := Inner(e.Content).(request)
+	return ok
+}
+
+// request is the content of a request. Unawaited returns it without its call.
+type request interface{ Unawaited() Content }
+
 // Abandon notes that nobody is going to settle the message, although it can still
 // be read. If it is a request, its call is told now, and not again later.
 func (e *Entry) Abandon() {
-	if r, ok := Inner(e.Content).(interface{ Unawaited() Content }); ok {
+	if r, ok := Inner(e.Content).(request); ok {
 		e.Content.Lost(1)
 		e.Content = r.Unawaited()
 	}

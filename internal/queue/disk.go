@@ -53,6 +53,8 @@ type onDisk struct {
 	adding message.Publishing // what Add looks at, so that nothing is allocated for that; zero at other times
 	ended  bool               // the queue is deleted in memory only, because the broker ends
 	loaded chan struct{}      // closed by Loaded; nil: nobody waits
+
+	awaited awaited // of messages outside
 }
 
 // On returns the queue's place in a store, for Open in the Options of its Init.

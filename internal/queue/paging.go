@@ -98,6 +98,7 @@ func (s *shelf) awaits(b *store.Block) bool {
 func (q *Queue) take(s *shelf, b *store.Block) {
 	r := &run{}
 	cost := int64(0)
+	q.disk.awaited.giveBack(b.Items)
 	for i := range b.Items {
 		r.add(&b.Items[i])
 		cost += b.Items[i].Cost()
@@ -106,6 +107,7 @@ func (q *Queue) take(s *shelf, b *store.Block) {
 		s.returned.adopt(r)
 	}
 	q.memory.Add(cost)
+	q.disk.awaited.lose(s.out.first, b.Last) // they could not be read
 	s.out.first, s.out.loading = max(s.out.first, b.Last+1), false
 	s.out.sub(store.Count{Len: r.len, Bytes: r.bytes, Timed: r.timed})
 	q.counts.Dropped += uint64(b.Count.Len - r.len)
@@ -192,6 +194,7 @@ func (q *Queue) page(s *shelf) {
 		for r.len > 0 {
 			it := r.pop()
 			q.memory.Add(-it.Cost())
+			q.disk.awaited.keep(&it)
 		}
 	}
 }
@@ -276,6 +279,7 @@ func (q *Queue) purgeOutside() {
 			if !q.deleted {
 				q.disk.RemoveRange(o.first, o.last)
 			}
+			q.disk.awaited.lose(o.first, o.last)
 			q.store.dropOutside(s, o.Count)
 		}
 	}
@@ -303,6 +307,7 @@ func (q *Queue) trimOutside(s *shelf) {
 			return
 		}
 		q.disk.RemoveRange(b.First, b.Last)
+		q.disk.awaited.lose(b.First, b.Last)
 		o.first = b.Last + 1
 		q.counts.Dropped += uint64(b.Count.Len)
 		q.store.dropOutside(s, b.Count)

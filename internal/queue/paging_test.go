@@ -261,3 +261,56 @@ func TestTransientMessagesAreOnDiskWhenMemoryIsShort(t *testing.T) {
 		require.Empty(t, q.reopen(Options{}).drain())
 	})
 }
+
+// awaitedContent is the content of a request in this process.
+type awaitedContent struct {
+	message.Content
+	lost *int
+}
+
+func (r awaitedContent) Lost(n int)                 { *r.lost += n }
+func (r awaitedContent) Unawaited() message.Content { return r.Content }
+
+// The call of a request that is on disk is told when the request is lost, and whoever gets
+// the request has the call's content.
+func TestARequestOnDiskKeepsItsCall(t *testing.T) {
+	for name, lose := range map[string]func(q *diskQueue){
+		"purge": func(q *diskQueue) { q.Purge() },
+		"limit": func(q *diskQueue) {
+			rules := NoRules()
+			rules.MaxLength = 1
+			q.Obey(1, &rules)
+		},
+		"delete": func(q *diskQueue) {
+			rest, _, _ := q.Close(ErrDeleted, Always)
+			rest.Drop()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := openOnDisk(t, filestest.New(), Options{})
+				list, _ := numbered(10_000)
+				lost := 0
+				for i := range list {
+					if i%10 == 0 {
+						list[i].Content = awaitedContent{list[i].Content, &lost}
+					}
+				}
+				q.push(list...)
+				q.pageOut()
+				require.Less(t, q.inMemory(), 2000)
+				for i := range 4000 {
+					d, _, ok, err := q.Get(true)
+					require.NoError(t, err)
+					require.True(t, ok)
+					require.Equal(t, i%10 == 0, d.Awaited(), i)
+				}
+				require.Zero(t, lost)
+				lose(q)
+				synctest.Wait()
+				require.Equal(t, 600, lost)
+				require.Empty(t, q.disk.awaited)
+			})
+		})
+	}
+}
