@@ -114,12 +114,14 @@ func (w *worker) run() (ended bool) {
 
 // end notes that a worker has ended, and with the last one the consumer.
 func (f *function) end(reason error) {
-	f.consumer.Cancel() // the function may have called runtime.Goexit
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	if f.reason == nil {
 		f.reason = reason
 	}
+	f.mu.Unlock()
+	f.consumer.Cancel() // the function may have called runtime.Goexit; other workers end by it
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.workers--; f.workers == 0 {
 		f.consumer.reason = f.reason
 		close(f.consumer.done)

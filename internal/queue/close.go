@@ -42,6 +42,7 @@ func (q *Queue) Close(reason error, c Condition) (rest Rest, ready int, err erro
 	q.deleted = true
 	if q.disk != nil {
 		q.disk.ended = c&Ends != 0
+		q.wakeAwaiting()
 	}
 	q.alarm.Stop()
 	for c := q.consumers.first; c != nil; c = c.newer {

@@ -68,6 +68,7 @@ func (q *Queue) Loaded(b *store.Block) {
 		if !q.deleted {
 			q.takeSegment(b)
 		}
+		q.wakeAwaiting()
 		q.unlock()
 		return
 	}
@@ -80,7 +81,7 @@ func (q *Queue) Loaded(b *store.Block) {
 	q.unlock()
 }
 
-// wakeAwaiting lets those look again who wait in awaitHead.
+// wakeAwaiting lets those look again who wait in awaitLoaded.
 func (q *Queue) wakeAwaiting() {
 	if q.disk.loaded != nil {
 		close(q.disk.loaded)
@@ -136,14 +137,20 @@ func (s *backlog) dropOutside(l *shelf, c store.Count) {
 // gives it up meanwhile.
 func (q *Queue) awaitHead() {
 	for q.paged && !q.deleted && !q.single && !q.cleanHead() && q.store.isOut() {
-		if q.disk.loaded == nil {
-			q.disk.loaded = make(chan struct{})
-		}
-		loaded := q.disk.loaded
-		q.unlock() // it begins to load
-		<-loaded
-		q.mu.Lock()
+		q.awaitLoaded()
 	}
+}
+
+// awaitLoaded waits until something was loaded, or the queue is deleted. It is called with
+// mu held, and gives it up meanwhile.
+func (q *Queue) awaitLoaded() {
+	if q.disk.loaded == nil {
+		q.disk.loaded = make(chan struct{})
+	}
+	loaded := q.disk.loaded
+	q.unlock() // it begins to load what is at the head
+	<-loaded
+	q.mu.Lock()
 }
 
 // Paged implements store.Taker: more messages are in page files, so that memory need not

@@ -89,16 +89,17 @@ func (q *Queue) Redeliver(c *Consumer, items []Settling) bool {
 	defer c.serveFlow()
 	q.mu.Lock()
 	defer q.unlock()
+	again := items
+	if q.stream != nil && !c.gone && c.box != nil {
+		again = q.findAgain(items)
+	}
 	if c.gone || c.box == nil {
 		return false
 	}
-	if q.stream != nil {
-		all := len(items)
-		items = q.findAgain(items)
-		if evicted := all - len(items); evicted > 0 {
-			defer q.freeRoom(c, evicted)
-		}
+	if evicted := len(items) - len(again); evicted > 0 {
+		defer q.freeRoom(c, evicted)
 	}
+	items = again
 	if c.untilRead {
 		c.out += len(items)
 		if c.out >= c.limit {

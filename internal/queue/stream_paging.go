@@ -66,6 +66,21 @@ func (q *Queue) loadSegment(g *segment) bool {
 	return true
 }
 
+// awaitRecord returns the message with an offset, or nil if it has been evicted. It gives
+// up mu while the message is loaded.
+func (q *Queue) awaitRecord(offset uint64) *record {
+	for !q.deleted {
+		m := q.stream.at(offset)
+		if m != outsideRecord {
+			return m
+		}
+		if q.loadSegment(q.stream.segmentWith(offset)) {
+			q.awaitLoaded()
+		}
+	}
+	return nil
+}
+
 // takeSegment takes a block of a segment. Readers that waited for it are served when it
 // has all of it.
 func (q *Queue) takeSegment(b *store.Block) {

@@ -89,3 +89,37 @@ func TestAReaderFromATimeToComeReadsWhatComesNext(t *testing.T) {
 		require.Equal(t, offsets(1, 2), sink.offsets)
 	})
 }
+
+// A reader that wants its deliveries once more gets them, though memory has them no more.
+func TestDeliveriesOfAStreamOnDiskAreRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openOnDisk(t, filestest.New(), Options{Stream: true})
+		for i := range 10_000 {
+			q.push(inGroup(i))
+		}
+		q.pageOut()
+		sink := &taker{}
+		c := NewConsumer(q.Queue, sink, &ConsumerOptions{Direct: true, Prefetch: 4000, Reader: NewReader(Start{From: FromFirst}, nil)})
+		require.NoError(t, q.Add(c))
+		synctest.Wait()
+		require.Equal(t, offsets(0, 4000), sink.offsets)
+		var unsettled []Settling
+		for _, o := range sink.offsets {
+			unsettled = append(unsettled, Settling{Delivery: Delivered{Item: message.Item{Pos: o}}})
+		}
+		sink.offsets = nil
+		require.True(t, q.Redeliver(c, unsettled))
+		require.Equal(t, offsets(0, 4000), sink.offsets)
+
+		sink.offsets = nil
+		rules := NoRules()
+		rules.MaxLength = 8000
+		q.Obey(1, &rules)
+		require.True(t, q.Redeliver(c, unsettled))
+		synctest.Wait()
+		first := sink.offsets[0]
+		require.Positive(t, first)
+		require.Equal(t, offsets(first, 4000+first), sink.offsets, "for what was evicted it gets others")
+		c.Remove(nil)
+	})
+}
