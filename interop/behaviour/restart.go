@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -88,10 +89,9 @@ func (s *script) leaveMessages() {
 	s.say("confirms %s", s.put("b.topic", "both.4", persistent("both")...))
 	s.say("confirms %s", s.put("b.topic", "nobody", persistent("rest")...))
 	s.say("confirms %s", s.put("", "b.passing", persistent("in a transient queue")...))
-	s.durable("b.late", amqp.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "b.dead"})
+	s.durable("b.late", toDead(amqp.Table{"x-message-ttl": int32(500)})) // it expires before or in the restart
 	s.durable("b.dead", nil)
-	late := amqp.Publishing{Body: []byte("late"), DeliveryMode: amqp.Persistent, Expiration: "500"}
-	s.say("confirms %s", s.put("", "b.late", late))
+	s.say("confirms %s", s.put("", "b.late", persistent("late")...))
 	s.durable("b.priority", amqp.Table{"x-max-priority": byte(5)})
 	for _, p := range []uint8{1, 5, 1, 5} {
 		s.put("", "b.priority", amqp.Publishing{Body: []byte{'0' + p}, DeliveryMode: amqp.Persistent, Priority: p})
@@ -173,6 +173,19 @@ func (s *script) leaveStream() {
 	s.put("", "b.s", body("4")...) // whatever is in a stream is kept
 }
 
+// await waits until something is possible: RabbitMQ takes clients before its streams
+// and quorum queues are there again.
+func (s *script) await(what string, f func(*amqp.Channel) error) {
+	var err error
+	for range 6 * patience / (100 * time.Millisecond) {
+		if err = s.with(f); err == nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	s.must(what, err)
+}
+
 // foundAfterCrash is found for a broker that was killed. What RabbitMQ knows then of
 // acks depends on when they came, so that is not asked.
 func (s *script) foundAfterCrash() { s.foundAll(false) }
@@ -181,6 +194,22 @@ func (s *script) foundAfterCrash() { s.foundAll(false) }
 func (s *script) found() { s.foundAll(true) }
 
 func (s *script) foundAll(settled bool) {
+	s.await("b.s", func(ch *amqp.Channel) error {
+		if err := ch.Qos(1, 0, false); err != nil {
+			return err
+		}
+		_, err := ch.Consume("b.s", "", false, false, false, false, nil)
+		return err
+	})
+	if settled {
+		s.await("b.quorum", func(ch *amqp.Channel) error {
+			q, err := ch.QueueDeclarePassive("b.quorum", true, false, false, false, nil)
+			if err == nil && q.Messages == 0 {
+				err = errors.New("it is empty")
+			}
+			return err
+		})
+	}
 	s.foundTopology()
 	for _, q := range []struct {
 		name    string
