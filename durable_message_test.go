@@ -129,3 +129,27 @@ func TestDeadLettersOfAStartFindTheirWay(t *testing.T) {
 		require.NoError(t, b.Close())
 	})
 }
+
+// TestWhatSurvivesIsNotDropped has messages in queues of all kinds when a broker with a
+// directory ends.
+func TestWhatSurvivesIsNotDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := openFiles(t, filestest.New(), nil)
+		ch := channelOf(t, b, "/")
+		require.NoError(t, ch.ExchangeDeclare("later", warren.DelayedMessage, warren.ExchangeOptions{Durable: true, DelayedType: warren.Fanout}))
+		message := warren.Message{DeliveryMode: warren.Persistent, Headers: warren.Table{"x-delay": 1000}}
+		require.NoError(t, ch.Publish(t.Context(), "later", "", message, warren.PublishOptions{}))
+		for name, o := range map[string]warren.QueueOptions{
+			"durable": {Durable: true}, "transient": {}, "exclusive": {Durable: true, Exclusive: true},
+		} {
+			_, err := ch.QueueDeclare(name, o)
+			require.NoError(t, err)
+			require.NoError(t, ch.Publish(t.Context(), "", name, message, warren.PublishOptions{}))
+		}
+		var dropped *warren.DroppedError
+		require.ErrorAs(t, b.Shutdown(t.Context()), &dropped)
+		require.Equal(t, &warren.DroppedError{Messages: 2, Queues: []warren.DroppedQueue{
+			{VirtualHost: "/", Name: "exclusive", Ready: 1}, {VirtualHost: "/", Name: "transient", Ready: 1},
+		}}, dropped)
+	})
+}
