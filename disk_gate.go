@@ -2,14 +2,13 @@ package warren
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/warrenmq/warren/internal/confirm"
+	"github.com/warrenmq/warren/internal/files"
 )
 
 // diskGate holds publishers back while the disk may not take more: a write has failed,
@@ -49,7 +48,7 @@ type diskWaiter struct {
 func (g *diskGate) setFailed(err error) {
 	if err != nil {
 		sentinel := ErrStorage
-		if errors.Is(err, syscall.ENOSPC) {
+		if files.IsFull(err) {
 			sentinel = ErrDiskFull
 		}
 		err = fmt.Errorf("%w: %w", sentinel, err)

@@ -31,7 +31,12 @@ func TestManyUseAStoreAtOnce(t *testing.T) {
 	const queues, steps = 6, 3000
 	dir := filestest.New()
 	open := func() (*store.Store, []*engine) {
-		s, err := store.Open(dir, store.Options{FileSize: 4 << 10}, func(uint32) bool { return true })
+		o := store.Options{FileSize: 4 << 10, Trouble: func(err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		}}
+		s, err := store.Open(dir, o, func(uint32) bool { return true })
 		require.NoError(t, err)
 		var all []*engine
 		for i := range queues {

@@ -113,6 +113,7 @@ type recoverer struct {
 	time  int64 // the latest that is known of
 	sizes map[*run]*part
 
+	unsure     bool             // the index, which says which messages count as redelivered, was lost
 	generation uint64           // of the records that are being replayed
 	lost       map[name]name    // messages whose contents are not there, and where these were
 	origins    map[name]content // of this generation, that copies may refer to
@@ -166,7 +167,8 @@ func (r *recoverer) readIndex() error {
 // finish makes the store ready when all was read.
 func (r *recoverer) finish() {
 	s := r.s
-	s.clean = s.log.Recovery().Clean && !r.index.guessed
+	// A part of the log that is lost may have said that messages count as redelivered.
+	s.clean = s.log.Recovery().Clean && len(s.log.Recovery().Damaged) == 0 && !r.unsure
 	s.setWall(r.time)
 	for _, k := range s.queues {
 		maps.DeleteFunc(k.marks, func(pos uint64, _ mark) bool { return !k.has(pos) })

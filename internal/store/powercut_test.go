@@ -207,7 +207,7 @@ func failAt(t *testing.T, n int, forever bool) (more bool) {
 	if opened {
 		w.sessionUntilHealed(forever)
 	}
-	more = w.dir.Ops()-start > n
+	more = w.dir.Ops()-start >= n
 	w.dir.Heal()
 	if opened {
 		time.Sleep(3 * time.Second) // it goes on

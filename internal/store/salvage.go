@@ -16,6 +16,7 @@ const damagedPart = "damaged-"
 func (r *recoverer) guessIndex(damage *journal.DamagedError) (*index, error) {
 	s := r.s
 	x := &index{next: 1, guessed: true}
+	r.unsure = true
 	known := false
 	for _, n := range r.names {
 		number, ok := pageNumber(n)
