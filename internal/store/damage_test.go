@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"flag"
 	"maps"
 	"math"
 	"slices"
@@ -92,14 +93,25 @@ func (q *queue) readAll() (damage error) {
 
 var errSilent = errors.New("messages are missing, and nobody says so")
 
-// TestEachFlippedBitIsTold flips each bit of each file of a small store.
+var everyBit = flag.Bool("store.bits", false, "flip each bit, which takes a minute")
+
+// bits is 1 if each bit is to be flipped, and else how many bits there are from one to the
+// next.
+func bits() int64 {
+	if *everyBit {
+		return 1
+	}
+	return 5
+}
+
+// TestEachFlippedBitIsTold flips bits of each file of a small store.
 func TestEachFlippedBitIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := tiny(t)
 		kinds := make(map[string]int)
 		for _, name := range w.dir.Names() {
 			kinds[name[:3]]++
-			for bit := int64(0); bit < int64(8*len(w.dir.Bytes(name))); bit += int64(step(t)) {
+			for bit := int64(0); bit < int64(8*len(w.dir.Bytes(name))); bit += bits() {
 				o := w.fork(w.dir.Clone())
 				require.NoError(t, o.dir.Flip(name, bit))
 				err := o.lost()
@@ -119,7 +131,7 @@ func TestSalvageKeepsWhatIsNotDamaged(t *testing.T) {
 		w := tiny(t)
 		for _, name := range w.dir.Names() {
 			least := math.MaxInt
-			for bit := int64(0); bit < int64(8*len(w.dir.Bytes(name))); bit += 7 * int64(step(t)) {
+			for bit := int64(0); bit < int64(8*len(w.dir.Bytes(name))); bit += 7 * bits() {
 				o := w.fork(w.dir.Clone())
 				require.NoError(t, o.dir.Flip(name, bit))
 				least = min(least, o.salvage())

@@ -122,17 +122,35 @@ func (w *world) fork(dir *filestest.Dir) *world {
 
 var small = store.Options{FileSize: 2 << 10}
 
-// before is a world in which a session was, and its store closed.
-func before(t testing.TB, seed uint64) *world {
-	w := newWorld(t, seed, small)
-	w.session()
-	require.True(t, w.end())
-	for _, q := range w.queues {
-		maps.DeleteFunc(q.msgs, func(_ uint64, m *msg) bool { return m.gone || m.transient })
-		for _, m := range q.msgs {
-			m.sure = true
+// past is a directory in which a session was, and its store closed. It is made once and
+// copied for each test that begins with it.
+type past struct {
+	w   *world
+	end time.Time // in the bubble
+}
+
+func newPast(t *testing.T, seed uint64) (p past) {
+	synctest.Test(t, func(t *testing.T) {
+		p.w = newWorld(t, seed, small)
+		p.w.session()
+		require.True(t, p.w.end())
+		for _, q := range p.w.queues {
+			maps.DeleteFunc(q.msgs, func(_ uint64, m *msg) bool { return m.gone || m.transient })
+			for _, m := range q.msgs {
+				m.sure = true
+			}
 		}
-	}
+		p.w.letters = nil
+		p.end = time.Now()
+	})
+	return p
+}
+
+// world is a world that goes on from there, in another bubble.
+func (p past) world(t *testing.T, seed uint64) *world {
+	time.Sleep(time.Until(p.end))
+	w := p.w.fork(p.w.dir.Clone())
+	w.t, w.rnd, w.crashed = t, rand.New(rand.NewPCG(seed, 3)), false
 	return w
 }
 
@@ -140,10 +158,11 @@ func before(t testing.TB, seed uint64) *world {
 // what may be on the disk then.
 func TestPowerCutAtEachOperation(t *testing.T) {
 	total := 0
+	past := newPast(t, 7)
 	for n := 1; ; n += step(t) {
 		more := false
 		synctest.Test(t, func(t *testing.T) {
-			w := before(t, 7)
+			w := past.world(t, 7)
 			start := w.dir.Ops()
 			w.dir.CutAt(start + n)
 			w.session()
@@ -182,21 +201,24 @@ var errDisk = errors.New("the disk is broken")
 // TestEachOperationMayFail lets each operation of a session fail, once or until the end of
 // the session. What was stored stays, and the store goes on by itself.
 func TestEachOperationMayFail(t *testing.T) {
+	n := 0
+	past := newPast(t, 8)
 	for _, forever := range []bool{false, true} {
 		t.Run(fmt.Sprint("for ever ", forever), func(t *testing.T) {
-			for n := 1; !t.Failed(); n += step(t) {
+			for n = 1; !t.Failed(); n += step(t) {
 				more := false
-				synctest.Test(t, func(t *testing.T) { more = failAt(t, n, forever) })
+				synctest.Test(t, func(t *testing.T) { more = past.failAt(t, n, forever) })
 				if !more {
 					break
 				}
 			}
+			require.Greater(t, n, 40, "operations")
 		})
 	}
 }
 
-func failAt(t *testing.T, n int, forever bool) (more bool) {
-	w := before(t, 8)
+func (p past) failAt(t *testing.T, n int, forever bool) (more bool) {
+	w := p.world(t, 8)
 	start := w.dir.Ops()
 	if forever {
 		w.dir.FailFrom(start+n, errDisk)
