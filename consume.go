@@ -264,9 +264,9 @@ func (ch *Channel) Get(name string, autoAck bool) (d Delivery, ok bool, err erro
 	if err != nil {
 		return d, false, err
 	}
-	got, left, ok, err := q.Get(autoAck)
+	got, left, ok, err := q.Get(autoAck, (*channelWaiter)(ch))
 	if !ok {
-		return d, false, ch.vhost.getError(q, err)
+		return d, false, ch.getError(q, err)
 	}
 	d.fill(ch, &got.Item)
 	d.MessageCount = left
@@ -284,10 +284,14 @@ func (ch *Channel) Get(name string, autoAck bool) (d Delivery, ok bool, err erro
 
 // getError translates the error of a queue that refuses Get into RabbitMQ's words.
 // It is nil if the queue was empty.
-func (v *VirtualHost) getError(q *declaredQueue, err error) error {
+func (ch *Channel) getError(q *declaredQueue, err error) error {
+	if err == nil {
+		return ch.checkOpen() // it may have been closed while the queue waited for the disk
+	}
 	if err != queue.ErrSingleActive {
 		return err
 	}
+	v := ch.vhost
 	kind := string(Classic)
 	if k, ok := q.args["x-queue-type"].(string); ok {
 		kind = k

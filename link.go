@@ -33,6 +33,11 @@ func (l *sessionLink) Ended(f func(reason string)) {
 	}
 }
 
+// Waits sets what the connection does while a channel waits for the disk.
+func (l *sessionLink) Waits(ctx context.Context, waits func(why string)) {
+	l.diskWait = &diskWait{ctx, waits}
+}
+
 // Reserve takes memory for the connection. The end of the session gives it back.
 func (l *sessionLink) Reserve(bytes int64) error {
 	l.mu.Lock()
@@ -230,9 +235,9 @@ func (l *channelLink) Get(name string, noAck bool, sink link.Sink) (ok bool, err
 	if err != nil {
 		return false, err
 	}
-	d, left, ok, err := q.Get(noAck)
+	d, left, ok, err := q.Get(noAck, (*channelWaiter)(ch))
 	if !ok {
-		return false, ch.vhost.getError(q, err)
+		return false, ch.getError(q, err)
 	}
 	if !ch.deliverToSink(nil, &d, noAck, sink, left) {
 		d.Redelivered = true // others may have got later ones meanwhile

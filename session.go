@@ -20,11 +20,12 @@ import (
 type Session struct {
 	sessionPort
 
-	vhost *VirtualHost
-	id    string
-	user  *account              // the logged-in user; nil: this program
-	grant atomic.Pointer[grant] // permissions of the user; nil: everything is allowed
-	held  atomic.Int64          // bytes that transactions of its channels hold
+	vhost    *VirtualHost
+	id       string
+	diskWait *diskWait             // of its connection; nil: it has none. Set before there are channels
+	user     *account              // the logged-in user; nil: this program
+	grant    atomic.Pointer[grant] // permissions of the user; nil: everything is allowed
+	held     atomic.Int64          // bytes that transactions of its channels hold
 
 	mu sync.Mutex
 	// Guarded by mu.

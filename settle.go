@@ -211,7 +211,7 @@ func (ch *Channel) redeliver(run []queue.Settling) {
 	for i := range run {
 		run[i].Delivery.Redelivered = true
 	}
-	if c == nil || !q.Redeliver(c, run) {
+	if c == nil || !q.Redeliver(c, run, (*channelWaiter)(ch)) {
 		q.Requeue(c, run, true)
 	}
 }

@@ -54,7 +54,11 @@ func (b *Broker) stored(err error) error {
 	if err != nil || b.topology == nil {
 		return err
 	}
-	err = b.topology.wait(b.handlersCtx)
+	return storedError(b.topology.wait(b.handlersCtx))
+}
+
+// storedError is the error of a call for that of a wait.
+func storedError(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -62,12 +66,4 @@ func (b *Broker) stored(err error) error {
 		return ErrClosed
 	}
 	return fmt.Errorf("%w: what was asked for exists, but perhaps not after a restart: %w", ErrStorage, err)
-}
-
-// storedIf is stored if something durable may have changed.
-func (b *Broker) storedIf(durable bool, err error) error {
-	if !durable {
-		return err
-	}
-	return b.stored(err)
 }

@@ -122,6 +122,10 @@ type Session interface {
 	// Account opens an account for what the connection's reader holds: messages of
 	// which it has received a part. The connection calls End.
 	Account(a *Account)
+	// Waits sets what happens while a method on a channel waits for the disk: it gives up
+	// when ctx ends, and calls waits when it lasts long, and again with an empty text. It
+	// is called before a channel is opened.
+	Waits(ctx context.Context, waits func(why string))
 	// Reserve takes bytes of memory for the connection, until the session ends. It
 	// fails if there is not so much left.
 	Reserve(bytes int64) error

@@ -133,24 +133,37 @@ func (s *backlog) dropOutside(l *shelf, c store.Count) {
 	}
 }
 
-// awaitHead waits until the first message is in memory. It is called with mu held, and
-// gives it up meanwhile.
-func (q *Queue) awaitHead() {
+// awaitHead waits until the first message is in memory, or w gives up. It is called with
+// mu held, and gives it up meanwhile.
+func (q *Queue) awaitHead(w Waiter) {
 	for q.paged && !q.deleted && !q.single && !q.cleanHead() && q.store.isOut() {
-		q.awaitLoaded()
+		if !q.awaitLoaded(w) {
+			return
+		}
 	}
 }
 
-// awaitLoaded waits until something was loaded, or the queue is deleted. It is called with
-// mu held, and gives it up meanwhile.
-func (q *Queue) awaitLoaded() {
+// Waiter waits for messages that are on disk only.
+type Waiter interface {
+	// Await waits until loaded is closed. It reports false if it gives up before.
+	Await(loaded <-chan struct{}) bool
+}
+
+// awaitLoaded waits until something was loaded, or the queue is deleted. It reports false
+// if w gives up before; nil never does. It is called with mu held, and gives it up
+// meanwhile.
+func (q *Queue) awaitLoaded(w Waiter) bool {
 	if q.disk.loaded == nil {
 		q.disk.loaded = make(chan struct{})
 	}
 	loaded := q.disk.loaded
 	q.unlock() // it begins to load what is at the head
+	defer q.mu.Lock()
+	if w != nil {
+		return w.Await(loaded)
+	}
 	<-loaded
-	q.mu.Lock()
+	return true
 }
 
 // Paged implements store.Taker: more messages are in page files, so that memory need not

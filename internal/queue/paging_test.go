@@ -69,7 +69,7 @@ func (q *diskQueue) push(list ...*message.Publishing) {
 // get takes messages, without ack, until there are no more.
 func (q *diskQueue) drain() (bodies []string) {
 	for {
-		d, _, ok, err := q.Get(true)
+		d, _, ok, err := q.Get(true, nil)
 		require.NoError(q.t, err)
 		if !ok {
 			return bodies
@@ -100,11 +100,11 @@ func TestMessagesThatWereSettledDoNotComeBackAndOthersKeepTheirOrder(t *testing.
 		q.push(list...)
 		q.push(&message.Publishing{Entry: message.Entry{Body: []byte("transient"), Exchange: new(string)}})
 		for range 100 {
-			_, _, ok, err := q.Get(true)
+			_, _, ok, err := q.Get(true, nil)
 			require.True(t, ok)
 			require.NoError(t, err)
 		}
-		unacked, _, _, err := q.Get(false)
+		unacked, _, _, err := q.Get(false, nil)
 		require.NoError(t, err)
 		require.Equal(t, bodies[100], string(unacked.Body))
 
@@ -142,7 +142,7 @@ func TestWhatIsOnDiskKeepsItsPlace(t *testing.T) {
 		q.push(list[:9_000]...)
 		var unacked []Settling
 		for range 700 { // more than stay in memory
-			d, _, ok, err := q.Get(false)
+			d, _, ok, err := q.Get(false, nil)
 			require.NoError(t, err)
 			require.True(t, ok)
 			unacked = append(unacked, Settling{Delivery: d})
@@ -300,7 +300,7 @@ func TestARequestOnDiskKeepsItsCall(t *testing.T) {
 				q.pageOut()
 				require.Less(t, q.inMemory(), 2000)
 				for i := range 4000 {
-					d, _, ok, err := q.Get(true)
+					d, _, ok, err := q.Get(true, nil)
 					require.NoError(t, err)
 					require.True(t, ok)
 					require.Equal(t, i%10 == 0, d.Awaited(), i)

@@ -85,13 +85,13 @@ func (q *Queue) freeRoom(c *Consumer, n int) {
 
 // Redeliver delivers unacked messages of c to c again, before all others. It reports
 // false if c is removed or belongs to a Pool.
-func (q *Queue) Redeliver(c *Consumer, items []Settling) bool {
+func (q *Queue) Redeliver(c *Consumer, items []Settling, w Waiter) bool {
 	defer c.serveFlow()
 	q.mu.Lock()
 	defer q.unlock()
 	again := items
 	if q.stream != nil && !c.gone && c.box != nil {
-		again = q.findAgain(items)
+		again = q.findAgain(items, w)
 	}
 	if c.gone || c.box == nil {
 		return false
@@ -180,10 +180,10 @@ func (q *Queue) costOf(items []message.Item) (sum int64) {
 
 // Get takes the message at the head. Ok is false if there is none. Left is the
 // number of messages that stay ready. It fails with ErrSingleActive if only the
-// active consumer gets messages.
-func (q *Queue) Get(noAck bool) (d Delivered, left int, ok bool, err error) {
+// active consumer gets messages. If w gives up, there is none.
+func (q *Queue) Get(noAck bool, w Waiter) (d Delivered, left int, ok bool, err error) {
 	q.mu.Lock()
-	q.awaitHead()
+	q.awaitHead(w)
 	defer q.unlock()
 	q.touch()
 	if q.single {

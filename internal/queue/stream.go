@@ -62,12 +62,12 @@ func (q *Queue) lend(c *Consumer, e *message.Entry) {
 }
 
 // findAgain gives deliveries that are to be repeated their entries again. It leaves
-// out those whose messages have been evicted. It may give up mu meanwhile.
-func (q *Queue) findAgain(items []Settling) []Settling {
+// out those whose messages have been evicted, and all if w gives up. It may give up mu meanwhile.
+func (q *Queue) findAgain(items []Settling, w Waiter) []Settling {
 	kept := make([]Settling, 0, len(items))
 	for _, s := range items {
 		it := &s.Delivery.Item
-		if m := q.awaitRecord(it.Pos); m != nil {
+		if m := q.awaitRecord(it.Pos, w); m != nil {
 			it.Entry = m.Entry
 			it.Content = q.stream.share(m.Content, it.Pos)
 			kept = append(kept, s)

@@ -66,16 +66,16 @@ func (q *Queue) loadSegment(g *segment) bool {
 	return true
 }
 
-// awaitRecord returns the message with an offset, or nil if it has been evicted. It gives
-// up mu while the message is loaded.
-func (q *Queue) awaitRecord(offset uint64) *record {
+// awaitRecord returns the message with an offset, or nil if it has been evicted or w gives
+// up. It gives up mu while the message is loaded.
+func (q *Queue) awaitRecord(offset uint64, w Waiter) *record {
 	for !q.deleted {
 		m := q.stream.at(offset)
 		if m != outsideRecord {
 			return m
 		}
-		if q.loadSegment(q.stream.segmentWith(offset)) {
-			q.awaitLoaded()
+		if q.loadSegment(q.stream.segmentWith(offset)) && !q.awaitLoaded(w) {
+			return nil
 		}
 	}
 	return nil

@@ -108,14 +108,14 @@ func TestDeliveriesOfAStreamOnDiskAreRepeated(t *testing.T) {
 			unsettled = append(unsettled, Settling{Delivery: Delivered{Item: message.Item{Pos: o}}})
 		}
 		sink.offsets = nil
-		require.True(t, q.Redeliver(c, unsettled))
+		require.True(t, q.Redeliver(c, unsettled, nil))
 		require.Equal(t, offsets(0, 4000), sink.offsets)
 
 		sink.offsets = nil
 		rules := NoRules()
 		rules.MaxLength = 8000
 		q.Obey(1, &rules)
-		require.True(t, q.Redeliver(c, unsettled))
+		require.True(t, q.Redeliver(c, unsettled, nil))
 		synctest.Wait()
 		first := sink.offsets[0]
 		require.Positive(t, first)
