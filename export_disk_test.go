@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"sync"
+	"time"
 
 	"github.com/warrenmq/warren/internal/confirm"
 	"github.com/warrenmq/warren/internal/message"
@@ -208,4 +209,11 @@ func (q *fakeQueue) Remove(pos uint64) {
 	q.d.mu.Lock()
 	defer q.d.mu.Unlock()
 	q.d.next++
+}
+
+// PageOut lets a broker put on disk only what need not be in memory.
+func PageOut(b *Broker) {
+	time.Sleep(time.Second)
+	b.disk.storage.(*messages).store.PageOut()
+	time.Sleep(time.Second)
 }

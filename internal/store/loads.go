@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -44,8 +45,9 @@ func (l *loads) add(p *plan) {
 	}
 }
 
-// stop ends all loads; the takers of those that were not read are told nothing.
-func (l *loads) stop() {
+// stop ends all loads; the takers of those that were not read are told nothing. It waits
+// for those that are being read, until ctx ends.
+func (l *loads) stop(ctx context.Context) {
 	l.mu.Lock()
 	if !l.stopped {
 		l.stopped = true
@@ -56,7 +58,15 @@ func (l *loads) stop() {
 	}
 	l.waiting = nil
 	l.mu.Unlock()
-	l.group.Wait()
+	ended := make(chan struct{})
+	go func() {
+		l.group.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done(): // they only read
+	}
 }
 
 func (l *loads) next() *plan {

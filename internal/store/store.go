@@ -202,7 +202,7 @@ func (s *Store) Stats() Stats {
 // clean. No method of a Queue may be called any more.
 func (s *Store) Close(ctx context.Context) error {
 	err := s.tender.stop(ctx)
-	s.loads.stop()
+	s.loads.stop(ctx)
 	if err == nil {
 		s.appendTime()
 	}
