@@ -190,6 +190,7 @@ func (q *fakeQueue) Blocks(uint8, uint64) iter.Seq[store.BlockInfo] {
 }
 func (q *fakeQueue) Returned(uint64, uint32, bool)  {}
 func (q *fakeQueue) RemoveRange(first, last uint64) {}
+func (q *fakeQueue) AddAgain(*message.Item)         {}
 func (q *fakeQueue) Delete()                        {}
 func (q *fakeQueue) AddAt(pos uint64, p *message.Publishing, at int64, persistent bool) {
 	q.Add(pos, p, at, persistent)

@@ -47,8 +47,14 @@ func (q *Queue) Close(reason error, c Condition) (rest Rest, ready int, err erro
 	q.alarm.Stop()
 	for c := q.consumers.first; c != nil; c = c.newer {
 		if c.box != nil && !c.NoAck {
-			c.abandoned = len(c.box.Unread())
+			unread := c.box.Unread()
+			c.abandoned = len(unread)
 			q.abandoned += c.abandoned
+			if q.disk != nil && q.disk.ended {
+				for i := range unread { // nobody gives them back any more
+					q.forgetOnDisk(&unread[i])
+				}
+			}
 		}
 		q.retire(c)
 		if c.box != nil && !c.passes {

@@ -17,6 +17,8 @@ type Disk interface {
 	AddAt(pos uint64, p *message.Publishing, at int64, persistent bool)
 	// Spill keeps a message until the next start, so that memory need not.
 	Spill(it *message.Item)
+	// AddAgain keeps a persistent message that was removed and comes back nevertheless.
+	AddAgain(it *message.Item)
 	// Remove says that a message is settled. There need not be one in this place.
 	Remove(pos uint64)
 	// RemoveRange is Remove for all from first to last, which are of one level.
@@ -94,6 +96,14 @@ func (q *Queue) forgetOnDisk(it *message.Item) {
 		q.disk.Remove(it.Pos)
 	case it.Redelivered || it.Returns > 0:
 		q.disk.Returned(it.Pos, it.Returns, it.Redelivered)
+	}
+}
+
+// keepAgain keeps a message on disk that was settled when it was sent, and comes back
+// because nobody has seen it.
+func (q *Queue) keepAgain(it *message.Item) {
+	if q.disk != nil && q.disk.durable && it.Persistent() {
+		q.disk.AddAgain(it)
 	}
 }
 

@@ -133,9 +133,7 @@ func (q *Queue) takeBack(c *Consumer, items []message.Item) {
 		if it.Redelivered {
 			q.counts.Redelivered--
 		}
-		if c.NoAck {
-			q.counts.Acked--
-		} else {
+		if !c.NoAck {
 			q.unacked--
 			c.countSettled(1)
 		}
@@ -144,6 +142,12 @@ func (q *Queue) takeBack(c *Consumer, items []message.Item) {
 		}
 		if c.direct { // its channel was closed as it came; others had later ones meanwhile
 			it.Redelivered = true
+		}
+		if c.NoAck {
+			q.counts.Acked--
+			if q.stream == nil {
+				q.keepAgain(it)
+			}
 		}
 		if q.stream == nil {
 			q.store.requeue(it)
@@ -220,6 +224,9 @@ func (q *Queue) Unget(d *Delivered, noAck bool) {
 		q.counts.Acked--
 		q.unacked++
 		q.memory.Add(d.Cost())
+		if q.stream == nil {
+			q.keepAgain(&d.Item)
+		}
 		q.mu.Unlock()
 	}
 	q.Requeue(nil, []Settling{Unsettled(d.Item)}, false)

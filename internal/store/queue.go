@@ -78,13 +78,22 @@ func (k *Queue) publish(pl *place, p *message.Publishing, persistent bool) {
 // Spill keeps a message that the engine has had in memory only, until the next Open, so
 // that it can be dropped from memory. Its position may be lower than others that were
 // added.
-func (k *Queue) Spill(it *message.Item) {
+func (k *Queue) Spill(it *message.Item) { k.addBack(it, 0) }
+
+// AddAgain keeps a persistent message that was removed and comes back nevertheless.
+func (k *Queue) AddAgain(it *message.Item) {
+	k.settled = settled{} // the record that says that it is settled must not come behind the message
+	k.addBack(it, isPersistent)
+}
+
+// addBack adds a message that the engine has, unless it is on disk.
+func (k *Queue) addBack(it *message.Item, flags byte) {
 	if k.deleted || k.has(it.Pos) {
 		return
 	}
-	pl := place{queue: k.id, pos: it.Pos, deadline: k.store.wallOf(it.Deadline), returns: it.Returns}
+	pl := place{flags: flags, queue: k.id, pos: it.Pos, deadline: k.store.wallOf(it.Deadline), returns: it.Returns}
 	if it.Redelivered {
-		pl.flags = isRedelivered
+		pl.flags |= isRedelivered
 	}
 	k.put(&pl, k.store.append(&pl, &it.Entry))
 }

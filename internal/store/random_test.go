@@ -70,8 +70,10 @@ func (w *world) step() {
 		w.some().removeRange()
 	case n < 75:
 		w.some().returned()
-	case n < 77:
+	case n < 76:
 		w.some().spill()
+	case n < 77:
+		w.some().comeBack()
 	case n < 80:
 		w.some().loadPaged()
 	case n < 84:

@@ -231,6 +231,26 @@ func (q *queue) remove() {
 	q.msgs[all[i]].gone = true
 }
 
+// comeBack settles the first messages, and then they come back.
+func (q *queue) comeBack() {
+	all := q.living()
+	for _, pos := range all[:min(len(all), 1+q.w.rnd.IntN(5))] {
+		m := q.msgs[pos]
+		if m.transient {
+			continue
+		}
+		it := message.Item{Entry: m.entry, Pos: pos, Returns: m.returns, Redelivered: m.redelivered}
+		if !m.deadline.IsZero() {
+			it.Deadline = q.w.opt.Clock.At(m.deadline)
+		}
+		q.Lock()
+		q.k.Remove(pos)
+		q.k.AddAgain(&it)
+		q.Unlock()
+		m.sure = false
+	}
+}
+
 // removeRange settles all messages from the first one on, or in the middle.
 func (q *queue) removeRange() {
 	all := q.living()
