@@ -1,8 +1,11 @@
 package store_test
 
 import (
+	"bytes"
 	"errors"
 	"flag"
+	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"slices"
@@ -124,6 +127,35 @@ func TestEachFlippedBitIsTold(t *testing.T) {
 	})
 }
 
+// TestABlockInTheWrongPlaceIsTold exchanges two blocks of a page file, each of which has a
+// checksum that fits its content.
+func TestABlockInTheWrongPlaceIsTold(t *testing.T) {
+	bubble(t, store.Options{}, func(t *testing.T, w *world) {
+		q := w.declare()
+		for i := range uint64(512) {
+			q.put(1024+i, fmt.Sprintf("message %03d", i)) // all blocks have the same size
+		}
+		w.pageOut()
+		name := w.dir.Names()[len(w.dir.Names())-1]
+		data := w.dir.Bytes(name)
+		first, second := bytes.Index(data, []byte("message 000")), bytes.Index(data, []byte("message 256"))
+		size := second - first
+		const from = 32 // the header's size
+		for i := range size {
+			for bit := range 8 {
+				if (data[from+i]^data[from+size+i])>>bit&1 == 1 {
+					require.NoError(t, w.dir.Flip(name, int64(8*(from+i)+bit)))
+					require.NoError(t, w.dir.Flip(name, int64(8*(from+size+i)+bit)))
+				}
+			}
+		}
+		q.Lock()
+		require.True(t, q.k.Load(1024, 1535))
+		q.Unlock()
+		require.Error(t, (<-q.loaded).Damage)
+	})
+}
+
 // TestSalvageKeepsWhatIsNotDamaged flips bits, removes files, and opens the store
 // nevertheless. What is in other files is there, and the second time nothing is wrong.
 func TestSalvageKeepsWhatIsNotDamaged(t *testing.T) {
@@ -162,6 +194,39 @@ func (w *world) salvage() (left int) {
 	require.Equal(t, left, again)
 	require.True(t, w.end())
 	return left
+}
+
+// With Salvage, queues may have been lost with what was damaged. It is told what they had.
+func TestSalvageTellsOfMessagesOfQueuesThatAreNotKnown(t *testing.T) {
+	for _, paged := range []bool{false, true} {
+		for _, salvage := range []bool{false, true} {
+			var log bytes.Buffer
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1, store.Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), Salvage: salvage})
+				a, b := w.declare(), w.declare()
+				a.put(0, "kept")
+				for i := range uint64(5) {
+					b.put(i, "lost")
+				}
+				require.True(t, w.sync())
+				b.Lock()
+				b.k.Remove(0)
+				b.Unlock()
+				if paged {
+					w.pageOut()
+				}
+				require.True(t, w.end())
+				delete(w.queues, b.id)
+				w.start()
+				require.True(t, w.end())
+			})
+			if salvage {
+				require.Contains(t, log.String(), "queue=2 messages=4")
+			} else {
+				require.Empty(t, log.String())
+			}
+		}
+	}
 }
 
 // readMost reads all messages that can be read and were not settled, and returns how many

@@ -6,6 +6,19 @@ import "github.com/warrenmq/warren/internal/message"
 // ones.
 func (s *Store) Barrier() Seq { return s.appendTime() }
 
+// LoseLog removes all files of the log but the last one, although there are messages in
+// them.
+func (s *Store) LoseLog() error {
+	for _, f := range s.log.Files() {
+		if f.Sealed {
+			if err := s.log.Remove(f.Number); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Generations is how many generations of the log have files.
 func (s *Store) Generations() int { return s.lag() + 1 }
 

@@ -109,19 +109,20 @@ var errMoved = errors.New("store: moved")
 // load reads what a plan says. It is nil if the store is closed.
 func (r *loader) load(p *plan) *Block {
 	failed := false
-	pause := firstPause
+	pause := time.Duration(0)
 	for {
 		b, err := r.read(p)
 		p.release()
 		if err != nil && !errors.Is(err, errMoved) { // the disk cannot be read, perhaps only now
 			r.s.cannotRead(err, !failed)
 			failed = true
+			pause = max(pause, firstPause)
+		}
+		if err != nil {
 			if !r.rest(pause) {
 				return nil
 			}
-			pause = min(2*pause, longPause)
-		}
-		if err != nil {
+			pause = min(max(2*pause, firstPause), longPause) // what has moved is found at once as a rule
 			b, p = r.again(p)
 		}
 		if b != nil {
@@ -144,8 +145,12 @@ func (r *loader) again(p *plan) (*Block, *plan) {
 	return nil, next
 }
 
-// rest waits before the next attempt. It reports false if the store is closed.
+// rest waits before the next attempt, if the pause is not zero. It reports false if the
+// store is closed.
 func (r *loader) rest(pause time.Duration) bool {
+	if pause == 0 {
+		return true
+	}
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
@@ -208,11 +213,11 @@ func (r *loader) readBlock(b *Block, p *plan, from *planBlock) error {
 	n := len(b.Items)
 	b.grow(from.living.count())
 	err = eachRecord(data[blockHeader:], int(from.block.len), func(i int, pl *place, content []byte) error {
-		if !from.living.has(i) || pl.pos < p.first || pl.pos > p.last {
-			return nil
-		}
 		if pl.pos != from.block.pos(i) || pl.queue != p.k.id {
 			return errShort
+		}
+		if !from.living.has(i) || pl.pos < p.first || pl.pos > p.last {
+			return nil
 		}
 		return r.add(b, p, pl, content)
 	})

@@ -117,6 +117,7 @@ type recoverer struct {
 	generation uint64           // of the records that are being replayed
 	lost       map[name]name    // messages whose contents are not there, and where these were
 	origins    map[name]content // of this generation, that copies may refer to
+	dropped    map[uint32]int   // with Salvage: messages of queues that are not known
 }
 
 // name names a message.
@@ -194,6 +195,7 @@ func (r *recoverer) finish() {
 	if torn := s.log.Recovery().Torn; torn != nil && s.opt.Logger != nil {
 		s.opt.Logger.Warn("store: cut off what was being written when the program ended", "file", torn.File, "bytes", torn.Bytes)
 	}
+	r.tellDropped()
 	if !s.clean {
 		s.seeAll()
 	}

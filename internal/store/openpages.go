@@ -127,6 +127,7 @@ func (r *recoverer) take(p *page, parts []part) {
 		}
 		k := r.queue(part.queue)
 		if k == nil || part.transient {
+			r.drop(part.queue, !part.transient, run.left)
 			run.left = 0
 			continue
 		}

@@ -96,6 +96,7 @@ func (r *recoverer) message(seq journal.Seq, kind byte, rd *reader) error {
 	}
 	k := r.queue(p.queue)
 	if k == nil {
+		r.drop(p.queue, p.persistent(), 1)
 		return nil
 	}
 	l := k.laneAt(p.pos)
@@ -163,6 +164,9 @@ func (r *recoverer) found(l *lane, p *place, seq Seq, c content) {
 func (r *recoverer) change(kind byte, rd *reader) {
 	queue, pos := rd.name()
 	k := r.queue(queue)
+	if k == nil && kind == kindRemove {
+		r.drop(queue, true, -1)
+	}
 	if k == nil || rd.bad {
 		return
 	}

@@ -136,6 +136,24 @@ func TestADiskThatCannotBeReadIsTriedAgain(t *testing.T) {
 	})
 }
 
+// A message that is in no file is looked for again and again, with pauses in between,
+// until the store is closed.
+func TestNobodyLooksWithoutAPauseForWhatIsNowhere(t *testing.T) {
+	bubble(t, store.Options{}, func(t *testing.T, w *world) {
+		q := w.declare()
+		q.put(0, "x")
+		require.True(t, w.sync())
+		w.failSync() // the log goes on in another file
+		require.True(t, w.sync())
+		require.NoError(t, w.s.LoseLog())
+		q.Lock()
+		require.True(t, q.k.Load(0, 0))
+		q.Unlock()
+		time.Sleep(time.Minute) // which never passes while somebody is busy
+		require.Empty(t, q.loaded)
+	})
+}
+
 // A page file that goes bad while the store is open loses its bad block alone, tells it,
 // and keeps the bytes.
 func TestADamagedBlockIsToldAndPassedOver(t *testing.T) {

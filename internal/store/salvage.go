@@ -232,6 +232,30 @@ func findBlocks(s salt, f files.File) (found []foundBlock, err error) {
 	return found, nil
 }
 
+// drop counts messages of a queue that is not known.
+func (r *recoverer) drop(queue uint32, persistent bool, n int) {
+	if !r.s.opt.Salvage || !persistent {
+		return
+	}
+	if r.dropped == nil {
+		r.dropped = make(map[uint32]int)
+	}
+	r.dropped[queue] += n
+}
+
+// tellDropped tells the logger of messages that were dropped with their queues: these may
+// have been in what is damaged, and nobody else knows.
+func (r *recoverer) tellDropped() {
+	if r.s.opt.Logger == nil {
+		return
+	}
+	for queue, n := range r.dropped {
+		if n > 0 {
+			r.s.opt.Logger.Warn("store: dropped the messages of a queue that was deleted, or whose declaration is lost", "queue", queue, "messages", n)
+		}
+	}
+}
+
 // loseContents gives up messages whose contents were in other records, which are not
 // there.
 func (r *recoverer) loseContents() error {
