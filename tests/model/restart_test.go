@@ -101,6 +101,9 @@ func (d *disk) note(op *operation, answer string) {
 					k.sure, d.stored = true, d.step
 				}
 			}
+			if k.noAck { // it counted as acked, and if it came back it was stored anew
+				k.sure, k.added = false, d.step
+			}
 			k.modelMessage, k.out, k.unread, k.noAck = now.modelMessage, now.out, now.unread, now.noAck
 		}
 	}
