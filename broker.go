@@ -144,8 +144,8 @@ func (d *diskAlarms) recordDiskAlarm(reason error) {
 func (d *diskAlarms) notifyDiskAlarm() { (*Broker)(d).notifyReaders() }
 
 // VirtualHost returns a virtual host. An empty name means "/", as in LavinMQ, but
-// not with [LikeRabbitMQ]. It fails with 530 if there is no virtual host of this name, and with [ErrClosed]
-// after Close.
+// not with [LikeRabbitMQ]. It fails with 530 if there is no virtual host of this name,
+// and with [ErrClosed] after Close.
 func (b *Broker) VirtualHost(name string) (*VirtualHost, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

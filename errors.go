@@ -45,7 +45,7 @@ var (
 	// ErrRequestDropped: the request of a Call was dropped before it was answered:
 	// its queue was deleted or purged, or a consumer rejected it.
 	ErrRequestDropped = errors.New("warren: the request was dropped before it was answered: its queue was deleted or purged, or a consumer rejected it")
-	// ErrStorage: a write to the directory of an opened broker has failed, and it is
+	// ErrStorage: a write to the directory of a broker from [Open] has failed, and it is
 	// not known whether a message, or a change of the topology, is there. The broker
 	// goes on, and tries again: what was declared exists, and a second call that
 	// succeeds says that it is on disk. Who waited for a confirm gets ErrStorage

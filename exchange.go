@@ -41,7 +41,7 @@ const (
 // value gives a transient exchange that exists until it is deleted. A field that
 // names an argument sets it, unless the field is zero.
 type ExchangeOptions struct {
-	Durable    bool   // survives a restart of a durable broker
+	Durable    bool   // survives the end of a broker from [Open]
 	AutoDelete bool   // deleted when its last binding to a destination is removed
 	Internal   bool   // takes messages from other exchanges only, not from publishers
 	Alternate  string // takes the messages that match no binding (alternate-exchange)

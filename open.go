@@ -22,14 +22,19 @@ import (
 // and exchanges end with the broker. An auto-delete queue that is durable stays until a
 // consumer has come and gone. Times such as [QueueOptions].Expires begin anew.
 //
+// Durable queues keep persistent messages, in their order and with all properties; a time
+// to live goes on while there is no broker. A message is on disk when its confirm, its
+// [Confirmation] or [Channel.TxCommit] has come back. What nobody waits for, such as an
+// ack, is written within 10 milliseconds and on disk within a second, see [SyncMode]. After
+// Close those messages are redelivered that were before; after a crash all are.
+//
 // The directory belongs to one broker at a time. Open fails with a [*LockedError] if
 // another one has it, with [ErrNotStore] if there are files in it that are no store,
 // with a [*FormatError] if a newer version of this package wrote it, with a
 // [*DamagedError] if a part of it cannot be read as it was written (see
 // [Options].Salvage), and with the system's error, such as [io/fs.ErrPermission], if the
 // directory cannot be written to. It fails with [errors.ErrUnsupported] on systems
-// where a directory cannot be locked. After an error the directory
-// is as good as before.
+// where a directory cannot be locked. After an error the directory is as good as before.
 //
 // Close the broker in the end: that writes what is left, and gives up the directory.
 func Open(dir string, options *Options) (*Broker, error) {
@@ -78,7 +83,7 @@ func (b *Broker) checkIdentity(dir files.Dir) error {
 	if damaged, ok := errors.AsType[*identity.DamagedError](err); ok && b.options.Salvage {
 		aside, err := identity.Repair(dir)
 		if err == nil {
-			b.log.Warn("damage was set aside", "file", identity.Name, "offset", damaged.Offset, "aside", aside)
+			b.log.Error("damage was set aside", "file", identity.Name, "offset", damaged.Offset, "aside", aside)
 		}
 		return err
 	}
@@ -125,7 +130,7 @@ func (b *Broker) reportRecovery(r journal.Recovery) {
 		b.log.Warn("what was being written when the last broker ended without Close is cut off", "file", t.File, "offset", t.Offset, "bytes", t.Bytes)
 	}
 	for _, d := range r.Damaged {
-		b.log.Warn("damage was set aside", "file", d.File, "offset", d.Offset, "bytes", d.Bytes, "reason", d.Reason, "aside", d.Aside)
+		b.log.Error("damage was set aside", "file", d.File, "offset", d.Offset, "bytes", d.Bytes, "reason", d.Reason, "aside", d.Aside)
 	}
 }
 

@@ -51,10 +51,14 @@ type Options struct {
 	// 400,000 queues at 1 GiB: who has so many sets a higher limit. One more of them
 	// fails with 406, a channel or a session with 506. What they hold beyond 8 MiB
 	// is room that messages do not have.
+	//
+	// A broker from [Open] has messages of its queues on disk as well, and only those
+	// in memory count: the first and the last ones of a queue. What is not there yet is
+	// written while publishers wait, so that they wait for the disk, not for consumers.
 	MemoryLimit int64
 
 	// MemoryPolicy says what happens to publishers at the limit, and to those of
-	// persistent messages to durable queues while the disk of an opened broker takes
+	// persistent messages to durable queues while the disk of a broker from [Open] takes
 	// nothing: it is full or writes fail. Zero: [BlockPublishers].
 	MemoryPolicy MemoryPolicy
 
@@ -63,13 +67,13 @@ type Options struct {
 	Sync SyncMode
 
 	// Salvage makes [Open] go on where it would fail with a [*DamagedError]: what cannot
-	// be read is copied to a file beside, skipped and logged as a warning, and the rest
+	// be read is copied to a file beside, skipped and logged as an error, and the rest
 	// is used. Messages, queues or other objects may be missing then.
 	Salvage bool
 
 	// DiskLimit is how many bytes must be free on the disk; while there are fewer,
-	// publishers of persistent messages are held back, as MemoryPolicy says. Zero: 256
-	// MiB. Negative: no limit.
+	// publishers of persistent messages to durable queues are held back, as MemoryPolicy
+	// says. Zero: 256 MiB. Negative: no limit.
 	DiskLimit int64
 
 	// Mailbox is how many messages are sent ahead to a consumer without a prefetch
@@ -89,7 +93,7 @@ type Options struct {
 }
 
 // MemoryPolicy says what happens to publishers while queues hold
-// [Options].MemoryLimit bytes.
+// [Options].MemoryLimit bytes, or the disk takes nothing.
 type MemoryPolicy int
 
 const (

@@ -23,14 +23,16 @@ type PublishOptions struct {
 //
 // When it returns nil, the queues that the message was routed to have it. In confirm
 // mode, a persistent message is then on disk in those that are durable, see
-// [Confirmation]; ctx may end that wait, too. In a transaction they get it by TxCommit.
-// It fails with 404 if there is no such
-// exchange, with 403 if the exchange is internal, with 406 if the message is too
-// large or has bad properties, with a *[Return] according to the options, with
-// [ErrNacked] if a queue cannot keep the message, and with ctx's error if ctx ends
-// while it waits for memory (see [Options].MemoryLimit). While the disk cannot take what
-// goes there, it waits in the same way, or fails with [ErrStorage]. In a transaction that has
-// messages it does not wait, but fails with [ErrMemoryLimit].
+// [Channel.PublishConfirm]; ctx may end that wait, too. In a transaction they get it by
+// TxCommit.
+//
+// It fails with 404 if there is no such exchange, with 403 if the exchange is internal,
+// with 406 if the message is too large or has bad properties, with a *[Return] according
+// to the options, with [ErrNacked] if a queue cannot keep the message, and with ctx's
+// error if ctx ends while it waits for memory (see [Options].MemoryLimit). While the disk
+// takes nothing, a persistent message to a durable queue waits in the same way, or fails
+// with [ErrStorage]. In a transaction that has messages Publish does not wait for memory,
+// but fails with [ErrMemoryLimit].
 //
 // If ReplyTo is a name of the direct reply-to pseudo-queue, it is replaced by the
 // address of this channel's reply consumer. It fails with 406 if the channel has

@@ -30,7 +30,8 @@ const (
 	// (see [ConsumeOptions].Offset). A stream must be Durable and have a name, and
 	// can be neither Exclusive nor AutoDelete. Get and QueuePurge fail for streams,
 	// and messages do not expire. Set a limit: without one a stream grows until
-	// [Options].MemoryLimit stops the publishers.
+	// [Options].MemoryLimit, or a full disk, stops the publishers. In a broker from
+	// [Open] all messages of a stream are on disk, also transient ones.
 	Stream QueueType = "stream"
 )
 
@@ -39,7 +40,7 @@ const (
 // field that names an argument sets it, unless the field is zero. Use Args for
 // values that a field cannot have, such as a limit of zero.
 type QueueOptions struct {
-	Durable    bool // survives a restart of a durable broker
+	Durable    bool // survives the end of a broker from [Open], with its persistent messages
 	Exclusive  bool // only the declaring session may use it; deleted when the session ends
 	AutoDelete bool // deleted when its last consumer ends
 

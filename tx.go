@@ -47,7 +47,7 @@ func (ch *Channel) Tx() error {
 }
 
 // TxCommit delivers the messages of the transaction, then settles its deliveries,
-// and begins the next transaction (tx.commit). In a broker that was opened it returns
+// and begins the next transaction (tx.commit). In a broker from [Open] it returns
 // when everything durable of it is on disk. It fails with 406 without Tx, and with
 // [ErrClosed] if the channel is closed while it waits for the disk. The
 // error joins a *[Return] for each mandatory or immediate message that nothing took,

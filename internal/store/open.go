@@ -193,7 +193,7 @@ func (r *recoverer) finish() {
 		s.report(d)
 	}
 	if torn := s.log.Recovery().Torn; torn != nil && s.opt.Logger != nil {
-		s.opt.Logger.Warn("store: cut off what was being written when the program ended", "file", torn.File, "bytes", torn.Bytes)
+		s.opt.Logger.Warn("what was being written when the last broker ended without Close is cut off", "file", torn.File, "offset", torn.Offset, "bytes", torn.Bytes)
 	}
 	r.tellDropped()
 	if !s.clean {

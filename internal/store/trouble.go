@@ -79,8 +79,8 @@ func (s *Store) report(err error) {
 	}
 	var d *journal.DamagedError
 	if errors.As(err, &d) {
-		s.opt.Logger.Error("store: damaged", "file", d.File, "offset", d.Offset, "bytes", d.Bytes, "reason", d.Reason, "kept", d.Aside)
+		s.opt.Logger.Error("damage was set aside", "file", d.File, "offset", d.Offset, "bytes", d.Bytes, "reason", d.Reason, "aside", d.Aside)
 		return
 	}
-	s.opt.Logger.Error("store: damaged", "error", err)
+	s.opt.Logger.Error("the store is damaged", "error", err)
 }
