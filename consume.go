@@ -198,7 +198,7 @@ func (v *VirtualHost) streamStart(start any) queue.Start {
 	case int64:
 		return queue.Start{From: queue.FromOffset, N: start}
 	case time.Time:
-		return queue.Start{From: queue.FromTime, N: v.broker.queues.Clock.At(start)}
+		return queue.Start{From: queue.FromTime, N: v.broker.clockOf(start)}
 	case string:
 		switch start {
 		case "first":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/warrenmq/warren/internal/confirm"
 	"github.com/warrenmq/warren/internal/journal"
@@ -22,6 +23,8 @@ type storage interface {
 	// WaitRoom waits while the storage is full. It fails with ctx's error and with an
 	// error of its own after Close.
 	WaitRoom(ctx context.Context) error
+	// At returns what the broker's clock shows at a time.
+	At(t time.Time) int64
 	// Last is the number of the last record of all.
 	Last() uint64
 	// Close stores what there is, as long as ctx lasts. Whoever still waits then is
@@ -51,4 +54,12 @@ func explainNack(err error) error {
 		return ErrClosed
 	}
 	return fmt.Errorf("%w: %w: %w", ErrNacked, ErrStorage, err)
+}
+
+// clockOf returns what the broker's clock shows at a time.
+func (b *Broker) clockOf(t time.Time) int64 {
+	if b.disk != nil {
+		return b.disk.At(t) // it knows times from before this broker
+	}
+	return b.queues.Clock.At(t)
 }

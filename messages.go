@@ -215,6 +215,9 @@ func (b *both) Stored(err error) {
 // WaitRoom implements storage.
 func (m *messages) WaitRoom(ctx context.Context) error { return m.store.WaitRoom(ctx) }
 
+// At implements storage.
+func (m *messages) At(t time.Time) int64 { return m.store.At(t) }
+
 // Last implements storage.
 func (m *messages) Last() uint64 { return uint64(m.store.Last()) }
 

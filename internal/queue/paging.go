@@ -97,11 +97,10 @@ func (s *shelf) awaits(b *store.Block) bool {
 
 // take puts a block's messages on their shelf. Those that could not be read are lost.
 func (q *Queue) take(s *shelf, b *store.Block) {
-	r := &run{}
-	cost := int64(0)
 	q.disk.awaited.giveBack(b.Items)
+	r := runOf(b.Items)
+	cost := int64(0)
 	for i := range b.Items {
-		r.add(&b.Items[i])
 		cost += b.Items[i].Cost()
 	}
 	if r.len > 0 {

@@ -31,6 +31,9 @@ func (q *Queue) recoverStream() {
 		s.bytes += g.bytes
 	}
 	s.next = q.disk.Next(0)
+	if now := q.shared.Clock.Now(); q.rules != nil && s.len > 0 {
+		q.alarm.Set(now, now, q) // some may be too old
+	}
 }
 
 // pageStream drops records from memory that are in page files.

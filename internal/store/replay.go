@@ -83,6 +83,7 @@ func (r *recoverer) message(seq journal.Seq, kind byte, rd *reader) error {
 	if rd.bad {
 		return errShort
 	}
+	r.time = max(r.time, p.at)
 	if kind == kindMessage {
 		if err := c.read(rd.b, r.s, &p); err != nil {
 			return err

@@ -36,3 +36,11 @@ func (s *Store) clockOf(wall int64) int64 {
 func (s *Store) appendTime() Seq {
 	return s.log.Append(kindTime, binary.AppendVarint(nil, s.now()), nil)
 }
+
+// At returns what the clock shows at a time. If the time of the system has been set back
+// since the store was written, that is later than the clock itself would say.
+func (s *Store) At(t time.Time) int64 {
+	const far = 200 * 365 * 24 * time.Hour // from 1970: more would not fit
+	unix := t.Sub(time.Unix(0, 0))
+	return max(1, int64(max(-far, min(unix, far)))-s.wall.Load())
+}
