@@ -294,6 +294,10 @@ func (r *comparison) adopt(q *modelQueue, found []warren.Delivery, kind restartK
 	last := -1
 	for i := range found {
 		f := &found[i]
+		if kind != closed && !f.Redelivered && f.Headers["x-death"] != nil {
+			letters = true // it was dead-lettered when the broker began
+			continue
+		}
 		at := slices.IndexFunc(all, func(k *kept) bool { return k.gone == 0 && d.may(k) && !k.found && r.like(k, f) })
 		if at < 0 {
 			at = slices.IndexFunc(all, func(k *kept) bool { return d.may(k) && !k.found && r.like(k, f) })
@@ -334,7 +338,7 @@ func (r *comparison) adopt(q *modelQueue, found []warren.Delivery, kind restartK
 		}
 	}
 	d.take(q, all)
-	return letters, ""
+	return letters || limited && unsure && q.options.DeadLetter != nil, ""
 }
 
 // take makes the messages that were found the queue's.
