@@ -2,7 +2,6 @@ package warren
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -139,17 +138,6 @@ func (v *VirtualHost) admitToDisk(ctx context.Context, p *publishing, ch *Channe
 		p.Deadline += b.queues.Clock.Now() - start
 	}
 	return nil
-}
-
-// blockedReason is what clients are told of a reason to wait.
-func blockedReason(why error) string {
-	switch {
-	case errors.Is(why, ErrDiskFull):
-		return "low on disk"
-	case why == errDiskSlow:
-		return "the disk is slow"
-	}
-	return "storage has failed"
 }
 
 // goesToDisk reports whether a message goes to a queue that keeps it on disk, as far as

@@ -8,12 +8,6 @@ import (
 // A call on a channel that waits for the disk ends with the channel, and with the channel's
 // connection.
 
-// diskWait is what a connection has to do with the waits of its channels.
-type diskWait struct {
-	ctx   context.Context  // ends with the connection
-	waits func(why string) // is told of a wait that lasts long, and of its end, by an empty text
-}
-
 // await waits for the disk by a function, whose context ends with the channel and with
 // its connection.
 func (ch *Channel) await(wait func(ctx context.Context) error) error {

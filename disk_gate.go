@@ -2,6 +2,7 @@ package warren
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -124,6 +125,17 @@ const diskPatience = 500 * time.Millisecond
 
 // errDiskSlow is the reason for a wait that has lasted longer than that.
 var errDiskSlow = fmt.Errorf("%w: the disk is too slow", ErrStorage)
+
+// blockedReason is what clients are told of a reason to wait.
+func blockedReason(why error) string {
+	switch {
+	case errors.Is(why, ErrDiskFull):
+		return "low on disk"
+	case why == errDiskSlow:
+		return "the disk is slow"
+	}
+	return "storage has failed"
+}
 
 // wish is how a publisher passes the gate.
 type wish struct {

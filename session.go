@@ -2,6 +2,7 @@ package warren
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -35,6 +36,12 @@ type Session struct {
 	closed   bool
 	topology memory.Reservation
 	onEnd    func(reason string) // called after the end of the session; may be nil
+}
+
+// diskWait is what a connection has to do with the waits of its channels.
+type diskWait struct {
+	ctx   context.Context  // ends with the connection
+	waits func(why string) // is told of a wait that lasts long, and of its end, by an empty text
 }
 
 // sessionPort is like brokerPort.
