@@ -263,7 +263,7 @@ func arrives(t testing.TB, b *warren.Broker, exchange, key, queue string) bool {
 }
 
 func TestWhatIsDurableSurvivesRestarts(t *testing.T) {
-	for _, k := range durableKinds() {
+	for _, k := range allKinds() {
 		t.Run(k.name, func(t *testing.T) {
 			dir := filestest.New()
 			b := openFiles(t, dir, nil)
@@ -287,7 +287,7 @@ func TestWhatIsDurableSurvivesRestarts(t *testing.T) {
 }
 
 func TestWhatWasAnsweredSurvivesAPowerCut(t *testing.T) {
-	for _, k := range durableKinds() {
+	for _, k := range allKinds() {
 		t.Run(k.name, func(t *testing.T) {
 			dir := filestest.New()
 			b := openFiles(t, dir, nil)
