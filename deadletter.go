@@ -33,6 +33,9 @@ func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, l *queue.Letters) bo
 	return true
 }
 
+// WhenDeclared implements queue.Host.
+func (h *host) WhenDeclared(f func()) { h.broker.disk.WhenDeclared(f) }
+
 func (v *VirtualHost) deadLetter(q *queue.Queue, lost *queue.Lost, l *queue.Letters) {
 	if v.broker.queues.Memory.Exhausted() {
 		v.dropLetter(q, lost, "letters are larger than what died, and can be more, but the memory limit is exceeded by an eighth")

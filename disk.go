@@ -23,6 +23,10 @@ type storage interface {
 	// WaitRoom waits while the storage is full. It fails with ctx's error and with an
 	// error of its own after Close.
 	WaitRoom(ctx context.Context) error
+	// WhenDeclared calls f when the declarations of all queues and exchanges that exist
+	// now are stored: at once, as a rule. If one never is, as far as is known, it does not
+	// call f.
+	WhenDeclared(f func())
 	// At returns what the broker's clock shows at a time.
 	At(t time.Time) int64
 	// Last is the number of the last record of all.

@@ -19,12 +19,6 @@ import (
 	"github.com/warrenmq/warren/internal/files/filestest"
 )
 
-// persistently publishes a persistent message to a queue.
-func persistently(t testing.TB, ch *warren.Channel, queue, body string) error {
-	t.Helper()
-	return ch.Publish(t.Context(), "", queue, warren.Message{Body: []byte(body), DeliveryMode: warren.Persistent}, warren.PublishOptions{})
-}
-
 // TestAFailureAtAnyOperationNeverConfirmsWhatIsLost lets each operation of the disk fail
 // in turn, once or for a while, while messages are published, put on disk only, and
 // consumed. What was confirmed is there after a power cut, consumers go on meanwhile, and

@@ -34,6 +34,12 @@ func reopened(t testing.TB, b *warren.Broker, dir *filestest.Dir) *warren.Broker
 	return openFiles(t, dir, nil)
 }
 
+// persistently publishes a persistent message to a queue.
+func persistently(t testing.TB, ch *warren.Channel, queue, body string) error {
+	t.Helper()
+	return ch.Publish(t.Context(), "", queue, warren.Message{Body: []byte(body), DeliveryMode: warren.Persistent}, warren.PublishOptions{})
+}
+
 // afterPowerCuts calls look for brokers on some of the directories that a power cut now
 // could leave.
 func afterPowerCuts(t testing.TB, dir *filestest.Dir, look func(b *warren.Broker)) {

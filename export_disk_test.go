@@ -85,6 +85,8 @@ func (d *FakeDisk) OpenQueue(q *queue.Queue, _ uint32, durable bool) queue.Disk 
 	return &fakeQueue{d: d, of: q}
 }
 
+func (d *FakeDisk) WhenDeclared(f func()) { f() }
+
 func (d *FakeDisk) At(time.Time) int64 { return 1 }
 
 func (d *FakeDisk) Last() uint64 {

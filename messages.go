@@ -158,6 +158,34 @@ func (m *messages) grow() {
 	}
 }
 
+// WhenDeclared implements storage.
+func (m *messages) WhenDeclared(f func()) {
+	var last journal.Seq
+	if m.young.Load() {
+		m.mu.Lock()
+		if m.grow(); len(m.newborn) > 0 {
+			last = m.newborn[len(m.newborn)-1].declared
+		}
+		m.mu.Unlock()
+	}
+	if last != 0 {
+		if stored, _ := m.topology.Notify(last, whenStored(f)); !stored {
+			return
+		}
+	}
+	f()
+}
+
+// whenStored is a Waiter that calls a function if all is well.
+type whenStored func()
+
+// Stored implements confirm.Waiter.
+func (f whenStored) Stored(err error) {
+	if err == nil {
+		f()
+	}
+}
+
 // Stored implements confirm.Disk.
 func (m *messages) Stored() uint64 {
 	stored := m.store.Stored()

@@ -36,7 +36,7 @@ func (d *topologyDisk) openDelays(x *declaredExchange) *delay.Store {
 	if d.messages == nil || kept == nil {
 		return nil
 	}
-	kept.On(d.messages.store, x.id)
+	kept.On(d.messages.store, x.id, d.messages.WhenDeclared)
 	return kept
 }
 

@@ -10,9 +10,10 @@ import (
 type onDisk struct {
 	disk // its lock is the Store's
 
-	out     store.Count // messages of the run before that are not loaded yet
-	last    uint64      // position of the last one of these
-	loading bool        // nothing is released yet, because what is due first may not be loaded
+	whenDeclared func(f func()) // see On; never changes
+	out          store.Count    // messages of the run before that are not loaded yet
+	last         uint64         // position of the last one of these
+	loading      bool           // nothing is released yet, because what is due first may not be loaded
 }
 
 // disk is what a [store.Queue] does for a Store. It is an interface, so that a program
@@ -26,12 +27,14 @@ type disk interface {
 }
 
 // On lets the store keep persistent messages on disk, too, under a number. It is called
-// before the first Add. Nothing is released until Recover has been called.
-func (d *Store) On(s *store.Store, id uint32) {
+// before the first Add. Nothing is released until Recover has been called. WhenDeclared
+// calls f when all queues that exist now are on disk, if they are to be there: what was
+// released to them is not removed before.
+func (d *Store) On(s *store.Store, id uint32, whenDeclared func(f func())) {
 	k := s.Queue(id, &d.mu, (*taker)(d))
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.disk = &onDisk{disk: k, loading: true}
+	d.disk = &onDisk{disk: k, loading: true, whenDeclared: whenDeclared}
 	_, d.disk.last, d.disk.out = k.Out(0)
 	d.added = max(1, k.Next(0)) - 1
 }
@@ -91,10 +94,18 @@ func (d *Store) keep(w *waiting) {
 	}
 }
 
-// forget removes messages from the disk, because what they have become is there. mu is
-// held.
+// forget removes messages from the disk, because what they have become is there, or will
+// be with its queues.
 func (d *Store) forget(released []*waiting) {
-	for _, w := range released {
-		d.disk.Remove(w.order)
+	orders := make([]uint64, len(released))
+	for i, w := range released {
+		orders[i] = w.order
 	}
+	d.disk.whenDeclared(func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		for _, order := range orders {
+			d.disk.Remove(order)
+		}
+	})
 }

@@ -26,7 +26,7 @@ func newDiskEnv(t testing.TB, dir *filestest.Dir) *diskEnv {
 	e := newEnv()
 	s, err := store.Open(dir, store.Options{Clock: &e.clock}, func(uint32) bool { return true })
 	require.NoError(t, err)
-	e.On(s, 1)
+	e.On(s, 1, func(f func()) { f() })
 	s.Start()
 	return &diskEnv{e, s}
 }

@@ -149,10 +149,10 @@ func (d *Store) Ring() {
 		d.mu.Unlock()
 		n := d.releaseAll(due)
 		d.memory.Add(-bytes) // only now, when the queues hold them
-		d.mu.Lock()
-		if d.disk != nil {
+		if d.disk != nil {   // On was called before
 			d.forget(due[:n])
 		}
+		d.mu.Lock()
 	}
 	d.busy = false
 	if d.quiet != nil {

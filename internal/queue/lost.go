@@ -74,13 +74,13 @@ func (q *Queue) sendSome(l *Letters) (done bool) {
 			sent++
 		}
 	}
+	if q.disk != nil && sent > 0 {
+		q.forgetSent(some[:sent])
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i := range some {
 		q.memory.Add(-some[i].Cost())
-		if q.disk != nil && i < sent { // only now, when the letter is on disk
-			q.disk.Remove(some[i].pos)
-		}
 	}
 	clear(some)
 	if len(q.lost) > 0 {
@@ -94,6 +94,22 @@ func (q *Queue) sendSome(l *Letters) (done bool) {
 		}
 	}
 	return true
+}
+
+// forgetSent removes messages from the disk, because their letters are there. A letter is
+// of no use before its queue is there, too.
+func (q *Queue) forgetSent(some []Lost) {
+	positions := make([]uint64, len(some))
+	for i := range some {
+		positions[i] = some[i].pos
+	}
+	q.host.WhenDeclared(func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		for _, pos := range positions {
+			q.disk.Remove(pos)
+		}
+	})
 }
 
 // sendLater leaves the letters to another goroutine.

@@ -27,6 +27,8 @@ type ring struct {
 
 func (r *ring) Expired(*Queue) {}
 
+func (r *ring) WhenDeclared(f func()) { f() }
+
 func (r *ring) DeadLetter(q *Queue, lost *Lost, l *Letters) bool {
 	r.mu.Lock()
 	r.by[l]++

@@ -44,6 +44,10 @@ type Host interface {
 	// PushLetter. It reports false if it does not care for messages any more, because
 	// the broker is closed.
 	DeadLetter(q *Queue, m *Lost, l *Letters) bool
+	// WhenDeclared calls f when all queues that exist now are on disk, if they are to be
+	// there: at once, as a rule. If that is not known, it never calls f. It is called for
+	// queues on disk only.
+	WhenDeclared(f func())
 	// Expired says that the queue has expired. The host calls Close with
 	// IfExpired.
 	Expired(q *Queue)

@@ -141,6 +141,7 @@ type noHost struct{}
 
 func (noHost) DeadLetter(*Queue, *Lost, *Letters) bool { return true }
 func (noHost) Expired(*Queue)                          {}
+func (noHost) WhenDeclared(f func())                   { f() }
 
 // newTestStream makes a stream with rules, or without for nil.
 func newTestStream(r *Rules) *Queue {
