@@ -84,6 +84,8 @@ func (s *openedServer) Session() (anySession, error) {
 type (
 	openedSession struct{ *warren.Session }
 	openedChannel struct{ realChannel }
+
+	openedConsumer struct{ *warren.Consumer }
 )
 
 func (s openedSession) Channel() (anyChannel, error) {
@@ -99,6 +101,20 @@ func (ch openedChannel) PublishConfirm(exchange, key string, msg warren.Message,
 	}
 	synctest.Wait()
 	return c.DeliveryTag, c.Acked(), err
+}
+
+func (ch openedChannel) Consume(queue string, o warren.ConsumeOptions) (anyConsumer, error) {
+	c, err := ch.Channel.Consume(queue, o)
+	if err != nil {
+		return nil, err
+	}
+	return openedConsumer{c}, nil
+}
+
+// Next waits until messages have come from the disk.
+func (c openedConsumer) Next(ctx context.Context) (warren.Delivery, error) {
+	synctest.Wait()
+	return c.Consumer.Next(ctx)
 }
 
 func (g *generator) restarts() int {

@@ -266,7 +266,6 @@ func (w *world) readAll(name string) (all []warren.Delivery) {
 		return nil
 	}
 	for {
-		synctest.Wait() // messages come from the disk
 		d, err := c.Next(noWait)
 		if err != nil {
 			return all
