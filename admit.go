@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/warrenmq/warren/internal/confirm"
 	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/internal/route"
 )
@@ -108,23 +109,29 @@ func (b *Broker) waitForMemory(ctx context.Context, size int64, channelClosed *a
 // of p begins when the wait ends. ch is nil for a Call, which has its caller's deadline.
 // waits is as in link.Publish, or nil.
 func (v *VirtualHost) admitToDisk(ctx context.Context, p *publishing, ch *Channel, waits func(why string)) error {
+	var line *confirm.Line
+	if ch != nil && ch.mode.Load() == modeConfirm {
+		line = ch.line
+	}
+	if v.broker.disk.gate.isFree() && (line == nil || !line.Full()) || !v.goesToDisk(p) {
+		return nil
+	}
+	return v.waitForDisk(ctx, p, ch, line, waits)
+}
+
+// waitForDisk is admitToDisk for a message that has to wait. The line, which may be nil,
+// must have room, too.
+func (v *VirtualHost) waitForDisk(ctx context.Context, p *publishing, ch *Channel, line *confirm.Line, waits func(why string)) error {
 	b := v.broker
-	g := &b.disk.gate
-	w := wish{refuses: b.options.MemoryPolicy == FailPublishers}
+	w := wish{line: line, refuses: b.options.MemoryPolicy == FailPublishers}
 	if ch != nil {
 		w.gone = &ch.closed
-		if ch.mode.Load() == modeConfirm {
-			w.line = ch.line
-		}
-	}
-	if g.isFree() && (w.line == nil || !w.line.Full()) || !v.goesToDisk(p) {
-		return nil
 	}
 	if waits != nil {
 		w.waits = func(why error) { waits(blockedReason(why)) }
 	}
 	start := b.queues.Clock.Now()
-	err := g.pass(ctx, &w)
+	err := b.disk.gate.pass(ctx, &w)
 	if waits != nil && w.waits == nil {
 		waits("")
 	}

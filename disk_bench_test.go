@@ -1,13 +1,125 @@
 package warren_test
 
 import (
+	"context"
+	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/internal/brokertest"
+	"github.com/warrenmq/warren/internal/files"
 )
+
+// These measure an opened broker on the disk that has the temporary directory. A floor is
+// a plain program that appends the same bytes to a file and syncs it, in batches of the
+// size that the broker's had in the run before.
+
+func openBroker(b *testing.B) *warren.Broker {
+	broker, err := warren.Open(b.TempDir(), nil)
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, broker.Close()) })
+	return broker
+}
+
+// written is what a broker has written for a message, and how many of these a sync.
+type written struct{ bytes, perSync float64 }
+
+// measure runs f for messages, and tells what the log has written for each.
+func measure(b *testing.B, broker *warren.Broker, f func()) (w written) {
+	bytes, syncs := warren.LogWritten(broker)
+	f()
+	n := float64(b.N)
+	bytesNow, syncsNow := warren.LogWritten(broker)
+	w = written{float64(bytesNow-bytes) / n, n / max(1, float64(syncsNow-syncs))}
+	b.ReportMetric(w.bytes, "written/op")
+	b.ReportMetric(w.perSync, "msgs/sync")
+	b.ReportMetric(n/b.Elapsed().Seconds(), "msgs/s")
+	return w
+}
+
+// floor appends and syncs batches.
+func (w written) floor(b *testing.B) {
+	dir, err := files.Open(b.TempDir())
+	require.NoError(b, err)
+	f, err := dir.Create("floor")
+	require.NoError(b, err)
+	message := make([]byte, max(1, int(w.bytes)))
+	batch, size := make([]byte, 0, len(message)*(int(w.perSync)+1)), len(message)*max(1, int(w.perSync))
+	files, inFile := 1, 0
+	for b.Loop() {
+		if batch = append(batch, message...); len(batch) < size {
+			continue
+		}
+		_, err := f.Write(batch)
+		require.NoError(b, err)
+		require.NoError(b, f.Sync())
+		if inFile += len(batch); inFile > 32<<20 {
+			require.NoError(b, f.Close())
+			f, err = dir.Create(fmt.Sprint("floor", files))
+			require.NoError(b, err)
+			inFile = 0
+			files++
+		}
+		batch = batch[:0]
+	}
+	require.NoError(b, f.Close())
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msgs/s")
+}
+
+// confirmed publishes n messages in confirm mode, of which at most window wait for their
+// confirms.
+func confirmed(b *testing.B, ch *warren.Channel, n, window int, msg warren.Message) {
+	ctx := context.Background()
+	waiting := make([]*warren.Confirmation, min(n, window))
+	for i := range n + len(waiting) {
+		c := &waiting[i%len(waiting)]
+		if *c != nil {
+			if err := (*c).Wait(ctx); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+		if i < n {
+			var err error
+			if *c, err = ch.PublishConfirm(ctx, "", "q", msg, warren.PublishOptions{}); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	}
+}
+
+// BenchmarkConfirmed publishes persistent messages with confirms from several goroutines,
+// each of which has at most a window of them unconfirmed.
+func BenchmarkConfirmed(b *testing.B) {
+	for _, c := range []struct{ goroutines, window, size int }{
+		{1, 1, 16}, {8, 1, 16}, {64, 1, 16}, {1, 1000, 16}, {1, 1000, 1024}, {8, 1000, 16}, {64, 1000, 16},
+	} {
+		var w written
+		name := fmt.Sprintf("goroutines=%d/window=%d/%dB", c.goroutines, c.window, c.size)
+		b.Run(name+"/disk", func(b *testing.B) {
+			broker := openBroker(b)
+			brokertest.Queue(b, brokertest.Channel(b, broker), "q", warren.QueueOptions{Durable: true})
+			msg := warren.Message{Body: make([]byte, c.size), DeliveryMode: warren.Persistent}
+			b.ReportAllocs()
+			b.ResetTimer()
+			w = measure(b, broker, func() {
+				var group sync.WaitGroup
+				for i := range c.goroutines {
+					ch := brokertest.Channel(b, broker)
+					require.NoError(b, ch.Confirm())
+					n := (b.N + i) / c.goroutines
+					group.Go(func() { confirmed(b, ch, n, c.window, msg) })
+				}
+				group.Wait()
+			})
+		})
+		b.Run(name+"/floor", w.floor)
+	}
+}
 
 // BenchmarkKeep publishes a 16-byte message, gets it and acks it, in one goroutine: a
 // transient message in memory, the same in an opened broker, and one that is kept on disk
@@ -31,15 +143,9 @@ func BenchmarkKeep(b *testing.B) {
 		}
 	}
 	transient := warren.Message{Body: body16}
-	open := func(b *testing.B) *warren.Broker {
-		broker, err := warren.Open(b.TempDir(), nil)
-		require.NoError(b, err)
-		b.Cleanup(func() { require.NoError(b, broker.Close()) })
-		return broker
-	}
 	b.Run("memory", func(b *testing.B) { run(b, brokertest.New(b, nil), transient) })
-	b.Run("transient", func(b *testing.B) { run(b, open(b), transient) })
+	b.Run("transient", func(b *testing.B) { run(b, openBroker(b), transient) })
 	b.Run("persistent", func(b *testing.B) {
-		run(b, open(b), warren.Message{Body: body16, DeliveryMode: warren.Persistent})
+		run(b, openBroker(b), warren.Message{Body: body16, DeliveryMode: warren.Persistent})
 	})
 }

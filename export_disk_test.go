@@ -196,18 +196,16 @@ func (q *fakeQueue) Returned(uint64, uint32, bool)  {}
 func (q *fakeQueue) RemoveRange(first, last uint64) {}
 func (q *fakeQueue) AddAgain(*message.Item)         {}
 func (q *fakeQueue) Delete()                        {}
-func (q *fakeQueue) AddAt(pos uint64, p *message.Publishing, at int64, persistent bool) {
-	q.Add(pos, p, at, persistent)
+func (q *fakeQueue) PutAt(pos uint64, e message.Entry, at int64, shared bool, stored message.Stored) (uint64, message.Stored) {
+	return q.Put(pos, e, at, shared, stored)
 }
 
-func (q *fakeQueue) Add(pos uint64, p *message.Publishing, deadline int64, persistent bool) {
+func (q *fakeQueue) Put(_ uint64, e message.Entry, _ int64, _ bool, at message.Stored) (uint64, message.Stored) {
 	q.d.mu.Lock()
 	defer q.d.mu.Unlock()
-	q.d.kept = append(q.d.kept, q.of.Name()+" "+string(p.Body))
-	if persistent {
-		p.Synced = max(p.Synced, q.d.next)
-	}
+	q.d.kept = append(q.d.kept, q.of.Name()+" "+string(e.Body))
 	q.d.next++
+	return q.d.next - 1, at
 }
 
 func (q *fakeQueue) Remove(pos uint64) {
@@ -221,4 +219,11 @@ func PageOut(b *Broker) {
 	time.Sleep(time.Second)
 	b.disk.storage.(*messages).store.PageOut()
 	time.Sleep(time.Second)
+}
+
+// LogWritten is how many bytes the log of messages has written since Open, and how often
+// it was synced.
+func LogWritten(b *Broker) (bytes, syncs uint64) {
+	s := b.disk.storage.(*messages).store.Stats()
+	return s.Written, s.Syncs
 }

@@ -24,9 +24,12 @@ func (p *Properties) OnlyMode() (m Mode, ok bool) {
 // second one is zero, and the third one the mode.
 const modeFlag = 0x10
 
+// ModeLen is how many bytes an encoded Mode has.
+const ModeLen = 3
+
 // ModeOf is OnlyMode for encoded properties.
 func ModeOf(raw wire.RawProperties) (m Mode, ok bool) {
-	if len(raw) != 3 || raw[0] != modeFlag || raw[1] != 0 || raw[2] == 0 {
+	if len(raw) != ModeLen || raw[0] != modeFlag || raw[1] != 0 || raw[2] == 0 {
 		return 0, false
 	}
 	return Mode(raw[2]), true

@@ -10,11 +10,13 @@ import (
 // Disk has what a queue keeps on disk. Its methods are called with the queue's lock
 // held. They do no I/O and do not block. [store.Queue] is one, and says more of each.
 type Disk interface {
-	// Add keeps a message. If it is persistent, a confirm waits for it: Add sets Synced
-	// to the number of its record, unless that is higher already.
-	Add(pos uint64, p *message.Publishing, deadline int64, persistent bool)
-	// AddAt is Add for a message that came to a stream at a time.
-	AddAt(pos uint64, p *message.Publishing, at int64, persistent bool)
+	// Put keeps a message that survives a restart. It returns the number of its record,
+	// which a confirm waits for. If several queues take it, each Put is given where the
+	// one before has stored it. The message is passed by value: behind a pointer it would
+	// be allocated, and so it would in a queue without a disk.
+	Put(pos uint64, e message.Entry, deadline int64, shared bool, at message.Stored) (synced uint64, stored message.Stored)
+	// PutAt is Put for a message that came to a stream at a time.
+	PutAt(pos uint64, e message.Entry, came int64, shared bool, at message.Stored) (synced uint64, stored message.Stored)
 	// Spill keeps a message until the next start, so that memory need not.
 	Spill(it *message.Item)
 	// AddAgain keeps a persistent message that was removed and comes back nevertheless.
@@ -52,9 +54,8 @@ type onDisk struct {
 	durable bool // persistent messages survive a restart; never changes
 
 	// Guarded by the queue's lock.
-	adding message.Publishing // what Add looks at, so that nothing is allocated for that; zero at other times
-	ended  bool               // the queue is deleted in memory only, because the broker ends
-	loaded chan struct{}      // closed by Loaded; nil: nobody waits
+	ended  bool          // the queue is deleted in memory only, because the broker ends
+	loaded chan struct{} // closed by Loaded; nil: nobody waits
 
 	awaited awaited // of messages outside
 }
@@ -68,24 +69,8 @@ func (q *Queue) keep(p *message.Publishing, priority uint8, deadline int64) {
 	if !q.disk.durable || !p.Persistent() {
 		return
 	}
-	d := q.disk
-	d.Add(q.store.position(priority), d.begin(p), deadline, true)
-	d.end(p)
-}
-
-// begin returns a copy of a message for Add: what is given to an interface escapes to the
-// heap, and so would p in a queue without a disk. The caller then calls end.
-func (d *onDisk) begin(p *message.Publishing) *message.Publishing {
-	a := &d.adding
-	a.Entry, a.Shared, a.Stored, a.Synced = p.Entry, p.Shared, p.Stored, p.Synced
-	return a
-}
-
-// end gives p what Add has set.
-func (d *onDisk) end(p *message.Publishing) {
-	a := &d.adding
-	p.Stored, p.Synced = a.Stored, a.Synced
-	a.Entry = message.Entry{}
+	synced, stored := q.disk.Put(q.store.position(priority), p.Entry, deadline, p.Shared, p.Stored)
+	p.Synced, p.Stored = max(p.Synced, synced), stored
 }
 
 // forgetOnDisk says that a message is no more. When the broker ends, what is not settled

@@ -8,9 +8,8 @@ func (q *Queue) append(p *message.Publishing) {
 	s := q.stream
 	now := q.shared.Clock.Now()
 	if q.disk != nil {
-		d := q.disk
-		d.AddAt(s.next, d.begin(p), now, true)
-		d.end(p)
+		synced, stored := q.disk.PutAt(s.next, p.Entry, now, p.Shared, p.Stored)
+		p.Synced, p.Stored = max(p.Synced, synced), stored
 	}
 	q.counts.Published++
 	q.memory.Add(s.append(&p.Entry, now, q.rules.segmentSize()))

@@ -26,16 +26,14 @@ const (
 // appendShort is append for a message without properties or with encoded ones that are
 // short, as most are: it has its record on the stack. ok is false for others.
 func (s *Store) appendShort(p *place, e *message.Entry) (seq journal.Seq, ok bool) {
-	var mode [3]byte
-	raw := mode[:0]
-	switch c := e.Content.(type) {
-	case nil:
-	case message.Mode:
-		raw = c.AppendTo(raw)
-	case *message.Encoded:
+	var raw []byte
+	mode, plain := e.Content.(message.Mode)
+	if e.Content != nil && !plain {
+		c, ok := e.Content.(*message.Encoded)
+		if !ok {
+			return 0, false
+		}
 		raw = c.Raw
-	default:
-		return 0, false
 	}
 	exchange := ""
 	if e.Exchange != nil {
@@ -50,10 +48,16 @@ func (s *Store) appendShort(p *place, e *message.Entry) (seq journal.Seq, ok boo
 	if e.Content != nil {
 		flags = hasProperties
 	}
-	b = append(b, flags)
-	b = append(binary.AppendUvarint(b, uint64(len(exchange))), exchange...)
+	if exchange == "" {
+		b = append(b, flags, 0)
+	} else {
+		b = append(binary.AppendUvarint(append(b, flags), uint64(len(exchange))), exchange...)
+	}
 	b = append(binary.AppendUvarint(b, uint64(len(e.Key))), e.Key...)
-	if e.Content != nil {
+	switch {
+	case plain:
+		b = mode.AppendTo(append(b, message.ModeLen))
+	case e.Content != nil:
 		b = append(binary.AppendUvarint(b, uint64(len(raw))), raw...)
 	}
 	return s.log.Append(kindMessage, b, e.Body), true
@@ -83,20 +87,20 @@ func (s *Store) giveBack(room *[]byte, b []byte) {
 
 // appendShared is append for a message of several queues: it writes the content only if
 // it is not yet in this generation of the log.
-func (s *Store) appendShared(p *place, pub *message.Publishing) journal.Seq {
+func (s *Store) appendShared(p *place, e *message.Entry, at *message.Stored) journal.Seq {
 	s.fan.RLock()
 	defer s.fan.RUnlock()
-	if pub.Stored.Generation == s.generation {
+	if at.Generation == s.generation {
 		var room [96]byte
-		b := appendName(p.append(room[:0]), pub.Stored.Queue, pub.Stored.Pos)
+		b := appendName(p.append(room[:0]), at.Queue, at.Pos)
 		seq := s.log.Append(kindCopy, b, nil)
 		s.appended(seq)
 		return seq
 	}
 	p.flags |= isShared
-	seq := s.append(p, &pub.Entry)
+	seq := s.append(p, e)
 	if seq != 0 {
-		pub.Stored = message.Stored{Pos: p.pos, Queue: p.queue, Generation: s.generation}
+		*at = message.Stored{Pos: p.pos, Queue: p.queue, Generation: s.generation}
 	}
 	return seq
 }

@@ -58,21 +58,40 @@ func (k *Queue) AddAt(pos uint64, p *message.Publishing, at int64, persistent bo
 }
 
 func (k *Queue) publish(pl *place, p *message.Publishing, persistent bool) {
-	if k.deleted {
-		return
-	}
 	if persistent {
 		pl.flags = isPersistent
 	}
-	var seq journal.Seq
-	if p.Shared {
-		seq = k.store.appendShared(pl, p)
-	} else {
-		seq = k.store.append(pl, &p.Entry)
-	}
-	if k.put(pl, seq) && persistent {
+	if seq := k.add(pl, &p.Entry, p.Shared, &p.Stored); persistent {
 		p.Synced = max(p.Synced, uint64(seq))
 	}
+}
+
+// Put is Add for a persistent message that is passed by value, so that it need not be
+// allocated to be given to an interface. Shared and at are those of the Publishing, synced
+// and stored what is to be set there.
+func (k *Queue) Put(pos uint64, e message.Entry, deadline int64, shared bool, at message.Stored) (synced uint64, stored message.Stored) {
+	pl := place{queue: k.id, pos: pos, deadline: k.store.wallOf(deadline), flags: isPersistent}
+	return uint64(k.add(&pl, &e, shared, &at)), at
+}
+
+// PutAt is Put for a stream: came is when the message came, on the clock.
+func (k *Queue) PutAt(pos uint64, e message.Entry, came int64, shared bool, at message.Stored) (synced uint64, stored message.Stored) {
+	pl := place{queue: k.id, pos: pos, at: k.store.wallOf(came), flags: isPersistent}
+	return uint64(k.add(&pl, &e, shared, &at)), at
+}
+
+// add appends a message to the log. It returns 0 if the log does not take it.
+func (k *Queue) add(pl *place, e *message.Entry, shared bool, at *message.Stored) (seq journal.Seq) {
+	if k.deleted {
+		return 0
+	}
+	if shared {
+		seq = k.store.appendShared(pl, e, at)
+	} else {
+		seq = k.store.append(pl, e)
+	}
+	k.put(pl, seq)
+	return seq
 }
 
 // Spill keeps a message that the engine has had in memory only, until the next Open, so
@@ -98,16 +117,15 @@ func (k *Queue) addBack(it *message.Item, flags byte) {
 	k.put(&pl, k.store.append(&pl, &it.Entry))
 }
 
-// put notes that a message is in the log. It reports false if the log has not taken it:
-// the store is closed, or the message is far too long.
-func (k *Queue) put(pl *place, seq journal.Seq) bool {
+// put notes that a message is in the log, unless seq is 0: then the log has not taken it,
+// because the store is closed or the message is far too long.
+func (k *Queue) put(pl *place, seq journal.Seq) {
 	if seq == 0 {
-		return false
+		return
 	}
 	l := k.laneAt(pl.pos)
 	l.log.put(pl.pos, seq, pl.flags)
 	l.next = max(l.next, pl.pos+1)
-	return true
 }
 
 // Remove says that a message is settled. It does nothing if the message is not on disk.
