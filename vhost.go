@@ -75,15 +75,16 @@ func newVirtualHost(b *Broker, name string) *VirtualHost {
 	v.replies.vhost = v
 	v.defaultExchange = newDeclaredExchange("", Direct, defaultMatcher{v})
 	v.exchanges[""] = v.defaultExchange
-	for i, x := range []struct {
+	for i, p := range []struct {
 		name string
 		kind ExchangeType
 	}{
 		{"amq.direct", Direct}, {"amq.fanout", Fanout}, {"amq.topic", Topic},
 		{"amq.headers", Headers}, {"amq.match", Headers},
 	} {
-		v.exchanges[x.name] = newDeclaredExchange(x.name, x.kind, route.NewMatcher(string(x.kind), route.HashOn{}))
-		v.exchanges[x.name].id = uint32(1 + i)
+		x := newDeclaredExchange(p.name, p.kind, route.NewMatcher(string(p.kind), route.HashOn{}))
+		x.id = uint32(1 + i)
+		v.exchanges[p.name] = x
 	}
 	if b.like.Trace { // nothing comes there
 		x := newDeclaredExchange("amq.rabbitmq.trace", Topic, route.NewMatcher(string(Topic), route.HashOn{}))
