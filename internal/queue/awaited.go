@@ -12,14 +12,14 @@ import (
 type awaited map[uint64]message.Content
 
 // keep notes the content of a message that is put outside, if a call waits for an answer.
-func (a *awaited) keep(it *message.Item) {
-	if !it.Awaited() {
+func (a *awaited) keep(pos uint64, e *message.Entry) {
+	if !e.Awaited() {
 		return
 	}
 	if *a == nil {
 		*a = make(awaited)
 	}
-	(*a)[it.Pos] = it.Content
+	(*a)[pos] = e.Content
 }
 
 // giveBack gives messages that were loaded their contents again.

@@ -24,8 +24,11 @@ func (q *Queue) refuse(e *message.Entry) {
 	}
 }
 
-// trim takes out messages at the head until the rest is within the limits. A new
-// message is stored before, so it may be taken out itself.
+// trimAtOnce is how many messages trim takes out at most: others wait for the lock.
+const trimAtOnce = 1024
+
+// trim takes out messages at the head until the rest is within the limits, or it has taken
+// out many. A new message is stored before, so it may be taken out itself.
 func (q *Queue) trim() {
 	if q.stream != nil {
 		q.retain(q.shared.Clock.Now())
@@ -35,7 +38,7 @@ func (q *Queue) trim() {
 	if r == nil || r.Overflow != DropHead || r.MaxLength < 0 && r.MaxBytes < 0 {
 		return
 	}
-	for n := q.store.len(); n > 0; n-- {
+	for n, least := q.store.len(), q.store.len()-trimAtOnce; n > max(0, least); n-- {
 		if (r.MaxLength < 0 || int64(n) <= r.MaxLength) && (r.MaxBytes < 0 || q.store.bytes <= r.MaxBytes) {
 			return
 		}
@@ -49,4 +52,13 @@ func (q *Queue) trim() {
 		q.store.shift(&it)
 		q.lose(&it, message.DiedMaxLen)
 	}
+}
+
+// trimRest takes out what trim has left, if that was very much.
+func (q *Queue) trimRest() {
+	q.inPortions(func() (more bool) {
+		n := q.store.len()
+		q.tidy()
+		return n-q.store.len() >= trimAtOnce
+	})
 }

@@ -165,38 +165,61 @@ func (q *Queue) awaitLoaded(w Waiter) bool {
 	return true
 }
 
-// Paged implements store.Taker: more messages are in page files, so that memory need not
-// have them.
-func (q *Queue) Paged() {
-	q.mu.Lock()
-	defer q.unlock()
-	switch {
-	case q.deleted:
-	case q.stream != nil:
-		q.pageStream()
-	case q.store.levels != nil:
-		for _, s := range q.store.levels.shelves {
-			q.page(s)
-		}
-	default:
-		q.page(&q.store.shelf)
+// chunksAtOnce is how many chunks of messages are put outside, or on disk, before others
+// get the queue's lock.
+const chunksAtOnce = 16
+
+// inPortions calls f under the lock until it returns false, and between the calls lets
+// others have the lock.
+func (q *Queue) inPortions(f func() (more bool)) {
+	for more := true; more; {
+		q.mu.Lock()
+		more = !q.deleted && f()
+		q.unlock()
 	}
 }
 
-// page puts messages of a shelf outside that are in page files. It keeps some before
-// them and after them.
-func (q *Queue) page(s *shelf) {
+// Paged implements store.Taker: more messages are in page files, so that memory need not
+// have them.
+func (q *Queue) Paged() {
+	q.inPortions(func() bool {
+		if q.stream != nil {
+			q.pageStream()
+			return false
+		}
+		return q.onShelves(q.page)
+	})
+}
+
+// onShelves calls f for the shelves of all levels. It reports whether f did for one.
+func (q *Queue) onShelves(f func(s *shelf) (more bool)) (more bool) {
+	if q.store.levels == nil {
+		return f(&q.store.shelf)
+	}
+	for _, s := range q.store.levels.shelves {
+		more = f(s) || more
+	}
+	return more
+}
+
+// page puts messages of a shelf outside that are in page files, a few at a time. It keeps
+// some before them and after them. It reports whether there may be more.
+func (q *Queue) page(s *shelf) (more bool) {
 	if s.out == nil && s.ready < manyInMemory {
-		return
+		return false
 	}
 	q.paged = true
-	for s.ready > tailInMemory && s.head.next != nil {
+	freed := int64(0)
+	defer func() { q.memory.Add(-freed) }()
+	for range chunksAtOnce {
+		if s.ready <= tailInMemory || s.head.next == nil {
+			return false
+		}
 		c := s.head
 		n := c.write - c.read
 		last := s.first + uint64(n) - 1
 		if q.disk.Paged(s.first, last) < n {
-			q.spillAll(s)
-			return
+			return q.spillAll(s)
 		}
 		if s.out == nil && s.returned.len() < headInMemory {
 			s.returned.adopt(s.takeChunk(c))
@@ -205,17 +228,31 @@ func (q *Queue) page(s *shelf) {
 		if s.out == nil {
 			s.out = &outside{first: s.first}
 		}
-		r := s.takeChunk(c)
+		freed += q.putOutside(s, c)
 		s.out.last = last
-		s.out.Len += r.len
-		s.out.Bytes += r.bytes
-		s.out.Timed += r.timed
-		for r.len > 0 {
-			it := r.pop()
-			q.memory.Add(-it.Cost())
-			q.disk.awaited.keep(&it)
-		}
 	}
+	return true
+}
+
+// putOutside puts the messages of the first chunk, which is not the last one, outside. It
+// returns what they have held.
+func (q *Queue) putOutside(s *shelf, c *chunk) (cost int64) {
+	for i := c.read; i < c.write; i++ {
+		e := &c.entries[i]
+		cost += e.Cost()
+		s.out.Bytes += int64(len(e.Body))
+		if c.deadlines != nil && c.deadlines[i] != 0 {
+			s.out.Timed++
+		}
+		q.disk.awaited.keep(s.first, e)
+		s.first++
+	}
+	n := c.write - c.read
+	s.out.Len += n
+	s.ready -= n
+	clear(c.entries)
+	s.removeHead(c)
+	return cost
 }
 
 // takeChunk takes the first chunk, which is not the last one, off the shelf, and returns
@@ -240,42 +277,38 @@ func (s *shelf) takeChunk(c *chunk) *run {
 // restart. It is called when memory is short. They can be put outside when they are in
 // page files.
 func (q *Queue) Spill() {
-	q.mu.Lock()
-	defer q.unlock()
-	switch {
-	case q.deleted || q.stream != nil: // a stream is on disk anyway
-	case q.store.levels != nil:
-		for _, s := range q.store.levels.shelves {
-			q.spillAll(s)
-		}
-	default:
-		q.spillAll(&q.store.shelf)
+	if q.stream == nil { // a stream is on disk anyway
+		q.inPortions(func() bool { return q.onShelves(q.spillAll) })
 	}
 }
 
-// spillAll spills the chunks of a shelf that are full.
-func (q *Queue) spillAll(s *shelf) {
-	first := s.first
+// spillAll spills chunks of a shelf that are full, a few at a time. It reports whether
+// there are more.
+func (q *Queue) spillAll(s *shelf) (more bool) {
+	first, n := s.first, 0
 	for c := s.head; c != nil && c.write == len(c.entries) && s.ready >= manyInMemory; c = c.next {
-		q.spill(first, c)
+		if !c.spilled {
+			if n++; n > chunksAtOnce {
+				return true
+			}
+			q.spill(first, c)
+		}
 		first += uint64(c.write - c.read)
 	}
+	return false
 }
 
 // spillLast spills the last chunk of a level, if it has just become full and memory is
 // short.
 func (q *Queue) spillLast(level uint8) {
 	s := q.store.shelfOf(level)
-	if c := s.tail; c.write == len(c.entries) && s.ready >= manyInMemory && !q.shared.Memory.FitsAny() {
+	if c := s.tail; c.write == len(c.entries) && !c.spilled && s.ready >= manyInMemory && !q.shared.Memory.FitsAny() {
 		q.spill(s.next-uint64(c.write-c.read), c)
 	}
 }
 
 // spill spills a chunk, whose first message has the position first.
 func (q *Queue) spill(first uint64, c *chunk) {
-	if c.spilled {
-		return
-	}
 	c.spilled = true
 	for i := c.read; i < c.write; i++ {
 		e := &c.entries[i]
@@ -314,21 +347,29 @@ func (q *Queue) purgeOutside() {
 // trimOutside drops messages outside, the first ones first, without reading them: whole
 // blocks, as far as the limits of length and bytes ask for it.
 func (q *Queue) trimOutside(s *shelf) {
-	o := s.out
+	o, r := s.out, q.rules
+	var gone store.Count
+	first, last := o.first, o.first
 	for b := range q.disk.Blocks(uint8(o.first>>levelShift), o.first) {
-		r := q.rules
-		tooLong := r.MaxLength >= 0 && int64(q.store.len()-b.Count.Len) >= r.MaxLength
-		tooLarge := r.MaxBytes >= 0 && q.store.bytes-b.Count.Bytes >= r.MaxBytes
-		switch {
-		case b.Last < o.first: // they were delivered before
+		tooLong := r.MaxLength >= 0 && int64(q.store.len()-gone.Len-b.Count.Len) >= r.MaxLength
+		tooLarge := r.MaxBytes >= 0 && q.store.bytes-gone.Bytes-b.Count.Bytes >= r.MaxBytes
+		if b.Last < o.first { // they were delivered before
 			continue
-		case b.First < o.first || b.Last > o.last || !tooLong && !tooLarge:
-			return
 		}
-		q.disk.RemoveRange(b.First, b.Last)
-		q.disk.awaited.lose(b.First, b.Last)
-		o.first = b.Last + 1
-		q.counts.Dropped += uint64(b.Count.Len)
-		q.store.dropOutside(s, b.Count)
+		if b.First < o.first || b.Last > o.last || !tooLong && !tooLarge {
+			break
+		}
+		last = b.Last
+		gone.Len += b.Count.Len
+		gone.Bytes += b.Count.Bytes
+		gone.Timed += b.Count.Timed
 	}
+	if gone.Len == 0 {
+		return
+	}
+	q.disk.RemoveRange(first, last)
+	q.disk.awaited.lose(first, last)
+	o.first = last + 1
+	q.counts.Dropped += uint64(gone.Len)
+	q.store.dropOutside(s, gone)
 }

@@ -72,6 +72,7 @@ func (q *Queue) requeueMany(c *Consumer, items []Settling, seen bool) {
 		q.countAllOnDisk(items)
 	}
 	if q.adopt(c, runs, len(items)-len(tooOften)) {
+		q.trimRest()
 		return
 	}
 	for _, r := range runs { // the queue was deleted meanwhile

@@ -101,7 +101,11 @@ func (l *lane) filled(r *run) {
 // persistent.
 func (l *lane) removeRange(first, last uint64) (persistent int) {
 	_, persistent = l.log.takeRange(first, last)
-	for i := 0; i < len(l.runs) && l.runs[i].first() <= last; {
+	from := 0
+	if !l.overlaps {
+		from = sort.Search(len(l.runs), func(i int) bool { return l.runs[i].last() >= first })
+	}
+	for i := from; i < len(l.runs) && l.runs[i].first() <= last; {
 		r := l.runs[i]
 		n := r.remove(first, last)
 		r.page.settled(n)
@@ -119,7 +123,11 @@ func (l *lane) removeRange(first, last uint64) (persistent int) {
 
 // paged returns how many messages from first to last are in page files.
 func (l *lane) paged(first, last uint64) (n int) {
-	for _, r := range l.runs {
+	runs := l.runs
+	if !l.overlaps {
+		runs = runs[sort.Search(len(runs), func(i int) bool { return runs[i].last() >= first }):]
+	}
+	for _, r := range runs {
 		if r.first() > last {
 			break
 		}
