@@ -3,6 +3,7 @@ package warren_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -57,4 +58,54 @@ func BenchmarkDiskOthers(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkDiskOld passes messages of 100 bytes through a queue, of which a consumer holds
+// the first one unsettled. It shows how much of the disk that takes.
+func BenchmarkDiskOld(b *testing.B) {
+	const n, lag = 2_000_000, 200_000
+	for range b.N {
+		dir := b.TempDir()
+		broker, err := warren.Open(dir, nil)
+		must(b, err)
+		ch := brokertest.Channel(b, broker)
+		brokertest.Queue(b, ch, "q", warren.QueueOptions{Durable: true})
+		msg := warren.Message{Body: make([]byte, 100), DeliveryMode: warren.Persistent}
+		largest := int64(0)
+		for i := range n + lag {
+			if i < n {
+				must(b, ch.Publish(context.Background(), "", "q", msg, warren.PublishOptions{}))
+			}
+			if i >= lag {
+				d, ok, err := ch.Get("q", false)
+				if err != nil || !ok {
+					b.Fatal(err)
+				}
+				if i > lag {
+					must(b, d.Ack(false))
+				}
+			}
+			if i%50_000 == 0 {
+				largest = max(largest, sizeOf(b, dir))
+			}
+		}
+		b.ReportMetric(float64(largest)/1e6, "largest-MB")
+		time.Sleep(2 * time.Second)
+		b.ReportMetric(float64(sizeOf(b, dir))/1e6, "end-MB")
+		b.ReportMetric(float64(n)*125/1e6, "passed-MB")
+		must(b, broker.Close())
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// sizeOf returns how many bytes the files of a directory have.
+func sizeOf(b *testing.B, dir string) (n int64) {
+	entries, err := os.ReadDir(dir)
+	must(b, err)
+	for _, e := range entries {
+		if i, err := e.Info(); err == nil { // it may have been removed
+			n += i.Size()
+		}
+	}
+	return n
 }

@@ -92,6 +92,14 @@ func (q *Queue) keepAgain(it *message.Item) {
 	}
 }
 
+// removeChunks removes the messages in a shelf's chunks from the disk at once.
+func (q *Queue) removeChunks(s *shelf) bool {
+	if s.ready > 0 {
+		q.disk.RemoveRange(s.first, s.next-1)
+	}
+	return false
+}
+
 // countAllOnDisk notes how often messages were requeued.
 func (q *Queue) countAllOnDisk(items []Settling) {
 	for len(items) > 0 {

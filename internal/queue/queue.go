@@ -267,6 +267,9 @@ func (q *Queue) tidy() {
 // Purge drops all ready messages and returns how many there were.
 func (q *Queue) Purge() int {
 	q.mu.Lock()
+	if q.disk != nil && q.stream == nil {
+		q.onShelves(q.removeChunks)
+	}
 	rest, n := q.takeReady()
 	q.unlock()
 	rest.drop()

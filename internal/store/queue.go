@@ -71,13 +71,15 @@ func (k *Queue) publish(pl *place, p *message.Publishing, persistent bool) {
 // and stored what is to be set there.
 func (k *Queue) Put(pos uint64, e message.Entry, deadline int64, shared bool, at message.Stored) (synced uint64, stored message.Stored) {
 	pl := place{queue: k.id, pos: pos, deadline: k.store.wallOf(deadline), flags: isPersistent}
-	return uint64(k.add(&pl, &e, shared, &at)), at
+	seq := k.add(&pl, &e, shared, &at) // it changes at
+	return uint64(seq), at
 }
 
 // PutAt is Put for a stream: came is when the message came, on the clock.
 func (k *Queue) PutAt(pos uint64, e message.Entry, came int64, shared bool, at message.Stored) (synced uint64, stored message.Stored) {
 	pl := place{queue: k.id, pos: pos, at: k.store.wallOf(came), flags: isPersistent}
-	return uint64(k.add(&pl, &e, shared, &at)), at
+	seq := k.add(&pl, &e, shared, &at) // it changes at
+	return uint64(seq), at
 }
 
 // add appends a message to the log. It returns 0 if the log does not take it.
