@@ -15,7 +15,7 @@ import (
 // The time to live of p begins when the wait ends.
 func (ch *Channel) admit(ctx context.Context, p *publishing) error {
 	b := ch.vhost.broker
-	if b.disk != nil {
+	if b.disk != nil && !ch.isFreeToDisk() {
 		if err := ch.vhost.admitToDisk(ctx, p, ch, nil); err != nil {
 			return err
 		}
@@ -103,6 +103,11 @@ func (b *Broker) waitForMemory(ctx context.Context, size int64, channelClosed *a
 	default:
 		return fmt.Errorf("%w (gave up waiting: %w)", ErrMemoryLimit, err)
 	}
+}
+
+// isFreeToDisk reports whether a publish need not wait for the disk. If not, perhaps.
+func (ch *Channel) isFreeToDisk() bool {
+	return ch.mode.Load() != modeConfirm && ch.vhost.broker.disk.gate.isFree()
 }
 
 // admitToDisk waits until the disk may take a message that goes there. The time to live

@@ -22,9 +22,12 @@ type Delivery struct {
 
 // fill sets all fields of d except the tags and MessageCount.
 func (d *Delivery) fill(ch *Channel, it *message.Item) {
-	if c := it.Outgoing(); c == nil {
+	switch c := it.Outgoing().(type) {
+	case nil:
 		d.Message = Message{Body: it.Body}
-	} else {
+	case message.Mode:
+		d.Message = Message{Body: it.Body, DeliveryMode: uint8(c)}
+	default:
 		d.Message = Message(c.Shown())
 		d.Body = it.Body
 	}

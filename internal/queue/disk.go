@@ -54,8 +54,9 @@ type onDisk struct {
 	durable bool // persistent messages survive a restart; never changes
 
 	// Guarded by the queue's lock.
-	ended  bool          // the queue is deleted in memory only, because the broker ends
-	loaded chan struct{} // closed by Loaded; nil: nobody waits
+	ended   bool          // the queue is deleted in memory only, because the broker ends
+	spilled bool          // messages were spilled
+	loaded  chan struct{} // closed by Loaded; nil: nobody waits
 
 	awaited awaited // of messages outside
 }
@@ -78,7 +79,7 @@ func (q *Queue) keep(p *message.Publishing, priority uint8, deadline int64) {
 func (q *Queue) forgetOnDisk(it *message.Item) {
 	switch {
 	case !q.disk.ended:
-		q.disk.Remove(it.Pos)
+		q.disk.remove(it.Pos, &it.Entry)
 	case it.Redelivered || it.Returns > 0:
 		q.disk.Returned(it.Pos, it.Returns, it.Redelivered)
 	}
@@ -89,6 +90,13 @@ func (q *Queue) forgetOnDisk(it *message.Item) {
 func (q *Queue) keepAgain(it *message.Item) {
 	if q.disk != nil && q.disk.durable && it.Persistent() {
 		q.disk.AddAgain(it)
+	}
+}
+
+// remove is Remove for a message that is at hand, and need not be on disk.
+func (d *onDisk) remove(pos uint64, e *message.Entry) {
+	if e.Content != nil || d.spilled { // else it is not persistent
+		d.Remove(pos)
 	}
 }
 

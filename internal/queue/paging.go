@@ -286,7 +286,7 @@ func (q *Queue) Spill() {
 // there are more.
 func (q *Queue) spillAll(s *shelf) (more bool) {
 	first, n := s.first, 0
-	for c := s.head; c != nil && c.write == len(c.entries) && s.ready >= manyInMemory; c = c.next {
+	for c := s.head; c != nil && c.isFull() && s.ready >= manyInMemory; c = c.next {
 		if !c.spilled {
 			if n++; n > chunksAtOnce {
 				return true
@@ -302,7 +302,7 @@ func (q *Queue) spillAll(s *shelf) (more bool) {
 // short.
 func (q *Queue) spillLast(level uint8) {
 	s := q.store.shelfOf(level)
-	if c := s.tail; c.write == len(c.entries) && !c.spilled && s.ready >= manyInMemory && !q.shared.Memory.FitsAny() {
+	if c := s.tail; c.isFull() && !c.spilled && s.ready >= manyInMemory && !q.shared.Memory.FitsAny() {
 		q.spill(s.next-uint64(c.write-c.read), c)
 	}
 }
@@ -319,6 +319,7 @@ func (q *Queue) spill(first uint64, c *chunk) {
 		if c.deadlines != nil {
 			it.Deadline = c.deadlines[i]
 		}
+		q.disk.spilled = true
 		q.disk.Spill(&it)
 	}
 }

@@ -226,7 +226,7 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 	}
 	q.counts.Published++
 	deadline := q.deadline(p)
-	if q.disk != nil {
+	if q.disk != nil && e.Content != nil {
 		q.keep(p, priority, deadline)
 	}
 	c := q.reservePastStore()
@@ -241,7 +241,7 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 		q.hand(c, &message.Item{Entry: *e, Pos: q.store.pass(priority), Deadline: deadline})
 	} else {
 		q.store.push(e, priority, deadline)
-		if q.disk != nil {
+		if q.disk != nil && (q.store.levels != nil || q.store.tail.isFull()) {
 			q.spillLast(priority)
 		}
 		if q.rules != nil || q.store.timed > 0 {

@@ -60,7 +60,7 @@ func (q *Queue) finish(it *message.Item, acked bool) {
 	case acked:
 		q.memory.Add(-it.Cost())
 		if q.disk != nil {
-			q.disk.Remove(it.Pos)
+			q.disk.remove(it.Pos, &it.Entry)
 		}
 	default:
 		q.lose(it, message.DiedRejected)
@@ -208,7 +208,7 @@ func (q *Queue) Get(noAck bool, w Waiter) (d Delivered, left int, ok bool, err e
 		q.counts.Acked++
 		q.memory.Add(-it.Cost())
 		if q.disk != nil {
-			q.disk.Remove(it.Pos)
+			q.disk.remove(it.Pos, &it.Entry)
 		}
 	} else {
 		q.unacked++

@@ -33,6 +33,8 @@ type chunk struct {
 	spilled     bool // what need not survive a restart is on disk, too: see Queue.spill
 }
 
+func (c *chunk) isFull() bool { return c.write == len(c.entries) }
+
 func newChunk(size int) *chunk { return &chunk{entries: make([]message.Entry, size)} }
 
 func (s *shelf) len() int {
