@@ -46,7 +46,7 @@ func diskBacklog(b *testing.B, n int) {
 	ch := brokertest.Channel(b, broker)
 	require.NoError(b, ch.Confirm())
 	start := time.Now()
-	confirmed(b, ch, n, 1000, warren.Message{Body: make([]byte, 100), DeliveryMode: warren.Persistent})
+	publishConfirmed(b, ch, n, 1000, warren.Message{Body: make([]byte, 100), DeliveryMode: warren.Persistent})
 	b.ReportMetric(float64(time.Since(start).Nanoseconds())/float64(n), "fill-ns/msg")
 	time.Sleep(3 * time.Second) // page files are written, and the system gets memory back
 	b.ReportMetric(float64(procStatus("VmRSS"))/1e6, "resident-MB")

@@ -69,13 +69,13 @@ func (w written) floor(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msgs/s")
 }
 
-// confirmed publishes n messages in confirm mode, of which at most window wait for their
+// publishConfirmed publishes n messages in confirm mode, of which at most window wait for their
 // confirms.
-func confirmed(b *testing.B, ch *warren.Channel, n, window int, msg warren.Message) {
-	confirmedTo(b, ch, "", "q", n, window, msg)
+func publishConfirmed(b *testing.B, ch *warren.Channel, n, window int, msg warren.Message) {
+	publishConfirmedTo(b, ch, "", "q", n, window, msg)
 }
 
-func confirmedTo(b *testing.B, ch *warren.Channel, exchange, key string, n, window int, msg warren.Message) {
+func publishConfirmedTo(b *testing.B, ch *warren.Channel, exchange, key string, n, window int, msg warren.Message) {
 	ctx := context.Background()
 	waiting := make([]*warren.Confirmation, min(n, window))
 	for i := range n + len(waiting) {
@@ -116,7 +116,7 @@ func BenchmarkConfirmed(b *testing.B) {
 					ch := brokertest.Channel(b, broker)
 					require.NoError(b, ch.Confirm())
 					n := (b.N + i) / c.goroutines
-					group.Go(func() { confirmed(b, ch, n, c.window, msg) })
+					group.Go(func() { publishConfirmed(b, ch, n, c.window, msg) })
 				}
 				group.Wait()
 			})
@@ -193,7 +193,7 @@ func BenchmarkDiskFanout(b *testing.B) {
 		msg := warren.Message{Body: make([]byte, 1024), DeliveryMode: warren.Persistent}
 		b.ReportAllocs()
 		b.ResetTimer()
-		w = measure(b, broker, func() { confirmedTo(b, publisher, "amq.fanout", "", b.N, 1000, msg) })
+		w = measure(b, broker, func() { publishConfirmedTo(b, publisher, "amq.fanout", "", b.N, 1000, msg) })
 		b.StopTimer()
 		n := b.N
 		for i := range width {
@@ -210,7 +210,7 @@ func BenchmarkDiskConsume(b *testing.B) {
 	ch := brokertest.Channel(b, broker)
 	brokertest.Queue(b, ch, "q", warren.QueueOptions{Durable: true})
 	require.NoError(b, ch.Confirm())
-	confirmed(b, ch, b.N, 1000, warren.Message{Body: body16, DeliveryMode: warren.Persistent})
+	publishConfirmed(b, ch, b.N, 1000, warren.Message{Body: body16, DeliveryMode: warren.Persistent})
 	b.ReportAllocs()
 	b.ResetTimer()
 	consume(b, broker, "q", b.N)
