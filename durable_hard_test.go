@@ -5,7 +5,6 @@ package warren_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -246,12 +245,4 @@ func TestVeryManyQueuesCostOnlyMemory(t *testing.T) {
 		require.LessOrEqual(t, many, few+40, "operations of the disk")
 		require.Less(t, perQueue, int64(3000), "bytes of memory")
 	})
-}
-
-func heapInUse() int64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }

@@ -2,6 +2,7 @@ package warren_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -89,31 +90,40 @@ func hashShares(t testing.TB, ch *warren.Channel) (shares []int) {
 	return shares
 }
 
-// BenchmarkOpenTopology opens a directory with 100,000 durable queues, each with a
+// BenchmarkOpenTopology opens directories with so many durable queues, each with a
 // binding.
 func BenchmarkOpenTopology(b *testing.B) {
-	for _, n := range []int{1000, 100_000} {
+	for _, n := range []int{1000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			path := b.TempDir()
 			broker, err := warren.Open(path, &warren.Options{MemoryLimit: -1})
 			require.NoError(b, err)
-			var text strings.Builder
-			text.WriteString(`{"queues":[`)
-			for i := range n {
-				fmt.Fprintf(&text, `%s{"name":"queue %d","durable":true,"arguments":{"x-max-length":1000}}`, comma(i), i)
+			for from := 0; from < n; from += 100_000 {
+				to := min(n, from+100_000)
+				var text strings.Builder
+				text.WriteString(`{"queues":[`)
+				for i := from; i < to; i++ {
+					fmt.Fprintf(&text, `%s{"name":"queue %d","durable":true,"arguments":{"x-max-length":1000}}`, comma(i-from), i)
+				}
+				text.WriteString(`],"bindings":[`)
+				for i := from; i < to; i++ {
+					fmt.Fprintf(&text, `%s{"source":"amq.direct","destination":"queue %d","destination_type":"queue","routing_key":"%d"}`, comma(i-from), i, i)
+				}
+				text.WriteString(`]}`)
+				require.NoError(b, broker.DefinitionsImport(strings.NewReader(text.String())))
 			}
-			text.WriteString(`],"bindings":[`)
-			for i := range n {
-				fmt.Fprintf(&text, `%s{"source":"amq.direct","destination":"queue %d","destination_type":"queue","routing_key":"%d"}`, comma(i), i, i)
-			}
-			text.WriteString(`]}`)
-			require.NoError(b, broker.DefinitionsImport(strings.NewReader(text.String())))
 			require.NoError(b, broker.Close())
+			broker = nil
+			before, held := heapInUse(), int64(0)
 			for b.Loop() {
 				broker, err := warren.Open(path, &warren.Options{MemoryLimit: -1})
 				require.NoError(b, err)
+				b.StopTimer()
+				held = heapInUse() - before
+				b.StartTimer()
 				require.NoError(b, broker.Close())
 			}
+			b.ReportMetric(float64(held)/float64(n), "B/queue")
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/queue")
 		})
 	}
@@ -124,4 +134,13 @@ func comma(i int) string {
 		return ""
 	}
 	return ","
+}
+
+// heapInUse is what the heap holds now.
+func heapInUse() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
