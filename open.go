@@ -26,7 +26,14 @@ import (
 // to live goes on while there is no broker. A message is on disk when its confirm, its
 // [Confirmation] or [Channel.TxCommit] has come back. What nobody waits for, such as an
 // ack, is written within 10 milliseconds and on disk within a second, see [SyncMode]. After
-// Close those messages are redelivered that were before; after a crash all are.
+// Close those messages are redelivered that were before; after a crash all are. A stream
+// keeps all its messages, persistent or not, with their offsets and times, and a durable
+// [DelayedMessage] exchange keeps persistent ones, see [DelayHeader]. What a queue or an
+// exchange remembers to tell duplicates ends with the broker.
+//
+// A call that waits for the disk ends with [ErrClosed] when its channel is closed. If the
+// clock of the system was set back while there was no broker, times go on from the last
+// one that the broker has noted on disk.
 //
 // The directory belongs to one broker at a time. Open fails with a [*LockedError] if
 // another one has it, with [ErrNotStore] if there are files in it that are no store,
