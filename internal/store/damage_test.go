@@ -127,6 +127,19 @@ func TestEachFlippedBitIsTold(t *testing.T) {
 	})
 }
 
+// TestEachFileThatIsMissingIsTold removes each file of a small store.
+func TestEachFileThatIsMissingIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := tiny(t)
+		for _, name := range w.dir.Names() {
+			o := w.fork(w.dir.Clone())
+			require.NoError(t, o.dir.Remove(name))
+			var damage *journal.DamagedError
+			require.ErrorAs(t, o.lost(), &damage, name)
+		}
+	})
+}
+
 // TestABlockInTheWrongPlaceIsTold exchanges two blocks of a page file, each of which has a
 // checksum that fits its content.
 func TestABlockInTheWrongPlaceIsTold(t *testing.T) {
