@@ -8,6 +8,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/warrenmq/warren/internal/clock"
 	"github.com/warrenmq/warren/internal/like"
@@ -312,6 +313,14 @@ func (b *Broker) deadlineOf(ctx context.Context) int64 {
 		return b.queues.Clock.At(t)
 	}
 	return 0
+}
+
+// clockOf returns what the broker's clock shows at a time.
+func (b *Broker) clockOf(t time.Time) int64 {
+	if b.disk != nil {
+		return b.disk.At(t) // it knows times from before this broker
+	}
+	return b.queues.Clock.At(t)
 }
 
 // reserve takes n bytes of memory for a part of the topology. It fails if the

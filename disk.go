@@ -59,11 +59,3 @@ func explainNack(err error) error {
 	}
 	return fmt.Errorf("%w: %w: %w", ErrNacked, ErrStorage, err)
 }
-
-// clockOf returns what the broker's clock shows at a time.
-func (b *Broker) clockOf(t time.Time) int64 {
-	if b.disk != nil {
-		return b.disk.At(t) // it knows times from before this broker
-	}
-	return b.queues.Clock.At(t)
-}
