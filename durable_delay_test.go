@@ -248,10 +248,10 @@ func TestDelayedMessagesKeepTheirKeysAndProperties(t *testing.T) {
 // TestACloseWhileMessagesAreReleased closes brokers in the moment in which very many
 // messages are due: each message is in the queue or kept back.
 func TestACloseWhileMessagesAreReleased(t *testing.T) {
-	runDurableDelay(t, func(t *testing.T, dir *filestest.Dir, b *warren.Broker, ch *warren.Channel) {
+	runDurableDelay(t, func(t *testing.T, dir *filestest.Dir, b *warren.Broker, _ *warren.Channel) {
 		const n = 3000
 		want := make([]string, n)
-		ch = channelOf(t, b, "/") // without confirms: no time passes
+		ch := channelOf(t, b, "/") // without confirms: no time passes
 		for i := range n {
 			want[i] = fmt.Sprint(i)
 			putLater(t, ch, "q", want[i], time.Hour)

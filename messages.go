@@ -240,6 +240,12 @@ func (b *both) Stored(err error) {
 	}
 }
 
+// Full implements storage.
+func (m *messages) Full() bool {
+	m.paged.out(m)
+	return m.store.Full()
+}
+
 // WaitRoom implements storage.
 func (m *messages) WaitRoom(ctx context.Context) error { return m.store.WaitRoom(ctx) }
 

@@ -23,14 +23,12 @@ func (p *pagedOut) due() bool {
 	return true
 }
 
-// Full implements storage. For tests it puts all messages outside memory that may be
-// there, before a publish.
-func (m *messages) Full() bool {
-	if m.paged.due() {
+// out puts all messages outside memory that may be there, before a publish.
+func (p *pagedOut) out(m *messages) {
+	if p.due() {
 		for _, q := range m.broker.allQueues() {
 			q.Spill()
 		}
 		m.store.PageOutNow()
 	}
-	return m.store.Full()
 }
