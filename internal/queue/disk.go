@@ -89,7 +89,8 @@ func (q *Queue) forgetOnDisk(it *message.Item) {
 // because nobody has seen it.
 func (q *Queue) keepAgain(it *message.Item) {
 	if q.disk != nil && q.disk.durable && it.Persistent() {
-		q.disk.AddAgain(it)
+		again := *it // it must not escape to the heap in a queue without a disk
+		q.disk.AddAgain(&again)
 	}
 }
 

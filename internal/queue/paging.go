@@ -310,12 +310,13 @@ func (q *Queue) spillLast(level uint8) {
 // spill spills a chunk, whose first message has the position first.
 func (q *Queue) spill(first uint64, c *chunk) {
 	c.spilled = true
+	var it message.Item // it escapes
 	for i := c.read; i < c.write; i++ {
 		e := &c.entries[i]
 		if q.disk.durable && e.Persistent() {
 			continue
 		}
-		it := message.Item{Entry: *e, Pos: first + uint64(i-c.read)}
+		it = message.Item{Entry: *e, Pos: first + uint64(i-c.read)}
 		if c.deadlines != nil {
 			it.Deadline = c.deadlines[i]
 		}
