@@ -1,3 +1,5 @@
+//go:build !paged
+
 package warren_test
 
 import (
