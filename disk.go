@@ -31,6 +31,8 @@ type storage interface {
 	At(t time.Time) int64
 	// Last is the number of the last record of all.
 	Last() uint64
+	// Unreadable is how many messages could not be read since Open.
+	Unreadable() uint64
 	// Close stores what there is, as long as ctx lasts. Whoever still waits then is
 	// told confirm.ErrClosed.
 	Close(ctx context.Context) error

@@ -2,6 +2,7 @@ package warren_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +13,34 @@ import (
 	"github.com/warrenmq/warren/internal/brokertest"
 	"github.com/warrenmq/warren/internal/files/filestest"
 )
+
+// Damage on disk costs the messages that it hit, and the host is told.
+func TestMessagesThatCannotBeReadAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filestest.New()
+		b := openFiles(t, dir, &warren.Options{MemoryLimit: 4 << 20})
+		ch := channelOf(t, b, "/")
+		_, err := ch.QueueDeclare("q", warren.QueueOptions{Durable: true})
+		require.NoError(t, err)
+		const n = 12_000
+		for range n {
+			m := warren.Message{Body: make([]byte, 1000), DeliveryMode: warren.Persistent}
+			require.NoError(t, ch.Publish(t.Context(), "", "q", m, warren.PublishOptions{}))
+		}
+		time.Sleep(time.Minute)
+		page := ""
+		for _, name := range dir.Names() {
+			if strings.HasPrefix(name, "pages-") && len(dir.Bytes(name)) > len(dir.Bytes(page)) {
+				page = name
+			}
+		}
+		require.NoError(t, dir.Flip(page, int64(len(dir.Bytes(page)))*8/2))
+		got := brokertest.Drain(t, ch, "q")
+		require.Less(t, len(got), n)
+		require.EqualValues(t, n-len(got), b.Stats().Unreadable)
+		require.Zero(t, b.Stats().Ready)
+	})
+}
 
 // In an opened broker, the memory limit bounds what is in memory, and publishers go on.
 func TestQueuesOnDiskHoldMoreThanTheMemoryLimit(t *testing.T) {

@@ -89,6 +89,8 @@ func (d *FakeDisk) WhenDeclared(f func()) { f() }
 
 func (d *FakeDisk) At(time.Time) int64 { return 1 }
 
+func (d *FakeDisk) Unreadable() uint64 { return 0 }
+
 func (d *FakeDisk) Last() uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()

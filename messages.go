@@ -255,5 +255,8 @@ func (m *messages) At(t time.Time) int64 { return m.store.At(t) }
 // Last implements storage.
 func (m *messages) Last() uint64 { return uint64(m.store.Last()) }
 
+// Unreadable implements storage.
+func (m *messages) Unreadable() uint64 { return m.store.Stats().Unreadable }
+
 // Close implements storage.
 func (m *messages) Close(ctx context.Context) error { return m.store.Close(ctx) }

@@ -29,6 +29,10 @@ type Stats struct {
 	DiskError      error
 	WaitingForDisk int // publishers that wait for that, or because the disk is slow
 
+	// Unreadable counts messages that were found damaged on disk since [Open], and are
+	// lost. [Options].Logger was told where.
+	Unreadable uint64
+
 	QueueCounts        // of all queues, including deleted ones
 	Unroutable  uint64 // messages that no queue took and that were dropped silently
 	Returned    uint64 // messages that no queue took and that were returned
@@ -60,6 +64,7 @@ func (b *Broker) Stats() Stats {
 	s.Waiting = b.queues.Memory.Waiting()
 	if b.disk != nil {
 		s.WaitingForDisk, s.DiskError = b.disk.gate.state()
+		s.Unreadable = b.disk.Unreadable()
 	}
 	for _, v := range vhosts {
 		v.addStats(&s)
