@@ -89,9 +89,6 @@ func TestTheEndWaitsForTheMessageThatIsReleased(t *testing.T) {
 		dir := filestest.New()
 		e := newDiskEnv(t, dir)
 		e.Recover()
-		for i := range 600 {
-			require.True(t, e.Add(persistent(fmt.Sprint(i), 10)))
-		}
 		var ended sync.WaitGroup
 		hold := make(chan struct{})
 		closed := make(chan struct{})
@@ -103,6 +100,9 @@ func TestTheEndWaitsForTheMessageThatIsReleased(t *testing.T) {
 				})
 				<-hold
 			}
+		}
+		for i := range 600 {
+			require.True(t, e.Add(persistent(fmt.Sprint(i), 10)))
 		}
 		sleep(10)
 		select {
