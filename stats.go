@@ -11,7 +11,7 @@ type Stats struct {
 	Consumers    int   // including handlers, excluding reply consumers
 	Ready        int   // messages in queues, in memory or on disk; all messages of streams
 	Unacked      int   // messages that were delivered and are not settled
-	Delayed      int   // messages in delayed exchanges
+	Delayed      int   // messages in delayed exchanges, until they are in their queues
 	Bytes        int64 // held in memory by these messages: bodies, keys, properties, and about 100 bytes of bookkeeping each
 	// Memory is what counts against [Options].MemoryLimit, in bytes. That is about
 	// Bytes, and what else messages hold: in transactions, half of them received, or

@@ -75,10 +75,14 @@ type Store struct {
 	added   uint64 // number of messages that were added, ever
 	bytes   int64  // that the waiting messages hold
 	alarm   clock.Alarm
-	busy    bool // a goroutine releases what is due
-	closed  bool
-	quiet   chan struct{} // closed when the goroutine ends; nil: nobody waits for that
-	disk    *onDisk       // nil: all is in memory only
+	busy    bool     // a goroutine releases what is due
+	leaving struct { // what it releases at the moment
+		messages int
+		bytes    int64
+	}
+	closed bool
+	quiet  chan struct{} // closed when the goroutine ends; nil: nobody waits for that
+	disk   *onDisk       // nil: all is in memory only
 }
 
 // waiting is a message that is kept back.
@@ -146,6 +150,7 @@ func (d *Store) Ring() {
 		if len(due) == 0 {
 			break
 		}
+		d.leaving.messages, d.leaving.bytes = len(due), bytes
 		d.mu.Unlock()
 		n := d.releaseAll(due)
 		d.memory.Add(-bytes) // only now, when the queues hold them
@@ -153,6 +158,7 @@ func (d *Store) Ring() {
 			d.forget(due[:n])
 		}
 		d.mu.Lock()
+		d.leaving.messages, d.leaving.bytes = 0, 0
 	}
 	d.busy = false
 	if d.quiet != nil {
@@ -243,13 +249,13 @@ func (h *waitingHeap) Pop() any {
 }
 
 // Stats returns how many messages the store keeps back, and the bytes that they hold in
-// memory.
+// memory. A message counts until it is in its queues, so that it is always somewhere.
 func (d *Store) Stats() (messages int, bytes int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	messages = len(d.waiting)
+	messages = len(d.waiting) + d.leaving.messages
 	if d.disk != nil && !d.closed {
 		messages += d.disk.out.Len
 	}
-	return messages, d.bytes
+	return messages, d.bytes + d.leaving.bytes
 }

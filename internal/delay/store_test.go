@@ -126,6 +126,9 @@ func TestWhatComesDueWhileOthersAreRoutedIsReleasedBehindThem(t *testing.T) {
 		e := newEnv()
 		e.during = func(n int) {
 			require.False(t, e.memory.Fits(0), "it counts until the queues hold it")
+			messages, bytes := e.Stats()
+			require.Positive(t, messages)
+			require.Positive(t, bytes)
 			if n == 1 {
 				e.add("late", 5)
 				time.Sleep(10 * time.Millisecond)
