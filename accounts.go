@@ -1,14 +1,31 @@
 package warren
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/warrenmq/warren/internal/password"
 	"github.com/warrenmq/warren/internal/pattern"
+	"github.com/warrenmq/warren/internal/wire"
 )
+
+// Tags of users that have a meaning for the broker.
+const (
+	// Administrator is for tools that manage the broker.
+	Administrator = "administrator"
+	// Impersonator lets a user publish messages with the UserId of another user.
+	Impersonator = "impersonator"
+)
+
+// Guest is the user of a new broker. Its password is "guest" and its tag is
+// [Administrator]. It may do everything in every virtual host, including those that
+// are made later, like LavinMQ's default user. The listener accepts it only from
+// this machine.
+const Guest = "guest"
 
 // account is a user as the broker stores it. The broker's lock guards it.
 type account struct {
+	id       uint64 // on disk
 	name     string
 	tags     []string
 	password *password.Password // nil: the user cannot log in
@@ -34,7 +51,7 @@ func (u *account) setGrant(v *VirtualHost, g *grant) {
 // because most programs need none. The broker's lock is held.
 func (b *Broker) usersLocked() map[string]*account {
 	if b.users == nil {
-		g := &account{name: Guest, tags: []string{Administrator}, grants: make(map[*VirtualHost]*grant)}
+		g := &account{id: b.nextID(), name: Guest, tags: []string{Administrator}, grants: make(map[*VirtualHost]*grant)}
 		g.password = password.Known(Guest)
 		b.users = map[string]*account{Guest: g}
 		for _, v := range b.vhosts {
@@ -44,10 +61,28 @@ func (b *Broker) usersLocked() map[string]*account {
 	return b.users
 }
 
+func errNoUser(name string) error {
+	return &Error{Code: wire.CodeNotFound, Text: fmt.Sprintf("NOT_FOUND - no user '%s'", name)}
+}
+
 // grantGuest allows the user guest to do everything in v, if the account guest still
 // exists. b.mu is held.
 func (b *Broker) grantGuest(v *VirtualHost) {
 	if g := b.users[Guest]; g != nil {
 		g.setGrant(v, &grant{Permissions: AllPermissions(), configure: pattern.Any(), write: pattern.Any(), read: pattern.Any()})
+		if b.topology != nil {
+			b.topology.putPermission(g, v)
+		}
+	}
+}
+
+// updateGrants gives the user's open sessions in v the current grant. b.mu is held.
+func (b *Broker) updateGrants(u *account, v *VirtualHost) {
+	g := u.grants[v]
+	if g == nil {
+		g = &grant{user: u.name}
+	}
+	for _, s := range b.sessionsWhere(func(s *Session) bool { return s.user == u && s.vhost == v }) {
+		s.grant.Store(g)
 	}
 }

@@ -3,14 +3,17 @@ package warren
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/warrenmq/warren/internal/clock"
 	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/internal/password"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/tasks"
@@ -44,7 +47,10 @@ type Broker struct {
 	passwords    password.Verifier
 	endedContext liveContext // replaces the context of a handler that returned without looking at it
 
-	openJournal func(queue string) queue.Journal // nil: messages are not stored outside the broker
+	disk     *disk         // of messages; nil: all is in memory. It never changes
+	topology topologyStore // nil: all is in memory. It never changes
+	relieve  func()        // makes room in memory while publishers wait for it; nil: only consumers do. It never changes
+	lock     io.Closer     // of the directory; nil: there is none
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -53,6 +59,14 @@ type Broker struct {
 	users     map[string]*account // nil: only guest exists, see usersLocked
 	closeDone chan struct{}       // made by Close, and closed when it has closed everything
 }
+
+// The port adds the method Link to brokers, for package amqp only, and so do those of
+// sessions and channels: messages stay encoded, and deliveries go straight to the
+// connection. These aliases keep the embedded fields unexported.
+type brokerPort = link.BrokerPort
+
+// brokerLink is a broker as the listener uses it. It implements link.Broker.
+type brokerLink Broker
 
 type brokerState = int32
 
@@ -108,12 +122,31 @@ func (m *memoryAlarms) RecordMemoryAlarm(on bool) {
 	(*Broker)(m).recordChange(change{kind: kind})
 }
 
-// NotifyMemoryAlarm tells the readers of changes.
-func (m *memoryAlarms) NotifyMemoryAlarm() { (*Broker)(m).notifyReaders() }
+// NotifyMemoryAlarm tells the readers of changes. An opened broker makes room.
+func (m *memoryAlarms) NotifyMemoryAlarm() {
+	b := (*Broker)(m)
+	b.notifyReaders()
+	if b.relieve != nil {
+		b.relieve()
+	}
+}
+
+// diskAlarms implements diskAlarmed for a broker.
+type diskAlarms Broker
+
+func (d *diskAlarms) recordDiskAlarm(reason error) {
+	kind := diskAlarmEnded
+	if reason != nil {
+		kind = diskAlarmStarted
+	}
+	(*Broker)(d).recordChange(change{kind: kind, reason: reason})
+}
+
+func (d *diskAlarms) notifyDiskAlarm() { (*Broker)(d).notifyReaders() }
 
 // VirtualHost returns a virtual host. An empty name means "/", as in LavinMQ, but
-// not with [LikeRabbitMQ]. It fails with 530 if there is no virtual host of this name, and with [ErrClosed]
-// after Close.
+// not with [LikeRabbitMQ]. It fails with 530 if there is no virtual host of this name,
+// and with [ErrClosed] after Close.
 func (b *Broker) VirtualHost(name string) (*VirtualHost, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -134,7 +167,11 @@ func (b *Broker) VirtualHost(name string) (*VirtualHost, error) {
 // It fails with 530 if the name is empty, with 502 if it is longer than 255 bytes,
 // and with [ErrClosed] after Close or Shutdown.
 func (b *Broker) VirtualHostDeclare(name string) (*VirtualHost, error) {
-	return b.declareVirtualHost(name, true)
+	v, err := b.declareVirtualHost(name, true)
+	if err := b.stored(err); err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 // declareVirtualHost is VirtualHostDeclare. If guest is true, the user guest may do
@@ -155,20 +192,19 @@ func (b *Broker) declareVirtualHost(name string, guest bool) (*VirtualHost, erro
 		return nil, ErrClosed
 	}
 	v := b.vhosts[name]
-	fresh := v == nil
-	if fresh {
+	if v == nil {
 		v = newVirtualHost(b, name)
+		v.id = b.nextID()
 		if guest {
 			b.grantGuest(v)
 		} else {
 			b.usersLocked() // creates guest now, so that guest gets no grant for v later
 		}
 		b.vhosts[name] = v
+		b.recordChange(change{kind: vhostDeclared, vhost: v})
 	}
 	b.mu.Unlock()
-	if fresh {
-		b.announce(change{kind: vhostDeclared, vhost: v})
-	}
+	b.notifyReaders()
 	return v, nil
 }
 
@@ -184,18 +220,23 @@ func (b *Broker) VirtualHostDelete(name string) error {
 		return failure(wire.ConnectionOpenID, wire.CodeAccessRefused, "vhost '/' cannot be deleted")
 	}
 	b.mu.Lock()
+	if b.vhosts[name] != v {
+		b.mu.Unlock()
+		return failure(wire.ConnectionOpenID, wire.CodeNotAllowed, "vhost %s not found", name) // somebody else was faster
+	}
 	delete(b.vhosts, name)
 	sessions := b.sessionsWhere(func(s *Session) bool { return s.vhost == v })
 	for _, u := range b.users {
 		delete(u.grants, v)
 	}
+	b.recordChange(change{kind: vhostDeleted, vhost: v})
 	b.mu.Unlock()
 	v.close(ErrClosed)
 	for _, s := range sessions {
 		s.end(fmt.Sprintf("vhost '%s' is deleted", name))
 	}
-	b.announce(change{kind: vhostDeleted, vhost: v})
-	return nil
+	b.notifyReaders()
+	return b.stored(nil)
 }
 
 // Session opens a session in the virtual host "/".
@@ -266,58 +307,33 @@ func (b *Broker) removeSession(s *Session) {
 	b.mu.Unlock()
 }
 
-// Close ends the broker at once: waiting calls, consumers and publishers get
-// [ErrClosed] and the contexts of running handlers end. Close waits for the handlers
-// and for every other goroutine that the broker started. It fails only if a handler,
-// or a function given to ConsumeFunc, does not return within [Options].CloseTimeout.
-// It always fails in this way when it is called from such a function. A second Close
-// only waits.
-func (b *Broker) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), b.options.CloseTimeout)
-	defer cancel()
-	return b.close(ctx)
-}
-
-func (b *Broker) close(ctx context.Context) error {
-	b.mu.Lock()
-	first := b.state.Swap(stateClosed) != stateClosed
-	if first {
-		b.closeDone = make(chan struct{})
-	}
-	vhosts := make([]*VirtualHost, 0, len(b.vhosts))
-	for _, v := range b.vhosts {
-		vhosts = append(vhosts, v)
-	}
-	sessions := make([]*Session, 0, len(b.sessions))
-	for s := range b.sessions {
-		sessions = append(sessions, s)
-	}
-	b.mu.Unlock()
-	if first {
-		b.queues.Memory.Close()
-		for _, v := range vhosts {
-			v.close(ErrClosed)
-		}
-		b.cancelHandlers() // all calls have failed already, so nobody gets a reply that handlers send now
-		for _, s := range sessions {
-			s.Close()
-		}
-		close(b.closeDone)
-		b.announce(change{kind: brokerClosed})
-		return b.tasks.Wait(ctx)
-	}
-	select {
-	case <-b.closeDone:
-		return b.tasks.Wait(ctx)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // deadlineOf returns ctx's deadline in the broker's time, or zero if ctx has none.
 func (b *Broker) deadlineOf(ctx context.Context) int64 {
 	if t, ok := ctx.Deadline(); ok {
 		return b.queues.Clock.At(t)
 	}
 	return 0
+}
+
+// clockOf returns what the broker's clock shows at a time.
+func (b *Broker) clockOf(t time.Time) int64 {
+	if b.disk != nil {
+		return b.disk.At(t) // it knows times from before this broker
+	}
+	return b.queues.Clock.At(t)
+}
+
+// reserve takes n bytes of memory for a part of the topology. It fails if the
+// topology has its share of [Options].MemoryLimit: with 406, but 506, which closes a
+// connection, for a session or a channel, which does not exist yet.
+func (b *Broker) reserve(r *memory.Reservation, m wire.MethodID, n int64) error {
+	if r.Take(&b.queues.Memory, n) {
+		return nil
+	}
+	code := uint16(wire.CodePreconditionFailed)
+	if m == wire.ConnectionOpenID || m == wire.ChannelOpenID {
+		code = wire.CodeResourceError
+	}
+	return failure(m, code, "memory limit of the topology (%d bytes) is reached", b.queues.Memory.Share()).
+		withHint("queues, exchanges, bindings, consumers and channels hold as much memory as Options.MemoryLimit leaves to them")
 }

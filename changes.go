@@ -35,6 +35,8 @@ const (
 	consumerEnded
 	memoryAlarmStarted // publishers wait from now on, or fail
 	memoryAlarmEnded   // publishers continue
+	diskAlarmStarted   // publishers to the disk wait from now on, or fail, because of reason
+	diskAlarmEnded     // they continue
 	definitionsImported
 	brokerClosed
 	changesLost // a reader was too slow for as many as count says
@@ -52,6 +54,7 @@ type change struct {
 	policy     *policy    // the one that was set or deleted
 	policyKind policyKind // kind of policy
 	user       string
+	account    *account // of a user who was declared or deleted, or whose permissions have changed
 	session    *Session
 	channel    *Channel
 	consumer   string // its tag
@@ -99,8 +102,12 @@ func (b *Broker) addChangeReader(r changeReader) {
 	l.readers.Store(&readers)
 }
 
-// recordChange stores a change for notifyReaders.
+// recordChange stores a change for notifyReaders, and on disk if it is of something
+// durable. It is called under the lock that guards what has changed.
 func (b *Broker) recordChange(c change) {
+	if b.topology != nil {
+		b.topology.record(c)
+	}
 	l := &b.changes
 	readers := l.readers.Load()
 	if readers == nil || !slices.ContainsFunc(*readers, func(r changeReader) bool { return r.wants(c.kind) }) {

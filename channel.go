@@ -1,16 +1,14 @@
 package warren
 
 import (
-	"cmp"
 	"context"
-	"maps"
 	"math"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/warrenmq/warren/internal/clock"
+	"github.com/warrenmq/warren/internal/confirm"
 	"github.com/warrenmq/warren/internal/flow"
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/memory"
@@ -44,6 +42,7 @@ type Channel struct {
 	recentKey      atomic.Pointer[string]           // the last routing key of a client
 	recentGranted  atomic.Pointer[grantedExchange]  // the exchange that the user was allowed to publish to last
 	reply          atomic.Pointer[replyConsumer]
+	line           *confirm.Line // publishes that wait for the disk; made before mode says confirm or tx; nil: no disk
 
 	_ [64]byte // consumers write the fields below, so these get another cache line
 
@@ -52,21 +51,27 @@ type Channel struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	consumers     map[string]*Consumer // by tag
-	started       uint64               // number of consumers ever started
-	unacked       unacked.Set[queue.Delivered]
-	prefetch      int    // limit for later consumers; zero: none
-	lastQueue     string // the queue that was declared last
-	tx            transaction
-	alarm         clock.Alarm     // rings when a delivery is not settled in time
-	shownNumber   uint64          // the channel's number in errors and logs: over AMQP, the client's
-	onBrokerClose func(error)     // set by a connection; called after the broker has closed the channel
-	loops         int             // loops and functions that read from consumers
-	idle          chan struct{}   // closed when there is no loop and nothing is unsettled; made by waitIdle
-	ctx           context.Context // of the functions of ConsumeFunc; made by the first one
-	cancel        context.CancelFunc
-	held          memory.Reservation
+	consumers   map[string]*Consumer // by tag
+	started     uint64               // number of consumers ever started
+	unacked     unacked.Set[queue.Delivered]
+	prefetch    int    // limit for later consumers; zero: none
+	lastQueue   string // the queue that was declared last
+	tx          transaction
+	alarm       clock.Alarm     // rings when a delivery is not settled in time
+	shownNumber uint64          // the channel's number in errors and logs: over AMQP, the client's
+	client      link.Client     // of a connection; nil: the channel is used in process
+	loops       int             // loops and functions that read from consumers
+	idle        chan struct{}   // closed when there is no loop and nothing is unsettled; made by waitIdle
+	ctx         context.Context // of the functions of ConsumeFunc; made by the first one
+	cancel      context.CancelFunc
+	held        memory.Reservation
 }
+
+// channelPort is like brokerPort.
+type channelPort = link.ChannelPort
+
+// channelLink is a channel as a connection uses it. It implements link.Channel.
+type channelLink Channel
 
 type channelMode = int32
 
@@ -114,12 +119,18 @@ func (ch *Channel) end(reason error) {
 	}
 	ch.hold(&ch.tx, -ch.tx.bytes)
 	ch.tx = transaction{}
-	cancel := ch.cancel
+	cancel, line := ch.cancel, ch.line
 	ch.mu.Unlock()
+	if line != nil {
+		line.End(reason, ch.vhost.broker.state.Load() == stateClosed) // the broker's Close stores what there is
+	}
 	if cancel != nil {
 		cancel()
 	}
 	ch.vhost.broker.queues.Memory.Wake()
+	if d := ch.vhost.broker.disk; d != nil {
+		d.gate.wake()
+	}
 	// Deliveries that were read are older than the consumers' unread messages, so
 	// they return to their queues first. The pause keeps the channel's own consumers
 	// from getting them again.
@@ -134,32 +145,20 @@ func (ch *Channel) end(reason error) {
 	ch.vhost.broker.announce(change{kind: channelClosed, vhost: ch.vhost, session: ch.session, channel: ch, reason: reason})
 }
 
+// hold counts n bytes for the channel's transaction; n may be negative. The channel's
+// mu is held, unless the transaction has been taken.
+func (ch *Channel) hold(t *transaction, n int64) {
+	t.bytes += n
+	ch.session.held.Add(n)
+	ch.vhost.broker.queues.Memory.Add(n)
+}
+
 // checkOpen returns the reason if the channel is closed.
 func (ch *Channel) checkOpen() error {
 	if ch.closed.Load() {
 		return ch.reason
 	}
 	return nil
-}
-
-// sortedConsumers returns the consumers, oldest first: the oldest is served first.
-// ch.mu is held.
-func (ch *Channel) sortedConsumers() []*Consumer {
-	return slices.SortedFunc(maps.Values(ch.consumers), func(a, b *Consumer) int { return cmp.Compare(a.number, b.number) })
-}
-
-// queueConsumers returns the channel's consumers, oldest first, without the reply
-// consumer.
-func (ch *Channel) queueConsumers() []*queue.Consumer {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	list := make([]*queue.Consumer, 0, len(ch.consumers))
-	for _, c := range ch.sortedConsumers() {
-		if c.reply == nil {
-			list = append(list, c.inner)
-		}
-	}
-	return list
 }
 
 // setPaused stops or restarts deliveries. It returns the previous state.
@@ -169,6 +168,13 @@ func (ch *Channel) setPaused(paused bool) (was bool) {
 		ch.flow.Serve()
 	}
 	return was
+}
+
+// openLine makes the line of publishes that wait for the disk. mu is held.
+func (ch *Channel) openLine() {
+	if d := ch.vhost.broker.disk; d != nil && ch.line == nil {
+		ch.line = d.newLine(ch.client)
+	}
 }
 
 // setLastQueue stores the queue that an empty name stands for.

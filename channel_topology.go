@@ -13,7 +13,7 @@ func (ch *Channel) ExchangeDeclare(name string, kind ExchangeType, o ExchangeOpt
 	if err := ch.checkOpen(); err != nil {
 		return err
 	}
-	return ch.vhost.declareExchange(ch.session, name, kind, o)
+	return ch.storedIf(o.Durable, ch.vhost.declareExchange(ch.session, name, kind, o))
 }
 
 // ExchangeDeclarePassive fails with 404 if there is no exchange of this name.
@@ -35,7 +35,7 @@ func (ch *Channel) ExchangeDelete(name string, o ExchangeDeleteOptions) error {
 	if err := ch.checkOpen(); err != nil {
 		return err
 	}
-	return ch.vhost.deleteExchange(ch.session, name, o.IfUnused)
+	return ch.stored(ch.vhost.deleteExchange(ch.session, name, o.IfUnused))
 }
 
 // ExchangeBind makes the exchange source send the messages that match key and args
@@ -64,7 +64,7 @@ func (ch *Channel) bindExchange(m wire.MethodID, destination, key, source string
 		return err
 	}
 	v := ch.vhost
-	return v.bind(m, ch.session, source, key, args, v.toExchange(m, destination))
+	return ch.stored(v.bind(m, ch.session, source, key, args, v.toExchange(m, destination)))
 }
 
 // QueueDeclare makes sure that a queue of this name with these options exists
@@ -86,6 +86,7 @@ func (ch *Channel) QueueDeclare(name string, o QueueOptions) (Queue, error) {
 	q, err := ch.vhost.declareQueue(ch.session, name, o)
 	if err == nil {
 		ch.setLastQueue(q.Name)
+		err = ch.storedIf(o.Durable, nil)
 	}
 	return q, err
 }
@@ -138,7 +139,7 @@ func (ch *Channel) bindQueue(m wire.MethodID, name, key, source string, args Tab
 		return err
 	}
 	v := ch.vhost
-	return v.bind(m, ch.session, source, key, args, v.toQueue(m, queueName))
+	return ch.stored(v.bind(m, ch.session, source, key, args, v.toQueue(m, queueName)))
 }
 
 // QueuePurge drops the ready messages of a queue and returns their number
@@ -175,5 +176,6 @@ func (ch *Channel) QueueDelete(name string, o QueueDeleteOptions) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return ch.vhost.deleteQueue(ch.session, name, o.IfUnused, o.IfEmpty)
+	n, err := ch.vhost.deleteQueue(ch.session, name, o.IfUnused, o.IfEmpty)
+	return n, ch.stored(err)
 }

@@ -2,6 +2,9 @@ package warren
 
 import (
 	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -13,46 +16,62 @@ type Confirmation struct {
 	// confirm mode from 1.
 	DeliveryTag uint64
 
-	done chan struct{} // closed after ok is set
-	ok   bool
+	answered atomic.Bool // set after err
+	err      error       // nil: an ack
+
+	mu   sync.Mutex
+	done chan struct{} // closed after the answer; nil until somebody asks. Guarded by mu
 }
 
-// resolve sets the answer. It is called once.
-func (c *Confirmation) resolve(acked bool) {
-	c.ok = acked
-	close(c.done)
+// Answer sets the answer: nil is an ack, an error a nack or the reason why there is no
+// answer. It is called once.
+func (c *confirmation) Answer(err error) {
+	c.err = err
+	c.mu.Lock()
+	c.answered.Store(true)
+	done := c.done
+	c.mu.Unlock()
+	if done != nil {
+		close(done)
+	}
 }
+
+// confirmation is a Confirmation as those see it who answer it.
+type confirmation Confirmation
 
 // Done returns a channel that is closed when the answer has come.
-func (c *Confirmation) Done() <-chan struct{} { return c.done }
+func (c *Confirmation) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		c.done = make(chan struct{})
+		if c.answered.Load() {
+			close(c.done)
+		}
+	}
+	return c.done
+}
 
 // Acked reports whether the answer is an ack: the broker is responsible for the
 // message. It is false until the answer has come.
-func (c *Confirmation) Acked() bool {
-	select {
-	case <-c.done:
-		return c.ok
-	default:
-		return false
-	}
-}
+func (c *Confirmation) Acked() bool { return c.answered.Load() && c.err == nil }
 
-// Wait waits for the answer. It returns nil for an ack, [ErrNacked] for a nack, and
-// ctx's error if ctx ends first.
+// Wait waits for the answer. It returns nil for an ack, [ErrNacked] for a nack,
+// [ErrClosed] if the channel was closed before there was an answer, and ctx's error if
+// ctx ends first. With any of these errors the message may be kept or not.
 func (c *Confirmation) Wait(ctx context.Context) error {
+	if c.answered.Load() {
+		return c.err
+	}
 	select {
-	case <-c.done:
+	case <-c.Done():
+		return c.err
 	case <-ctx.Done():
-		select {
-		case <-c.done: // the answer came before ctx ended
-		default:
-			return ctx.Err()
-		}
 	}
-	if !c.ok {
-		return ErrNacked
+	if c.answered.Load() { // the answer came before ctx ended
+		return c.err
 	}
-	return nil
+	return ctx.Err()
 }
 
 // Confirm puts the channel into confirm mode (confirm.select): from now on publishes
@@ -67,13 +86,16 @@ func (ch *Channel) Confirm() error {
 	if ch.mode.Load() == modeTx {
 		return failure(wire.ConfirmSelectID, wire.CodePreconditionFailed, "cannot switch from tx to confirm mode")
 	}
+	ch.openLine()
 	ch.mode.Store(modeConfirm)
 	return nil
 }
 
-// PublishConfirm is Publish on a channel in confirm mode. The returned answer can be
-// awaited later. A returned message has both an answer and a *[Return] error. It
-// fails with 406 without Confirm.
+// PublishConfirm is Publish on a channel in confirm mode that does not wait for the
+// answer: that can be awaited later. A persistent message is acked when it is on disk
+// in each durable queue that it went to. All other messages, and those of a broker
+// from [New], are answered at once. A returned message has both an answer and a
+// *[Return] error. PublishConfirm fails with 406 without Confirm.
 func (ch *Channel) PublishConfirm(ctx context.Context, exchange, key string, msg Message, o PublishOptions) (*Confirmation, error) {
 	if err := ch.checkOpen(); err != nil {
 		return nil, err
@@ -81,12 +103,29 @@ func (ch *Channel) PublishConfirm(ctx context.Context, exchange, key string, msg
 	if ch.mode.Load() != modeConfirm {
 		return nil, failure(wire.BasicPublishID, wire.CodePreconditionFailed, "channel is not in confirm mode").withHint("call Confirm first")
 	}
-	c := &Confirmation{done: make(chan struct{})}
-	tag, nacked, err := ch.publishNumbered(ctx, exchange, key, &msg, o)
+	tag, synced, nacked, err := ch.publishNumbered(ctx, exchange, key, &msg, o)
 	if tag == 0 {
 		return nil, err
 	}
-	c.DeliveryTag = tag
-	c.resolve(!nacked)
+	c := &Confirmation{DeliveryTag: tag}
+	switch {
+	case nacked:
+		c.err = ErrNacked
+	case synced != 0:
+		ch.line.Add(synced, tag, (*confirmation)(c))
+		return c, err
+	}
+	c.answered.Store(true)
 	return c, err
+}
+
+// awaitSync waits until a record is on disk.
+func (ch *Channel) awaitSync(ctx context.Context, synced uint64) error {
+	var c Confirmation
+	ch.line.Add(synced, 0, (*confirmation)(&c))
+	err := c.Wait(ctx)
+	if err != nil && err == ctx.Err() {
+		return fmt.Errorf("%w: whether the message is on disk is not known yet", err)
+	}
+	return err
 }

@@ -3,6 +3,7 @@ package warren_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,7 +35,10 @@ func isAnswered(t testing.TB, c *warren.Confirmation, tag uint64, acked bool) {
 	}
 }
 
-func refuseBad(body []byte) bool { return string(body) == "bad" }
+// refusing makes a queue that nacks what is tooLong.
+var refusing = warren.QueueOptions{MaxLengthBytes: 100, Overflow: warren.RejectPublish}
+
+var tooLong = strings.Repeat("x", 101)
 
 func TestConfirmSelect(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
@@ -100,9 +104,7 @@ func TestConfirmOfARefusedPublish(t *testing.T) {
 func TestNackWhenAQueueCannotKeepTheMessage(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)
-		warren.FailStores(b, refuseBad)
-		brokertest.Queues(t, ch, "fails")
-		warren.FailStores(b, nil)
+		brokertest.Queue(t, ch, "fails", refusing)
 		brokertest.Queues(t, ch, "keeps")
 		for _, q := range []string{"fails", "keeps"} {
 			require.NoError(t, ch.QueueBind(q, "", "amq.fanout", nil))
@@ -112,13 +114,13 @@ func TestNackWhenAQueueCannotKeepTheMessage(t *testing.T) {
 		c, err := publishConfirm(t, ch, "", "fails", "good", warren.PublishOptions{})
 		require.NoError(t, err)
 		isAnswered(t, c, 1, true)
-		c, err = publishConfirm(t, ch, "", "fails", "bad", warren.PublishOptions{})
+		c, err = publishConfirm(t, ch, "", "fails", tooLong, warren.PublishOptions{})
 		require.NoError(t, err)
 		isAnswered(t, c, 2, false)
-		c, err = publishConfirm(t, ch, "", "fails", "bad", warren.PublishOptions{Mandatory: true})
+		c, err = publishConfirm(t, ch, "", "fails", tooLong, warren.PublishOptions{Mandatory: true})
 		require.NoError(t, err, "a nack and no return")
 		isAnswered(t, c, 3, false)
-		c, err = publishConfirm(t, ch, "amq.fanout", "", "bad", warren.PublishOptions{Mandatory: true})
+		c, err = publishConfirm(t, ch, "amq.fanout", "", tooLong, warren.PublishOptions{Mandatory: true})
 		require.NoError(t, err)
 		isAnswered(t, c, 4, false) // one of two is enough
 		c, err = publishConfirm(t, ch, "amq.fanout", "", "good again", warren.PublishOptions{})
@@ -126,14 +128,14 @@ func TestNackWhenAQueueCannotKeepTheMessage(t *testing.T) {
 		isAnswered(t, c, 5, true)
 
 		require.NoError(t, ch.QueueBind("fails", "k", "amq.direct", nil))
-		c, err = publishConfirm(t, ch, "amq.direct", "k", "bad", warren.PublishOptions{Mandatory: true})
+		c, err = publishConfirm(t, ch, "amq.direct", "k", tooLong, warren.PublishOptions{Mandatory: true})
 		require.NoError(t, err, "all matched queues refuse: a nack and no return")
 		isAnswered(t, c, 6, false)
 
-		require.ErrorIs(t, brokertest.Send(ch, "", "fails", warren.Message{Body: []byte("bad")}, warren.PublishOptions{}), warren.ErrNacked,
+		require.ErrorIs(t, brokertest.Send(ch, "", "fails", warren.Message{Body: []byte(tooLong)}, warren.PublishOptions{}), warren.ErrNacked,
 			"Publish in confirm mode tells, too")
 		require.Equal(t, []string{"good", "good again"}, brokertest.Drain(t, ch, "fails"))
-		require.Equal(t, []string{"bad", "good again"}, brokertest.Drain(t, ch, "keeps"))
+		require.Equal(t, []string{tooLong, "good again"}, brokertest.Drain(t, ch, "keeps"))
 		require.Zero(t, b.Stats().Returned)
 	})
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/warrenmq/warren/internal/argument"
 	"github.com/warrenmq/warren/internal/link"
-	"github.com/warrenmq/warren/internal/names"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/table"
 
@@ -138,11 +137,6 @@ func (v *VirtualHost) consumeError(q *declaredQueue, err error) error {
 	return err
 }
 
-// errExclusive says that a queue has an exclusive consumer.
-func (v *VirtualHost) errExclusive(m wire.MethodID, queue string) error {
-	return failure(m, wire.CodeAccessRefused, "queue '%s' in vhost '%s' in exclusive use", queue, v.name)
-}
-
 // consumerPriority returns the consumer's priority, from x-priority if that is set.
 // It fails with 406 for arguments that only streams allow.
 func (v *VirtualHost) consumerPriority(q *declaredQueue, o *ConsumeOptions) (int, error) {
@@ -189,13 +183,22 @@ func (v *VirtualHost) newReader(q *declaredQueue, o *ConsumeOptions, limit int) 
 	return queue.NewReader(v.streamStart(r.Start), r.Filter), nil
 }
 
+// checkGlobalPrefetch refuses a consumer that shares its channel's limit where
+// RabbitMQ's queues of the type do not know that.
+func (v *VirtualHost) checkGlobalPrefetch(q *declaredQueue, shares bool) error {
+	if _, replicated := argument.IsReplicated(v.broker.like, q.args); !shares || !replicated || !v.broker.like.StrictQueueTypes {
+		return nil
+	}
+	return failure(wire.BasicConsumeID, wire.CodeNotImplemented, "queue '%s' in vhost '%s' does not support global qos", q.Name(), v.name)
+}
+
 // streamStart returns where a reader begins. The default is the next message.
 func (v *VirtualHost) streamStart(start any) queue.Start {
 	switch start := start.(type) {
 	case int64:
 		return queue.Start{From: queue.FromOffset, N: start}
 	case time.Time:
-		return queue.Start{From: queue.FromTime, N: v.broker.queues.Clock.At(start)}
+		return queue.Start{From: queue.FromTime, N: v.broker.clockOf(start)}
 	case string:
 		switch start {
 		case "first":
@@ -205,65 +208,6 @@ func (v *VirtualHost) streamStart(start any) queue.Start {
 		}
 	}
 	return queue.Start{From: queue.FromNext}
-}
-
-// checkTag fails if the tag is in use or the channel has its maximum of consumers.
-func (ch *Channel) checkTag(tag string) error {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	if err := ch.checkOpen(); err != nil {
-		return err
-	}
-	if _, used := ch.consumers[tag]; used {
-		return failure(wire.BasicConsumeID, wire.CodeNotAllowed, "attempt to reuse consumer tag '%s'", tag)
-	}
-	count := len(ch.consumers)
-	if ch.reply.Load() != nil {
-		count-- // the reply consumer does not count
-	}
-	if limit := ch.vhost.broker.options.MaxConsumers; limit > 0 && count >= limit {
-		return failure(wire.BasicConsumeID, wire.CodeNotAllowed, "reached maximum (%d) of consumers per channel", limit)
-	}
-	return nil
-}
-
-// checkReplyTag is checkTag for a reply consumer. As in RabbitMQ, the tag of another
-// reply consumer is not in use: there cannot be a second one anyway.
-func (ch *Channel) checkReplyTag(tag string) error {
-	if r := ch.reply.Load(); r != nil && r.tag == tag {
-		return nil
-	}
-	return ch.checkTag(tag)
-}
-
-// addTag adds c to the channel's consumers under tag, or under a new one if tag is
-// empty. ch.mu is held.
-func (ch *Channel) addTag(c *Consumer, tag string) error {
-	if err := ch.checkOpen(); err != nil {
-		return err
-	}
-	if tag == "" {
-		tag = names.New("amq.ctag-")
-	}
-	if _, used := ch.consumers[tag]; used {
-		return failure(wire.BasicConsumeID, wire.CodeNotAllowed, "attempt to reuse consumer tag '%s'", tag)
-	}
-	if ch.consumers == nil {
-		ch.consumers = make(map[string]*Consumer)
-	}
-	ch.started++
-	c.tag, c.number = tag, ch.started
-	ch.consumers[tag] = c
-	return nil
-}
-
-// removeTag removes c from the channel's consumers, if it is still there.
-func (ch *Channel) removeTag(c *Consumer) {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	if ch.consumers[c.tag] == c {
-		delete(ch.consumers, c.tag)
-	}
 }
 
 // Cancel ends the consumer with the tag (basic.cancel), see [Consumer.Cancel]. A tag
@@ -282,20 +226,6 @@ func (ch *Channel) Cancel(tag string) error {
 		return c.Cancel()
 	}
 	return nil
-}
-
-// end removes the consumer from its channel and its queue. Cancel calls it, and so
-// does the end of the channel. If cancelled is true, unread replies are dropped.
-func (c *Consumer) end(reason error, cancelled bool) {
-	c.ch.removeTag(c)
-	c.ended.Store(true)
-	if c.reply != nil {
-		c.reply.end(reason, cancelled)
-		return
-	}
-	v := c.ch.vhost
-	v.removeAutoDeleteQueue(c.sourceQueue, c.inner.Remove(reason))
-	v.broker.announce(change{kind: consumerEnded, vhost: v, queue: c.sourceQueue, session: c.ch.session, channel: c.ch, consumer: c.tag, reason: reason})
 }
 
 // Deliveries consumes from a queue in a range loop: it starts a consumer when
@@ -334,9 +264,9 @@ func (ch *Channel) Get(name string, autoAck bool) (d Delivery, ok bool, err erro
 	if err != nil {
 		return d, false, err
 	}
-	got, left, ok, err := q.Get(autoAck)
+	got, left, ok, err := q.Get(autoAck, (*channelWaiter)(ch))
 	if !ok {
-		return d, false, ch.vhost.getError(q, err)
+		return d, false, ch.getError(q, err)
 	}
 	d.fill(ch, &got.Item)
 	d.MessageCount = left
@@ -354,10 +284,14 @@ func (ch *Channel) Get(name string, autoAck bool) (d Delivery, ok bool, err erro
 
 // getError translates the error of a queue that refuses Get into RabbitMQ's words.
 // It is nil if the queue was empty.
-func (v *VirtualHost) getError(q *declaredQueue, err error) error {
+func (ch *Channel) getError(q *declaredQueue, err error) error {
+	if err == nil {
+		return ch.checkOpen() // it may have been closed while the queue waited for the disk
+	}
 	if err != queue.ErrSingleActive {
 		return err
 	}
+	v := ch.vhost
 	kind := string(Classic)
 	if k, ok := q.args["x-queue-type"].(string); ok {
 		kind = k

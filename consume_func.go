@@ -25,12 +25,11 @@ type function struct {
 	call     DeliveryFunc
 	requeue  func(error) bool
 	ctx      context.Context
-	done     chan struct{}
 
 	mu sync.Mutex
 	// Guarded by mu.
 	workers int
-	reason  error // why the consumer has ended; constant after done is closed
+	reason  error // why the consumer has ended
 }
 
 // ConsumeFunc starts a consumer and calls f for each of its deliveries, in
@@ -53,17 +52,15 @@ func (ch *Channel) ConsumeFunc(queue string, o ConsumeOptions, f DeliveryFunc) (
 	if err != nil {
 		return nil, err
 	}
-	c.function = &function{
-		consumer: c, call: f, requeue: o.Requeue, ctx: ch.context(),
-		done: make(chan struct{}), workers: o.Concurrency,
-	}
+	c.done = make(chan struct{})
+	run := &function{consumer: c, call: f, requeue: o.Requeue, ctx: ch.context(), workers: o.Concurrency}
 	size := maxBatch
 	if o.Concurrency > 1 {
 		size = 1 // one worker must not keep what others could work on
 	}
 	for range o.Concurrency {
 		tasks.Add()
-		go c.function.work(size)
+		go run.work(size)
 	}
 	return c, nil
 }
@@ -126,7 +123,8 @@ func (f *function) end(reason error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.workers--; f.workers == 0 {
-		close(f.done)
+		f.consumer.reason = f.reason
+		close(f.consumer.done)
 	}
 }
 

@@ -25,7 +25,10 @@ type Consumer struct {
 	reply       *replyConsumer  // nil for a queue's consumer
 	ownPrefetch bool            // its options say the prefetch, so that Qos does not
 	ended       atomic.Bool     // set by Cancel and by the end of the channel
-	function    *function       // of ConsumeFunc; else nil
+
+	// Of a consumer of ConsumeFunc.
+	done   chan struct{} // closed when it has ended and the last call has returned; nil: it is another consumer
+	reason error         // why it has ended; written before done is closed
 }
 
 // consumerSink implements queue.Sink for a consumer.
@@ -159,6 +162,20 @@ func (c *Consumer) Cancel() error {
 	return nil
 }
 
+// end removes the consumer from its channel and its queue. Cancel calls it, and so
+// does the end of the channel. If cancelled is true, unread replies are dropped.
+func (c *Consumer) end(reason error, cancelled bool) {
+	c.ch.removeTag(c)
+	c.ended.Store(true)
+	if c.reply != nil {
+		c.reply.end(reason, cancelled)
+		return
+	}
+	v := c.ch.vhost
+	v.removeAutoDeleteQueue(c.sourceQueue, c.inner.Remove(reason))
+	v.broker.announce(change{kind: consumerEnded, vhost: v, queue: c.sourceQueue, session: c.ch.session, channel: c.ch, consumer: c.tag, reason: reason})
+}
+
 // drain lets the consumer get no more messages. Those that it has not shown return
 // to the queue, which stays even if it is auto-delete.
 func (c *Consumer) drain() {
@@ -169,10 +186,7 @@ func (c *Consumer) drain() {
 // Done returns a channel that is closed when a consumer of ConsumeFunc has ended and
 // the last call of its function has returned. It is nil for other consumers.
 func (c *Consumer) Done() <-chan struct{} {
-	if c.function == nil {
-		return nil
-	}
-	return c.function.done
+	return c.done
 }
 
 // Err returns nil until Done is closed, and then why the consumer has ended, as Next
@@ -180,7 +194,7 @@ func (c *Consumer) Done() <-chan struct{} {
 func (c *Consumer) Err() error {
 	select {
 	case <-c.Done():
-		return c.function.reason
+		return c.reason
 	default:
 		return nil
 	}

@@ -22,17 +22,6 @@ func (l *liveContext) stopAndCancel() {
 	l.cancel()
 }
 
-// RequestFrom returns the request that the handler works on, if ctx is a handler's
-// context or made from one. Otherwise it returns nil. A handler of [HandleFor] gets
-// headers, exchange, routing key and the rest from it.
-func RequestFrom(ctx context.Context) *Request {
-	req, _ := ctx.Value(requestKey{}).(*Request)
-	return req
-}
-
-// requestKey is the key of a handler's request in its context.
-type requestKey struct{}
-
 // handlerKey is the key of the work that the broker waits for when it drains: a
 // handler or a channel with a function.
 type handlerKey struct{}

@@ -24,12 +24,19 @@ const (
 // That alone would let a message become very many: of n queues that dead-letter to all
 // of them, it would go through each order. So the letters of a message are counted,
 // until a client rejects one: see maxLetters.
-func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, l *queue.Letters) {
-	v := (*VirtualHost)(h)
+func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, l *queue.Letters) bool {
 	if h.Over() {
 		lost.Lost()
-		return
+		return false
 	}
+	(*VirtualHost)(h).deadLetter(q, lost, l)
+	return true
+}
+
+// WhenDeclared implements queue.Host.
+func (h *host) WhenDeclared(f func()) { h.broker.disk.WhenDeclared(f) }
+
+func (v *VirtualHost) deadLetter(q *queue.Queue, lost *queue.Lost, l *queue.Letters) {
 	if v.broker.queues.Memory.Exhausted() {
 		v.dropLetter(q, lost, "letters are larger than what died, and can be more, but the memory limit is exceeded by an eighth")
 		return
@@ -50,10 +57,7 @@ func (h *host) DeadLetter(q *queue.Queue, lost *queue.Lost, l *queue.Letters) {
 	if to.Keyed {
 		p.Key = to.RoutingKey
 	} else {
-		p.TakeKeys(props.Headers) // the keys were checked by the publish
-		if b, ok := lost.Content.(*message.Blind); ok {
-			p.Extra, p.Hidden = append(p.Extra, b.Keys...), b.Keys
-		}
+		p.TakeKeysAgain(props.Headers)
 	}
 	died := message.Death{
 		Queue: q.Name(), Reason: lost.Reason, Exchange: *lost.Exchange, Expiration: props.Expiration,

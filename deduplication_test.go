@@ -299,14 +299,6 @@ func TestARefusedMessageMayComeAgain(t *testing.T) {
 		require.NoError(t, brokertest.Send(ch, "", "q", deduplicated("1"), warren.PublishOptions{}), "a duplicate needs no room")
 		brokertest.Drain(t, ch, "q")
 		require.True(t, isTaken(t, ch, "", "q", deduplicated("2")))
-		brokertest.Drain(t, ch, "q")
-
-		warren.FailStores(b, func(body []byte) bool { return string(body) == "bad" })
-		brokertest.Queue(t, ch, "kept", warren.QueueOptions{Deduplicate: &warren.Deduplication{}})
-		msg := deduplicated("1")
-		msg.Body = []byte("bad")
-		require.ErrorIs(t, brokertest.Send(ch, "", "kept", msg, warren.PublishOptions{}), warren.ErrNacked)
-		require.True(t, isTaken(t, ch, "", "kept", deduplicated("1")))
 	})
 }
 

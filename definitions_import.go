@@ -90,6 +90,9 @@ func (b *Broker) importDefinitions(r io.Reader, only *VirtualHost) error {
 	define(in, d.VirtualHosts, in.limitVirtualHost)
 	define(in, d.Parameters, in.limitParameter)
 	b.announce(change{kind: definitionsImported, count: len(in.problems)})
+	if err := b.stored(nil); err != nil { // once for all
+		in.problems = append(in.problems, err)
+	}
 	return errors.Join(in.problems...)
 }
 
@@ -194,7 +197,7 @@ func (in *importer) setLimits(vhost string, t definitions.Table) error {
 	}
 	v, err := in.vhost(vhost)
 	if err == nil {
-		v.LimitsSet(l)
+		v.setLimits(l)
 	}
 	return err
 }
@@ -204,7 +207,7 @@ func (in *importer) definePermission(p *definitions.Permission) error {
 	if err != nil || in.refusedPermissions[permissionScope{p.User, v.name}] {
 		return err // defineTopicPermission has reported that these permissions are not given
 	}
-	return v.PermissionsSet(p.User, Permissions{Configure: p.Configure, Write: p.Write, Read: p.Read})
+	return v.setPermissions(p.User, Permissions{Configure: p.Configure, Write: p.Write, Read: p.Read})
 }
 
 // defineTopicPermission refuses topic permissions, which the broker cannot enforce,
@@ -227,7 +230,7 @@ func (in *importer) defineParameter(p *definitions.Parameter) error {
 	case *definitions.Table:
 		return nil // limitParameter sets limits later
 	case *definitions.Policy:
-		return in.setPolicy(p.VirtualHost, p.Name, v, (*VirtualHost).OperatorPolicySet)
+		return in.setPolicy(p.VirtualHost, p.Name, v, operatorPolicy)
 	}
 	return fmt.Errorf("component %s not found", names.Shorten(p.Component)) // RabbitMQ's words
 }
@@ -241,15 +244,15 @@ func (in *importer) limitParameter(p *definitions.Parameter) error {
 }
 
 func (in *importer) definePolicy(p *definitions.Policy) error {
-	return in.setPolicy(p.VirtualHost, p.Name, p, (*VirtualHost).PolicySet)
+	return in.setPolicy(p.VirtualHost, p.Name, p, userPolicy)
 }
 
-func (in *importer) setPolicy(vhost, name string, p *definitions.Policy, set func(*VirtualHost, Policy) error) error {
+func (in *importer) setPolicy(vhost, name string, p *definitions.Policy, kind policyKind) error {
 	v, err := in.vhost(vhost)
 	if err != nil {
 		return err
 	}
-	return set(v, Policy{Name: name, Pattern: p.Pattern, ApplyTo: ApplyTo(p.ApplyTo), Priority: p.Priority, Definition: Table(p.Definition)})
+	return v.setPolicy(kind, Policy{Name: name, Pattern: p.Pattern, ApplyTo: ApplyTo(p.ApplyTo), Priority: p.Priority, Definition: Table(p.Definition)})
 }
 
 func (in *importer) defineExchange(d *definitions.Exchange) error {

@@ -22,6 +22,11 @@ import (
 // Immediate it is not delayed, but returned with 313. The request of a Call is
 // delayed like any other message. Delayed messages are lost if their exchange is
 // deleted.
+//
+// In a broker from [Open], a durable exchange keeps persistent messages on disk until
+// their delay is over, which a confirm waits for. Those whose delay has ended while there
+// was no broker are routed when Open returns, in the order in which they were due. After a
+// crash a message may come a second time.
 const DelayHeader = "x-delay"
 
 // Delay returns the value of [DelayHeader] for a delay of d, in whole milliseconds:
@@ -29,8 +34,9 @@ const DelayHeader = "x-delay"
 func Delay(d time.Duration) int64 { return min(max(0, d.Milliseconds()), delay.Max) }
 
 // routeDelayed routes a message whose delay at the exchange x is over. Its
-// Expiration counts from now.
-func (v *VirtualHost) routeDelayed(x *declaredExchange, kept *message.Publishing) {
+// Expiration counts from now. It does nothing and returns false if the broker ends, so
+// that its queues cannot all be found.
+func (v *VirtualHost) routeDelayed(x *declaredExchange, kept *message.Publishing) bool {
 	p := publishing{to: x}
 	p.Entry, p.Extra, p.Hidden = kept.Entry, kept.Extra, kept.Hidden
 	expiration := kept.Properties().Expiration
@@ -38,7 +44,7 @@ func (v *VirtualHost) routeDelayed(x *declaredExchange, kept *message.Publishing
 		expiration = c.Expiration // the published Expiration, not the time left to the caller
 		p.Deadline = v.broker.deadlineOf(c.ctx.caller)
 	}
-	p.setExpiration(v.broker, expiration) // the value was checked by the publish
+	p.setExpiration(&v.broker.queues, expiration) // the value was checked by the publish
 	edit := message.SetHeader(DelayHeader, negativeDelay(delay.Of(kept.Content)))
 	edit.Narrow = true
 	p.Content = kept.Edited(edit)
@@ -48,9 +54,13 @@ func (v *VirtualHost) routeDelayed(x *declaredExchange, kept *message.Publishing
 	defer v.putWalk(w)
 	w.Past = &x.Exchange
 	v.walk(w, &p)
+	if w.GivenUp() {
+		return false
+	}
 	if !v.forward(&p, &kept.Entry, w.Queues(), w.Replies(), w.Delays, nil) {
 		v.unroutable.Add(1)
 	}
+	return true
 }
 
 // negativeDelay returns the header of a delivered message: an int32 if that is large

@@ -48,6 +48,9 @@ func (v *VirtualHost) deliverRouted(p *publishing, queues []*route.Queue, replie
 // offer offers the message to all queues and requesters, and counts those that took
 // it. nacked is set when a queue could not keep it. l is as in queue.PushLetter.
 func (v *VirtualHost) offer(p *publishing, queues []*route.Queue, replies []string, l *queue.Letters) (taken int, nacked bool) {
+	if v.broker.disk != nil {
+		p.Shared = len(queues) > 1 && sharesBody(p, queues)
+	}
 	for _, q := range queues {
 		ok, err := q.PushLetter(&p.Publishing, l)
 		if err != nil {
@@ -62,6 +65,26 @@ func (v *VirtualHost) offer(p *publishing, queues []*route.Queue, replies []stri
 		}
 	}
 	return taken, nacked
+}
+
+// leastShared is how long a body is at least that several queues share on disk. A record
+// that refers to another one is not much shorter than a small message, and what is shared
+// is written even if all queues have settled it before.
+const leastShared = 128
+
+// sharesBody reports whether the queues, of which there are several, should have one body
+// on disk.
+func sharesBody(p *publishing, queues []*route.Queue) bool {
+	if len(p.Body) < leastShared {
+		return false
+	}
+	persistent, n := p.Persistent(), 0
+	for _, q := range queues {
+		if q.IsOnDisk() && (persistent || q.IsStream()) {
+			n++
+		}
+	}
+	return n > 1
 }
 
 // forward delivers a message that the broker already had, and that was in the entry

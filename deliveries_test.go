@@ -273,11 +273,13 @@ func TestMailboxIsBoundedAndTheRestStaysInTheQueue(t *testing.T) {
 			brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 19)...)
 			c, err := ch.Consume("q", warren.ConsumeOptions{NoAck: noAck})
 			require.NoError(t, err)
+			synctest.Wait()
 			require.Equal(t, 15, b.Stats().Ready)
 			for i := range 8 { // unsettled ones are no unread ones
 				d, err := c.Next(t.Context())
 				require.NoError(t, err)
 				require.Equal(t, strconv.Itoa(i), string(d.Body))
+				synctest.Wait()
 				require.Equal(t, 14-i, b.Stats().Ready)
 			}
 			require.NoError(t, c.Cancel())
@@ -293,6 +295,7 @@ func TestMailboxIs256ByDefault(t *testing.T) {
 		brokertest.Fill(t, ch, "q", brokertest.Numbers(0, 299)...)
 		_, err := ch.Consume("q", warren.ConsumeOptions{})
 		require.NoError(t, err)
+		synctest.Wait()
 		require.Equal(t, 300-256, b.Stats().Ready)
 	})
 }

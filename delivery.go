@@ -1,9 +1,10 @@
 package warren
 
 import (
+	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/table"
-	"github.com/warrenmq/warren/internal/wire"
 )
 
 // Delivery is a message that a consumer or Get has received.
@@ -21,9 +22,12 @@ type Delivery struct {
 
 // fill sets all fields of d except the tags and MessageCount.
 func (d *Delivery) fill(ch *Channel, it *message.Item) {
-	if c := it.Outgoing(); c == nil {
+	switch c := it.Outgoing().(type) {
+	case nil:
 		d.Message = Message{Body: it.Body}
-	} else {
+	case message.Mode:
+		d.Message = Message{Body: it.Body, DeliveryMode: uint8(c)}
+	default:
 		d.Message = Message(c.Shown())
 		d.Body = it.Body
 	}
@@ -33,37 +37,42 @@ func (d *Delivery) fill(ch *Channel, it *message.Item) {
 	d.ch = ch
 }
 
-// Ack settles the delivery (basic.ack). With multiple it also settles every earlier
-// delivery of the channel. See [Channel.Ack].
-func (d *Delivery) Ack(multiple bool) error {
-	if d.ch == nil {
-		return errUnknownTag(wire.BasicAckID, d.DeliveryTag)
-	}
-	return d.ch.Ack(d.DeliveryTag, multiple)
-}
-
-// Nack rejects the delivery (basic.nack). With multiple it also rejects every
-// earlier delivery of the channel. With requeue the messages return to their old
-// places in the queue, otherwise they are dropped. See [Channel.Nack].
-func (d *Delivery) Nack(multiple, requeue bool) error {
-	if d.ch == nil {
-		return errUnknownTag(wire.BasicNackID, d.DeliveryTag)
-	}
-	return d.ch.Nack(d.DeliveryTag, multiple, requeue)
-}
-
-// Reject rejects one delivery, as Nack does (basic.reject).
-func (d *Delivery) Reject(requeue bool) error {
-	if d.ch == nil {
-		return errUnknownTag(wire.BasicRejectID, d.DeliveryTag)
-	}
-	return d.ch.Reject(d.DeliveryTag, requeue)
-}
-
 // StreamOffset returns the offset of the delivery in its stream, which is the header
 // x-stream-offset. A consumer that starts at n+1, by the function [StreamOffset],
 // continues after this delivery. ok is false if the delivery does not come from a
 // stream.
 func (d *Delivery) StreamOffset() (n int64, ok bool) {
 	return table.Integer(d.Headers[message.OffsetHeader])
+}
+
+// deliverToSink gives a message its delivery tag and passes it to the connection. It
+// holds the channel's lock, so that tags are sent in their order. It reports false
+// if the channel is closed. c is nil for Get; left is then the number of messages
+// left in the queue.
+func (ch *Channel) deliverToSink(c *Consumer, delivered *queue.Delivered, noAck bool, sink link.Sink, left int) bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.closed.Load() {
+		return false
+	}
+	it := &delivered.Item
+	d := link.Delivery{
+		Tag: ch.lastTag.Add(1), Redelivered: it.Redelivered,
+		Exchange: *it.Exchange, RoutingKey: it.Key, Body: it.Body,
+	}
+	if c := it.Outgoing(); c != nil {
+		d.Properties = c
+	}
+	if c != nil {
+		d.ConsumerTag, d.Reply = c.tag, c.reply != nil
+	}
+	if !noAck {
+		ch.addUnacked(d.Tag, delivered)
+	}
+	if c == nil {
+		sink.Got(d, left)
+	} else {
+		sink.Deliver(d)
+	}
+	return true
 }

@@ -6,6 +6,9 @@
 //	b := warren.New(nil)
 //	defer b.Close()
 //
+// [Open] gives the same broker with a directory, in which durable queues with
+// their persistent messages, and all else that is durable, outlive it.
+//
 // # RPC
 //
 // [Broker.Handle] serves a queue and [Broker.Call] calls it; [HandleFor] and
@@ -38,8 +41,8 @@
 //	}
 //
 // Consuming is a loop ([Channel.Deliveries]), a step ([Consumer.Next]) or a
-// function that settles by what it returns ([Channel.ConsumeFunc]), never a Go channel that must be drained.
-// Channels of one [Session] share its exclusive queues, like those of an AMQP
+// function that settles by what it returns ([Channel.ConsumeFunc]), never a Go
+// channel that must be drained. Channels of one [Session] share its exclusive queues, like those of an AMQP
 // connection. [DirectReplyTo] describes RPC on this level.
 //
 // # Rules of queues and exchanges
@@ -68,9 +71,14 @@
 //     it wraps the handler's own error.
 //   - [ErrRequestDropped]: the request of a Call was lost with its queue,
 //     purged or rejected.
-//   - [ErrNacked]: a queue could not keep the message.
+//   - [ErrNacked]: a queue could not keep the message, or it is not known to be
+//     on disk.
 //   - [ErrMemoryLimit]: the queues hold as much memory as [Options] allow, and
 //     the options say to fail then, or the context ended while it was so.
+//   - [ErrStorage]: the disk of a broker from [Open] takes nothing. It may be
+//     an [ErrDiskFull].
+//   - [*LockedError], [ErrNotStore], [*FormatError] and [*DamagedError]: a
+//     directory that cannot be opened.
 //   - [ErrConsumerCancelled]: the queue of a consumer was deleted.
 //   - [ErrSlowConsumer]: a direct reply-to consumer did not read its replies.
 //   - [*DroppedError]: messages went down with the broker at [Broker.Shutdown].
@@ -90,7 +98,8 @@
 // for them all. Functions of the user are called with no lock held.
 //
 // Memory is bounded: publishers wait, or fail, while all queues together hold
-// [Options].MemoryLimit bytes. A consumer has at most its prefetch limit of
+// [Options].MemoryLimit bytes; if there is a directory, messages leave memory
+// for the disk then. A consumer has at most its prefetch limit of
 // messages, or [Options].Mailbox, before it reads them. Every method that can
 // wait has a context, except [Broker.Close] and [Handler.Close]. All waits work
 // with package testing/synctest.

@@ -9,7 +9,8 @@ import (
 
 // DroppedError is the error of [Broker.Shutdown] if messages went down with the
 // broker: nobody had consumed them, or who had did not settle them in time. What
-// streams keep does not count.
+// streams keep does not count, nor, in a broker from [Open], what is in durable queues
+// and durable delayed exchanges: persistent messages of these survive.
 type DroppedError struct {
 	Messages int            // all of them
 	Delayed  int            // of these, those that were kept back by delayed exchanges
@@ -51,12 +52,15 @@ func (b *Broker) remaining(vhosts []*VirtualHost) *DroppedError {
 	for _, v := range vhosts {
 		t := v.view()
 		for i := range t.exchanges {
+			if b.disk != nil && t.exchanges[i].durable {
+				continue
+			}
 			n, _ := t.exchanges[i].delayed()
 			e.Delayed += n
 		}
 		for i := range t.queues {
 			q := &t.queues[i]
-			if q.queue.IsStream() {
+			if q.queue.IsStream() || b.disk != nil && q.durable && !q.exclusive {
 				continue
 			}
 			s := q.stats()

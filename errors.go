@@ -45,8 +45,19 @@ var (
 	// ErrRequestDropped: the request of a Call was dropped before it was answered:
 	// its queue was deleted or purged, or a consumer rejected it.
 	ErrRequestDropped = errors.New("warren: the request was dropped before it was answered: its queue was deleted or purged, or a consumer rejected it")
+	// ErrStorage: a write to the directory of a broker from [Open] has failed, and it is
+	// not known whether a message, or a change of the topology, is there. The broker
+	// goes on, and tries again: what was declared exists, and a second call that
+	// succeeds says that it is on disk. Who waited for a confirm gets ErrStorage
+	// together with ErrNacked. Publishers of persistent messages get it alone if
+	// [Options].MemoryPolicy is [FailPublishers], or if their context ends while they
+	// are held back; then nothing was published.
+	ErrStorage = errors.New("warren: storage has failed")
+	// ErrDiskFull is the [ErrStorage] for a disk with too little free space.
+	ErrDiskFull = fmt.Errorf("%w: the disk is full, or nearly so", ErrStorage)
 	// ErrNacked: a queue could not keep a message that was published in
-	// confirm mode, in a transaction or by a Call (basic.nack).
+	// confirm mode, in a transaction or by a Call (basic.nack), or it is not known to
+	// be on disk, see ErrStorage.
 	ErrNacked = errors.New("warren: the broker refused the message (basic.nack)")
 )
 

@@ -1,32 +1,9 @@
 package warren
 
-import (
-	"errors"
+import "github.com/warrenmq/warren/internal/files"
 
-	"github.com/warrenmq/warren/internal/message"
-	"github.com/warrenmq/warren/internal/queue"
-)
-
-// FailStores makes the queues that are declared from now on fail to store the
-// messages for which refuse returns true. A nil refuse ends that.
-func FailStores(b *Broker, refuse func(body []byte) bool) {
-	b.openJournal = nil
-	if refuse != nil {
-		b.openJournal = func(string) queue.Journal { return fullJournal{refuse} }
-	}
-}
-
-// fullJournal fails to store some messages.
-type fullJournal struct{ refuse func(body []byte) bool }
-
-func (j fullJournal) Add(_ uint64, e message.Entry) error {
-	if j.refuse(e.Body) {
-		return errors.New("the journal is full")
-	}
-	return nil
-}
-
-func (fullJournal) Remove(uint64) {}
+// OpenFiles is Open for a directory that tests have made.
+func OpenFiles(dir files.Dir, o *Options) (*Broker, error) { return open(dir, "a test's directory", o) }
 
 // OvertakePolicy makes a policy that reaches the queues only after meanwhile has
 // made other changes.
@@ -39,3 +16,17 @@ func OvertakePolicy(v *VirtualHost, p Policy, meanwhile func()) {
 
 // CheapPasswords makes new passwords cheap to check, for tests that try many.
 func CheapPasswords(b *Broker) { b.passwords.Rounds = 10 }
+
+// StoredArguments are the arguments of a queue, an exchange and the binding between
+// them, as the broker has them.
+func StoredArguments(b *Broker, queue, exchange string) (list []Table) {
+	x := b.root.exchanges[exchange]
+	list = []Table{b.root.queues[queue].args, x.args}
+	for b := range x.Bindings() {
+		list = append(list, b.Args)
+	}
+	return list
+}
+
+// UseUpNumbers leaves numbers on disk for one more durable queue or exchange.
+func UseUpNumbers(b *Broker) { b.topology.(*topologyDisk).lastStored.Store(firstTransientID - 2) }

@@ -14,8 +14,6 @@ type failures struct {
 	whose string // "handler" or "consumer"
 }
 
-func (h *Handler) failures() failures { return failures{h.vhost, h.queue.Name(), "handler"} }
-
 // recovered logs a panic of the function and returns it as an error.
 func (f failures) recovered(p any) error {
 	f.vhost.broker.log.Error(f.whose+" panicked", "vhost", f.vhost.name, "queue", f.queue, "panic", p, "stack", string(debug.Stack()))

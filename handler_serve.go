@@ -153,7 +153,7 @@ func (h *Handler) checkReply(reply *Message) error {
 	if _, err := checkProperties(reply.properties()); err != nil {
 		return err
 	}
-	return new(publishing).setExpiration(h.vhost.broker, reply.Expiration)
+	return new(publishing).setExpiration(&h.vhost.broker.queues, reply.Expiration)
 }
 
 // publishReply publishes a reply, or err as one, to the default exchange, as a
@@ -175,7 +175,7 @@ func (h *Handler) publishReply(it *message.Item, req *Request, reply *Message, e
 	}
 	p := newPublishing(PublishOptions{})
 	p.Body, p.Key = reply.Body, to
-	if v.prepare(&p, nil, "") != nil || p.setExpiration(v.broker, reply.Expiration) != nil {
+	if v.prepare(&p, nil, "") != nil || p.setExpiration(&v.broker.queues, reply.Expiration) != nil {
 		return err // only for a bad ReplyTo: checkReply has been called
 	}
 	p.Content = message.NewPublished(reply.properties())
@@ -208,3 +208,5 @@ func (h *Handler) replyToCall(c *call, reply *Message, err error) *replySlot {
 	t.delivered.Add(1)
 	return c.slot
 }
+
+func (h *Handler) failures() failures { return failures{h.vhost, h.queue.Name(), "handler"} }

@@ -2,7 +2,6 @@ package warren
 
 import (
 	"github.com/warrenmq/warren/internal/like"
-	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -38,19 +37,6 @@ func (l Like) rules() *like.Rules {
 	}
 	return like.Warren()
 }
-
-// The port adds the method Link to brokers, for package amqp only: see the ports of
-// channels and sessions.
-type brokerPort = link.BrokerPort
-
-// brokerLink is a broker as the listener uses it. It implements link.Broker.
-type brokerLink Broker
-
-// Like returns the broker's rules.
-func (l *brokerLink) Like() *like.Rules { return l.like }
-
-// Buffers is what the buffers of connections hold.
-func (l *brokerLink) Buffers() *link.Buffers { return &l.buffers }
 
 // errNotLike says that the broker which this one is like does not implement what a
 // method asks for.

@@ -3,31 +3,23 @@ package warren
 import (
 	"bytes"
 	"context"
+	"errors"
 	"unsafe"
 
 	"github.com/warrenmq/warren/internal/flow"
 	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/message"
-	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// The ports add the method Link to channels and sessions, for package amqp only:
-// messages stay encoded, and deliveries go straight to the connection. These aliases
-// keep the embedded fields unexported.
-type (
-	channelPort = link.ChannelPort
-	sessionPort = link.SessionPort
-)
+// Like returns the broker's rules.
+func (l *brokerLink) Like() *like.Rules { return l.like }
 
-// channelLink is a channel as a connection uses it. It implements link.Channel.
-type channelLink Channel
+// Buffers is what the buffers of connections hold.
+func (l *brokerLink) Buffers() *link.Buffers { return &l.buffers }
 
 func (l *channelLink) channel() *Channel { return (*Channel)(l) }
-
-// sessionLink is a session as a connection uses it. It implements link.Session.
-type sessionLink Session
 
 // Ended sets the function to call when the session is closed. It calls f at once if
 // the session is closed already.
@@ -41,6 +33,11 @@ func (l *sessionLink) Ended(f func(reason string)) {
 	}
 }
 
+// Waits sets what the connection does while a channel waits for the disk.
+func (l *sessionLink) Waits(ctx context.Context, waits func(why string)) {
+	l.diskWait = &diskWait{ctx, waits}
+}
+
 // Reserve takes memory for the connection. The end of the session gives it back.
 func (l *sessionLink) Reserve(bytes int64) error {
 	l.mu.Lock()
@@ -52,21 +49,36 @@ func (l *sessionLink) Reserve(bytes int64) error {
 }
 
 // Publish is Channel.Publish for a message whose properties stay encoded.
-func (l *channelLink) Publish(ctx context.Context, m *link.Publish) (number uint64, nacked bool, err error) {
+func (l *channelLink) Publish(ctx context.Context, m *link.Publish) (a link.Answer, err error) {
 	ch := l.channel()
 	p := newPublishing(PublishOptions{Mandatory: m.Mandatory, Immediate: m.Immediate})
 	if err := l.prepare(ctx, &p, m); err != nil {
-		return 0, false, err
+		return link.Answer{}, err
 	}
-	switch ch.mode.Load() {
-	case modeTx:
-		return 0, false, ch.holdPublish(&p)
-	case modeConfirm:
-		number = ch.published.Add(1)
+	mode := ch.mode.Load()
+	if mode == modeTx {
+		return link.Answer{}, ch.holdPublish(&p)
 	}
-	nacked, err = ch.send(&p)
-	return number, nacked, err
+	if mode == modeConfirm {
+		a.Number = ch.published.Add(1)
+	}
+	a.Nacked, err = ch.send(&p)
+	a.Synced = p.Synced
+	return a, err
 }
+
+// Commit is Channel.TxCommit that does not wait for the disk.
+func (l *channelLink) Commit() (synced uint64, err error) {
+	synced, errs, err := l.channel().commit()
+	if err == nil {
+		err = errors.Join(errs...)
+	}
+	return synced, err
+}
+
+func (l *channelLink) Await(synced, number uint64) { l.line.Add(synced, number, nil) }
+
+func (l *channelLink) Awaits() bool { return l.line.Waits() }
 
 // prepare is Channel.prepare for a message whose properties stay encoded.
 func (l *channelLink) prepare(ctx context.Context, p *publishing, m *link.Publish) error {
@@ -80,6 +92,11 @@ func (l *channelLink) prepare(ctx context.Context, p *publishing, m *link.Publis
 	}
 	if m.Properties != nil {
 		if err := l.setProperties(p, m); err != nil {
+			return err
+		}
+	}
+	if ch.vhost.broker.disk != nil {
+		if err := ch.vhost.admitToDisk(ctx, p, ch, m.Waits); err != nil {
 			return err
 		}
 	}
@@ -108,7 +125,15 @@ func (l *channelLink) Admit(ctx context.Context, m *link.Publish, size int64, re
 		return failure(wire.BasicPublishID, wire.CodePreconditionFailed,
 			"low on memory, and the connection cannot wait: it has incomplete messages or transactions")
 	default:
-		if err := b.waitForMemory(ctx, size, &ch.closed, m.Waits); err != nil {
+		waited := false
+		err := b.waitForMemory(ctx, size, &ch.closed, func() {
+			waited = true
+			m.Waits("low on memory")
+		})
+		if waited {
+			m.Waits("")
+		}
+		if err != nil {
 			if ch.closed.Load() {
 				return ch.reason
 			}
@@ -140,6 +165,10 @@ func (l *channelLink) routingKey(m *link.Publish) string {
 // user_id, and the headers CC and BCC.
 func (l *channelLink) setProperties(p *publishing, from *link.Publish) error {
 	raw, e := from.Properties, (*message.Encoded)(nil)
+	if m, ok := message.ModeOf(raw); ok {
+		p.Content = m
+		return nil
+	}
 	replyTo, _ := raw.Get(wire.ReplyTo)
 	if name := replyTo; len(name) <= len(like.ReplyToRabbitMQ) && l.vhost.isReplyName(string(name)) {
 		r := l.reply.Load()
@@ -150,7 +179,7 @@ func (l *channelLink) setProperties(p *publishing, from *link.Publish) error {
 		e, raw = &a.Encoded, raw.AppendWith(a.Room[:0], wire.ReplyTo, view(r.address))
 	}
 	if ms, ok := raw.Get(wire.Expiration); ok {
-		if err := p.setExpiration(l.vhost.broker, string(ms)); err != nil {
+		if err := p.setExpiration(&l.vhost.broker.queues, string(ms)); err != nil {
 			return err
 		}
 	}
@@ -206,9 +235,9 @@ func (l *channelLink) Get(name string, noAck bool, sink link.Sink) (ok bool, err
 	if err != nil {
 		return false, err
 	}
-	d, left, ok, err := q.Get(noAck)
+	d, left, ok, err := q.Get(noAck, (*channelWaiter)(ch))
 	if !ok {
-		return false, ch.vhost.getError(q, err)
+		return false, ch.getError(q, err)
 	}
 	if !ch.deliverToSink(nil, &d, noAck, sink, left) {
 		d.Redelivered = true // others may have got later ones meanwhile
@@ -218,11 +247,10 @@ func (l *channelLink) Get(name string, noAck bool, sink link.Sink) (ok bool, err
 	return true, nil
 }
 
-// Ended sets the function to call after the broker has closed the channel by itself,
-// with the error. number is the channel's number on its connection.
-func (l *channelLink) Ended(number uint16, f func(err error)) {
+// Serve sets the channel of a connection, and its number there.
+func (l *channelLink) Serve(number uint16, c link.Client) {
 	l.mu.Lock()
-	l.shownNumber, l.onBrokerClose = uint64(number), f
+	l.shownNumber, l.client = uint64(number), c
 	l.mu.Unlock()
 }
 
@@ -256,38 +284,6 @@ func (l *channelLink) Returned(err error) wire.RawProperties {
 		return r.content.AppendTo(nil)
 	}
 	return nil
-}
-
-// deliverToSink gives a message its delivery tag and passes it to the connection. It
-// holds the channel's lock, so that tags are sent in their order. It reports false
-// if the channel is closed. c is nil for Get; left is then the number of messages
-// left in the queue.
-func (ch *Channel) deliverToSink(c *Consumer, delivered *queue.Delivered, noAck bool, sink link.Sink, left int) bool {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	if ch.closed.Load() {
-		return false
-	}
-	it := &delivered.Item
-	d := link.Delivery{
-		Tag: ch.lastTag.Add(1), Redelivered: it.Redelivered,
-		Exchange: *it.Exchange, RoutingKey: it.Key, Body: it.Body,
-	}
-	if c := it.Outgoing(); c != nil {
-		d.Properties = c
-	}
-	if c != nil {
-		d.ConsumerTag, d.Reply = c.tag, c.reply != nil
-	}
-	if !noAck {
-		ch.addUnacked(d.Tag, delivered)
-	}
-	if c == nil {
-		sink.Got(d, left)
-	} else {
-		sink.Deliver(d)
-	}
-	return true
 }
 
 // view returns the bytes of a string. They must not be written to.

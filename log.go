@@ -5,16 +5,16 @@ import (
 	"log/slog"
 )
 
-// changeLog writes changes to the user's logger: the memory alarm as a warning,
+// changeLog writes changes to the user's logger: alarms as warnings,
 // changes of accounts and of the broker itself as information, others as debug
 // messages.
 type changeLog struct{ log *slog.Logger }
 
 func (l changeLog) level(kind changeKind) slog.Level {
 	switch kind {
-	case memoryAlarmStarted, changesLost:
+	case memoryAlarmStarted, diskAlarmStarted, changesLost:
 		return slog.LevelWarn
-	case userDeclared, userDeleted, definitionsImported, brokerClosed, memoryAlarmEnded:
+	case userDeclared, userDeleted, definitionsImported, brokerClosed, memoryAlarmEnded, diskAlarmEnded:
 		return slog.LevelInfo
 	}
 	return slog.LevelDebug
@@ -72,6 +72,10 @@ func (c *change) describe() (text string, args []any) {
 		return "memory limit reached: publishers are held back", nil
 	case memoryAlarmEnded:
 		return "memory is free again: publishers go on", nil
+	case diskAlarmStarted:
+		return "the disk takes nothing: publishers of persistent messages are held back", []any{"error", c.reason}
+	case diskAlarmEnded:
+		return "the disk takes messages again: publishers go on", nil
 	case brokerClosed:
 		return "broker closed", nil
 	case changesLost:

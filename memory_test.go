@@ -266,7 +266,9 @@ func TestBytesAreZeroWhenAllIsSettled(t *testing.T) {
 				_, _, err := ch.Get("q", false)
 				require.NoError(t, err)
 			}
-			require.GreaterOrEqual(t, b.Stats().Bytes, int64(100*49*50/2+50*100))
+			if !brokertest.Paged {
+				require.GreaterOrEqual(t, b.Stats().Bytes, int64(100*49*50/2+50*100))
+			}
 			require.NoError(t, end())
 			for {
 				d, ok, err := ch.Get("q", false)

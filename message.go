@@ -10,7 +10,7 @@ import (
 // Values of the DeliveryMode of a [Message].
 const (
 	Transient  uint8 = 1 // may be lost when the broker stops; zero means the same
-	Persistent uint8 = 2 // kept by a durable queue of a durable broker
+	Persistent uint8 = 2 // kept on disk by a durable queue of a broker from [Open]
 )
 
 // Message is a body with the properties of AMQP's basic class. A property with its

@@ -1,6 +1,7 @@
 package warren
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -50,11 +51,30 @@ type Options struct {
 	// 400,000 queues at 1 GiB: who has so many sets a higher limit. One more of them
 	// fails with 406, a channel or a session with 506. What they hold beyond 8 MiB
 	// is room that messages do not have.
+	//
+	// A broker from [Open] has messages of its queues on disk as well, and only those
+	// in memory count: the first and the last ones of a queue. What is not there yet is
+	// written while publishers wait, so that they wait for the disk, not for consumers.
 	MemoryLimit int64
 
-	// MemoryPolicy says what happens to publishers at the limit. Zero:
-	// [BlockPublishers].
+	// MemoryPolicy says what happens to publishers at the limit, and to those of
+	// persistent messages to durable queues while the disk of a broker from [Open] takes
+	// nothing: it is full or writes fail. Zero: [BlockPublishers].
 	MemoryPolicy MemoryPolicy
+
+	// Sync says when what is durable is on disk. Zero: [SyncConfirms]. New ignores it,
+	// Salvage and DiskLimit, because only a broker from [Open] has a disk.
+	Sync SyncMode
+
+	// Salvage makes [Open] go on where it would fail with a [*DamagedError]: what cannot
+	// be read is copied to a file beside, skipped and logged as an error, and the rest
+	// is used. Messages, queues or other objects may be missing then.
+	Salvage bool
+
+	// DiskLimit is how many bytes must be free on the disk; while there are fewer,
+	// publishers of persistent messages to durable queues are held back, as MemoryPolicy
+	// says. Zero: 256 MiB. Negative: no limit.
+	DiskLimit int64
 
 	// Mailbox is how many messages are sent ahead to a consumer without a prefetch
 	// limit. The others stay in the queue. Zero or less: 256.
@@ -67,21 +87,48 @@ type Options struct {
 	ReplyBuffer int
 
 	// CloseTimeout is how long Close waits for handlers that do not return although
-	// their context has ended. Zero: 10 seconds.
+	// their context has ended, and after that for the disk of a broker from [Open].
+	// Zero: 10 seconds.
 	CloseTimeout time.Duration
 }
 
 // MemoryPolicy says what happens to publishers while queues hold
-// [Options].MemoryLimit bytes.
+// [Options].MemoryLimit bytes, or the disk takes nothing.
 type MemoryPolicy int
 
 const (
 	// BlockPublishers makes publishers wait until memory is free or their context
 	// ends, as RabbitMQ does with connections.
 	BlockPublishers MemoryPolicy = iota
-	// FailPublishers makes publishers fail at once with [ErrMemoryLimit].
+	// FailPublishers makes publishers fail at once with [ErrMemoryLimit] or
+	// [ErrStorage]. They wait for half a second if the disk is only slow.
 	FailPublishers
 )
+
+// SyncMode says what a broker from [Open] waits for before it confirms something: a
+// declaration, a message in confirm mode or a transaction.
+type SyncMode int
+
+const (
+	// SyncConfirms waits until what is confirmed is on the disk, so that it survives a
+	// power cut. One sync serves all who wait. What nobody waits for, such as plain
+	// publishes and acks, is written within 10 milliseconds and on the disk within a
+	// second.
+	SyncConfirms SyncMode = iota
+	// SyncNever waits until it is written, so that it survives the end of the process,
+	// but not always a power cut.
+	SyncNever
+	// SyncAll syncs what nobody waits for, too, as soon as it can.
+	SyncAll
+)
+
+// checkStored returns what is wrong with the options for Open.
+func (o *Options) checkStored() error {
+	if o.Sync < SyncConfirms || o.Sync > SyncAll {
+		return fmt.Errorf("Options.Sync is %d: it must be SyncConfirms, SyncNever or SyncAll", o.Sync)
+	}
+	return nil
+}
 
 // withDefaults returns o with zero values replaced by their defaults.
 func (o Options) withDefaults(r *like.Rules) Options {
@@ -91,6 +138,7 @@ func (o Options) withDefaults(r *like.Rules) Options {
 	setDefault(&o.MaxMessageSize, r.MaxMessageSize)
 	setDefault(&o.MaxChannels, 2047)
 	setDefault(&o.MemoryLimit, 1<<30)
+	setDefault(&o.DiskLimit, 256<<20)
 	o.Mailbox, o.ReplyBuffer = max(0, o.Mailbox), max(0, o.ReplyBuffer)
 	setDefault(&o.Mailbox, 256)
 	setDefault(&o.ReplyBuffer, 4096)

@@ -4,6 +4,10 @@ package warren
 // effect at once, for open sessions too. It fails with [ErrNotFound] if there is no
 // such user, and with another error if a pattern is not valid.
 func (v *VirtualHost) PermissionsSet(user string, p Permissions) error {
+	return v.broker.stored(v.setPermissions(user, p))
+}
+
+func (v *VirtualHost) setPermissions(user string, p Permissions) error {
 	g, err := newGrant(p)
 	if err != nil {
 		return err
@@ -15,7 +19,7 @@ func (v *VirtualHost) PermissionsSet(user string, p Permissions) error {
 // open no session there, and can do nothing in existing sessions. It fails with
 // [ErrNotFound] if there is no such user.
 func (v *VirtualHost) PermissionsDelete(user string) error {
-	return v.changeGrant(permissionsDeleted, user, func(u *account) { delete(u.grants, v) })
+	return v.broker.stored(v.changeGrant(permissionsDeleted, user, func(u *account) { delete(u.grants, v) }))
 }
 
 func (v *VirtualHost) changeGrant(kind changeKind, name string, do func(*account)) error {
@@ -29,7 +33,7 @@ func (v *VirtualHost) changeGrant(kind changeKind, name string, do func(*account
 	}
 	do(u)
 	b.updateGrants(u, v)
-	b.recordChange(change{kind: kind, vhost: v, user: name})
+	b.recordChange(change{kind: kind, vhost: v, user: name, account: u})
 	return nil
 }
 
@@ -45,15 +49,4 @@ func (v *VirtualHost) Permissions(user string) (p Permissions, ok bool) {
 		}
 	}
 	return Permissions{}, false
-}
-
-// updateGrants gives the user's open sessions in v the current grant. b.mu is held.
-func (b *Broker) updateGrants(u *account, v *VirtualHost) {
-	g := u.grants[v]
-	if g == nil {
-		g = &grant{user: u.name}
-	}
-	for _, s := range b.sessionsWhere(func(s *Session) bool { return s.user == u && s.vhost == v }) {
-		s.grant.Store(g)
-	}
 }

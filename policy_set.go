@@ -41,12 +41,14 @@ func policyOf(args Table) Table {
 //
 // It fails with 406 for a policy without a name, for a pattern that is not a regular expression, for a setting
 // that is unknown or has a bad value, and for the 1001st policy.
-func (v *VirtualHost) PolicySet(p Policy) error { return v.setPolicy(userPolicy, p) }
+func (v *VirtualHost) PolicySet(p Policy) error {
+	return v.broker.stored(v.setPolicy(userPolicy, p))
+}
 
 // PolicyDelete deletes a policy, and with it the settings that it made. It fails
 // with [ErrNotFound] if there is no policy of this name.
 func (v *VirtualHost) PolicyDelete(name string) error {
-	return v.changePolicy(userPolicy, name, nil)
+	return v.broker.stored(v.changePolicy(userPolicy, name, nil))
 }
 
 // Policies returns the policies of the virtual host, sorted by name.
@@ -57,11 +59,13 @@ func (v *VirtualHost) Policies() []Policy { return v.listPolicies(userPolicy) }
 // applies together with the user's policy. Its definition may have expires,
 // message-ttl, max-length, max-length-bytes, delivery-limit and overflow, as in
 // RabbitMQ.
-func (v *VirtualHost) OperatorPolicySet(p Policy) error { return v.setPolicy(operatorPolicy, p) }
+func (v *VirtualHost) OperatorPolicySet(p Policy) error {
+	return v.broker.stored(v.setPolicy(operatorPolicy, p))
+}
 
 // OperatorPolicyDelete is PolicyDelete for an operator policy.
 func (v *VirtualHost) OperatorPolicyDelete(name string) error {
-	return v.changePolicy(operatorPolicy, name, nil)
+	return v.broker.stored(v.changePolicy(operatorPolicy, name, nil))
 }
 
 // OperatorPolicies returns the operator policies of the virtual host, sorted by

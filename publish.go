@@ -2,14 +2,8 @@ package warren
 
 import (
 	"context"
-	"fmt"
-	"sync/atomic"
-	"time"
 
-	"github.com/warrenmq/warren/internal/clock"
-	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/internal/message"
-	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -27,21 +21,25 @@ type PublishOptions struct {
 // Publish sends a message to an exchange with a routing key (basic.publish). An
 // empty exchange is the default exchange: key is then the name of a queue.
 //
-// When it returns nil, the queues that the message was routed to have it. In a
-// transaction they get it by TxCommit. It fails with 404 if there is no such
-// exchange, with 403 if the exchange is internal, with 406 if the message is too
-// large or has bad properties, with a *[Return] according to the options, with
-// [ErrNacked] if a queue cannot keep the message, and with ctx's error if ctx ends
-// while it waits for memory (see [Options].MemoryLimit). In a transaction that has
-// messages it does not wait, but fails with [ErrMemoryLimit].
+// When it returns nil, the queues that the message was routed to have it. In confirm
+// mode, a persistent message is then on disk in those that are durable, see
+// [Channel.PublishConfirm]; ctx may end that wait, too. In a transaction they get it by
+// TxCommit.
+//
+// It fails with 404 if there is no such exchange, with 403 if the exchange is internal,
+// with 406 if the message is too large or has bad properties, with a *[Return] according
+// to the options, with [ErrNacked] if a queue cannot keep the message, and with ctx's
+// error if ctx ends while it waits for memory (see [Options].MemoryLimit). While the disk
+// takes nothing, a persistent message to a durable queue waits in the same way, or fails
+// with [ErrStorage]. In a transaction that has messages Publish does not wait for memory,
+// but fails with [ErrMemoryLimit].
 //
 // If ReplyTo is a name of the direct reply-to pseudo-queue, it is replaced by the
 // address of this channel's reply consumer. It fails with 406 if the channel has
 // none.
 func (ch *Channel) Publish(ctx context.Context, exchange, key string, msg Message, o PublishOptions) error {
 	if ch.mode.Load() == modeConfirm {
-		_, err := ch.publishConfirmed(ctx, exchange, key, &msg, o)
-		return err
+		return ch.publishConfirmed(ctx, exchange, key, &msg, o)
 	}
 	p := newPublishing(o)
 	if err := ch.prepare(ctx, &p, exchange, key, &msg); err != nil {
@@ -51,7 +49,7 @@ func (ch *Channel) Publish(ctx context.Context, exchange, key string, msg Messag
 		return ch.holdPublish(&p)
 	}
 	nacked, err := ch.send(&p)
-	p.release(ch.vhost.broker)
+	p.release(&ch.vhost.broker.queues)
 	if nacked {
 		return ErrNacked
 	}
@@ -59,32 +57,31 @@ func (ch *Channel) Publish(ctx context.Context, exchange, key string, msg Messag
 }
 
 // publishConfirmed is Publish in confirm mode.
-func (ch *Channel) publishConfirmed(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) (uint64, error) {
-	tag, nacked, err := ch.publishNumbered(ctx, exchange, key, msg, o)
-	if err == nil && nacked {
-		err = ErrNacked
+func (ch *Channel) publishConfirmed(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) error {
+	_, synced, nacked, err := ch.publishNumbered(ctx, exchange, key, msg, o)
+	switch {
+	case err != nil:
+		return err
+	case nacked:
+		return ErrNacked
+	case synced != 0:
+		return ch.awaitSync(ctx, synced)
 	}
-	return tag, err
+	return nil
 }
 
 // publishNumbered publishes the message with the next delivery tag. The tag is zero
-// if the message was refused before it reached a queue.
-func (ch *Channel) publishNumbered(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) (tag uint64, nacked bool, err error) {
+// if the message was refused before it reached a queue. If synced is not zero, an ack
+// has to wait for this record.
+func (ch *Channel) publishNumbered(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) (tag, synced uint64, nacked bool, err error) {
 	p := newPublishing(o)
 	if err := ch.prepare(ctx, &p, exchange, key, msg); err != nil {
-		return 0, false, err
+		return 0, 0, false, err
 	}
 	tag = ch.published.Add(1)
 	nacked, err = ch.send(&p)
-	p.release(ch.vhost.broker)
-	return tag, nacked, err
-}
-
-// publishing is a checked message and the exchange that it goes to.
-type publishing struct {
-	message.Publishing
-	to       *declaredExchange
-	reserved int64 // bytes that admit has counted, until queues count the message
+	p.release(&ch.vhost.broker.queues)
+	return tag, p.Synced, nacked, err
 }
 
 func newPublishing(o PublishOptions) publishing {
@@ -174,6 +171,10 @@ func (v *VirtualHost) findPublishExchange(ch *Channel, name string) (*declaredEx
 // prepareProperties checks and completes the properties of a message, and makes the
 // message's content from them.
 func (ch *Channel) prepareProperties(p *publishing, props *message.Properties) error {
+	if m, ok := props.OnlyMode(); ok {
+		p.Content = m
+		return nil
+	}
 	var address string
 	if ch.vhost.isReplyName(props.ReplyTo) {
 		r := ch.reply.Load()
@@ -182,7 +183,7 @@ func (ch *Channel) prepareProperties(p *publishing, props *message.Properties) e
 		}
 		address = r.address
 	}
-	narrow, err := p.setProperties(ch.vhost.broker, props)
+	narrow, err := p.setProperties(&ch.vhost.broker.queues, props)
 	if err != nil {
 		return err
 	}
@@ -205,154 +206,6 @@ func (ch *Channel) prepareProperties(p *publishing, props *message.Properties) e
 func errNoReplyConsumer(name string) error {
 	return failure(wire.BasicPublishID, wire.CodePreconditionFailed, "fast reply consumer does not exist").
 		withHint("consume from " + name + " on the same channel before publishing")
-}
-
-// checkProperties refuses properties that AMQP cannot carry. narrow says that the
-// headers have integers which users see in another width.
-func checkProperties(props *message.Properties) (narrow bool, err error) {
-	if name, size := props.TooLong(); name != "" {
-		return false, failure(wire.BasicPublishID, wire.CodeSyntaxError, "property %s of %d bytes exceeds %d", name, size, maxShortString)
-	}
-	if props.Headers == nil {
-		return false, nil
-	}
-	return checkTable(wire.BasicPublishID, props.Headers)
-}
-
-// setProperties checks the properties, sets the message's deadline from its
-// expiration, and takes more routing keys from the headers CC and BCC. It removes
-// BCC from the headers. narrow is as in checkProperties.
-func (p *publishing) setProperties(b *Broker, props *message.Properties) (narrow bool, err error) {
-	if narrow, err = checkProperties(props); err != nil {
-		return false, err
-	}
-	if err := p.setExpiration(b, props.Expiration); err != nil || props.Headers == nil {
-		return false, err
-	}
-	props.Headers, err = p.takeKeys(props.Headers)
-	return narrow, err
-}
-
-// setExpiration checks an expiration and sets the deadline, counted from now.
-func (p *publishing) setExpiration(b *Broker, expiration string) error {
-	if expiration == "" {
-		return nil
-	}
-	ms, problem := message.ParseExpiration(expiration)
-	if problem != "" {
-		return failure(wire.BasicPublishID, wire.CodePreconditionFailed, "invalid expiration '%s': %s", expiration, problem).
-			withHint("it is a number of milliseconds, written as decimal digits")
-	}
-	p.Deadline = clock.Earlier(p.Deadline, b.queues.Clock.Now()+ms*int64(time.Millisecond))
-	return nil
-}
-
-// takeKeys adds the routing keys in the headers CC and BCC to p, and returns the
-// headers without BCC.
-func (p *publishing) takeKeys(headers Table) (Table, error) {
-	rest, bad, v := p.TakeKeys(headers)
-	if bad != "" {
-		return nil, failure(wire.BasicPublishID, wire.CodePreconditionFailed, "invalid message: {unacceptable_type_in_header,%q,%s}", bad, table.TypeName(v))
-	}
-	return rest, nil
-}
-
-// admit waits until there is memory for p. The time to live of p begins when the
-// wait ends.
-func (ch *Channel) admit(ctx context.Context, p *publishing) error {
-	b := ch.vhost.broker
-	if b.admitsAny() || b.admits(p) {
-		return nil
-	}
-	if ch.holdsMessages() && b.state.Load() == stateOpen {
-		if size := p.Cost(); b.queues.Memory.Overdraw(size) {
-			p.reserved = size
-			return nil
-		}
-		return ErrMemoryLimit
-	}
-	start := b.queues.Clock.Now()
-	if err := ch.vhost.admit(ctx, p, ch); err != nil {
-		if ch.closed.Load() {
-			return ch.reason
-		}
-		return err
-	}
-	if p.Deadline != 0 {
-		p.Deadline += b.queues.Clock.Now() - start
-	}
-	return nil
-}
-
-// admitsAny reports whether every message is admitted without a wait: mostly it is so.
-func (b *Broker) admitsAny() bool {
-	return b.state.Load() == stateOpen && b.queues.Memory.FitsAny()
-}
-
-// admits reports whether p is admitted without a wait.
-func (b *Broker) admits(p *publishing) bool {
-	return b.state.Load() == stateOpen && b.queues.Memory.Fits(p.Cost())
-}
-
-// admit waits while memory is short, unless the message is exempt: see
-// checkPublisher.
-func (v *VirtualHost) admit(ctx context.Context, p *publishing, ch *Channel) error {
-	if exempt, err := v.checkPublisher(ctx, p, ch); exempt || err != nil {
-		return err
-	}
-	var channelClosed *atomic.Bool
-	if ch != nil {
-		channelClosed = &ch.closed
-	}
-	size := p.Cost()
-	if err := v.broker.waitForMemory(ctx, size, channelClosed, nil); err != nil {
-		return err
-	}
-	p.reserved = size
-	return nil
-}
-
-// checkPublisher returns ErrClosed if the broker takes no message like p. While it
-// drains, it takes replies of channels, what handlers publish, and what channels
-// publish whose deliveries are being worked on. Replies are exempt from the wait for
-// memory. ch is the publisher's channel; it is nil for a Call.
-func (v *VirtualHost) checkPublisher(ctx context.Context, p *publishing, ch *Channel) (exempt bool, err error) {
-	state := v.broker.state.Load()
-	if state == stateClosed {
-		return false, ErrClosed
-	}
-	if ch != nil && p.to == v.defaultExchange && isReplyAddress(p.Key) {
-		return true, nil
-	}
-	if state == stateDraining && !fromHandler(ctx) && (ch == nil || !ch.mayPublish()) {
-		return false, ErrClosed
-	}
-	return false, nil
-}
-
-// waitForMemory waits until there is memory for size bytes, and counts them. It
-// returns ErrMemoryLimit instead of waiting if the options say so, and also if ctx
-// ends the wait.
-func (b *Broker) waitForMemory(ctx context.Context, size int64, channelClosed *atomic.Bool, onWait func()) error {
-	switch err := b.queues.Memory.Admit(ctx, size, channelClosed, onWait); err {
-	case memory.ErrFull:
-		return ErrMemoryLimit
-	case memory.ErrClosed:
-		return ErrClosed
-	case nil:
-		return nil
-	default:
-		return fmt.Errorf("%w (gave up waiting: %w)", ErrMemoryLimit, err)
-	}
-}
-
-// release gives back what admit has counted, because those who have the message now
-// count it, or nobody has it.
-func (p *publishing) release(b *Broker) {
-	if p.reserved != 0 {
-		b.queues.Memory.Add(-p.reserved)
-		p.reserved = 0
-	}
 }
 
 // send delivers the message to its queues. nacked is set when one of them could not

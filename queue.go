@@ -4,12 +4,9 @@ import (
 	"time"
 
 	"github.com/warrenmq/warren/internal/argument"
-	"github.com/warrenmq/warren/internal/duplicates"
-	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/route"
 	"github.com/warrenmq/warren/internal/table"
-	"github.com/warrenmq/warren/internal/wire"
 )
 
 // Queue is the state of a queue, as a declaration returns it.
@@ -33,7 +30,8 @@ const (
 	// (see [ConsumeOptions].Offset). A stream must be Durable and have a name, and
 	// can be neither Exclusive nor AutoDelete. Get and QueuePurge fail for streams,
 	// and messages do not expire. Set a limit: without one a stream grows until
-	// [Options].MemoryLimit stops the publishers.
+	// [Options].MemoryLimit, or a full disk, stops the publishers. In a broker from
+	// [Open] all messages of a stream are on disk, also transient ones.
 	Stream QueueType = "stream"
 )
 
@@ -42,7 +40,7 @@ const (
 // field that names an argument sets it, unless the field is zero. Use Args for
 // values that a field cannot have, such as a limit of zero.
 type QueueOptions struct {
-	Durable    bool // survives a restart of a durable broker
+	Durable    bool // survives the end of a broker from [Open], with its persistent messages
 	Exclusive  bool // only the declaring session may use it; deleted when the session ends
 	AutoDelete bool // deleted when its last consumer ends
 
@@ -167,7 +165,8 @@ type declaredQueue struct {
 	durable    bool
 	exclusive  bool
 	autoDelete bool
-	light      bool // the arguments hold little: see lightArguments
+	light      bool   // the arguments hold little: see lightArguments
+	id         uint32 // on disk; zero: the queue is not there
 	args       Table
 	owner      *Session // nil unless the queue is exclusive
 
@@ -177,104 +176,8 @@ type declaredQueue struct {
 // engine is the queue as its consumers know it.
 func (q *declaredQueue) engine() *queue.Queue { return &q.Queue.Queue }
 
-// newQueue makes a queue, which holds r. The options have been checked and v.mu is held.
-func (v *VirtualHost) newQueue(name string, o *QueueOptions, r memory.Reservation) *declaredQueue {
-	q := &declaredQueue{durable: o.Durable, exclusive: o.Exclusive, autoDelete: o.AutoDelete, args: o.Args}
-	q.policies = v.policiesFor(name, argument.KindOf(o.Args))
-	options := queue.Options{Held: r}
-	options.Rules = argument.RulesBeside(o.Args, q.policies.definition())
-	if len(o.Args) > 0 {
-		options.MaxPriority = argument.MaxPriority(o.Args)
-		options.SingleActive = argument.SingleActive(o.Args)
-		options.CountReturns = argument.KindOf(o.Args) == argument.Quorum
-		options.Stream = argument.IsStream(o.Args)
-		if d, ok := argument.Duplicates(o.Args); ok {
-			options.Seen = duplicates.New(d, &v.broker.queues.Clock, &v.broker.queues.Memory)
-		}
-	}
-	if open := v.broker.openJournal; open != nil {
-		options.Journal = open(name)
-	}
-	q.Init(name, (*host)(v), &v.broker.queues, &options)
-	return q
-}
-
 // state returns what declare-ok reports.
 func (q *declaredQueue) state() Queue {
 	ready, consumers := q.Inspect()
 	return Queue{Name: q.Name(), Messages: ready, Consumers: consumers}
-}
-
-// checkQueueArgs refuses arguments that are not valid for a new queue.
-func (v *VirtualHost) checkQueueArgs(name string, args Table) error {
-	const m = wire.QueueDeclareID
-	switch p := argument.CheckQueue(v.broker.like, args); {
-	case p == nil:
-		return nil
-	case p.WrongType:
-		return failure(m, wire.CodePreconditionFailed, "invalid type '%s' for arg '%s' in queue '%s' in vhost '%s'", p.Text, p.Arg, name, v.name)
-	case p.QueueType != "":
-		return v.errForeignArg(m, p.Arg, name, p.QueueType)
-	default:
-		return v.errBadQueueArg(m, p, name)
-	}
-}
-
-func (v *VirtualHost) errBadQueueArg(m wire.MethodID, p *argument.Problem, queue string) error {
-	return failure(m, wire.CodePreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s': %s", p.Arg, queue, v.name, p.Text)
-}
-
-func (v *VirtualHost) errForeignArg(m wire.MethodID, arg, queue, queueType string) error {
-	return failure(m, wire.CodePreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s' of queue type %s", arg, queue, v.name, queueType)
-}
-
-// checkType refuses properties that the type of a new queue does not allow. The
-// values of its arguments have been checked.
-func (v *VirtualHost) checkType(name string, o *QueueOptions) error {
-	if _, replicated := argument.IsReplicated(v.broker.like, o.Args); !replicated {
-		return nil
-	}
-	const m = wire.QueueDeclareID
-	for _, p := range [...]struct {
-		name    string
-		refused bool
-	}{{"auto-delete", o.AutoDelete}, {"exclusive-owner", o.Exclusive}, {"non-durable", !o.Durable}} {
-		if p.refused {
-			return failure(m, wire.CodePreconditionFailed, "invalid property '%s' for queue '%s' in vhost '%s'", p.name, name, v.name)
-		}
-	}
-	if argument.IsStream(o.Args) {
-		if problem := argument.CheckStream(o.Args); problem != "" {
-			return failure(m, wire.CodePreconditionFailed, "%s", problem)
-		}
-	}
-	return nil
-}
-
-// checkDeleteConditions refuses conditions of queue.delete that RabbitMQ's quorum
-// queues do not know.
-func (v *VirtualHost) checkDeleteConditions(q *declaredQueue, ifUnused, ifEmpty bool) error {
-	if !v.broker.like.StrictQueueTypes || argument.KindOf(q.args) != argument.Quorum || !ifUnused && !ifEmpty {
-		return nil
-	}
-	flag := "if-unused"
-	if !ifUnused {
-		flag = "if-empty"
-	}
-	return failure(wire.QueueDeleteID, wire.CodeNotImplemented, "cannot delete queue '%s' in vhost '%s'. queue.delete operations with %s flag set are not supported by quorum queues", q.Name(), v.name, flag)
-}
-
-// checkGlobalPrefetch refuses a consumer that shares its channel's limit where
-// RabbitMQ's queues of the type do not know that.
-func (v *VirtualHost) checkGlobalPrefetch(q *declaredQueue, shares bool) error {
-	if _, replicated := argument.IsReplicated(v.broker.like, q.args); !shares || !replicated || !v.broker.like.StrictQueueTypes {
-		return nil
-	}
-	return failure(wire.BasicConsumeID, wire.CodeNotImplemented, "queue '%s' in vhost '%s' does not support global qos", q.Name(), v.name)
-}
-
-// errNotForStreams says that streams do not support an operation, in RabbitMQ's
-// words.
-func (v *VirtualHost) errNotForStreams(m wire.MethodID, what, queue string) error {
-	return failure(m, wire.CodeNotImplemented, "%s not supported by stream queues queue '%s' in vhost '%s'", what, queue, v.name)
 }

@@ -70,8 +70,12 @@ func BenchmarkPublishConsume(b *testing.B) {
 func publishConsume(b *testing.B, noAck bool) {
 	ch := benchChannel(b)
 	brokertest.Queues(b, ch, "q")
+	publishConsumeOn(b, ch, noAck, warren.Message{Body: body16})
+}
+
+// publishConsumeOn moves messages through the queue q.
+func publishConsumeOn(b *testing.B, ch *warren.Channel, noAck bool, msg warren.Message) {
 	ctx := context.Background()
-	msg := warren.Message{Body: body16}
 	published := make(chan int, 1)
 	done := make(chan struct{})
 	go func() {

@@ -83,7 +83,7 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	}
 	slot, round, address, err := v.replies.takeSlot(DirectReplyTo, nil, ctx)
 	if err != nil {
-		p.release(v.broker)
+		p.release(&v.broker.queues)
 		return err
 	}
 	c := slot.newCall(ctx, round, msg)
@@ -93,8 +93,13 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	}
 	c.setHeaders(msg.Headers, narrow)
 	p.Content = c
-	err = v.sendCall(&p, c)
-	p.release(v.broker)
+	if v.broker.disk != nil {
+		err = v.admitToDisk(ctx, &p, nil, nil)
+	}
+	if err == nil {
+		err = v.sendCall(&p, c)
+	}
+	p.release(&v.broker.queues)
 	if err != nil && slot.claim(round) {
 		v.replies.freeSlot(slot)
 		return err
@@ -111,7 +116,7 @@ func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, exchange, 
 	}
 	p.Deadline = v.broker.deadlineOf(ctx)
 	if props := msg.properties(); !props.Plain() {
-		if narrow, err = p.setProperties(v.broker, props); err != nil {
+		if narrow, err = p.setProperties(&v.broker.queues, props); err != nil {
 			return false, err
 		}
 	}

@@ -88,3 +88,14 @@ func (c *requestContext) Value(key any) any {
 
 // String returns a description for printing.
 func (c *requestContext) String() string { return "warren.Handler(" + c.handler.queue.Name() + ")" }
+
+// RequestFrom returns the request that the handler works on, if ctx is a handler's
+// context or made from one. Otherwise it returns nil. A handler of [HandleFor] gets
+// headers, exchange, routing key and the rest from it.
+func RequestFrom(ctx context.Context) *Request {
+	req, _ := ctx.Value(requestKey{}).(*Request)
+	return req
+}
+
+// requestKey is the key of a handler's request in its context.
+type requestKey struct{}

@@ -89,6 +89,8 @@ func (c *call) Size() int64 { return c.size }
 
 func (c *call) Priority() uint8 { return c.Request.Priority }
 
+func (c *call) Persistent() bool { return c.Request.DeliveryMode == Persistent }
+
 // AppendTo appends the encoded properties to b.
 func (c *call) AppendTo(b []byte) []byte {
 	p := c.Properties()

@@ -2,6 +2,7 @@ package warren
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -20,11 +21,12 @@ import (
 type Session struct {
 	sessionPort
 
-	vhost *VirtualHost
-	id    string
-	user  *account              // the logged-in user; nil: this program
-	grant atomic.Pointer[grant] // permissions of the user; nil: everything is allowed
-	held  atomic.Int64          // bytes that transactions of its channels hold
+	vhost    *VirtualHost
+	id       string
+	diskWait *diskWait             // of its connection; nil: it has none. Set before there are channels
+	user     *account              // the logged-in user; nil: this program
+	grant    atomic.Pointer[grant] // permissions of the user; nil: everything is allowed
+	held     atomic.Int64          // bytes that transactions of its channels hold
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -35,6 +37,18 @@ type Session struct {
 	topology memory.Reservation
 	onEnd    func(reason string) // called after the end of the session; may be nil
 }
+
+// diskWait is what a connection has to do with the waits of its channels.
+type diskWait struct {
+	ctx   context.Context  // ends with the connection
+	waits func(why string) // is told of a wait that lasts long, and of its end, by an empty text
+}
+
+// sessionPort is like brokerPort.
+type sessionPort = link.SessionPort
+
+// sessionLink is a session as a connection uses it. It implements link.Session.
+type sessionLink Session
 
 // newSession makes a session of a user. An empty name stands for this program.
 func newSession(v *VirtualHost, user string) (*Session, error) {
@@ -68,6 +82,13 @@ func (s *Session) User() string {
 
 // VirtualHost returns the virtual host of the session.
 func (s *Session) VirtualHost() *VirtualHost { return s.vhost }
+
+// isRemote reports whether the session is a connection of the listener.
+func (s *Session) isRemote() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.onEnd != nil
+}
 
 // Channel opens a channel (channel.open). It fails with 530 if [Options].MaxChannels
 // channels are open, and with [ErrClosed] after Close.

@@ -27,6 +27,9 @@ import (
 // a handler get [ErrClosed]. The error is ctx's if work was interrupted, and a
 // [*DroppedError] if messages went down with the broker; it may be both. A function,
 // handler or loop that calls Shutdown waits for itself until ctx ends.
+//
+// Of a broker from [Open] it then writes what is left, as Close does, for which it may
+// take [Options].CloseTimeout longer than ctx.
 func (b *Broker) Shutdown(ctx context.Context) error {
 	b.mu.Lock()
 	b.state.CompareAndSwap(stateOpen, stateDraining)
@@ -54,13 +57,6 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 	}
 	b.log.Warn("messages were dropped with the broker", "messages", dropped.Messages)
 	return errors.Join(err, dropped)
-}
-
-// isRemote reports whether the session is a connection of the listener.
-func (s *Session) isRemote() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.onEnd != nil
 }
 
 func channelsOf(sessions []*Session) (list []*Channel) {

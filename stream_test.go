@@ -451,16 +451,6 @@ func TestPublishingToAStreamIsAnswered(t *testing.T) {
 	})
 }
 
-func TestAStreamThatCannotKeepAMessageNacksIt(t *testing.T) {
-	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
-		warren.FailStores(b, func(body []byte) bool { return string(body) == "bad" })
-		ch := brokertest.Channel(t, b)
-		streamOf(t, ch, "good")
-		require.ErrorIs(t, brokertest.Send(ch, "", "s", warren.Message{Body: []byte("bad")}, warren.PublishOptions{}), warren.ErrNacked)
-		require.Equal(t, []string{"good"}, readAcking(t, streamReader(t, b, warren.StreamFirst(), 1)))
-	})
-}
-
 func TestDeadLettersGoIntoAStream(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.Channel(t, b)

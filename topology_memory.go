@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/warrenmq/warren/internal/argument"
-	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -54,21 +53,6 @@ func argumentsHeld(args Table) int64 {
 		n += o.Held()
 	}
 	return n
-}
-
-// reserve takes n bytes of memory for a part of the topology. It fails if the
-// topology has its share of [Options].MemoryLimit: with 406, but 506, which closes a
-// connection, for a session or a channel, which does not exist yet.
-func (b *Broker) reserve(r *memory.Reservation, m wire.MethodID, n int64) error {
-	if r.Take(&b.queues.Memory, n) {
-		return nil
-	}
-	code := uint16(wire.CodePreconditionFailed)
-	if m == wire.ConnectionOpenID || m == wire.ChannelOpenID {
-		code = wire.CodeResourceError
-	}
-	return failure(m, code, "memory limit of the topology (%d bytes) is reached", b.queues.Memory.Share()).
-		withHint("queues, exchanges, bindings, consumers and channels hold as much memory as Options.MemoryLimit leaves to them")
 }
 
 // bindingSize returns how many bytes a binding with this key holds, whose arguments

@@ -1,50 +1,13 @@
 package warren
 
 import (
+	"context"
 	"errors"
-	"unsafe"
+	"slices"
 
 	"github.com/warrenmq/warren/internal/queue"
-	"github.com/warrenmq/warren/internal/route"
 	"github.com/warrenmq/warren/internal/wire"
 )
-
-// transaction is what a channel in transaction mode holds until TxCommit: routed
-// publishes, and settled deliveries, which TxRollback makes unsettled again.
-type transaction struct {
-	publishes []heldPublish
-	settled   []heldSettle
-	bytes     int64 // that it counts against the memory limit
-}
-
-type heldPublish struct {
-	publishing
-	heldSince int64 // when it was published; set if it has a deadline
-	queues    []*route.Queue
-	replies   []string
-	gated     bool  // routed by the commit
-	bytes     int64 // that it counts against the memory limit
-}
-
-type heldSettle struct {
-	queue.Settling
-	fate fate
-}
-
-// What is held in a transaction counts so many bytes beside the message.
-const (
-	heldPublishSize = int64(unsafe.Sizeof(heldPublish{}))
-	heldSettleSize  = int64(unsafe.Sizeof(heldSettle{}))
-	heldQueueSize   = int64(unsafe.Sizeof((*route.Queue)(nil)))
-)
-
-// hold counts n bytes for the channel's transaction; n may be negative. The channel's
-// mu is held, unless the transaction has been taken.
-func (ch *Channel) hold(t *transaction, n int64) {
-	t.bytes += n
-	ch.session.held.Add(n)
-	ch.vhost.broker.queues.Memory.Add(n)
-}
 
 // holdsMessages reports whether the channel has a transaction with messages. A
 // publisher must not wait for memory then, because nobody else can end it.
@@ -66,15 +29,6 @@ func (ch *Channel) holdSettlings(f fate, list ...queue.Settling) {
 	ch.hold(t, int64(len(list))*heldSettleSize)
 }
 
-// heldSettlings returns the settled deliveries of the transaction.
-func (t *transaction) heldSettlings() []queue.Settling {
-	var list []queue.Settling
-	for _, s := range t.settled {
-		list = append(list, s.Settling)
-	}
-	return list
-}
-
 // Tx puts the channel into transaction mode (tx.select): publishes, acks, nacks and
 // rejects take effect by TxCommit. It fails with 406 in confirm mode. A second call
 // does nothing.
@@ -87,22 +41,37 @@ func (ch *Channel) Tx() error {
 	if ch.mode.Load() == modeConfirm {
 		return failure(wire.TxSelectID, wire.CodePreconditionFailed, "cannot switch from confirm to tx mode")
 	}
+	ch.openLine()
 	ch.mode.Store(modeTx)
 	return nil
 }
 
 // TxCommit delivers the messages of the transaction, then settles its deliveries,
-// and begins the next transaction (tx.commit). It fails with 406 without Tx. The
+// and begins the next transaction (tx.commit). In a broker from [Open] it returns
+// when everything durable of it is on disk. It fails with 406 without Tx, and with
+// [ErrClosed] if the channel is closed while it waits for the disk. The
 // error joins a *[Return] for each mandatory or immediate message that nothing took,
-// and an [ErrNacked] for each message that a queue could not keep. The rest of the
-// transaction is carried out all the same.
+// an [ErrNacked] for each message that a queue could not keep, and one if the disk has
+// failed, see [ErrStorage]. The rest of the transaction is carried out all the same.
 func (ch *Channel) TxCommit() error {
-	t, err := ch.takeTx(wire.TxCommitID)
+	synced, errs, err := ch.commit()
 	if err != nil {
 		return err
 	}
+	if synced != 0 {
+		errs = append(errs, ch.awaitSync(context.Background(), synced))
+	}
+	return errors.Join(errs...)
+}
+
+// commit carries out the transaction. If synced is not zero, it is on disk when this
+// record is.
+func (ch *Channel) commit() (synced uint64, errs []error, err error) {
+	t, err := ch.takeTx(wire.TxCommitID)
+	if err != nil {
+		return 0, nil, err
+	}
 	defer ch.tellSettled()
-	var errs []error
 	for i := range t.publishes {
 		p := &t.publishes[i]
 		if p.Deadline != 0 { // its time to live begins now
@@ -113,20 +82,29 @@ func (ch *Channel) TxCommit() error {
 			err = ErrNacked
 		}
 		errs = append(errs, err)
+		synced = max(synced, p.Synced)
 		ch.hold(&t, -p.bytes) // the queues count it now
 		*p = heldPublish{}
 	}
+	kept := false
 	for i := 0; i < len(t.settled); {
 		run := []queue.Settling{t.settled[i].Settling}
 		f := t.settled[i].fate
 		for i++; i < len(t.settled) && t.settled[i].fate == f; i++ {
 			run = append(run, t.settled[i].Settling)
 		}
+		kept = kept || slices.ContainsFunc(run, isKept)
 		ch.apply(run, f)
 	}
 	ch.hold(&t, -t.bytes)
-	return errors.Join(errs...)
+	if kept {
+		synced = ch.vhost.broker.disk.Last() // settling has no record of its own to wait for
+	}
+	return synced, errs, nil
 }
+
+// isKept reports whether a delivery is of a queue that is on disk.
+func isKept(s queue.Settling) bool { return s.Delivery.Queue.IsOnDisk() && s.Delivery.Persistent() }
 
 // TxRollback discards the messages of the transaction (tx.rollback). Its deliveries
 // are unsettled again, but are not redelivered. It fails with 406 without Tx.
@@ -176,7 +154,7 @@ func (v *VirtualHost) deliverHeld(h *heldPublish) (nacked bool, err error) {
 // commit, because routing changes the state of such an exchange.
 func (ch *Channel) holdPublish(p *publishing) error {
 	v := ch.vhost
-	defer p.release(v.broker)
+	defer p.release(&v.broker.queues)
 	h := heldPublish{publishing: *p}
 	h.reserved = 0
 	if p.Deadline != 0 {

@@ -111,9 +111,8 @@ func TestTxReturnsAtCommit(t *testing.T) {
 func TestTxCommitTellsOfNacks(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		ch := brokertest.TxChannel(t, b)
-		warren.FailStores(b, refuseBad)
-		brokertest.Queues(t, ch, "q")
-		brokertest.Put(t, ch, "", "q", "1", "bad", "2")
+		brokertest.Queue(t, ch, "q", refusing)
+		brokertest.Put(t, ch, "", "q", "1", tooLong, "2")
 		require.ErrorIs(t, ch.TxCommit(), warren.ErrNacked)
 		require.Equal(t, 2, brokertest.Ready(t, ch, "q"))
 		require.NoError(t, ch.TxCommit())

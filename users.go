@@ -10,22 +10,7 @@ import (
 
 	"github.com/warrenmq/warren/internal/names"
 	"github.com/warrenmq/warren/internal/password"
-	"github.com/warrenmq/warren/internal/wire"
 )
-
-// Tags of users that have a meaning for the broker.
-const (
-	// Administrator is for tools that manage the broker.
-	Administrator = "administrator"
-	// Impersonator lets a user publish messages with the UserId of another user.
-	Impersonator = "impersonator"
-)
-
-// Guest is the user of a new broker. Its password is "guest" and its tag is
-// [Administrator]. It may do everything in every virtual host, including those that
-// are made later, like LavinMQ's default user. The listener accepts it only from
-// this machine.
-const Guest = "guest"
 
 // User is an account for clients of the listener. Code in this process needs none.
 type User struct {
@@ -41,7 +26,7 @@ var ErrLoginRefused = errors.New("warren: login refused: the user or the passwor
 // [VirtualHost.PermissionsSet]. The password is stored as a hash (PBKDF2 with
 // SHA-256). An account with an empty password cannot log in by password.
 func (b *Broker) UserDeclare(name, password string, tags ...string) error {
-	return b.declareUser(name, b.passwords.New(password), tags)
+	return b.stored(b.declareUser(name, b.passwords.New(password), tags))
 }
 
 // UserDeclareHash is UserDeclare with the hash of a password, in the form of
@@ -55,7 +40,7 @@ func (b *Broker) UserDeclareHash(name, hash, algorithm string, tags ...string) e
 	if err != nil {
 		return err
 	}
-	return b.declareUser(name, p, tags)
+	return b.stored(b.declareUser(name, p, tags))
 }
 
 func (b *Broker) declareUser(name string, p *password.Password, tags []string) error {
@@ -68,7 +53,7 @@ func (b *Broker) declareUser(name string, p *password.Password, tags []string) e
 	users := b.usersLocked()
 	u := users[name]
 	if u == nil {
-		u = &account{name: name, grants: make(map[*VirtualHost]*grant)}
+		u = &account{id: b.nextID(), name: name, grants: make(map[*VirtualHost]*grant)}
 		users[name] = u
 	}
 	old := u.password
@@ -77,9 +62,10 @@ func (b *Broker) declareUser(name string, p *password.Password, tags []string) e
 		u.setGrant(v, &grant{Permissions: g.Permissions, configure: g.configure, write: g.write, read: g.read})
 		b.updateGrants(u, v)
 	}
+	b.recordChange(change{kind: userDeclared, user: name, account: u})
 	b.mu.Unlock()
 	b.passwords.Forget(old)
-	b.announce(change{kind: userDeclared, user: name})
+	b.notifyReaders()
 	return nil
 }
 
@@ -102,13 +88,14 @@ func (b *Broker) UserDelete(name string) error {
 	}
 	delete(users, name)
 	sessions := b.sessionsWhere(func(s *Session) bool { return s.user == u })
+	b.recordChange(change{kind: userDeleted, user: name, account: u})
 	b.mu.Unlock()
 	b.passwords.Forget(u.password)
 	for _, s := range sessions {
 		s.end(fmt.Sprintf("user '%s' was deleted", name))
 	}
-	b.announce(change{kind: userDeleted, user: name})
-	return nil
+	b.notifyReaders()
+	return b.stored(nil)
 }
 
 // Users returns the accounts, sorted by name.
@@ -151,8 +138,4 @@ func (b *Broker) UserExists(name string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.usersLocked()[name] != nil
-}
-
-func errNoUser(name string) error {
-	return &Error{Code: wire.CodeNotFound, Text: fmt.Sprintf("NOT_FOUND - no user '%s'", name)}
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/warrenmq/warren/internal/argument"
+	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/route"
 	"github.com/warrenmq/warren/internal/wire"
@@ -20,6 +21,7 @@ import (
 type VirtualHost struct {
 	broker  *Broker
 	name    string
+	id      uint64 // on disk; it does not change once others know the virtual host
 	replies replyTable
 	pools   pools // pools of its handlers
 	clients int   // number of users' sessions; guarded by broker.mu
@@ -59,6 +61,11 @@ func (v *VirtualHost) unlockAndNotify() {
 	v.broker.notifyReaders()
 }
 
+// traceID is the number of amq.rabbitmq.trace on disk. Those of the other predeclared
+// exchanges are their places in the list of newVirtualHost, from 1 on. All are below
+// topology.FirstID, and must stay as they are.
+const traceID = 6
+
 func newVirtualHost(b *Broker, name string) *VirtualHost {
 	v := &VirtualHost{
 		broker: b, name: name,
@@ -68,18 +75,20 @@ func newVirtualHost(b *Broker, name string) *VirtualHost {
 	v.replies.vhost = v
 	v.defaultExchange = newDeclaredExchange("", Direct, defaultMatcher{v})
 	v.exchanges[""] = v.defaultExchange
-	for _, x := range []struct {
+	for i, p := range []struct {
 		name string
 		kind ExchangeType
 	}{
 		{"amq.direct", Direct}, {"amq.fanout", Fanout}, {"amq.topic", Topic},
 		{"amq.headers", Headers}, {"amq.match", Headers},
 	} {
-		v.exchanges[x.name] = newDeclaredExchange(x.name, x.kind, route.NewMatcher(string(x.kind), route.HashOn{}))
+		x := newDeclaredExchange(p.name, p.kind, route.NewMatcher(string(p.kind), route.HashOn{}))
+		x.id = uint32(1 + i)
+		v.exchanges[p.name] = x
 	}
 	if b.like.Trace { // nothing comes there
 		x := newDeclaredExchange("amq.rabbitmq.trace", Topic, route.NewMatcher(string(Topic), route.HashOn{}))
-		x.internal = true
+		x.internal, x.id = true, traceID
 		v.exchanges[x.Name] = x
 	}
 	return v
@@ -122,8 +131,14 @@ func (v *VirtualHost) Channel() (*Channel, error) {
 	return ch, nil
 }
 
-// LimitsSet sets the limits of the virtual host. Existing objects stay.
+// LimitsSet sets the limits of the virtual host. Existing objects stay. In a broker from
+// [Open] it returns when the limits are on disk, or cannot get there.
 func (v *VirtualHost) LimitsSet(l VirtualHostLimits) {
+	v.setLimits(l)
+	_ = v.broker.stored(nil) // they come there later
+}
+
+func (v *VirtualHost) setLimits(l VirtualHostLimits) {
 	v.mu.Lock()
 	v.limits = l
 	v.recordChange(change{kind: limitsSet})
@@ -176,6 +191,30 @@ func (v *VirtualHost) errNoExchange(m wire.MethodID, name string) error {
 	return failure(m, wire.CodeNotFound, "no exchange '%s' in vhost '%s'", name, v.name)
 }
 
+// errExclusive says that a queue has an exclusive consumer.
+func (v *VirtualHost) errExclusive(m wire.MethodID, queue string) error {
+	return failure(m, wire.CodeAccessRefused, "queue '%s' in vhost '%s' in exclusive use", queue, v.name)
+}
+
+// errNotForStreams says that streams do not support an operation, in RabbitMQ's
+// words.
+func (v *VirtualHost) errNotForStreams(m wire.MethodID, what, queue string) error {
+	return failure(m, wire.CodeNotImplemented, "%s not supported by stream queues queue '%s' in vhost '%s'", what, queue, v.name)
+}
+
+// checkNewName refuses a name that a new exchange or queue may not have. what is
+// "exchange" or "queue".
+func (v *VirtualHost) checkNewName(m wire.MethodID, what, name string) error {
+	r := v.broker.like
+	if p := r.ReservedPrefix(name); p != "" {
+		return failure(m, wire.CodeAccessRefused, "%s name '%s' contains reserved prefix '%s*'", what, name, p)
+	}
+	if !r.IsPrintable(name) {
+		return failure(m, wire.CodePreconditionFailed, "%s name %q isn't valid: only printable ASCII is", what, name)
+	}
+	return nil
+}
+
 // exchange returns the exchange with the name, or nil.
 func (v *VirtualHost) exchange(name string) *declaredExchange {
 	v.mu.RLock()
@@ -214,11 +253,15 @@ func (v *VirtualHost) close(err error) {
 		}
 	}
 	v.mu.Unlock()
+	condition := queue.Always
+	if (*host)(v).Over() {
+		condition = queue.Ends
+	}
 	for _, x := range exchanges {
-		x.Gate.Close()
+		x.Gate.Close(condition == queue.Ends)
 	}
 	for _, q := range queues {
-		rest, _, _ := q.Close(err, queue.Always)
+		rest, _, _ := q.Close(err, condition)
 		rest.Drop()
 	}
 }
@@ -246,6 +289,24 @@ func (h *host) Expired(q *queue.Queue) {
 	v := (*VirtualHost)(h)
 	if d := v.queue(q.Name()); d != nil && d.engine() == q {
 		v.removeQueue(d, queue.IfExpired)
+	}
+}
+
+// defaultMatcher matches for the default exchange: each queue is bound by its name,
+// and each requester by its direct reply-to address.
+type defaultMatcher struct{ vhost *VirtualHost }
+
+func (defaultMatcher) Add(*route.Binding) {}
+
+func (defaultMatcher) Remove(*route.Binding) {}
+
+func (defaultMatcher) Exact(string) ([]*route.Queue, bool) { return nil, false }
+
+func (m defaultMatcher) Match(w *route.Walk, key string, _ message.Content) {
+	if q := m.vhost.queues[key]; q != nil {
+		w.AddQueue(&q.Queue)
+	} else if isReplyAddress(key) {
+		w.AddReply(key)
 	}
 }
 

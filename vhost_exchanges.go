@@ -1,12 +1,15 @@
 package warren
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/warrenmq/warren/internal/argument"
+	"github.com/warrenmq/warren/internal/delay"
+	"github.com/warrenmq/warren/internal/duplicates"
+	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/names"
 	"github.com/warrenmq/warren/internal/route"
-	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -50,15 +53,126 @@ func (v *VirtualHost) declareExchange(s *Session, name string, kind ExchangeType
 			return err
 		}
 	}
+	if x.id, err = v.broker.nextStoredID(m, x.durable); err != nil {
+		return err
+	}
 	held := argumentsHeld(x.args)
 	if err := v.broker.reserve(&x.held, m, exchangeHeld+int64(len(name))+held); err != nil {
 		return err
 	}
 	x.light = held <= lightArguments
-	x.policies = v.policiesFor(name, argument.Exchange)
-	x.setAlternate()
-	v.exchanges[name] = x
+	if t := v.broker.topology; t != nil && x.durable {
+		if d := t.openDelays(x); d != nil {
+			d.Recover() // there is nothing
+		}
+	}
+	v.addExchange(x)
 	v.recordChange(change{kind: exchangeDeclared, exchange: x})
+	return nil
+}
+
+// newExchange makes an exchange of a known type. It fails if an argument is not
+// valid.
+func (v *VirtualHost) newExchange(name string, kind ExchangeType, o ExchangeOptions) (*declaredExchange, error) {
+	const m = wire.ExchangeDeclareID
+	args := o.table()
+	x := &declaredExchange{kind: kind, durable: o.Durable, autoDelete: o.AutoDelete, internal: o.Internal, args: args}
+	x.Name = name
+	alternate, _, p := argument.AlternateOf(args)
+	if p != nil {
+		return nil, failure(m, wire.CodePreconditionFailed, "invalid type '%s' for arg '%s' in exchange '%s' in vhost '%s'", p.Text, p.Arg, name, v.name)
+	}
+	if _, problem := names.Check("name", alternate); problem != "" {
+		return nil, failure(m, wire.CodePreconditionFailed, "invalid arg '%s' for exchange '%s' in vhost '%s': %s", argument.Alternate, name, v.name, problem)
+	}
+	x.alternate = alternate
+	if kind == DelayedMessage {
+		if err := checkDelayedType(args); err != nil {
+			return nil, err
+		}
+	}
+	if p := argument.CheckExchange(args); p != nil {
+		return nil, failure(m, wire.CodePreconditionFailed, "invalid arg '%s' for exchange '%s' in vhost '%s': %s", p.Arg, name, v.name, p.Text)
+	}
+	if x.routingType() == ConsistentHash {
+		if problem := argument.CheckHash(args); problem != "" {
+			return nil, failure(m, wire.CodePreconditionFailed, "%s", problem)
+		}
+	}
+	header, property := argument.HashOf(args)
+	x.Matcher = route.NewMatcher(string(x.routingType()), route.HashOn{Header: header, Property: property})
+	v.setGate(x)
+	return x, nil
+}
+
+// setGate gives a new exchange the gate that its type and arguments require.
+func (v *VirtualHost) setGate(x *declaredExchange) {
+	b := v.broker
+	var g route.Gate
+	if o, ok := argument.Duplicates(x.args); ok {
+		g.Seen = duplicates.New(o, &b.queues.Clock, &b.queues.Memory)
+	}
+	if x.kind == DelayedMessage {
+		g.Delays = delay.New(&b.queues.Clock, &b.queues.Memory, &b.tasks, func(p *message.Publishing) bool { return v.routeDelayed(x, p) })
+	}
+	if g != (route.Gate{}) {
+		x.SetGate(&g)
+	}
+}
+
+// addExchange makes x one of the virtual host's. mu is held.
+func (v *VirtualHost) addExchange(x *declaredExchange) {
+	x.policies = v.policiesFor(x.Name, argument.Exchange)
+	x.setAlternate()
+	v.exchanges[x.Name] = x
+}
+
+// inRabbitMQsNames returns a type and the arguments of an exchange with RabbitMQ's
+// names in place of LavinMQ's, which has one more type, or an argument of any type,
+// for an exchange that delays. If LavinMQ's names mean nothing, its arguments are
+// left out.
+func (v *VirtualHost) inRabbitMQsNames(kind ExchangeType, args Table) (ExchangeType, Table) {
+	if v.broker.like.NoLavinMQNames {
+		return kind, argument.WithoutLavinMQs(args)
+	}
+	delayed, said := args[argument.Delayed]
+	if kind == delayedAlias {
+		kind = DelayedMessage
+	}
+	if !said || delayed != any(true) && delayed != any(false) {
+		return kind, args
+	}
+	args = maps.Clone(args)
+	delete(args, argument.Delayed)
+	if delayed == any(true) && kind != DelayedMessage {
+		kind, args[argument.DelayedType] = DelayedMessage, string(kind)
+	}
+	return kind, args
+}
+
+// checkEquivalentExchange fails if the declaration x differs from the exchange that
+// exists. It compares only arguments that have a meaning for exchanges.
+func (v *VirtualHost) checkEquivalentExchange(old, x *declaredExchange) error {
+	differ := func(arg, received, current string) error {
+		return failure(wire.ExchangeDeclareID, wire.CodePreconditionFailed, "inequivalent arg '%s' for exchange '%s' in vhost '%s': received %s but current is %s", arg, old.Name, v.name, received, current)
+	}
+	switch {
+	case old.kind != x.kind:
+		return differ("type", "'"+string(x.kind)+"'", "'"+string(old.kind)+"'")
+	case old.durable != x.durable:
+		return differ("durable", quoteBool(x.durable), quoteBool(old.durable))
+	case old.autoDelete != x.autoDelete:
+		return differ("auto_delete", quoteBool(x.autoDelete), quoteBool(old.autoDelete))
+	case old.internal != x.internal:
+		return differ("internal", quoteBool(x.internal), quoteBool(old.internal))
+	}
+	d := argument.AlternateDifference(x.alternate, old.alternate)
+	if d == nil {
+		d = argument.ExchangeDifference(x.args, old.args)
+	}
+	if d != nil {
+		return differ(d.Arg, d.Received, d.Current)
+	}
 	return nil
 }
 
@@ -106,90 +220,4 @@ func (v *VirtualHost) deleteExchange(s *Session, name string, ifUnused bool) err
 	}
 	r.exchange(x)
 	return nil
-}
-
-// bind makes a binding for s, or removes it if m is an unbind method. find returns
-// the destination; it is called with mu held.
-func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args Table, find func() (*declaredQueue, *declaredExchange, error)) error {
-	if err := checkName(m, "exchange name", source); err != nil {
-		return err
-	}
-	if err := checkName(m, "routing key", key); err != nil {
-		return err
-	}
-	if err := checkArguments(m, args); err != nil {
-		return err
-	}
-	id := route.BindingKey{Key: key, Args: table.Canonical(args)}
-	args = table.Clone(args)
-	held := table.Size(args)
-	r := v.beginRemoval()
-	defer r.end()
-	unbind := m == wire.QueueUnbindID || m == wire.ExchangeUnbindID
-	q, x, err := find()
-	from := v.exchanges[source]
-	switch {
-	case source == "":
-		return failure(m, wire.CodeAccessRefused, "operation not permitted on the default exchange")
-	case unbind && isNotFound(err):
-		return nil // there is no such destination, so there is no binding to remove
-	case from == nil && unbind:
-		return nil
-	case from == nil:
-		return v.errNoExchange(m, source)
-	case err != nil:
-		return err
-	}
-	if !unbind {
-		if err := v.checkBinding(m, from, key, args); err != nil {
-			return err
-		}
-	}
-	if q != nil {
-		id.Queue = &q.Queue
-	} else {
-		id.Exchange = &x.Exchange
-	}
-	old := from.Binding(id)
-	if unbind && old == nil {
-		return nil // without a binding the owner of the queue does not matter
-	}
-	if q != nil {
-		if err := v.checkOwner(m, q, s); err != nil {
-			return err
-		}
-	}
-	if unbind {
-		r.binding(old)
-	} else if old == nil {
-		b := &route.Binding{BindingKey: id, Source: &from.Exchange, Args: args}
-		if err := v.broker.reserve(&b.Held, m, bindingSize(from.routingType(), key, id.Args, held)); err != nil {
-			return err
-		}
-		route.Bind(b)
-		v.recordChange(change{kind: bindingMade, binding: b})
-	}
-	return nil
-}
-
-// toQueue returns a function for bind that finds a destination queue.
-func (v *VirtualHost) toQueue(m wire.MethodID, name string) func() (*declaredQueue, *declaredExchange, error) {
-	return func() (*declaredQueue, *declaredExchange, error) {
-		q := v.queues[name]
-		if q == nil {
-			return nil, nil, v.errNoQueue(m, name)
-		}
-		return q, nil, nil
-	}
-}
-
-// toExchange returns a function for bind that finds a destination exchange.
-func (v *VirtualHost) toExchange(m wire.MethodID, name string) func() (*declaredQueue, *declaredExchange, error) {
-	return func() (*declaredQueue, *declaredExchange, error) {
-		x := v.exchanges[name]
-		if x == nil {
-			return nil, nil, v.errNoExchange(m, name)
-		}
-		return nil, x, nil
-	}
 }

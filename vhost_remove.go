@@ -41,7 +41,7 @@ func (r *removal) end() {
 	}
 	r.vhost.unlockAndNotify()
 	for _, g := range r.gates {
-		g.Close()
+		g.Close(false)
 	}
 }
 

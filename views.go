@@ -35,8 +35,8 @@ type exchangeView struct {
 
 // delayed returns how many messages the exchange delays now, and their bytes.
 func (x *exchangeView) delayed() (messages int, bytes int64) {
-	if g := x.exchange.Gate; g != nil && g.Delays != nil {
-		return g.Delays.Stats()
+	if d := x.exchange.delays(); d != nil {
+		return d.Stats()
 	}
 	return 0, 0
 }

@@ -25,6 +25,10 @@ type channel struct {
 	acked   uint64       // number of the last publish to be acked
 	pending int          // how many publishes are to be acked
 
+	// Of a broker with a disk, owned by the reader, too.
+	awaits    bool       // publishes have waited for the disk, and perhaps still do
+	committed chan error // gets the answer to a commit that waits for the disk; nil: none waits
+
 	// Set by the reader before it calls the broker, which calls back.
 	noWait bool // no consume-ok is wanted
 }
@@ -32,13 +36,13 @@ type channel struct {
 func newChannel(c *conn, number uint16, core *warren.Channel) *channel {
 	ch := &channel{conn: c, number: number, core: core, link: core.Link()}
 	ch.link.Join(&c.out.room)
-	ch.link.Ended(number, ch.ended)
+	ch.link.Serve(number, ch)
 	return ch
 }
 
-// ended is called when the broker has closed the channel. The reader tells the
+// Ended is called when the broker has closed the channel. The reader tells the
 // client, unless it has done so already.
-func (ch *channel) ended(err error) {
+func (ch *channel) Ended(err error) {
 	ch.conn.do(func() {
 		if !ch.closing && ch.conn.channels[ch.number] == ch {
 			ch.fail(err)
@@ -55,6 +59,9 @@ func (ch *channel) frame(f wire.Frame) {
 		return
 	}
 	m, err := ch.conn.decoder.Parse(f.Payload)
+	if _, closes := m.(*wire.ChannelClose); ch.committed != nil && !closes {
+		ch.awaitCommit()
+	}
 	if ch.closing {
 		ch.closingMethod(m)
 		return
@@ -159,9 +166,9 @@ func (ch *channel) modeMethod(m wire.Method) error {
 }
 
 // commit commits the transaction. It sends the messages that the broker returns, then
-// commit-ok.
+// commit-ok, when the transaction is on disk.
 func (ch *channel) commit() error {
-	err := ch.core.TxCommit()
+	synced, err := ch.link.Commit()
 	var several interface{ Unwrap() []error }
 	if errors.As(err, &several) {
 		for _, err := range several.Unwrap() {
@@ -174,15 +181,12 @@ func (ch *channel) commit() error {
 		}
 		err = nil
 	}
-	return ch.answer(err, &wire.TxCommitOk{})
-}
-
-// partialTx is the error for a transaction of which a queue could not keep a message.
-func partialTx(err error) error {
-	if errors.Is(err, warren.ErrNacked) {
-		return failure(wire.CodePreconditionFailed, "partial tx completion")
+	if err == nil && synced != 0 {
+		ch.committed = make(chan error, 1)
+		ch.link.Await(synced, 0)
+		return nil
 	}
-	return err
+	return ch.answer(err, &wire.TxCommitOk{})
 }
 
 // send writes a method.

@@ -27,7 +27,7 @@ type conn struct {
 	cancel context.CancelFunc
 
 	heard  atomic.Uint64 // number of reads that returned octets, for the heartbeat
-	busy   atomic.Bool   // the reader waits for memory, and so cannot read
+	busy   atomic.Bool   // the reader waits for memory or the disk, and so cannot read
 	ending atomic.Bool   // the connection itself closes the session
 
 	// Owned by the reader.
@@ -41,9 +41,9 @@ type conn struct {
 	session     *warren.Session
 	recent      *channel     // channel of the last frame; nil: none
 	unflushed   []*channel   // channels with confirms to send
-	blocks      func()       // the method block, as a function value that is made once
+	waits       func(string) // the method wait, as a function value that is made once
 	memory      link.Account // of messages that have begun
-	unwatchPeer func()       // set while a publish waits for memory
+	unwatchPeer func()       // set while the reader waits
 	closing     bool         // connection.close is sent: only connection.close and its answer count
 	lingers     bool         // the client has yet to hear what was sent last: see linger
 	leaving     bool         // the client has sent connection.close
@@ -67,7 +67,7 @@ const (
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{server: s, net: nc, channels: make(map[uint16]*channel)}
-	c.blocks = c.block
+	c.waits = c.wait
 	c.out.init(nc, s.options.Buffer, s.broker.Link().Buffers())
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c

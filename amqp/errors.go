@@ -36,6 +36,12 @@ func asError(err error) *warren.Error {
 	if errors.Is(err, warren.ErrMemoryLimit) {
 		return failure(wire.CodePreconditionFailed, "low on memory")
 	}
+	if errors.Is(err, warren.ErrDiskFull) {
+		return failure(wire.CodePreconditionFailed, "low on disk")
+	}
+	if errors.Is(err, warren.ErrStorage) {
+		return failure(wire.CodePreconditionFailed, "storage has failed")
+	}
 	if errors.Is(err, warren.ErrClosed) {
 		return failure(wire.CodeConnectionForced, "broker forced connection closure with reason 'shutdown'")
 	}

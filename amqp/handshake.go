@@ -161,6 +161,7 @@ func (c *conn) open() error {
 	}
 	c.session.Link().Account(&c.memory)
 	c.session.Link().Ended(c.sessionEnded)
+	c.session.Link().Waits(c.ctx, c.waits)
 	if err := c.session.Link().Reserve(connectionHeld); err != nil {
 		return c.refuse(asError(err))
 	}

@@ -127,12 +127,8 @@ func (ch *channel) count(h *wire.ContentHeader) error {
 // admit waits for memory, and counts it.
 func (ch *channel) admit(size int64) error {
 	c, p := &ch.content, &ch.message
-	*p = link.Publish{Exchange: c.exchange, RoutingKey: c.key, Waits: ch.conn.blocks}
-	err := ch.link.Admit(ch.conn.ctx, p, size, &ch.conn.memory)
-	if ch.conn.busy.Load() {
-		ch.conn.unblock()
-	}
-	return err
+	*p = link.Publish{Exchange: c.exchange, RoutingKey: c.key, Waits: ch.conn.waits}
+	return ch.link.Admit(ch.conn.ctx, p, size, &ch.conn.memory)
 }
 
 // release gives back what the connection has counted for the message at hand.
@@ -172,40 +168,41 @@ func (ch *channel) publish() {
 	p := &ch.message
 	*p = link.Publish{
 		Exchange: c.exchange, RoutingKey: c.key, Mandatory: c.mandatory, Immediate: c.immediate,
-		User: ch.conn.login.User, Body: c.data[c.props:],
+		User: ch.conn.login.User, Body: c.data[c.props:], Waits: ch.conn.waits,
 	}
 	if c.props > 0 {
 		p.Properties = wire.RawProperties(c.data[:c.props:c.props])
 	}
 	c.data = nil // the broker keeps it
-	number, nacked, err := ch.link.Publish(ch.conn.ctx, p)
+	a, err := ch.link.Publish(ch.conn.ctx, p)
 	ch.release() // the broker counts it now
 	if err != nil && !ch.trySendReturn(err) {
 		ch.fail(blame(err, wire.BasicPublishID))
 		return
 	}
 	*p = link.Publish{}
-	if number > 0 {
-		ch.confirmed(number, nacked)
+	if a.Number > 0 {
+		ch.confirm(&a)
 	}
 }
 
-// block sends connection.blocked, because a publish waits for memory.
-func (c *conn) block() {
+// wait says that the reader is going to wait for something else than the client: that
+// is not heard meanwhile. The client gets connection.blocked with the reason. An empty
+// reason ends the wait, by connection.unblocked.
+func (c *conn) wait(reason string) {
+	if reason == "" {
+		c.unwatchPeer()
+		c.busy.Store(false)
+		if c.client.hearsBlocked {
+			c.send(0, &wire.ConnectionUnblocked{})
+		}
+		return
+	}
 	c.flush()
 	c.busy.Store(true)
 	c.unwatchPeer = c.watchPeer()
 	if c.client.hearsBlocked {
-		c.send(0, &wire.ConnectionBlocked{Reason: "low on memory"})
-	}
-}
-
-// unblock sends connection.unblocked.
-func (c *conn) unblock() {
-	c.unwatchPeer()
-	c.busy.Store(false)
-	if c.client.hearsBlocked {
-		c.send(0, &wire.ConnectionUnblocked{})
+		c.send(0, &wire.ConnectionBlocked{Reason: reason})
 	}
 }
 
@@ -227,34 +224,4 @@ func (ch *channel) sendReturn(r *warren.Return) {
 	ch.conn.out.append(func(b []byte) []byte {
 		return wire.AppendReturn(b, ch.number, &m, props, r.Body, ch.conn.frameMax)
 	})
-}
-
-// manyConfirms is how many acks are collected at most.
-const manyConfirms = 256
-
-// confirmed handles the broker's answer to a publish. Successive acks are collected,
-// and sent as one when there is nothing more to read. A nack is sent alone, after
-// the acks before it.
-func (ch *channel) confirmed(number uint64, nacked bool) {
-	if nacked {
-		ch.flushConfirms()
-		ch.send(&wire.BasicNack{DeliveryTag: number})
-		return
-	}
-	ch.acked = number
-	if ch.pending++; ch.pending == 1 {
-		ch.conn.unflushed = append(ch.conn.unflushed, ch)
-	} else if ch.pending == manyConfirms {
-		ch.flushConfirms()
-	}
-}
-
-// flushConfirms sends the acks that have been collected.
-func (ch *channel) flushConfirms() {
-	if ch.pending == 0 {
-		return
-	}
-	m := wire.BasicAck{DeliveryTag: ch.acked, Multiple: ch.pending > 1}
-	ch.pending = 0
-	ch.send(&m)
 }

@@ -17,12 +17,10 @@ dir=$(go mod download -json "$module" | sed -n 's/^\t"Dir": "\(.*\)",\{0,1\}$/\1
 cp -r "$dir" "$tmp/suite"
 chmod -R u+w "$tmp/suite"
 
-go build -o "$tmp/listener" ./examples/listener
 go build -o "$tmp/proxy" ./interop/proxy
-start "$tmp/listener" -addr 127.0.0.1:0 -like rabbitmq
+listen -addr 127.0.0.1:0 -like rabbitmq
 listener=$started
-address=${line##*amqp://}
-start "$tmp/proxy" -target "${address%/}"
+start "$tmp/proxy" -target "$address"
 read -r _ amqp _ http <<<"$line"
 
 cd "$tmp/suite"

@@ -1,4 +1,16 @@
-# Helpers of the scripts in this directory; sourced, not run.
+# Helpers of the scripts in this directory; sourced, not run. All of them take -dir
+# among their arguments: then a listener keeps what is durable in a directory.
+
+# listen FLAG... starts examples/listener with these flags, and notes its process
+# id in $started and its address in $address.
+listen() {
+	local dir=()
+	[[ -z $on_disk ]] || dir=(-dir "$(mktemp -d -p "$tmp")")
+	[[ -x $tmp/listener ]] || go build -o "$tmp/listener" ./examples/listener
+	start "$tmp/listener" "${dir[@]}" "$@"
+	address=${line##*amqp://}
+	address=${address%/}
+}
 
 # start COMMAND... runs a program of ours in the background, notes its process
 # id in $started, and waits for its first line, which it leaves in $line.
@@ -24,6 +36,14 @@ stop() {
 	wait "$1"
 }
 
+# finish SIGNAL PID sends a signal to a program, be it a child of ours or of a child,
+# and waits until the program is no more, however it ends.
+finish() {
+	kill "-$1" "$2"
+	wait "$2" 2>/dev/null || true
+	while kill -0 "$2" 2>/dev/null; do sleep 0.1; done
+}
+
 # cleanup ends what is left of what was started, and the temporary directory.
 cleanup() {
 	local pid
@@ -37,14 +57,15 @@ cleanup() {
 }
 
 # rabbitmq PORT PLUGIN... starts a RabbitMQ node of our own, from Debian's package,
-# at that port and the two after it, with those plugins. It notes the node's process id in $started, and its
-# address in $address.
+# at that port and the two after it, with those plugins. It notes the node's process
+# id in $started, and its address in $address. A node that was there before has what
+# it had.
 rabbitmq() {
 	local dir=$tmp/rabbitmq port=$1 plugins
 	shift
 	plugins=$(printf '%s,' "$@")
 	need rabbitmq-server
-	mkdir "$dir"
+	mkdir -p "$dir"
 	echo "listeners.tcp.1 = 127.0.0.1:$port" >"$dir/conf"
 	echo "[${plugins%,}]." >"$dir/plugins"
 	epmd=$((port + 2))
@@ -83,6 +104,10 @@ need() {
 	DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+on_disk=
+for arg in "$@"; do
+	[[ $arg != -dir ]] || on_disk=$arg
+done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tmp=$(mktemp -d)
 pids=()

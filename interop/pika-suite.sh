@@ -9,11 +9,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 readonly file=tests/acceptance/blocking_adapter_test.py tests=82
 
-go build -o "$tmp/listener" ./examples/listener
-start "$tmp/listener" -addr 127.0.0.1:0 -like rabbitmq 2>"$tmp/listener.log"
+listen -addr 127.0.0.1:0 -like rabbitmq 2>"$tmp/listener.log"
 listener=$started
-port=${line##*:}
-port=${port%/}
+port=${address##*:}
 
 cp -r "$suite" "$tmp/suite"
 cd "$tmp/suite"

@@ -11,14 +11,13 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 readonly tests=10
 
 need python3-pytest python3-vine
-go build -o "$tmp/listener" ./examples/listener
-start "$tmp/listener" -addr 127.0.0.1:0 -like rabbitmq 2>"$tmp/listener.log"
+listen -addr 127.0.0.1:0 -like rabbitmq 2>"$tmp/listener.log"
 listener=$started
-port=${line##*:}
+port=${address##*:}
 
 cp -r "$suite" "$tmp/suite"
 cd "$tmp/suite"
-if ! RABBITMQ_HOST=127.0.0.1 RABBITMQ_5672_TCP=${port%/} timeout 120 \
+if ! RABBITMQ_HOST=127.0.0.1 RABBITMQ_5672_TCP=$port timeout 120 \
 	/usr/bin/python3 -m pytest -q -p no:cacheprovider -E rabbitmq -k 'not tls' t/integration/test_rmq.py >"$tmp/log" 2>&1; then
 	cat "$tmp/log"
 	exit 1

@@ -6,6 +6,8 @@
 //
 //	go run ./examples/listener -addr 127.0.0.1:5672
 //
+// With -dir, what is durable is kept in a directory and there again at the next start.
+//
 // A file of definitions, exported by RabbitMQ, LavinMQ or a broker like this
 // one, can be there from the start (-definitions): users, exchanges, queues.
 // What RabbitMQ or LavinMQ refuses is refused with -like rabbitmq and -like lavinmq.
@@ -34,6 +36,7 @@ import (
 
 var (
 	addr        = flag.String("addr", "127.0.0.1:5672", "where to listen; port 0 takes a free one")
+	dir         = flag.String("dir", "", "the directory for what is durable, made if there is none; without one all is in memory")
 	definitions = flag.String("definitions", "", "definitions file (RabbitMQ's JSON) to import at the start")
 	user        = flag.String("user", "", "the only user that may log in, beside those of -definitions; without one guest/guest, from this machine only")
 	password    = flag.String("password", "", "the password of -user")
@@ -76,7 +79,10 @@ func run(ctx context.Context) error {
 	if !ok {
 		return fmt.Errorf("-like %s: it is warren, rabbitmq or lavinmq", *like)
 	}
-	b := warren.New(&warren.Options{Like: kind, Logger: logger})
+	b, err := open(&warren.Options{Like: kind, Logger: logger})
+	if err != nil {
+		return err
+	}
 	defer b.Close()
 	if err := importDefinitions(b); err != nil {
 		return err
@@ -116,6 +122,14 @@ func run(ctx context.Context) error {
 	return err
 }
 
+// open makes the broker, in memory or in the directory of the flag.
+func open(options *warren.Options) (*warren.Broker, error) {
+	if *dir == "" {
+		return warren.New(options), nil
+	}
+	return warren.Open(*dir, options)
+}
+
 // importDefinitions makes what the file of the flag names. What cannot be made
 // is told, and the rest is there.
 func importDefinitions(b *warren.Broker) error {
@@ -141,9 +155,9 @@ func declareUser(b *warren.Broker) error {
 	if *user == "" {
 		return nil
 	}
-	if err := b.UserDelete(warren.Guest); err != nil {
+	if err := b.UserDelete(warren.Guest); err != nil && !errors.Is(err, warren.ErrNotFound) {
 		return err
-	}
+	} // a directory that was used before may have no guest
 	if err := b.UserDeclare(*user, *password, warren.Administrator); err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func Run(t *testing.T, f func(t *testing.T, b *warren.Broker)) {
 func RunWith(t *testing.T, o *warren.Options, f func(t *testing.T, b *warren.Broker)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := warren.New(o)
+		b := open(t, o)
 		defer func() { closeBroker(t, b) }()
 		f(t, b)
 	})
@@ -34,7 +34,7 @@ func RunWith(t *testing.T, o *warren.Options, f func(t *testing.T, b *warren.Bro
 
 // New makes a broker that is closed with the test.
 func New(t testing.TB, o *warren.Options) *warren.Broker {
-	b := warren.New(o)
+	b := open(t, o)
 	t.Cleanup(func() { closeBroker(t, b) })
 	return b
 }

@@ -11,6 +11,10 @@ type Clock struct{ started time.Time }
 // Start starts a clock.
 func Start() Clock { return Clock{time.Now()} }
 
+// StartEarlier starts a clock as if it had been started d ago, so that it has times for
+// what happened before.
+func StartEarlier(d time.Duration) Clock { return Clock{time.Now().Add(-d)} }
+
 // Now returns the time.
 func (c *Clock) Now() int64 { return int64(time.Since(c.started)) + 1 }
 

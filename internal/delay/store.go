@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/warrenmq/warren/internal/clock"
@@ -54,8 +55,9 @@ func wholeDelay(f float64) int64 {
 }
 
 // New makes a store. When the time of a message has come, the store calls release
-// with it, with no lock held. The goroutine that does so is counted in t.
-func New(c *clock.Clock, m *memory.Budget, t *tasks.Group, release func(p *message.Publishing)) *Store {
+// with it, with no lock held. Release returns false if it has done nothing, because the
+// broker ends. The goroutine that calls it is counted in t.
+func New(c *clock.Clock, m *memory.Budget, t *tasks.Group, release func(p *message.Publishing) bool) *Store {
 	return &Store{clock: c, memory: m, tasks: t, release: release}
 }
 
@@ -64,7 +66,8 @@ type Store struct {
 	clock   *clock.Clock
 	memory  *memory.Budget
 	tasks   *tasks.Group
-	release func(p *message.Publishing)
+	release func(p *message.Publishing) bool
+	ended   atomic.Bool // nothing more is released
 
 	mu sync.Mutex
 	// Guarded by mu, which is locked with the topology's lock held or alone.
@@ -72,8 +75,14 @@ type Store struct {
 	added   uint64 // number of messages that were added, ever
 	bytes   int64  // that the waiting messages hold
 	alarm   clock.Alarm
-	busy    bool // a goroutine releases what is due
-	closed  bool
+	busy    bool     // a goroutine releases what is due
+	leaving struct { // what it releases at the moment
+		messages int
+		bytes    int64
+	}
+	closed bool
+	quiet  chan struct{} // closed when the goroutine ends; nil: nobody waits for that
+	disk   *onDisk       // nil: all is in memory only
 }
 
 // waiting is a message that is kept back.
@@ -88,7 +97,7 @@ type waiting struct {
 const waitingSize = 128
 
 // Add keeps a message back. It reports false if the store is closed, because the
-// exchange was deleted.
+// exchange was deleted. If the message is kept on disk, Add sets its Synced.
 func (d *Store) Add(p *message.Publishing) bool {
 	now := d.clock.Now()
 	w := &waiting{Publishing: *p, due: now + Of(p.Content)*int64(time.Millisecond)}
@@ -99,18 +108,27 @@ func (d *Store) Add(p *message.Publishing) bool {
 	}
 	d.added++
 	w.order = d.added
+	if d.disk != nil {
+		d.keep(w)
+		p.Synced, p.Stored = w.Synced, w.Stored
+	}
+	d.push(w)
+	d.wakeAt(now)
+	return true
+}
+
+// push adds a message to those that wait. mu is held.
+func (d *Store) push(w *waiting) {
 	heap.Push(&d.waiting, w)
 	w.size = w.Cost() + w.Size() + waitingSize
 	d.bytes += w.size
 	d.memory.Add(w.size)
-	d.wakeAt(now)
-	return true
 }
 
 // wakeAt sets the alarm for the first message. It does nothing while a goroutine
 // releases messages: that goroutine sets the alarm at its end.
 func (d *Store) wakeAt(now int64) {
-	if !d.busy && len(d.waiting) > 0 {
+	if !d.busy && len(d.waiting) > 0 && (d.disk == nil || !d.disk.loading) {
 		d.alarm.Set(d.waiting[0].due, now, d)
 	}
 }
@@ -132,17 +150,37 @@ func (d *Store) Ring() {
 		if len(due) == 0 {
 			break
 		}
+		d.leaving.messages, d.leaving.bytes = len(due), bytes
 		d.mu.Unlock()
-		for _, w := range due {
-			d.release(&w.Publishing)
-		}
+		n := d.releaseAll(due)
 		d.memory.Add(-bytes) // only now, when the queues hold them
+		if d.disk != nil {   // On was called before
+			d.forget(due[:n])
+		}
 		d.mu.Lock()
+		d.leaving.messages, d.leaving.bytes = 0, 0
 	}
 	d.busy = false
+	if d.quiet != nil {
+		close(d.quiet)
+	}
 	if !d.closed {
 		d.wakeAt(d.clock.Now())
 	}
+}
+
+// releaseAll releases messages and returns how many. When the broker ends it drops the
+// others; on disk they stay.
+func (d *Store) releaseAll(due []*waiting) int {
+	for i, w := range due {
+		if d.ended.Load() || !d.release(&w.Publishing) {
+			for _, w := range due[i:] {
+				w.Lost()
+			}
+			return i
+		}
+	}
+	return len(due)
 }
 
 // releasedAtOnce is how many messages are taken out under one lock.
@@ -160,16 +198,30 @@ func (d *Store) due(now int64) (list []*waiting, bytes int64) {
 	return list, bytes
 }
 
-// Close drops all messages. The store accepts no more.
-func (d *Store) Close() {
+// Close drops all messages, also those on disk. The store accepts no more. If the broker
+// ends, what is on disk stays there; then Close waits until the message that is being
+// released is in its queues, so that these can be closed: it is either there or on disk.
+func (d *Store) Close(ends bool) {
 	d.mu.Lock()
 	lost := d.waiting
 	d.memory.Add(-d.bytes)
 	d.waiting, d.bytes, d.closed = nil, 0, true
 	d.alarm.Stop()
+	if ends {
+		d.ended.Store(true)
+		if d.busy && d.quiet == nil {
+			d.quiet = make(chan struct{})
+		}
+	} else if d.disk != nil {
+		d.disk.Delete()
+	}
+	quiet := d.quiet
 	d.mu.Unlock()
 	for _, w := range lost {
 		w.Lost()
+	}
+	if quiet != nil {
+		<-quiet
 	}
 }
 
@@ -196,10 +248,14 @@ func (h *waitingHeap) Pop() any {
 	return w
 }
 
-// Stats returns how many messages the store keeps back, and the bytes that they
-// hold.
+// Stats returns how many messages the store keeps back, and the bytes that they hold in
+// memory. A message counts until it is in its queues, so that it is always somewhere.
 func (d *Store) Stats() (messages int, bytes int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.waiting), d.bytes
+	messages = len(d.waiting) + d.leaving.messages
+	if d.disk != nil && !d.closed {
+		messages += d.disk.out.Len
+	}
+	return messages, d.bytes + d.leaving.bytes
 }

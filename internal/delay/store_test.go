@@ -47,6 +47,8 @@ type env struct {
 	tasks  tasks.Group
 	during func(n int) // called while the nth message is routed
 
+	refuses bool // nothing can be routed
+
 	mu       sync.Mutex
 	released []string // routing keys
 }
@@ -59,7 +61,10 @@ func (noAlarm) NotifyMemoryAlarm()     {}
 func newEnv() *env {
 	e := &env{clock: clock.Start()}
 	e.memory.Init(1, true, noAlarm{}) // full with a single byte
-	e.Store = delay.New(&e.clock, &e.memory, &e.tasks, func(p *message.Publishing) {
+	e.Store = delay.New(&e.clock, &e.memory, &e.tasks, func(p *message.Publishing) bool {
+		if e.refuses {
+			return false
+		}
 		e.mu.Lock()
 		e.released = append(e.released, p.Key)
 		n := len(e.released)
@@ -67,6 +72,7 @@ func newEnv() *env {
 		if e.during != nil {
 			e.during(n)
 		}
+		return true
 	})
 	return e
 }
@@ -120,6 +126,9 @@ func TestWhatComesDueWhileOthersAreRoutedIsReleasedBehindThem(t *testing.T) {
 		e := newEnv()
 		e.during = func(n int) {
 			require.False(t, e.memory.Fits(0), "it counts until the queues hold it")
+			messages, bytes := e.Stats()
+			require.Positive(t, messages)
+			require.Positive(t, bytes)
 			if n == 1 {
 				e.add("late", 5)
 				time.Sleep(10 * time.Millisecond)
@@ -139,7 +148,7 @@ func TestAClosedStoreDropsItsMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv()
 		require.True(t, e.add("a", 10))
-		e.Close()
+		e.Close(false)
 		require.True(t, e.memory.Fits(0), "what they held is free")
 		require.False(t, e.add("b", 10))
 		require.True(t, e.memory.Fits(0))

@@ -1,7 +1,5 @@
 package journal
 
-import "sync"
-
 const (
 	chunkSize   = 64 << 10
 	writeChunks = 4 // that are written at once, without a wait for more
@@ -88,22 +86,37 @@ func join(runs []run, r run) []run {
 	return append(runs, r)
 }
 
-// pool has chunks of the usual size to be used again, as long as memory is not short.
-type pool struct{ chunks sync.Pool }
+// pool has chunks of the usual size to be used again. The journal's lock guards it.
+type pool struct{ chunks []*chunk }
+
+const (
+	// mostFree is how many chunks are kept while there is something to write.
+	mostFree = 64
+	// mostIdle is how many are kept otherwise.
+	mostIdle = 4
+)
 
 // get gives an empty chunk with room for n bytes.
 func (p *pool) get(n int) *chunk {
-	if n <= chunkSize {
-		if c, ok := p.chunks.Get().(*chunk); ok {
-			return c
-		}
+	if last := len(p.chunks) - 1; n <= chunkSize && last >= 0 {
+		c := p.chunks[last]
+		p.chunks[last] = nil
+		p.chunks = p.chunks[:last]
+		return c
 	}
 	return newChunk(n)
 }
 
 func (p *pool) put(c *chunk) {
-	if cap(c.buf) == chunkSize+markSize {
+	if cap(c.buf) == chunkSize+markSize && len(p.chunks) < mostFree {
 		*c = chunk{buf: c.buf[:0], runs: c.runs[:0]}
-		p.chunks.Put(c)
+		p.chunks = append(p.chunks, c)
+	}
+}
+
+// idle gives up what is not needed while there is nothing to write.
+func (p *pool) idle() {
+	if len(p.chunks) > mostIdle {
+		p.chunks = append([]*chunk(nil), p.chunks[:mostIdle]...)
 	}
 }

@@ -63,7 +63,6 @@ type Journal struct {
 	done     chan struct{} // closed when the last goroutine is gone after Close
 	full     atomic.Bool   // follows held
 	waits    sync.Pool     // of *await
-	free     pool
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -73,7 +72,8 @@ type Journal struct {
 	tail     *chunk
 	pending  []*chunk // that the writer has not taken; tail is the last one, or nil
 	held     int64    // bytes of all chunks that are not free
-	roll     bool     // the next record begins a file
+	free     pool
+	roll     bool // the next record begins a file
 	waiters  waiters
 	room     chan struct{} // closed when Full ends; nil if nobody waits
 	running  bool          // there is a writer
@@ -237,7 +237,13 @@ func (j *Journal) call() {
 // reports whether it was in time. Who waits for the record is told that it is stored.
 func (j *Journal) Void(seq Seq) bool {
 	j.mu.Lock()
-	defer j.mu.Unlock()
+	ok := j.void(seq)
+	j.mu.Unlock()
+	return ok
+}
+
+// void is Void. mu is held.
+func (j *Journal) void(seq Seq) bool {
 	if seq < j.taken || seq >= j.next {
 		return false
 	}

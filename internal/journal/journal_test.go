@@ -461,3 +461,33 @@ func TestAppendAllocatesNothing(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(1000, func() { j.Void(j.Append(1, header, body)) }))
 	require.NoError(t, j.Close(context.Background()))
 }
+
+// Whoever waits for Last is told at once if all records are stored, also if the log wrote
+// something of its own behind them, or is about to.
+func TestLastIsStoredWhenAllRecordsAre(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, w := start(t, journal.Options{})
+		require.NoError(t, w.wait(w.append(10)))
+		marks := make(chan bool)
+		dir.Before(func(op filestest.Op) error {
+			if op.Kind == filestest.Write {
+				<-marks
+			}
+			return nil
+		})
+		w.append(10)
+		time.Sleep(time.Second)
+		marks <- true // the record
+		time.Sleep(2 * time.Second)
+		synctest.Wait() // it is synced, and the mark is being written
+		done := make(chan error, 1)
+		go func() { done <- w.j.Wait(t.Context(), w.j.Last()) }()
+		synctest.Wait()
+		close(marks)
+		require.NoError(t, <-done)
+		time.Sleep(time.Minute)
+		require.NoError(t, w.j.Wait(t.Context(), w.j.Last()))
+		dir.Before(nil)
+		require.NoError(t, w.j.Close(t.Context()))
+	})
+}

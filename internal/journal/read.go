@@ -1,6 +1,9 @@
 package journal
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Scan gives all records of a sealed file to fn, in order; fn keeps nothing of record,
 // and its error ends the scan. A record that cannot be read as it was written gives a
@@ -44,16 +47,13 @@ func (j *Journal) Read(seq Seq, buf []byte) (kind byte, record []byte, err error
 	f, off := j.place(seq)
 	if f == nil {
 		defer j.mu.Unlock()
-		if seq >= j.stored && seq < j.next {
-			return 0, nil, ErrNotWritten
-		}
-		return 0, nil, ErrRemoved
+		return 0, nil, j.missing(seq)
 	}
 	end := f.end
 	j.mu.Unlock()
 	head := make([]byte, recordHeader)
 	if _, err := f.f.ReadAt(head, off); err != nil {
-		return 0, nil, readError(f.name, err)
+		return 0, nil, j.readFailed(f, seq, err)
 	}
 	s := newSalt(j.id, f.number)
 	n, ok := s.plausible(head, off)
@@ -64,7 +64,7 @@ func (j *Journal) Read(seq Seq, buf []byte) (kind byte, record []byte, err error
 	buf = append(buf, make([]byte, n)...)
 	rec := buf[at:]
 	if _, err := f.f.ReadAt(rec, off); err != nil {
-		return 0, nil, readError(f.name, err)
+		return 0, nil, j.readFailed(f, seq, err)
 	}
 	if !s.good(rec, off) || rec[8] > MaxKind {
 		return 0, nil, badRecord(f, off)
@@ -72,6 +72,25 @@ func (j *Journal) Read(seq Seq, buf []byte) (kind byte, record []byte, err error
 	kind = rec[8]
 	copy(rec, rec[recordHeader:])
 	return kind, buf[:len(buf)-recordHeader], nil
+}
+
+// readFailed is why a record could not be read from a file, which may have been removed
+// meanwhile.
+func (j *Journal) readFailed(f *file, seq Seq, err error) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if slices.Contains(j.files, f) {
+		return readError(f.name, err)
+	}
+	return j.missing(seq)
+}
+
+// missing is why a record is in no file. mu is held.
+func (j *Journal) missing(seq Seq) error {
+	if seq >= j.stored && seq < j.next {
+		return ErrNotWritten
+	}
+	return ErrRemoved
 }
 
 func badRecord(f *file, off int64) error {

@@ -121,7 +121,8 @@ func appendMark(buf []byte, s salt, off, synced int64) []byte {
 // writeMark says in the file that all in it is synced. What has come in the meantime
 // takes the mark along when it is written: see take.
 func (j *Journal) writeMark() error {
-	if !j.reserveMark() {
+	end, ok := j.reserveMark()
+	if !ok {
 		return nil
 	}
 	f := j.cur
@@ -130,22 +131,24 @@ func (j *Journal) writeMark() error {
 		return &FailedError{"write", f.name, err}
 	}
 	j.mu.Lock()
-	defer j.mu.Unlock()
 	f.marked = f.synced
 	f.end += markSize
+	j.mu.Unlock()
+	j.settle(end) // all records that there are below are stored; somebody may wait for Last
 	return nil
 }
 
 // reserveMark keeps numbers free for a mark, so that numbers go on as offsets do: no
-// record's number, not even that of a dropped one, is where the mark will be.
-func (j *Journal) reserveMark() bool {
+// record's number, not even that of a dropped one, is where the mark will be. These end
+// below end.
+func (j *Journal) reserveMark() (end Seq, ok bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(j.pending) > 0 {
-		return false
+		return 0, false
 	}
 	j.next += markSize
-	return true
+	return j.next, true
 }
 
 // keep holds on to a written chunk until it is synced.

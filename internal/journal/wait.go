@@ -116,6 +116,14 @@ func (j *Journal) Stored() Seq {
 	return j.stored
 }
 
+// Last is a number that no record from now on has, and that is not below that of any
+// record so far: who waits for it waits for all of these. It is zero before the first.
+func (j *Journal) Last() Seq {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.next - 1
+}
+
 // Full says whether so much is in memory that who can wait should, by Room. Append goes
 // on nevertheless.
 func (j *Journal) Full() bool { return j.full.Load() }

@@ -50,6 +50,7 @@ func (j *Journal) await() task {
 		t, until := j.look(now)
 		if t == taskEnd {
 			j.running = false
+			j.free.idle()
 		}
 		j.asleep = t == taskNone
 		j.mu.Unlock()

@@ -56,10 +56,17 @@ type Broker interface {
 type Channel interface {
 	// Publish is basic.publish of a message that the connection has counted, by its
 	// account or by Admit. The broker keeps Properties and Body; Exchange and
-	// RoutingKey may change after Publish returns. The number is that of the
-	// publish in confirm mode, from 1. It is zero if there is nothing to confirm.
-	// Nacked means that a queue could not keep the message.
-	Publish(ctx context.Context, p *Publish) (number uint64, nacked bool, err error)
+	// RoutingKey may change after Publish returns.
+	Publish(ctx context.Context, p *Publish) (Answer, error)
+	// Commit is tx.commit that does not wait for the disk. If synced is not zero,
+	// commit-ok is due when this record is on disk: see Await.
+	Commit() (synced uint64, err error)
+	// Await lets the client's Answered be called when a record is on disk, perhaps at
+	// once. The number is that of a publish, or zero for a commit.
+	Await(synced, number uint64)
+	// Awaits reports whether Answered is still to be called. If not, all of its calls
+	// have returned.
+	Awaits() bool
 	// Admit waits until there is memory for size bytes of a message that begins, and
 	// counts them. Reader is the connection's account, of which Take has failed. It
 	// fails if the connection must not wait, because it has begun other messages.
@@ -77,16 +84,34 @@ type Channel interface {
 	// Join makes the channel's deliveries share the room in the connection's buffer. It
 	// is called first.
 	Join(room *flow.Connection)
-	// Ended sets a function that is called, with no lock held, after the broker has
-	// closed the channel by itself. Err is for the client. Number is the channel's
-	// number at the client.
-	Ended(number uint16, f func(err error))
+	// Serve sets the client. It is called before anything that the client is told of.
+	// Number is the channel's number there.
+	Serve(number uint16, c Client)
 	// MaxMessageSize returns the size of the largest body that Publish takes, in
 	// bytes.
 	MaxMessageSize() int
 	// Returned returns the encoded properties of a message that was returned. Err is
 	// a *warren.Return.
 	Returned(err error) wire.RawProperties
+}
+
+// Answer is what the broker says to a publish.
+type Answer struct {
+	Number uint64 // of the publish in confirm mode, from 1; zero: there is nothing to confirm
+	Synced uint64 // an ack has to wait for this record: see Channel.Await; zero: for nothing
+	Nacked bool   // a queue could not keep the message
+}
+
+// Client is a channel at the client.
+type Client interface {
+	// Ended is called, with no lock held, after the broker has closed the channel by
+	// itself. Err is for the client.
+	Ended(err error)
+	// Answered is the answer to successive publishes, or to a commit, after Await: nil
+	// if they are on disk. All that were given to Await before have been answered. It
+	// is called with a lock of the broker held: it must not block and must not call
+	// the broker. It is not called after the channel has been closed.
+	Answered(first, last uint64, err error)
 }
 
 // Session is a session of the broker as a connection uses it.
@@ -97,6 +122,10 @@ type Session interface {
 	// Account opens an account for what the connection's reader holds: messages of
 	// which it has received a part. The connection calls End.
 	Account(a *Account)
+	// Waits sets what happens while a method on a channel waits for the disk: it gives up
+	// when ctx ends, and calls waits when it lasts long, and again with an empty text. It
+	// is called before a channel is opened.
+	Waits(ctx context.Context, waits func(why string))
 	// Reserve takes bytes of memory for the connection, until the session ends. It
 	// fails if there is not so much left.
 	Reserve(bytes int64) error
@@ -113,7 +142,7 @@ type Publish struct {
 	Exchange, RoutingKey []byte
 	Mandatory, Immediate bool
 	User                 string             // user that is logged in
-	Waits                func()             // called by Admit, with no lock held, before it waits
+	Waits                func(why string)   // called, with no lock held, before a wait, and with an empty text after it
 	Properties           wire.RawProperties // checked; nil if none is set
 	Body                 []byte
 }

@@ -205,6 +205,14 @@ func (b *Budget) Reserve(n int64) bool {
 	return true
 }
 
+// Hold is Reserve that counts n bytes in any case.
+func (b *Budget) Hold(n int64) {
+	if b.Limited() {
+		b.topology.Add(n)
+		b.Keep(n)
+	}
+}
+
 // Topology returns how many bytes topology holds.
 func (b *Budget) Topology() int64 { return b.topology.Load() }
 

@@ -17,6 +17,13 @@ func (r *Reservation) Take(b *Budget, n int64) bool {
 	return true
 }
 
+// Hold is Take that does not fail, for what exists already: topology may then hold more
+// than its share.
+func (r *Reservation) Hold(b *Budget, n int64) {
+	b.Hold(n)
+	r.budget, r.bytes = b, r.bytes+n
+}
+
 // Bytes returns how many bytes are taken.
 func (r *Reservation) Bytes() int64 { return r.bytes }
 

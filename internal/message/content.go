@@ -22,6 +22,8 @@ type Content interface {
 	Header(name string) any
 	// Priority returns the priority alone.
 	Priority() uint8
+	// Persistent reports whether the delivery mode is 2.
+	Persistent() bool
 	// Size returns how many bytes the content holds, nearly. It is always the same.
 	Size() int64
 	// AppendTo appends the encoded properties to b.
@@ -32,6 +34,9 @@ type Content interface {
 	// anybody. If it is a request, its call may have no answer to wait for.
 	Lost(n int)
 }
+
+// persistent is the delivery mode of messages that survive a restart.
+const persistent = 2
 
 // Published holds the properties of a message that was published in process.
 type Published struct {
@@ -86,6 +91,9 @@ func (c *Published) Header(name string) any { return c.props.Headers[name] }
 
 // Priority implements Content.
 func (c *Published) Priority() uint8 { return c.props.Priority }
+
+// Persistent implements Content.
+func (c *Published) Persistent() bool { return c.props.DeliveryMode == persistent }
 
 // Size implements Content.
 func (c *Published) Size() int64 { return c.size }
@@ -174,6 +182,9 @@ func (e *Encoded) Priority() uint8 {
 	}
 	return 0
 }
+
+// Persistent implements Content. It decodes nothing.
+func (e *Encoded) Persistent() bool { return e.Raw.DeliveryMode() == persistent }
 
 // rawProperties returns the encoded properties of a message that came over the
 // wire, and nil for others.

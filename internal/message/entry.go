@@ -22,6 +22,10 @@ type Item struct {
 	Counted     bool // its consumer is told Returns even if they are zero
 }
 
+// Persistent reports whether the delivery mode says that the message is to survive a
+// restart.
+func (e *Entry) Persistent() bool { return e.Content != nil && e.Content.Persistent() }
+
 // Properties returns the properties as they came, with the body.
 func (e *Entry) Properties() Properties {
 	if e.Content == nil {
@@ -58,10 +62,22 @@ func (e *Entry) Lost() {
 	}
 }
 
+// Awaited reports whether the message is a request whose call waits in this process.
+func (e *Entry) Awaited() bool {
+	if e.Content == nil {
+		return false
+	}
+	_, ok := Inner(e.Content).(request)
+	return ok
+}
+
+// request is the content of a request. Unawaited returns it without its call.
+type request interface{ Unawaited() Content }
+
 // Abandon notes that nobody is going to settle the message, although it can still
 // be read. If it is a request, its call is told now, and not again later.
 func (e *Entry) Abandon() {
-	if r, ok := Inner(e.Content).(interface{ Unawaited() Content }); ok {
+	if r, ok := Inner(e.Content).(request); ok {
 		e.Content.Lost(1)
 		e.Content = r.Unawaited()
 	}

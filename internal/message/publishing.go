@@ -7,9 +7,21 @@ type Publishing struct {
 	Entry
 	Mandatory bool
 	Immediate bool
+	Shared    bool     // it goes to several queues that are on disk, which then store its body once
 	Extra     []string // further routing keys, from the headers CC and BCC
 	Hidden    []string // those of Extra that no consumer sees, from BCC
 	Deadline  int64    // when it expires by its property expiration, on the broker's clock; zero: never
+
+	// For a broker with a directory.
+	Stored Stored // where its body is already; zero: nowhere
+	Synced uint64 // number of the record that a confirm waits for; zero: it waits for nothing
+}
+
+// Stored is where the store already has a message of several queues.
+type Stored struct {
+	Pos        uint64
+	Queue      uint32
+	Generation uint32
 }
 
 // HideKeys puts the hidden keys into the content, if there are any.
@@ -45,4 +57,13 @@ func (p *Publishing) TakeKeys(headers table.Table) (rest table.Table, bad string
 		}
 	}
 	return headers, "", nil
+}
+
+// TakeKeysAgain sets Extra and Hidden of a message that was published before. The headers
+// are those of its content.
+func (p *Publishing) TakeKeysAgain(headers table.Table) {
+	p.TakeKeys(headers) // they were checked by the publish
+	if b, ok := p.Content.(*Blind); ok {
+		p.Extra, p.Hidden = append(p.Extra, b.Keys...), b.Keys
+	}
 }

@@ -76,6 +76,9 @@ func (l *Lent) Priority() uint8 {
 	return l.of.Priority()
 }
 
+// Persistent implements Content.
+func (l *Lent) Persistent() bool { return l.of != nil && l.of.Persistent() }
+
 // Edited implements Content. The new content does not belong to the stream.
 func (l *Lent) Edited(e Edit) Content {
 	p := e.Apply(l.Properties())

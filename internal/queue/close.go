@@ -11,6 +11,10 @@ const (
 	IfUnused  Condition = 1 << iota // it has no consumers; else ErrInUse
 	IfEmpty                         // it has no ready messages; else ErrNotEmpty
 	IfExpired                       // it has expired; else ErrNotExpired
+
+	// Ends is no condition: the queue is closed because the broker ends, and stays on
+	// disk with its messages.
+	Ends
 )
 
 // Rest is what is left of a queue that was deleted or purged.
@@ -18,7 +22,7 @@ type Rest struct {
 	queue     *Queue // nil: nothing is left
 	reason    error
 	consumers *Consumer // the oldest of those that have not been told yet
-	store     store
+	store     backlog
 	segments  []*segment
 }
 
@@ -36,11 +40,21 @@ func (q *Queue) Close(reason error, c Condition) (rest Rest, ready int, err erro
 		return Rest{}, 0, err
 	}
 	q.deleted = true
+	if q.disk != nil {
+		q.disk.ended = c&Ends != 0
+		q.wakeAwaiting()
+	}
 	q.alarm.Stop()
 	for c := q.consumers.first; c != nil; c = c.newer {
 		if c.box != nil && !c.NoAck {
-			c.abandoned = len(c.box.Unread())
+			unread := c.box.Unread()
+			c.abandoned = len(unread)
 			q.abandoned += c.abandoned
+			if q.disk != nil && q.disk.ended {
+				for i := range unread { // nobody gives them back any more
+					q.forgetOnDisk(&unread[i])
+				}
+			}
 		}
 		q.retire(c)
 		if c.box != nil && !c.passes {
@@ -48,6 +62,9 @@ func (q *Queue) Close(reason error, c Condition) (rest Rest, ready int, err erro
 		}
 	}
 	rest, ready = q.takeReady()
+	if q.disk != nil && !q.disk.ended {
+		q.disk.Delete()
+	}
 	rest.reason, rest.consumers = reason, q.consumers.first
 	q.consumers, q.turns, q.active = roster{}, turns{}, nil
 	return rest, ready, nil
@@ -129,9 +146,9 @@ func (r *Rest) dropSome() {
 	}
 	q.mu.Lock()
 	q.memory.Add(-sum)
-	if q.journal != nil {
+	if q.disk != nil {
 		for i := range items[:n] {
-			q.unjournal(&items[i])
+			q.forgetOnDisk(&items[i])
 		}
 	}
 	q.mu.Unlock()

@@ -54,7 +54,9 @@ func (q *Queue) hand(c *Consumer, it *message.Item) {
 	c.out++
 	if c.NoAck {
 		q.counts.Acked++
-		q.unjournal(it)
+		if q.disk != nil {
+			q.forgetOnDisk(it)
+		}
 	} else {
 		q.unacked++
 		c.unsettled++

@@ -19,7 +19,7 @@ const expiredAtOnce = 4096
 // cleanHead takes out expired messages at the head. It reports whether a message is
 // ready then. Like RabbitMQ, it checks messages at the head only.
 func (q *Queue) cleanHead() (ready bool) {
-	return (q.store.timed == 0 || q.loseExpired()) && q.store.len() > 0
+	return (q.store.timed == 0 || q.loseExpired()) && q.store.len() > 0 && !(q.paged && q.store.isOut())
 }
 
 // loseExpired takes out expired messages at the head, and sets the alarm for the
@@ -28,7 +28,7 @@ func (q *Queue) cleanHead() (ready bool) {
 // letters do not pile up.
 func (q *Queue) loseExpired() (clean bool) {
 	now := int64(0)
-	for n := 0; q.store.len() > 0; n++ {
+	for n := 0; q.store.len() > 0 && !q.store.isOut(); n++ {
 		deadline := q.store.deadline()
 		if deadline == 0 {
 			return true

@@ -16,7 +16,7 @@ func TestWhatNobodyHasSeenIsAsBefore(t *testing.T) {
 		_, err := q.Push(&message.Publishing{Entry: message.Entry{Body: make([]byte, 10)}})
 		require.NoError(t, err)
 		before := q.Stats()
-		d, _, ok, err := q.Get(noAck)
+		d, _, ok, err := q.Get(noAck, nil)
 		require.NoError(t, err)
 		require.True(t, ok)
 		q.Unget(&d, noAck)
@@ -26,7 +26,7 @@ func TestWhatNobodyHasSeenIsAsBefore(t *testing.T) {
 		require.Equal(t, before.Acked, after.Acked)
 		require.Equal(t, before.Bytes, after.Bytes)
 
-		d, _, _, err = q.Get(noAck)
+		d, _, _, err = q.Get(noAck, nil)
 		require.NoError(t, err)
 		rest, _, err := q.Close(ErrDeleted, Always)
 		require.NoError(t, err)

@@ -36,7 +36,7 @@ func TestWhatAClosedChannelCouldNotSendComesBackRedelivered(t *testing.T) {
 		require.NoError(t, err)
 
 		sink.c.Remove(nil)
-		d, _, ok, err := q.Get(false)
+		d, _, ok, err := q.Get(false, nil)
 		require.NoError(t, err)
 		require.True(t, ok)
 		require.True(t, d.Item.Redelivered)

@@ -90,7 +90,23 @@ func (l *levels) removed(s *shelf) {
 	}
 	last := len(l.shelves) - 1
 	l.shelves[last] = nil
-	if l.shelves = l.shelves[:last]; last == 0 && cap(l.shelves) > manyLevels {
+	l.shelves = l.shelves[:last]
+	l.vacated(s)
+}
+
+// dropped notes that n messages of a shelf are no more.
+func (l *levels) dropped(s *shelf, n int) {
+	l.len -= n
+	if i, ok := l.find(s.level()); ok && s.len() == 0 {
+		l.shelves = slices.Delete(l.shelves, i, i+1)
+		l.vacated(s)
+	}
+}
+
+// vacated makes a shelf that is off the list, and has no messages, the one to be used
+// next.
+func (l *levels) vacated(s *shelf) {
+	if len(l.shelves) == 0 && cap(l.shelves) > manyLevels {
 		l.shelves = nil
 	}
 	l.retire(s)

@@ -20,12 +20,15 @@ func (q *Queue) refuse(e *message.Entry) {
 	if q.rules.Overflow == RejectToDeadLetter && q.rules.DeadLetter != nil {
 		q.counts.DeadLettered++
 		q.memory.Add(e.Cost())
-		q.lost = append(q.lost, Lost{*e, message.DiedMaxLen, q.rules.DeadLetter})
+		q.lost = append(q.lost, Lost{*e, nowhere, message.DiedMaxLen, q.rules.DeadLetter})
 	}
 }
 
-// trim takes out messages at the head until the rest is within the limits. A new
-// message is stored before, so it may be taken out itself.
+// trimAtOnce is how many messages trim takes out at most: others wait for the lock.
+const trimAtOnce = 1024
+
+// trim takes out messages at the head until the rest is within the limits, or it has taken
+// out many. A new message is stored before, so it may be taken out itself.
 func (q *Queue) trim() {
 	if q.stream != nil {
 		q.retain(q.shared.Clock.Now())
@@ -35,12 +38,27 @@ func (q *Queue) trim() {
 	if r == nil || r.Overflow != DropHead || r.MaxLength < 0 && r.MaxBytes < 0 {
 		return
 	}
-	for n := q.store.len(); n > 0; n-- {
+	for n, least := q.store.len(), q.store.len()-trimAtOnce; n > max(0, least); n-- {
 		if (r.MaxLength < 0 || int64(n) <= r.MaxLength) && (r.MaxBytes < 0 || q.store.bytes <= r.MaxBytes) {
 			return
+		}
+		if q.store.isOut() {
+			if r.DeadLetter == nil {
+				q.trimOutside(q.store.top())
+			}
+			return // the rest is trimmed when it is loaded
 		}
 		var it message.Item
 		q.store.shift(&it)
 		q.lose(&it, message.DiedMaxLen)
 	}
+}
+
+// trimRest takes out what trim has left, if that was very much.
+func (q *Queue) trimRest() {
+	q.inPortions(func() (more bool) {
+		n := q.store.len()
+		q.tidy()
+		return n-q.store.len() >= trimAtOnce
+	})
 }

@@ -5,22 +5,28 @@ import "github.com/warrenmq/warren/internal/message"
 // Lost is a message that a queue has lost and that goes to the dead letter exchange.
 type Lost struct {
 	message.Entry
+	pos    uint64
 	Reason string      // in the header x-death
 	To     *DeadLetter // by the queue's rules when it lost the message
 }
 
+// nowhere is the position of a message that the queue has not taken.
+const nowhere = ^uint64(0)
+
 // lose ends a message that nobody has acknowledged. If there is a dead letter
 // exchange, unlock sends the message there; until then the queue still counts it.
 func (q *Queue) lose(it *message.Item, reason string) {
-	q.unjournal(it)
 	if q.rules == nil || q.rules.DeadLetter == nil || q.deleted {
+		if q.disk != nil {
+			q.forgetOnDisk(it)
+		}
 		q.memory.Add(-it.Cost())
 		q.counts.Dropped++
 		it.Lost()
 		return
 	}
 	q.counts.DeadLettered++
-	q.lost = append(q.lost, Lost{it.Entry, reason, q.rules.DeadLetter})
+	q.lost = append(q.lost, Lost{it.Entry, it.Pos, reason, q.rules.DeadLetter})
 }
 
 const (
@@ -62,8 +68,14 @@ func (q *Queue) sendSome(l *Letters) (done bool) {
 	some := q.lost[:min(len(q.lost), lettersAtOnce)]
 	q.lost = q.lost[len(some):]
 	q.mu.Unlock()
+	sent := 0
 	for i := range some {
-		q.host.DeadLetter(q, &some[i], l)
+		if q.host.DeadLetter(q, &some[i], l) {
+			sent++
+		}
+	}
+	if q.disk != nil && sent > 0 {
+		q.forgetSent(some[:sent])
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -75,13 +87,29 @@ func (q *Queue) sendSome(l *Letters) (done bool) {
 		return false
 	}
 	q.lost, q.sending = nil, false
-	if q.store.timed > 0 && !q.deleted {
+	if q.store.timed > 0 && !q.deleted && !q.store.isOut() {
 		if d := q.store.deadline(); d != 0 {
 			now := q.shared.Clock.Now()
 			q.alarm.Set(max(d, now), now, q) // loseExpired may have left it
 		}
 	}
 	return true
+}
+
+// forgetSent removes messages from the disk, because their letters are there. A letter is
+// of no use before its queue is there, too.
+func (q *Queue) forgetSent(some []Lost) {
+	positions := make([]uint64, len(some))
+	for i := range some {
+		positions[i] = some[i].pos
+	}
+	q.host.WhenDeclared(func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		for _, pos := range positions {
+			q.disk.Remove(pos)
+		}
+	})
 }
 
 // sendLater leaves the letters to another goroutine.

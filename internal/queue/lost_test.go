@@ -27,13 +27,16 @@ type ring struct {
 
 func (r *ring) Expired(*Queue) {}
 
-func (r *ring) DeadLetter(q *Queue, lost *Lost, l *Letters) {
+func (r *ring) WhenDeclared(f func()) { f() }
+
+func (r *ring) DeadLetter(q *Queue, lost *Lost, l *Letters) bool {
 	r.mu.Lock()
 	r.by[l]++
 	r.mu.Unlock()
 	if r.sent.Add(1) <= r.most {
 		r.next[q].PushLetter(&message.Publishing{Entry: lost.Entry}, l)
 	}
+	return true
 }
 
 func newRing(queues int, most int64) *ring {
@@ -110,9 +113,10 @@ type changingHost struct {
 	to []*DeadLetter
 }
 
-func (h *changingHost) DeadLetter(q *Queue, m *Lost, _ *Letters) {
+func (h *changingHost) DeadLetter(q *Queue, m *Lost, _ *Letters) bool {
 	h.to = append(h.to, m.To)
 	q.Obey(uint64(len(h.to)), nil)
+	return true
 }
 
 // A message goes where the rules said when the queue lost it, even if they have

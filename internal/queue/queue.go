@@ -41,20 +41,16 @@ type Shared struct {
 // queue held.
 type Host interface {
 	// DeadLetter takes a message that the queue has lost. The host pushes it with
-	// PushLetter.
-	DeadLetter(q *Queue, m *Lost, l *Letters)
+	// PushLetter. It reports false if it does not care for messages any more, because
+	// the broker is closed.
+	DeadLetter(q *Queue, m *Lost, l *Letters) bool
+	// WhenDeclared calls f when all queues that exist now are on disk, if they are to be
+	// there: at once, as a rule. If that is not known, it never calls f. It is called for
+	// queues on disk only.
+	WhenDeclared(f func())
 	// Expired says that the queue has expired. The host calls Close with
 	// IfExpired.
 	Expired(q *Queue)
-}
-
-// Journal is told which messages a durable store must keep. Its methods are called
-// with the queue's lock held and must not block.
-type Journal interface {
-	// Add keeps a message. If it fails, the publisher gets a nack.
-	Add(pos uint64, e message.Entry) error
-	// Remove says that a message is no longer needed.
-	Remove(pos uint64)
 }
 
 // Queue keeps messages and delivers them to its consumers.
@@ -65,10 +61,10 @@ type Queue struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	store     store
+	store     backlog
 	stream    *stream // used in place of store; nil if the queue is no stream. It never changes
 	rules     *Rules  // nil: nothing is asked of the queue
-	journal   Journal // nil: nothing is durable
+	disk      *onDisk // nil: all is in memory. It never changes
 	consumers roster
 	turns     turns            // consumers with room; of a single active consumer, those that wait to be it
 	wake      *mailbox.Mailbox // to be signalled when the lock is free; nil: none
@@ -79,6 +75,7 @@ type Queue struct {
 	abandoned int                // messages that were unread when the queue was deleted
 
 	deleted       bool
+	paged         bool // messages may be outside: see paging.go
 	single        bool // only the active consumer gets messages; never changes
 	countsReturns bool // see Options; never changes
 	sending       bool // a goroutine runs deadLetter
@@ -101,7 +98,9 @@ type Options struct {
 	CountReturns bool              // requeues are counted without a delivery limit, too, and whoever gets a message is told
 	Stream       bool              // the queue is a stream
 	Seen         *duplicates.Cache // nil: no deduplication
-	Journal      Journal           // nil: nothing is durable
+	Disk         Disk              // nil: all is in memory, unless Open gives a Disk
+	Open         func() Disk       // opens the Disk, which may have something to tell the queue at once; nil: it is open
+	Durable      bool              // persistent messages survive a restart, if there is a Disk
 
 	Held memory.Reservation // what the queue itself holds; it gives it back in the end
 }
@@ -111,7 +110,6 @@ func (q *Queue) Init(name string, host Host, shared *Shared, o *Options) {
 	q.name, q.host, q.shared = name, host, shared
 	q.store.shared = shared
 	q.memory.Open(&shared.Memory)
-	q.journal = o.Journal
 	q.rules, q.single, q.seen, q.countsReturns = o.Rules, o.SingleActive, o.Seen, o.CountReturns
 	q.held = o.Held
 	if o.MaxPriority > 0 {
@@ -119,6 +117,9 @@ func (q *Queue) Init(name string, host Host, shared *Shared, o *Options) {
 	}
 	if o.Stream {
 		q.stream = newStream()
+	}
+	if o.Disk != nil || o.Open != nil {
+		q.openDisk(o)
 	}
 	if q.rules != nil && q.rules.Expires > 0 {
 		q.mu.Lock() // the alarm may ring at once
@@ -133,6 +134,9 @@ func (q *Queue) Name() string { return q.name }
 // IsStream reports whether the queue is a stream.
 func (q *Queue) IsStream() bool { return q.stream != nil }
 
+// IsOnDisk reports whether the queue keeps persistent messages on disk.
+func (q *Queue) IsOnDisk() bool { return q.disk != nil && q.disk.durable }
+
 // unlock releases the lock. Before, it takes out expired messages at the head.
 // Afterwards it signals the mailbox that has got messages, because a reader that
 // wakes earlier would wait for the lock, and sends dead letters. So the caller must
@@ -143,7 +147,7 @@ func (q *Queue) unlock() { q.unlockFor(nil) }
 // dead letters.
 func (q *Queue) unlockFor(l *Letters) {
 	send := false
-	if q.store.timed > 0 || q.lost != nil {
+	if q.store.timed > 0 || q.lost != nil || q.paged {
 		send = q.beforeUnlock()
 	}
 	b := q.wake
@@ -165,6 +169,9 @@ func (q *Queue) beforeUnlock() (send bool) {
 	if q.store.timed > 0 {
 		q.loseExpired() // it also sets the alarm for the head that there is now
 	}
+	if q.paged {
+		q.loadHead()
+	}
 	send = q.lost != nil && !q.sending
 	q.sending = q.sending || send
 	return send
@@ -184,7 +191,7 @@ func (q *Queue) wakeLater(b *mailbox.Mailbox) {
 // Push adds a message. It reports whether the queue has taken it. The queue does not
 // take it if it is deleted, if the message is a duplicate, or if the message is
 // Immediate and no consumer has room. Push fails with ErrRefused if limits forbid
-// the message, and with the journal's error.
+// the message. If the message is kept on disk, Push sets its Synced.
 func (q *Queue) Push(p *message.Publishing) (taken bool, err error) {
 	return q.PushLetter(p, nil)
 }
@@ -203,9 +210,9 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 		return false, nil
 	}
 	if q.stream != nil {
-		err = q.append(e)
+		q.append(p)
 		q.unlockFor(l)
-		return err == nil, err
+		return true, nil
 	}
 	if q.rules != nil && q.overflows(e) {
 		q.seen.Forget(e.Content)
@@ -217,15 +224,11 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 	if q.store.levels != nil && e.Content != nil {
 		priority = e.Content.Priority()
 	}
-	if q.journal != nil {
-		if err := q.journal.Add(q.store.position(priority), *e); err != nil {
-			q.seen.Forget(e.Content)
-			q.mu.Unlock()
-			return false, err
-		}
-	}
 	q.counts.Published++
 	deadline := q.deadline(p)
+	if q.disk != nil && e.Content != nil {
+		q.keep(p, priority, deadline)
+	}
 	c := q.reservePastStore()
 	if c == nil || !c.passes {
 		cost := e.BareCost()
@@ -238,6 +241,9 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 		q.hand(c, &message.Item{Entry: *e, Pos: q.store.pass(priority), Deadline: deadline})
 	} else {
 		q.store.push(e, priority, deadline)
+		if q.disk != nil && (q.store.levels != nil || q.store.tail.isFull()) {
+			q.spillLast(priority)
+		}
 		if q.rules != nil || q.store.timed > 0 {
 			q.tidy()
 		}
@@ -258,16 +264,12 @@ func (q *Queue) tidy() {
 	}
 }
 
-// unjournal tells the journal that a message is no longer needed.
-func (q *Queue) unjournal(it *message.Item) {
-	if q.journal != nil {
-		q.journal.Remove(it.Pos)
-	}
-}
-
 // Purge drops all ready messages and returns how many there were.
 func (q *Queue) Purge() int {
 	q.mu.Lock()
+	if q.disk != nil && q.stream == nil {
+		q.onShelves(q.removeChunks)
+	}
 	rest, n := q.takeReady()
 	q.unlock()
 	rest.drop()
@@ -289,8 +291,11 @@ func (q *Queue) takeReady() (rest Rest, n int) {
 	q.counts.Dropped += uint64(n)
 	if q.stream != nil {
 		rest.segments = q.stream.takeAll()
-	} else {
-		rest.store = q.store.takeAll()
+		return rest, n
 	}
+	if q.paged {
+		q.purgeOutside()
+	}
+	rest.store = q.store.takeAll()
 	return rest, n
 }

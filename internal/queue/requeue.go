@@ -68,7 +68,11 @@ func (q *Queue) requeueMany(c *Consumer, items []Settling, seen bool) {
 		q.freeRoom(c, len(part))
 		q.unlock()
 	}
+	if q.disk != nil && seen && rule.counts() {
+		q.countAllOnDisk(items)
+	}
 	if q.adopt(c, runs, len(items)-len(tooOften)) {
+		q.trimRest()
 		return
 	}
 	for _, r := range runs { // the queue was deleted meanwhile
@@ -112,23 +116,29 @@ func (q *Queue) forfeit(c *Consumer, r *run) {
 // freeRoom.
 func (q *Queue) requeue(it *message.Item, seen bool) {
 	it.Counted = false
+	it.Redelivered = it.Redelivered || seen
 	if q.deleted || q.stream != nil {
 		q.finish(it, false)
 		return
 	}
-	it.Redelivered = it.Redelivered || seen
 	if seen && q.returnRule().count(it) {
 		q.lose(it, message.DiedDeliveryLimit)
 		return
 	}
 	q.store.requeue(it)
+	if q.disk != nil && it.Returns > 0 {
+		q.disk.Returned(it.Pos, it.Returns, it.Redelivered)
+	}
 }
 
 // returnRule says how often a message may be requeued.
 type returnRule struct {
-	counts bool  // requeues are counted
+	always bool  // requeues are counted without a limit, too
 	limit  int64 // negative: none
 }
+
+// counts reports whether requeues are counted.
+func (r returnRule) counts() bool { return r.always || r.limit >= 0 }
 
 func (q *Queue) returnRule() returnRule {
 	r := returnRule{q.countsReturns, -1}
@@ -141,7 +151,7 @@ func (q *Queue) returnRule() returnRule {
 // count counts a requeue of a message if the queue counts them or has a delivery
 // limit. It reports whether the limit is exceeded.
 func (r returnRule) count(it *message.Item) (tooOften bool) {
-	if r.counts || r.limit >= 0 {
+	if r.counts() {
 		it.Returns = max(it.Returns, it.Returns+1) // the largest count stays
 	}
 	return r.limit >= 0 && int64(it.Returns) > r.limit

@@ -107,7 +107,7 @@ func TestManyRequeuedMessagesReturnToTheirPlaces(t *testing.T) {
 			}
 			slices.SortStableFunc(order, func(a, b int) int { return (b%3 - a%3) * int(levels) })
 			for _, want := range order {
-				d, _, ok, err := q.Get(true)
+				d, _, ok, err := q.Get(true, nil)
 				require.NoError(t, err)
 				require.True(t, ok)
 				require.Equal(t, strconv.Itoa(want), string(d.Body))
@@ -176,7 +176,7 @@ func TestSettlingOneMessageAllocatesNothing(t *testing.T) {
 	}))
 	q.Requeue(c, items[next:next+1], true)
 	require.LessOrEqual(t, testing.AllocsPerRun(many, func() {
-		d, _, ok, err := q.Get(false)
+		d, _, ok, err := q.Get(false, nil)
 		if !ok || err != nil {
 			panic("nothing is ready")
 		}

@@ -108,6 +108,26 @@ type run struct {
 // runChunk is the number of messages in a chunk of a run.
 const runChunk = 256
 
+// runOf makes a run of messages that are in order. It keeps the list.
+func runOf(items []message.Item) *run {
+	r := &run{len: len(items)}
+	if r.len > 0 {
+		r.chunks = [][]message.Item{items}
+	}
+	for i := range items {
+		r.count(&items[i])
+	}
+	return r
+}
+
+// count adds a message to bytes and timed.
+func (r *run) count(it *message.Item) {
+	r.bytes += int64(len(it.Body))
+	if it.Deadline != 0 {
+		r.timed++
+	}
+}
+
 // add appends a message.
 func (r *run) add(it *message.Item) {
 	last := len(r.chunks) - 1
@@ -117,10 +137,7 @@ func (r *run) add(it *message.Item) {
 	}
 	r.chunks[last] = append(r.chunks[last], *it)
 	r.len++
-	r.bytes += int64(len(it.Body))
-	if it.Deadline != 0 {
-		r.timed++
-	}
+	r.count(it)
 }
 
 func (r *run) first() *message.Item { return &r.chunks[0][r.read] }

@@ -49,4 +49,7 @@ func (q *Queue) Obey(change uint64, r *Rules) {
 	q.touch()
 	q.tidy()
 	q.unlock()
+	if r != nil {
+		q.trimRest()
+	}
 }

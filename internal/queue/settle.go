@@ -59,7 +59,9 @@ func (q *Queue) finish(it *message.Item, acked bool) {
 	case q.stream != nil:
 	case acked:
 		q.memory.Add(-it.Cost())
-		q.unjournal(it)
+		if q.disk != nil {
+			q.disk.remove(it.Pos, &it.Entry)
+		}
 	default:
 		q.lose(it, message.DiedRejected)
 	}
@@ -83,20 +85,21 @@ func (q *Queue) freeRoom(c *Consumer, n int) {
 
 // Redeliver delivers unacked messages of c to c again, before all others. It reports
 // false if c is removed or belongs to a Pool.
-func (q *Queue) Redeliver(c *Consumer, items []Settling) bool {
+func (q *Queue) Redeliver(c *Consumer, items []Settling, w Waiter) bool {
 	defer c.serveFlow()
 	q.mu.Lock()
 	defer q.unlock()
+	again := items
+	if q.stream != nil && !c.gone && c.box != nil {
+		again = q.findAgain(items, w)
+	}
 	if c.gone || c.box == nil {
 		return false
 	}
-	if q.stream != nil {
-		all := len(items)
-		items = q.findAgain(items)
-		if evicted := all - len(items); evicted > 0 {
-			defer q.freeRoom(c, evicted)
-		}
+	if evicted := len(items) - len(again); evicted > 0 {
+		defer q.freeRoom(c, evicted)
 	}
+	items = again
 	if c.untilRead {
 		c.out += len(items)
 		if c.out >= c.limit {
@@ -130,9 +133,7 @@ func (q *Queue) takeBack(c *Consumer, items []message.Item) {
 		if it.Redelivered {
 			q.counts.Redelivered--
 		}
-		if c.NoAck {
-			q.counts.Acked--
-		} else {
+		if !c.NoAck {
 			q.unacked--
 			c.countSettled(1)
 		}
@@ -141,6 +142,12 @@ func (q *Queue) takeBack(c *Consumer, items []message.Item) {
 		}
 		if c.direct { // its channel was closed as it came; others had later ones meanwhile
 			it.Redelivered = true
+		}
+		if c.NoAck {
+			q.counts.Acked--
+			if q.stream == nil {
+				q.keepAgain(it)
+			}
 		}
 		if q.stream == nil {
 			q.store.requeue(it)
@@ -177,9 +184,10 @@ func (q *Queue) costOf(items []message.Item) (sum int64) {
 
 // Get takes the message at the head. Ok is false if there is none. Left is the
 // number of messages that stay ready. It fails with ErrSingleActive if only the
-// active consumer gets messages.
-func (q *Queue) Get(noAck bool) (d Delivered, left int, ok bool, err error) {
+// active consumer gets messages. If w gives up, there is none.
+func (q *Queue) Get(noAck bool, w Waiter) (d Delivered, left int, ok bool, err error) {
 	q.mu.Lock()
+	q.awaitHead(w)
 	defer q.unlock()
 	q.touch()
 	if q.single {
@@ -199,7 +207,9 @@ func (q *Queue) Get(noAck bool) (d Delivered, left int, ok bool, err error) {
 	if noAck {
 		q.counts.Acked++
 		q.memory.Add(-it.Cost())
-		q.unjournal(it)
+		if q.disk != nil {
+			q.disk.remove(it.Pos, &it.Entry)
+		}
 	} else {
 		q.unacked++
 	}
@@ -214,6 +224,9 @@ func (q *Queue) Unget(d *Delivered, noAck bool) {
 		q.counts.Acked--
 		q.unacked++
 		q.memory.Add(d.Cost())
+		if q.stream == nil {
+			q.keepAgain(&d.Item)
+		}
 		q.mu.Unlock()
 	}
 	q.Requeue(nil, []Settling{Unsettled(d.Item)}, false)

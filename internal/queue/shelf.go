@@ -17,14 +17,9 @@ type shelf struct {
 	first      uint64   // position of the message at the head of the chunks
 	next       uint64   // position that the next message gets
 	ready      int      // number of messages in the chunks
-	returned   returned // requeued messages
+	returned   returned // requeued messages, and those that were loaded from outside
+	out        *outside // messages that are on disk only; nil: none
 }
-
-// Numbers of messages in a chunk.
-const (
-	smallChunk = 8
-	bigChunk   = 256
-)
 
 // bigChunkBytes is what a big chunk takes, however few messages are left in it.
 const bigChunkBytes = bigChunk * int64(unsafe.Sizeof(message.Entry{})+8)
@@ -35,11 +30,19 @@ type chunk struct {
 	deadlines   []int64 // of the entries; nil: none has one
 	read, write int
 	next        *chunk
+	spilled     bool // what need not survive a restart is on disk, too: see Queue.spill
 }
+
+func (c *chunk) isFull() bool { return c.write == len(c.entries) }
 
 func newChunk(size int) *chunk { return &chunk{entries: make([]message.Entry, size)} }
 
-func (s *shelf) len() int { return s.ready + s.returned.len() }
+func (s *shelf) len() int {
+	if s.out != nil {
+		return s.ready + s.returned.len() + s.out.Len
+	}
+	return s.ready + s.returned.len()
+}
 
 // emptied returns a shelf without messages that goes on with the same positions.
 func (s *shelf) emptied() shelf { return shelf{shared: s.shared, next: s.next} }
@@ -83,7 +86,8 @@ func (s *shelf) grow() *chunk {
 	return c
 }
 
-// shift moves the first message to it, which must be zero. There must be a message.
+// shift moves the first message to it, which must be zero. There must be a message, and
+// it must not be outside.
 func (s *shelf) shift(it *message.Item) {
 	// Requeued messages were delivered before those that are still in the chunks
 	// could be, so they have the lower positions.
@@ -105,7 +109,7 @@ func (s *shelf) shift(it *message.Item) {
 	if c.read == c.write && (c.next != nil || c != s.small) {
 		s.removeHead(c)
 	} else if c.read == c.write {
-		c.read, c.write = 0, 0
+		c.read, c.write, c.spilled = 0, 0, false
 	}
 }
 
@@ -116,7 +120,7 @@ func (s *shelf) removeHead(c *chunk) {
 	if s.head == nil {
 		s.tail = nil
 	}
-	c.read, c.write, c.next, c.deadlines = 0, 0, nil, nil
+	c.read, c.write, c.next, c.deadlines, c.spilled = 0, 0, nil, nil, false
 	if c != s.small {
 		s.shared.Memory.Keep(-bigChunkBytes)
 		s.shared.chunks.Put(c)

@@ -2,19 +2,19 @@ package queue
 
 import "github.com/warrenmq/warren/internal/message"
 
-// store keeps the ready messages of a queue: on one shelf, or on one for each
+// backlog keeps the ready messages of a queue: on one shelf, or on one for each
 // priority. The queue's lock guards it.
 //
 // Push adds a message at the tail and gives it a position. Shift takes one out at
 // the head, for a consumer. Requeue puts it back in its old place.
-type store struct {
+type backlog struct {
 	shelf          // used by a queue without priorities
 	levels *levels // nil: the queue has no priorities
 	bytes  int64   // of the bodies
 	timed  int     // number of messages with a deadline
 }
 
-func (s *store) len() int {
+func (s *backlog) len() int {
 	if s.levels != nil {
 		return s.levels.len
 	}
@@ -22,7 +22,7 @@ func (s *store) len() int {
 }
 
 // position returns the position that the next message of a priority gets.
-func (s *store) position(priority uint8) uint64 {
+func (s *backlog) position(priority uint8) uint64 {
 	if s.levels != nil {
 		return s.levels.position(priority)
 	}
@@ -31,7 +31,7 @@ func (s *store) position(priority uint8) uint64 {
 
 // pass returns the position of a message that is delivered without being stored. No
 // message may be ready.
-func (s *store) pass(priority uint8) uint64 {
+func (s *backlog) pass(priority uint8) uint64 {
 	if s.levels != nil {
 		return s.levels.pass(priority)
 	}
@@ -40,7 +40,7 @@ func (s *store) pass(priority uint8) uint64 {
 }
 
 // push adds a message. A deadline of zero is none.
-func (s *store) push(e *message.Entry, priority uint8, deadline int64) {
+func (s *backlog) push(e *message.Entry, priority uint8, deadline int64) {
 	if s.levels == nil {
 		s.shelf.push(e, deadline)
 	} else {
@@ -51,7 +51,7 @@ func (s *store) push(e *message.Entry, priority uint8, deadline int64) {
 }
 
 // shift moves the first message to it, which must be zero. There must be a message.
-func (s *store) shift(it *message.Item) {
+func (s *backlog) shift(it *message.Item) {
 	if s.levels == nil {
 		s.shelf.shift(it)
 	} else {
@@ -66,9 +66,9 @@ func (s *store) shift(it *message.Item) {
 }
 
 // takeAll takes all messages out. Later messages get later positions than these.
-func (s *store) takeAll() (all store) {
+func (s *backlog) takeAll() (all backlog) {
 	all = *s
-	*s = store{shelf: s.emptied()}
+	*s = backlog{shelf: s.emptied()}
 	if all.levels != nil {
 		s.levels = all.levels.emptied()
 	}
@@ -76,7 +76,7 @@ func (s *store) takeAll() (all store) {
 }
 
 // requeue puts a message back in its old place.
-func (s *store) requeue(it *message.Item) {
+func (s *backlog) requeue(it *message.Item) {
 	if s.levels == nil {
 		s.returned.push(it)
 	} else {
@@ -87,7 +87,7 @@ func (s *store) requeue(it *message.Item) {
 }
 
 // adopt puts the messages of a run, which are of one level, back in their old places.
-func (s *store) adopt(r *run) {
+func (s *backlog) adopt(r *run) {
 	if s.levels == nil {
 		s.returned.adopt(r)
 	} else {
@@ -99,7 +99,7 @@ func (s *store) adopt(r *run) {
 }
 
 // count adds a message to bytes and timed.
-func (s *store) count(e *message.Entry, deadline int64) {
+func (s *backlog) count(e *message.Entry, deadline int64) {
 	s.bytes += int64(len(e.Body))
 	if deadline != 0 {
 		s.timed++
@@ -108,7 +108,7 @@ func (s *store) count(e *message.Entry, deadline int64) {
 
 // deadline returns the deadline of the first message; zero means none. There must be
 // a message.
-func (s *store) deadline() int64 {
+func (s *backlog) deadline() int64 {
 	if s.levels != nil {
 		return s.levels.top().deadline()
 	}

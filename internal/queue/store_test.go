@@ -11,10 +11,10 @@ import (
 	"github.com/warrenmq/warren/internal/message"
 )
 
-func newTestStore(most uint8) *store {
+func newTestStore(most uint8) *backlog {
 	shared := &Shared{}
 	shared.Memory.Init(64<<20, false, nil)
-	s := &store{shelf: shelf{shared: shared}}
+	s := &backlog{shelf: shelf{shared: shared}}
 	if most > 0 {
 		s.levels = newLevels(most, shared)
 	}

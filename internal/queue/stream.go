@@ -2,25 +2,23 @@ package queue
 
 import "github.com/warrenmq/warren/internal/message"
 
-// append adds a message to the stream and delivers it to the readers that wait. It
-// fails with the journal's error.
-func (q *Queue) append(e *message.Entry) error {
+// append adds a message to the stream and delivers it to the readers that wait. A
+// stream on disk has all its messages there, persistent or not.
+func (q *Queue) append(p *message.Publishing) {
 	s := q.stream
-	if q.journal != nil {
-		if err := q.journal.Add(s.next, *e); err != nil {
-			return err
-		}
+	now := q.shared.Clock.Now()
+	if q.disk != nil {
+		synced, stored := q.disk.PutAt(s.next, p.Entry, now, p.Shared, p.Stored)
+		p.Synced, p.Stored = max(p.Synced, synced), stored
 	}
 	q.counts.Published++
-	now := q.shared.Clock.Now()
-	q.memory.Add(s.append(e, now, q.rules.segmentSize()))
+	q.memory.Add(s.append(&p.Entry, now, q.rules.segmentSize()))
 	for c := q.next(); c != nil; { // all have the same priority
 		next := c.after
 		q.serve(c)
 		c = next
 	}
 	q.retain(now)
-	return nil
 }
 
 // serve delivers messages to c while it has room. In a stream, the list of consumers
@@ -34,6 +32,12 @@ func (q *Queue) serve(c *Consumer) {
 		if m == nil {
 			q.list(c)
 			return
+		}
+		if m == outsideRecord {
+			if q.loadSegment(q.stream.segmentWith(c.reader.next)) {
+				break // it is served again when the segment is there
+			}
+			continue
 		}
 		if !c.reserve(had) {
 			break
@@ -57,12 +61,12 @@ func (q *Queue) lend(c *Consumer, e *message.Entry) {
 }
 
 // findAgain gives deliveries that are to be repeated their entries again. It leaves
-// out those whose messages have been evicted.
-func (q *Queue) findAgain(items []Settling) []Settling {
-	kept := items[:0]
+// out those whose messages have been evicted, and all if w gives up. It may give up mu meanwhile.
+func (q *Queue) findAgain(items []Settling, w Waiter) []Settling {
+	kept := make([]Settling, 0, len(items))
 	for _, s := range items {
 		it := &s.Delivery.Item
-		if m := q.stream.at(it.Pos); m != nil {
+		if m := q.awaitRecord(it.Pos, w); m != nil {
 			it.Entry = m.Entry
 			it.Content = q.stream.share(m.Content, it.Pos)
 			kept = append(kept, s)
@@ -82,7 +86,7 @@ func (q *Queue) retain(now int64) {
 		q.evict()
 	}
 	for r.MaxAge > 0 && len(s.segments) > 0 {
-		if end := s.segments[0].newest() + int64(r.MaxAge); end > now {
+		if end := s.segments[0].newest + int64(r.MaxAge); end > now {
 			q.alarm.Set(end, now, q)
 			return
 		}
@@ -93,17 +97,18 @@ func (q *Queue) retain(now int64) {
 // evict drops the oldest segment. Readers that have not read it continue after it.
 func (q *Queue) evict() {
 	g := q.stream.shift()
-	q.counts.Dropped += uint64(len(g.records))
+	q.counts.Dropped += uint64(g.len)
 	q.dropSegment(g)
 }
 
 // dropSegment drops the messages of a segment that the stream has no more.
 func (q *Queue) dropSegment(g *segment) {
 	q.memory.Add(-g.cost)
+	if q.disk != nil && !q.deleted {
+		q.disk.RemoveRange(g.first, g.end()-1)
+	}
 	for i := range g.records {
-		if q.journal != nil {
-			q.journal.Remove(g.first + uint64(i))
-		}
 		g.records[i].Lost()
 	}
+	g.records, g.cost = nil, 0
 }

@@ -1,11 +1,11 @@
 package queue
 
 import (
-	"hash/maphash"
 	"math"
 	"sort"
 
 	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/store"
 )
 
 // stream is the log of a queue that is a stream: messages with successive offsets,
@@ -16,16 +16,21 @@ type stream struct {
 	next     uint64        // offset that the next message gets
 	len      int           // number of messages
 	bytes    int64         // of the bodies
-	seed     maphash.Seed  // for marks
 	lent     *message.Lent // content of the last delivery; nil: none
+	cached   []*segment    // that were loaded, the one that was used last at the end
 }
 
 // segment is a run of messages with successive offsets.
 type segment struct {
 	first   uint64 // offset of the first record
-	records []record
-	filters []string // filter values of the records; nil: none has one
-	marks   uint64   // union of the marks of all records: see mark
+	len     int
+	records []record // nil: they are on disk only, see stream_paging.go
+	newest  int64    // when the last one came
+	loading bool     // the records are being loaded
+	loaded  bool     // the records were loaded
+	partial bool     // not all records are there yet
+	filters []string // filter values of the records; nil: none has one, or the records are on disk only
+	marks   uint64   // union of the marks of all records: see store.Mark
 	bytes   int64    // of the bodies
 	cost    int64    // sum of what the messages count for the memory limit
 }
@@ -38,7 +43,6 @@ type record struct {
 
 // Sizes of segments.
 const (
-	segmentLen      = 256     // most messages
 	segmentBytes    = 1 << 20 // most bytes of the bodies, unless rules set them
 	minSegmentBytes = 1 << 10 // smallest value of Rules.SegmentBytes that counts
 	segmentsOfLimit = 8       // a stream at its limit has so many segments, or more
@@ -72,10 +76,15 @@ func (r *Rules) segmentSize() segmentSize {
 	return size
 }
 
-func newStream() *stream { return &stream{seed: maphash.MakeSeed()} }
+func newStream() *stream { return &stream{} }
 
 // first returns the offset of the oldest message, or next if there is none.
-func (s *stream) first() uint64 { return s.next - uint64(s.len) }
+func (s *stream) first() uint64 {
+	if len(s.segments) == 0 {
+		return s.next
+	}
+	return s.segments[0].first
+}
 
 // append adds a message that came now. It returns what the message counts for the
 // memory limit.
@@ -88,7 +97,7 @@ func (s *stream) append(e *message.Entry, now int64, size segmentSize) (cost int
 		g = s.grow(g, size.len)
 	}
 	filter := message.FilterValue(e.Content)
-	g.marks |= s.mark(filter)
+	g.marks |= store.Mark(filter)
 	if filter != "" && g.filters == nil {
 		g.filters = make([]string, len(g.records), cap(g.records))
 	}
@@ -96,6 +105,8 @@ func (s *stream) append(e *message.Entry, now int64, size segmentSize) (cost int
 		g.filters = append(g.filters, filter)
 	}
 	g.records = append(g.records, record{*e, now})
+	g.len++
+	g.newest = now
 	g.bytes += int64(len(e.Body))
 	cost = e.Cost() + int64(len(filter))
 	g.cost += cost
@@ -107,7 +118,7 @@ func (s *stream) append(e *message.Entry, now int64, size segmentSize) (cost int
 
 // takes reports whether the segment has room for a message.
 func (g *segment) takes(e *message.Entry, now int64, size segmentSize) bool {
-	return len(g.records) < size.len && g.bytes+int64(len(e.Body)) <= size.bytes && now-g.records[0].at < size.span
+	return g.records != nil && g.len < size.len && g.bytes+int64(len(e.Body)) <= size.bytes && now-g.records[0].at < size.span
 }
 
 // grow appends a segment to the log. Its records have room for as many messages as
@@ -127,7 +138,7 @@ func (s *stream) shift() *segment {
 	g := s.segments[0]
 	s.segments[0] = nil
 	s.segments = s.segments[1:]
-	s.len -= len(g.records)
+	s.len -= g.len
 	s.bytes -= g.bytes
 	return g
 }
@@ -139,28 +150,12 @@ func (s *stream) takeAll() []*segment {
 	return all
 }
 
-// newest returns the time when the segment's last message came.
-func (g *segment) newest() int64 { return g.records[len(g.records)-1].at }
-
 // filter returns the filter value of a record; empty: it has none.
 func (g *segment) filter(i int) string {
 	if g.filters == nil {
 		return ""
 	}
 	return g.filters[i]
-}
-
-// unmarked is the mark of messages without filter value. No filter value has it.
-const unmarked = 1 << 63
-
-// mark returns the mark of a filter value, which is a single bit. Several values may
-// have the same mark. A reader skips a segment that has none of the marks of the
-// values that it wants.
-func (s *stream) mark(filter string) uint64 {
-	if filter == "" {
-		return unmarked
-	}
-	return 1 << (maphash.String(s.seed, filter) % 63)
 }
 
 // segmentOf returns the index of the segment with an offset. The offset must be in
@@ -175,11 +170,14 @@ func (s *stream) segmentOf(offset uint64) int {
 
 // since returns the offset of the first message that came at a time or later.
 func (s *stream) since(at int64) uint64 {
-	i := sort.Search(len(s.segments), func(i int) bool { return s.segments[i].newest() >= at })
+	i := sort.Search(len(s.segments), func(i int) bool { return s.segments[i].newest >= at })
 	if i == len(s.segments) {
 		return s.next
 	}
 	g := s.segments[i]
+	if g.records == nil {
+		return g.first // the reader passes by those that came before
+	}
 	return g.first + uint64(sort.Search(len(g.records), func(i int) bool { return g.records[i].at >= at }))
 }
 
@@ -191,31 +189,36 @@ func (s *stream) read(r *Reader) *record {
 	if r.next >= s.next {
 		return nil
 	}
-	i := s.segmentOf(r.next)
-	if g := s.segments[i]; r.filter == nil {
-		return &g.records[r.next-g.first]
-	}
-	for ; i < len(s.segments); i++ {
+	for i := s.segmentOf(r.next); i < len(s.segments); i++ {
 		g := s.segments[i]
-		if g.marks&r.marks != 0 {
-			for ; r.next < g.first+uint64(len(g.records)); r.next++ {
-				if k := int(r.next - g.first); r.wants(g.filter(k)) {
-					return &g.records[k]
+		r.next = max(r.next, g.first) // there is a gap where messages could not be read
+		if r.filter == nil && r.next < g.end() && r.notBefore == 0 {
+			return g.at(r.next)
+		}
+		if (r.filter == nil || g.marks&r.marks != 0) && g.newest >= r.notBefore {
+			for ; r.next < g.end(); r.next++ {
+				if m := g.at(r.next); m == outsideRecord || r.wants(g.filter(int(r.next-g.first))) && m.at >= r.notBefore {
+					return m
 				}
 			}
 		}
-		r.next = g.first + uint64(len(g.records))
+		r.next = g.end()
 	}
 	return nil
 }
+
+// end is the offset after the last record.
+func (g *segment) end() uint64 { return g.first + uint64(g.len) }
 
 // at returns the message with an offset, or nil if it has been evicted.
 func (s *stream) at(offset uint64) *record {
 	if offset < s.first() || offset >= s.next {
 		return nil
 	}
-	g := s.segments[s.segmentOf(offset)]
-	return &g.records[offset-g.first]
+	if g := s.segments[s.segmentOf(offset)]; offset < g.end() {
+		return g.at(offset)
+	}
+	return nil
 }
 
 // share returns the content of a message for a delivery. Successive deliveries of

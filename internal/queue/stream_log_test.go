@@ -14,6 +14,7 @@ import (
 	"github.com/warrenmq/warren/internal/clock"
 	"github.com/warrenmq/warren/internal/mailbox"
 	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/store"
 )
 
 // filtered is a message with a filter value; empty: without one.
@@ -34,7 +35,7 @@ func apart(t *testing.T, s *stream, n int) []string {
 	for i := 0; len(values) < n; i++ {
 		require.Less(t, i, 5000, "filter values share too few marks")
 		v := fmt.Sprint("value ", i)
-		if m := s.mark(v); marks&m == 0 {
+		if m := store.Mark(v); marks&m == 0 {
 			values, marks = append(values, v), marks|m
 		}
 	}
@@ -49,11 +50,10 @@ func logOf(s *stream, values ...string) {
 }
 
 func TestAMarkIsOneBitOfAFilterValue(t *testing.T) {
-	s := newStream()
-	require.Equal(t, uint64(1<<63), s.mark(""), "a message without filter value has a mark of its own")
+	require.Equal(t, uint64(1<<63), store.Mark(""), "a message without filter value has a mark of its own")
 	var all uint64
 	for i := range 5000 {
-		m := s.mark(fmt.Sprint(i))
+		m := store.Mark(fmt.Sprint(i))
 		if bits.OnesCount64(m) != 1 || m == 1<<63 {
 			require.Fail(t, "not one bit, or that of no filter value", "%x", m)
 		}
@@ -76,10 +76,10 @@ func TestASegmentIsMarkedByAllItsMessages(t *testing.T) {
 		got = append(got, g.marks)
 	}
 	require.Equal(t, []uint64{
-		s.mark(v[0]),
-		s.mark(v[0]) | s.mark(v[1]) | s.mark(v[2]) | 1<<63,
+		store.Mark(v[0]),
+		store.Mark(v[0]) | store.Mark(v[1]) | store.Mark(v[2]) | 1<<63,
 		1 << 63,
-		s.mark(v[3]) | 1<<63,
+		store.Mark(v[3]) | 1<<63,
 	}, got)
 }
 
@@ -139,8 +139,9 @@ func (t *taker) Deliver(it message.Item) *mailbox.Mailbox {
 
 type noHost struct{}
 
-func (noHost) DeadLetter(*Queue, *Lost, *Letters) {}
-func (noHost) Expired(*Queue)                     {}
+func (noHost) DeadLetter(*Queue, *Lost, *Letters) bool { return true }
+func (noHost) Expired(*Queue)                          {}
+func (noHost) WhenDeclared(f func())                   { f() }
 
 // newTestStream makes a stream with rules, or without for nil.
 func newTestStream(r *Rules) *Queue {

@@ -1,5 +1,7 @@
 package queue
 
+import "github.com/warrenmq/warren/internal/store"
+
 // Start is the place in a stream where a reader begins.
 type Start struct {
 	From From
@@ -24,6 +26,8 @@ type Reader struct {
 	start  Start
 	filter map[string]struct{} // filter values that it wants; "": messages without one; nil: all messages
 	marks  uint64              // union of the marks of filter
+
+	notBefore int64 // it passes by messages that came earlier, on the clock; zero: by none
 }
 
 // NewReader makes a reader that wants the messages with the filter values that are
@@ -33,10 +37,10 @@ func NewReader(start Start, filter map[string]struct{}) *Reader {
 	return &Reader{start: start, filter: filter}
 }
 
-// wants reports whether the reader, which has a filter, wants a filter value.
+// wants reports whether the reader wants a filter value.
 func (r *Reader) wants(filter string) bool {
 	_, ok := r.filter[filter]
-	return ok
+	return ok || r.filter == nil
 }
 
 // attach sets a new consumer's reader to the place where it begins, and delivers
@@ -47,7 +51,7 @@ func (q *Queue) attach(c *Consumer) {
 	}
 	r, s := c.reader, q.stream
 	for f := range r.filter {
-		r.marks |= s.mark(f)
+		r.marks |= store.Mark(f)
 	}
 	r.next = s.next
 	switch n := r.start.N; r.start.From {
@@ -57,11 +61,14 @@ func (q *Queue) attach(c *Consumer) {
 		}
 	case FromTime:
 		r.next = s.since(n)
+		if q.disk != nil && r.next < s.next {
+			r.notBefore = n // it may begin with messages that came earlier, if they are on disk only
+		}
 	case FromFirst:
 		r.next = s.first()
 	case FromLast:
 		if s.len > 0 {
-			r.next--
+			r.next = s.segments[len(s.segments)-1].end() - 1
 		}
 	}
 	q.serve(c)

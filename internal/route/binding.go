@@ -10,6 +10,7 @@ type Binding struct {
 	BindingKey
 	Source *Exchange
 	Args   table.Table
+	ID     uint64             // on disk; zero: the binding is not there
 	Held   memory.Reservation // given back by Unlink
 	place  int                // in the list of the source's matcher, if that has one
 }

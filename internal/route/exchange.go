@@ -62,15 +62,16 @@ type Gate struct {
 	Delays *delay.Store      // keeps messages back; nil: none are
 }
 
-// Close drops the messages that are kept back and forgets those that came. On a nil
-// gate it does nothing.
-func (g *Gate) Close() {
+// Close drops the messages that are kept back and forgets those that came. If the broker
+// ends, what is kept back on disk stays there: see delay.Store.Close. On a nil gate it
+// does nothing.
+func (g *Gate) Close(ends bool) {
 	if g == nil {
 		return
 	}
 	g.Seen.Close()
 	if g.Delays != nil {
-		g.Delays.Close()
+		g.Delays.Close(ends)
 	}
 }
 

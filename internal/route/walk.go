@@ -136,6 +136,10 @@ func (w *Walk) isOver() bool {
 	return w.over
 }
 
+// GivenUp reports whether From has not found all destinations, because the broker is
+// closed.
+func (w *Walk) GivenUp() bool { return w.over }
+
 // add adds the destination of b.
 func (w *Walk) add(b *Binding) {
 	if b.Queue != nil {

@@ -2,13 +2,16 @@
 // down the answers: reply codes and texts, orders, counts, headers. Two brokers
 // behave alike if the transcripts are equal. bash interop/behaviour/run compares
 // the listener with RabbitMQ; differences.txt lists what is to differ, and why.
+// "behaviour leave" is what is asked before a restart, "behaviour found" and
+// "behaviour crashed" what is asked afterwards.
 //
-// What depends on accounts, on other nodes or on a restart is not asked.
+// What depends on accounts or on other nodes is not asked.
 package main
 
 import (
 	"log"
 	"os"
+	"strings"
 )
 
 // sections are the parts of the transcript.
@@ -69,8 +72,20 @@ var sections = []struct {
 func main() {
 	log.SetFlags(0)
 	s := &script{url: os.Getenv("AMQP_URL"), out: os.Stdout}
-	for _, section := range sections {
-		s.section(section.name, section.ask)
+	switch strings.Join(os.Args[1:], " ") {
+	case "":
+		for _, section := range sections {
+			s.section(section.name, section.ask)
+		}
+	case "leave":
+		s.say("\n== before a restart")
+		s.leave()
+	case "found":
+		s.section("after a restart", (*script).found)
+	case "crashed":
+		s.section("after a crash", (*script).foundAfterCrash)
+	default:
+		log.Fatal("usage: behaviour [leave|found|crashed]")
 	}
 	if err := s.conn.Close(); err != nil {
 		log.Fatal("behaviour: ", err)

@@ -18,18 +18,23 @@ const module = "github.com/warrenmq/warren"
 // as examples and helpers of tests, may import everything.
 var house = map[string]string{
 	"amqp": ". internal/flow internal/like internal/link internal/memconn internal/wire",
-	".": "internal/argument internal/clock internal/definitions internal/delay internal/duplicates internal/flow internal/like internal/link internal/mailbox " +
-		"internal/memory internal/message internal/names internal/password internal/pattern internal/queue internal/route " +
-		"internal/table internal/tasks internal/unacked internal/wire",
+	".": "internal/argument internal/clock internal/confirm internal/definitions internal/delay internal/duplicates internal/files internal/flow internal/identity internal/journal " +
+		"internal/like internal/link internal/mailbox internal/memory internal/message internal/names internal/password internal/pattern internal/queue " +
+		"internal/route internal/store internal/table internal/tasks internal/topology internal/unacked internal/wire",
 
 	"internal/route":    "internal/delay internal/duplicates internal/memory internal/message internal/queue internal/table",
 	"internal/argument": "internal/duplicates internal/like internal/message internal/names internal/queue internal/table",
-	"internal/queue":    "internal/clock internal/duplicates internal/flow internal/mailbox internal/memory internal/message internal/unacked",
+	"internal/queue":    "internal/clock internal/duplicates internal/flow internal/mailbox internal/memory internal/message internal/store internal/unacked",
 
-	"internal/delay":      "internal/clock internal/memory internal/message internal/table internal/tasks",
+	"internal/delay":      "internal/clock internal/memory internal/message internal/store internal/table internal/tasks",
 	"internal/duplicates": "internal/clock internal/memory internal/message internal/table",
 	"internal/mailbox":    "internal/message",
 	"internal/message":    "internal/names internal/table internal/wire",
+
+	"internal/store": "internal/clock internal/files internal/journal internal/message internal/wire",
+
+	"internal/topology": "internal/files internal/journal internal/table internal/wire",
+	"internal/identity": "internal/files",
 
 	"internal/definitions": "internal/names internal/table internal/wire",
 	"internal/password":    "internal/names",
@@ -41,7 +46,7 @@ var house = map[string]string{
 	"internal/files/filestest": "internal/files",
 	"internal/journal":         "internal/files",
 
-	"internal/clock": "", "internal/files": "", "internal/flow": "", "internal/like": "", "internal/memory": "", "internal/memconn": "", "internal/pattern": "", "internal/tasks": "", "internal/unacked": "",
+	"internal/clock": "", "internal/confirm": "", "internal/files": "", "internal/flow": "", "internal/like": "", "internal/memory": "", "internal/memconn": "", "internal/pattern": "", "internal/tasks": "", "internal/unacked": "",
 }
 
 // list runs go list for packages of the module and gives its lines. It looks at

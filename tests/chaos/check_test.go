@@ -31,19 +31,29 @@ func (r *round) check(ch *warren.Channel) {
 			r.drain(ch, q.name)
 		}
 	}
+	_, err := ch.QueueDelete(stream, warren.QueueDeleteOptions{})
+	require.NoError(r.t, err)
 	r.wait("messages", func() bool {
 		r.drain(ch, dead) // what has just expired
-		return r.broker.Stats().Ready == r.count(ch, stream)
+		return r.holdsNothing()
 	})
 	r.settled()
 
-	_, err := ch.QueueDelete(stream, warren.QueueDeleteOptions{})
-	require.NoError(r.t, err)
 	s := r.broker.Stats()
-	require.Zero(r.t, s.Ready+s.Unacked+s.Delayed+s.Consumers+s.Requesters, "%+v", s)
-	require.Zero(r.t, s.Bytes, "bytes that messages hold")
 	// A stream's messages are acked and dropped, and refused ones are dead letters.
 	require.LessOrEqual(r.t, s.Published, s.Acked+s.Dropped+s.DeadLettered, "%+v", s)
+}
+
+// holdsNothing looks twice: a dead letter holds bytes in its old queue until it is in the
+// other, but may go there while these are looked at, one after the other.
+func (r *round) holdsNothing() bool {
+	for range 2 {
+		s := r.broker.Stats()
+		if s.Ready+s.Unacked+s.Delayed+s.Consumers+s.Requesters != 0 || s.Bytes != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // wait waits for what must become so without anybody's help.

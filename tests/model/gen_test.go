@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/warrenmq/warren"
 )
@@ -17,6 +18,8 @@ type generator struct {
 	model *model
 	rules map[string]warren.QueueOptions // of queues, by name
 	sent  int
+
+	durable bool // there is a disk
 }
 
 func (g *generator) next() operation {
@@ -46,6 +49,7 @@ func (g *generator) next() operation {
 		{2, g.close},
 		{7, g.pass},
 		{8 * g.closed(), g.reopen},
+		{g.restarts(), g.restart},
 	}
 	total := 0
 	for _, k := range kinds {
@@ -218,8 +222,12 @@ func (g *generator) publishTo(c int, x, key, replyTo string) operation {
 	if replyTo != "" {
 		id = body
 	}
+	mode := uint8(0)
+	if g.durable && g.one(80) {
+		mode = warren.Persistent
+	}
 	message := func(w *world) warren.Message {
-		m := warren.Message{Body: []byte(body), ReplyTo: w.name(replyTo), CorrelationId: id, Priority: priority, Expiration: expiration}
+		m := warren.Message{DeliveryMode: mode, Body: []byte(body), ReplyTo: w.name(replyTo), CorrelationId: id, Priority: priority, Expiration: expiration}
 		for k, v := range headers {
 			if m.Headers == nil {
 				m.Headers = warren.Table{}
@@ -242,7 +250,10 @@ func (g *generator) publishTo(c int, x, key, replyTo string) operation {
 		}
 		tag, acked, err := ch.PublishConfirm(x, w.name(key), message(w), o)
 		return answer{}.add("number %d, acked %v, ", tag, acked).err(err)
-	}, "%s(%q, %q, %s%s%s)", method, x, key, body, flagsText("reply to", replyTo, "mandatory", o.Mandatory, "immediate", o.Immediate, "priority", priority, "expires", expiration), tableText(headers))
+	}, "%s(%q, %q, %s%s%s)", method, x, key, body, flagsText("reply to", replyTo, "mandatory", o.Mandatory, "immediate", o.Immediate, "priority", priority, "expires", expiration, "mode", mode), tableText(headers))
+	op.confirms = func(m *model, answer string) bool {
+		return g.world.channels[c].(*modelChannel).confirm && (answer == "ok" || strings.HasSuffix(answer, "acked true, ok"))
+	}
 	op.unclear = func(w *world) bool {
 		p, err := w.channels[c].(*modelChannel).prepare(x, w.name(key), message(w), o)
 		return err == nil && p.orderMatters()
@@ -439,6 +450,7 @@ func (g *generator) mode() operation {
 		return on("TxRollback", anyChannel.TxRollback)
 	}
 	op := on("TxCommit", anyChannel.TxCommit)
+	op.confirms = func(_ *model, answer string) bool { return answer == "ok" }
 	op.unclear = func(w *world) bool {
 		return slices.ContainsFunc(w.channels[c].(*modelChannel).publishes, (*modelPublishing).orderMatters)
 	}

@@ -16,6 +16,9 @@ func (g *generator) queueDeclare() operation {
 		r.Durable, r.AutoDelete, r.Exclusive = o.Durable, o.AutoDelete, o.Exclusive
 		o = r
 	}
+	if g.durable && name != "" && name != "q3" {
+		o.Durable, o.AutoDelete = true, false
+	}
 	if g.one(10) {
 		o = warren.QueueOptions{Durable: g.one(50), AutoDelete: g.one(50), Exclusive: g.one(50)}
 	}
@@ -73,7 +76,7 @@ func rulesText(o warren.QueueOptions) (s string) {
 
 func (g *generator) pass() operation {
 	d := pick(g, time.Millisecond, 4*time.Millisecond, 10*time.Millisecond, 30*time.Millisecond, 2*time.Second)
-	return operation{text: fmt.Sprintf("%v pass", d), do: func(w *world, _ uint64) answer {
+	return operation{text: fmt.Sprintf("%v pass", d), passes: d, do: func(w *world, _ uint64) answer {
 		w.server.Pass(d)
 		return answer{}
 	}}
@@ -98,6 +101,9 @@ func (g *generator) exchangeDeclare() operation {
 	kinds := map[string]warren.ExchangeType{"x0": warren.Direct, "x1": warren.Fanout, "x2": warren.Topic, "x3": warren.Headers}
 	kind := kinds[name]
 	o := warren.ExchangeOptions{AutoDelete: name == "x2"}
+	if g.durable {
+		o = warren.ExchangeOptions{Durable: name != "x3"}
+	}
 	if g.one(25) {
 		kind = pick(g, warren.Direct, warren.Fanout, warren.Topic, warren.Headers, "strange")
 		o = warren.ExchangeOptions{Durable: g.one(30), AutoDelete: g.one(50), Internal: g.one(30)}

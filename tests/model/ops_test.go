@@ -128,12 +128,18 @@ type world struct {
 
 func newWorld(server anyServer) *world {
 	w := &world{server: server, names: map[string]string{}}
-	w.watching, _ = server.Session()
+	w.begin()
+	return w
+}
+
+// begin opens sessions and channels, when the server has just begun.
+func (w *world) begin() {
+	w.watching, _ = w.server.Session()
 	w.observer, _ = w.watching.Channel()
 	for i := range w.sessions {
 		w.openSession(i)
 	}
-	return w
+	w.consumers = [consumerCount]anyConsumer{}
 }
 
 func (w *world) openSession(i int) {
@@ -184,6 +190,10 @@ type operation struct {
 	// The tag is that of the channel's delivery that was unsettled for the
 	// longest time but for nth, else nth itself.
 	channel, nth int
+
+	restart  restartKind // the server ends and begins again; do is nil then
+	passes   time.Duration
+	confirms func(m *model, answer string) bool // what it has published is stored when it returns
 
 	// unclear: AMQP leaves open what will happen.
 	unclear func(w *world) bool

@@ -5,6 +5,7 @@ package filestest
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -21,7 +22,7 @@ var (
 	// ErrPowerCut is what everything fails with after a power cut.
 	ErrPowerCut = errors.New("filestest: the power is cut")
 	// ErrNoSpace is what a Write fails with when the space of [Dir.Space] is used up.
-	ErrNoSpace = errors.New("filestest: no space left")
+	ErrNoSpace = fmt.Errorf("filestest: %w", files.ErrFull)
 )
 
 var _ files.Dir = (*Dir)(nil)

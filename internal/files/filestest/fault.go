@@ -59,6 +59,8 @@ type faults struct {
 	fromErr error
 	reads   error
 	before  func(Op) error
+
+	beforeReads func(name string)
 }
 
 // begin starts an operation: it counts it, asks the hook and says whether it fails.
@@ -155,6 +157,14 @@ func (d *Dir) Before(hook func(op Op) error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.faults.before = hook
+}
+
+// BeforeReads sets what is called before each ReadAt of a file, with no lock held: it may
+// wait. nil sets none.
+func (d *Dir) BeforeReads(hook func(name string)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.faults.beforeReads = hook
 }
 
 // Delay lets each Sync of a file take a while, and no lock is held meanwhile. What

@@ -79,6 +79,11 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 	if err := f.usable(); err != nil {
 		return 0, f.fail("read", err)
 	}
+	if hook := f.dir.faults.beforeReads; hook != nil {
+		f.dir.mu.Unlock()
+		hook(f.name)
+		f.dir.mu.Lock()
+	}
 	if err := f.dir.faults.reads; err != nil {
 		return 0, f.fail("read", err)
 	}

@@ -1,0 +1,86 @@
+package warren_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/brokertest"
+	"github.com/warrenmq/warren/internal/files/filestest"
+)
+
+// Damage on disk costs the messages that it hit, and the host is told.
+func TestMessagesThatCannotBeReadAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filestest.New()
+		b := openFiles(t, dir, &warren.Options{MemoryLimit: 4 << 20})
+		ch := channelOf(t, b, "/")
+		_, err := ch.QueueDeclare("q", warren.QueueOptions{Durable: true})
+		require.NoError(t, err)
+		const n = 12_000
+		for range n {
+			m := warren.Message{Body: make([]byte, 1000), DeliveryMode: warren.Persistent}
+			require.NoError(t, ch.Publish(t.Context(), "", "q", m, warren.PublishOptions{}))
+		}
+		time.Sleep(time.Minute)
+		page := ""
+		for _, name := range dir.Names() {
+			if strings.HasPrefix(name, "pages-") && len(dir.Bytes(name)) > len(dir.Bytes(page)) {
+				page = name
+			}
+		}
+		require.NoError(t, dir.Flip(page, int64(len(dir.Bytes(page)))*8/2))
+		got := brokertest.Drain(t, ch, "q")
+		require.Less(t, len(got), n)
+		require.EqualValues(t, n-len(got), b.Stats().Unreadable)
+		require.Zero(t, b.Stats().Ready)
+	})
+}
+
+// In an opened broker, the memory limit bounds what is in memory, and publishers go on.
+func TestQueuesOnDiskHoldMoreThanTheMemoryLimit(t *testing.T) {
+	const limit, size, n = 4 << 20, 1000, 12_000
+	for name, o := range map[string]warren.QueueOptions{
+		"durable": {Durable: true}, "transient": {}, "priorities": {Durable: true, MaxPriority: 2},
+		"stream": {Type: warren.Stream, Durable: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := openFiles(t, filestest.New(), &warren.Options{MemoryLimit: limit})
+				ch := channelOf(t, b, "/")
+				_, err := ch.QueueDeclare("q", o)
+				require.NoError(t, err)
+				most := int64(0)
+				for i := range n {
+					m := warren.Message{Body: fmt.Appendf(make([]byte, size), " %d", i)}
+					if name == "durable" && i%3 > 0 || name == "priorities" {
+						m.DeliveryMode = warren.Persistent
+					}
+					require.NoError(t, ch.Publish(t.Context(), "", "q", m, warren.PublishOptions{}))
+					if i%100 == 0 {
+						most = max(most, b.Stats().Memory)
+					}
+				}
+				require.Less(t, most, int64(limit*9/8))
+				time.Sleep(time.Minute)
+				require.Equal(t, n, b.Stats().Ready)
+				from := warren.ConsumeOptions{Prefetch: 10}
+				if o.Type == warren.Stream {
+					from.Args = warren.Table{"x-stream-offset": "first"}
+				}
+				c := brokertest.Consume(t, ch, "q", from)
+				for i := range n {
+					d := brokertest.Next(t, c)
+					require.Equal(t, fmt.Sprintf(" %d", i), string(d.Body[size:]))
+					require.NoError(t, d.Ack(false))
+				}
+				require.Zero(t, b.Stats().Waiting)
+			})
+		})
+	}
+}

@@ -1,0 +1,33 @@
+//go:build !paged
+
+package queue
+
+// Numbers of messages in a chunk.
+const (
+	smallChunk = 8
+	bigChunk   = 256
+)
+
+const (
+	// fewLoaded is how many messages a shelf has in memory before those outside, at
+	// least: below that, more are loaded.
+	fewLoaded = 256
+	// headInMemory is how many of the first messages of a shelf stay in memory when others
+	// are put outside.
+	headInMemory = 2 * fewLoaded
+	// manyInMemory is how many messages of a shelf are in memory before any are put
+	// outside.
+	manyInMemory = 4 * bigChunk
+	// tailInMemory is how many of the last messages of a shelf are never put outside.
+	tailInMemory = bigChunk
+)
+
+const (
+	// segmentLen is how many messages a segment of a stream has, at most.
+	segmentLen = 256
+	// segmentsInMemory is how many of the newest segments stay in memory.
+	segmentsInMemory = 2
+	// segmentsLoaded is how many segments a stream has in memory that were loaded, for
+	// readers that are far behind.
+	segmentsLoaded = 8
+)
