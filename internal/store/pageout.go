@@ -18,9 +18,9 @@ func (s *Store) pageOut(g generation, end Seq) error {
 		return err
 	}
 	c := &s.tender.collector
-	c.begin(s)
+	c.begin(s, g.start, end)
 	defer c.end()
-	if err := c.collect(end); err != nil {
+	if err := c.collect(); err != nil {
 		return err
 	}
 	var p *page
@@ -85,6 +85,7 @@ func (s *Store) removeGeneration(end Seq) error {
 // the tender has more to do.
 type collector struct {
 	s        *Store
+	from, to Seq      // of the generation's records
 	chunks   [][]byte // memory of records
 	used     int      // chunks
 	large    []Seq    // records that are too long to be kept in memory
@@ -94,7 +95,9 @@ type collector struct {
 	ticks    int
 }
 
-func (c *collector) begin(s *Store) { c.s, c.contents = s, make(map[name]span) }
+func (c *collector) begin(s *Store, from, to Seq) {
+	c.s, c.from, c.to, c.contents = s, from, to, make(map[name]span)
+}
 
 // end gives up what is not used again.
 func (c *collector) end() {
@@ -120,10 +123,10 @@ const (
 	inLarge      = 1<<32 - 1
 )
 
-// collect gathers the records of all files before a record.
-func (c *collector) collect(end Seq) error {
+// collect gathers the records of all files of the generation.
+func (c *collector) collect() error {
 	for _, f := range c.s.log.Files() {
-		if f.First >= end {
+		if f.First >= c.to {
 			break
 		}
 		err := c.s.log.Scan(f.Number, c.scan)
@@ -181,9 +184,22 @@ func (c *collector) scan(seq Seq, kind byte, rec []byte) error {
 		return errShort
 	}
 	if lives {
+		if len(c.records) == cap(c.records) {
+			c.grow(seq)
+		}
 		c.records = append(c.records, r)
 	}
 	return nil
+}
+
+// grow makes room for as many records as there will be, if it goes on as it was up to
+// seq: there can be a million, and growing by steps would copy them again and again.
+func (c *collector) grow(seq Seq) {
+	more := uint64(0)
+	if n := uint64(len(c.records)); c.from < seq && seq < c.to {
+		more = n * uint64(c.to-seq) / uint64(seq-c.from)
+	}
+	c.records = slices.Grow(c.records, int(more+more/16)+1024)
 }
 
 // lives reports whether the record is that of a message that lives.
