@@ -308,8 +308,8 @@ func TestTheAlarmEndsWithTheLastWhoWaits(t *testing.T) {
 			require.ErrorIs(t, <-result, memory.ErrClosed)
 			b.Add(-1000)
 		}
-		require.NotEmpty(t, a.told)
-		require.False(t, a.told[len(a.told)-1], "round %d: nobody waits", i)
+		n := len(a.told) // it may have been let in before it told anything
+		require.False(t, n > 0 && a.told[n-1], "round %d: nobody waits", i)
 		require.True(t, b.FitsAny(), "round %d: who comes next need not ask", i)
 	}
 }
