@@ -327,11 +327,11 @@ func (b *Budget) turnAway() {
 		w, next := e.Value.(*waiter), e.Next()
 		if w.isGone(b) {
 			b.waiters.Remove(e)
+			b.setWaiting()
 			w.fail()
 		}
 		e = next
 	}
-	b.setWaiting()
 }
 
 // isGone reports whether w has nothing to wait for.
@@ -351,6 +351,7 @@ func (b *Budget) letIn() {
 		for e := b.waiters.Front(); e != nil && b.fits(e.Value.(*waiter).size); e = b.waiters.Front() {
 			w := b.waiters.Remove(e).(*waiter)
 			b.used.Add(w.size)
+			b.setWaiting() // before w goes on, which tells the end of the alarm if it was the last
 			close(w.let)
 		}
 	}

@@ -3,6 +3,7 @@ package memory_test
 import (
 	"context"
 	"math"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -280,5 +281,35 @@ func TestManyAccountsHideLittle(t *testing.T) {
 		}
 		require.Greater(t, total, int64(40_000))
 		require.Less(t, total-b.Used(), int64(limit/6), "late: %v", late)
+	}
+}
+
+// TestTheAlarmEndsWithTheLastWhoWaits has publishers tell the end of the alarm at the very
+// moment in which they are let in or turned away.
+func TestTheAlarmEndsWithTheLastWhoWaits(t *testing.T) {
+	var a alarms
+	var b memory.Budget
+	b.Init(1000, false, &a)
+	for i := range 2000 {
+		var gone atomic.Bool
+		result := make(chan error)
+		b.Add(1000)
+		go func() { result <- b.Admit(t.Context(), 1, &gone, nil) }()
+		for b.Waiting() == 0 {
+			runtime.Gosched()
+		}
+		if i%2 == 0 {
+			b.Add(-1000)
+			require.NoError(t, <-result)
+			b.Add(-1)
+		} else {
+			gone.Store(true)
+			b.Wake()
+			require.ErrorIs(t, <-result, memory.ErrClosed)
+			b.Add(-1000)
+		}
+		n := len(a.told) // it may have been let in before it told anything
+		require.False(t, n > 0 && a.told[n-1], "round %d: nobody waits", i)
+		require.True(t, b.FitsAny(), "round %d: who comes next need not ask", i)
 	}
 }
