@@ -136,8 +136,8 @@ func (f *function) failures() failures {
 func (f *function) settle(tag uint64, err error) {
 	c, to := f.consumer, acked
 	if err != nil {
-		if c.ch.checkOpen() != nil {
-			return // the delivery is in its queue again
+		if f.ctx.Err() != nil || c.ch.checkOpen() != nil {
+			return // the delivery is in its queue again, or about to be
 		}
 		to = f.failures().settle(err, f.requeue)
 	}

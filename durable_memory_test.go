@@ -1,6 +1,7 @@
 package warren_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -82,5 +83,56 @@ func TestQueuesOnDiskHoldMoreThanTheMemoryLimit(t *testing.T) {
 				require.Zero(t, b.Stats().Waiting)
 			})
 		})
+	}
+}
+
+// However messages are spread over queues, publishers never wait for a consumer that does
+// not come, because there is room on disk.
+func TestPublishersNeedNoConsumerWhileThereIsDisk(t *testing.T) {
+	kinds := []warren.QueueOptions{{Durable: true}, {}, {Durable: true, MaxPriority: 4}, {Type: warren.Stream, Durable: true}}
+	for name, c := range map[string]struct{ limit, queues, size, each int }{
+		"few large messages":   {8 << 20, 4, 1 << 20, 15},
+		"many queues":          {4 << 20, 800, 1 << 10, 30},
+		"many queues with one": {4 << 20, 60, 256 << 10, 1},
+	} {
+		for policy, refuses := range map[string]warren.MemoryPolicy{"": warren.BlockPublishers, ", refused": warren.FailPublishers} {
+			t.Run(name+policy, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					b := openFiles(t, filestest.New(), &warren.Options{MemoryLimit: int64(c.limit), MemoryPolicy: refuses})
+					ch := channelOf(t, b, "/")
+					for i := range c.queues {
+						_, err := ch.QueueDeclare(fmt.Sprint(i), kinds[i%len(kinds)])
+						require.NoError(t, err)
+					}
+					begin, most := time.Now(), int64(0)
+					for n := range c.each {
+						for i := range c.queues {
+							m := warren.Message{Body: fmt.Appendf(make([]byte, c.size), " %d", n)}
+							if i%8 < 6 { // also transient messages in durable queues
+								m.DeliveryMode = warren.Persistent
+							}
+							err := ch.Publish(t.Context(), "", fmt.Sprint(i), m, warren.PublishOptions{})
+							for refuses == warren.FailPublishers && errors.Is(err, warren.ErrMemoryLimit) {
+								time.Sleep(100 * time.Millisecond)
+								err = ch.Publish(t.Context(), "", fmt.Sprint(i), m, warren.PublishOptions{})
+							}
+							require.NoError(t, err)
+							most = max(most, b.Stats().Memory)
+						}
+					}
+					require.Less(t, most, int64(c.limit*5/4))
+					require.Less(t, time.Since(begin), time.Minute)
+					require.Equal(t, c.queues*c.each, b.Stats().Ready)
+					for i := range c.queues {
+						if i%len(kinds) == 3 {
+							continue
+						}
+						for n, body := range brokertest.Drain(t, ch, fmt.Sprint(i)) {
+							require.Equal(t, fmt.Sprintf(" %d", n), body[c.size:])
+						}
+					}
+				})
+			})
+		}
 	}
 }

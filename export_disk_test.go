@@ -197,6 +197,7 @@ func (q *fakeQueue) Blocks(uint8, uint64) iter.Seq[store.BlockInfo] {
 func (q *fakeQueue) Returned(uint64, uint32, bool)  {}
 func (q *fakeQueue) RemoveRange(first, last uint64) {}
 func (q *fakeQueue) AddAgain(*message.Item)         {}
+func (q *fakeQueue) Spill(*message.Item)            {}
 func (q *fakeQueue) Delete()                        {}
 func (q *fakeQueue) PutAt(pos uint64, e message.Entry, at int64, shared bool, stored message.Stored) (uint64, message.Stored) {
 	return q.Put(pos, e, at, shared, stored)

@@ -27,7 +27,7 @@ func (p *pagedOut) due() bool {
 func (p *pagedOut) out(m *messages) {
 	if p.due() {
 		for _, q := range m.broker.allQueues() {
-			q.Spill()
+			q.PageOut()
 		}
 		m.store.PageOutNow()
 	}

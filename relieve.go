@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// relief makes room in memory while publishers wait for it.
+// relief makes room in memory when publishers wait for it, or are refused.
 type relief struct{ busy atomic.Bool }
 
 const (
-	firstRelief   = 20 * time.Millisecond
+	firstRelief   = 10 * time.Millisecond
 	pauseOfRelief = time.Second
 )
 
 // relieve begins to put messages on disk, so that they can leave memory, unless that is
-// being done. It goes on until no publisher waits.
+// being done.
 func (m *messages) relieve() {
 	b := m.broker
-	if b.queues.Memory.Waiting() == 0 || !m.relief.busy.CompareAndSwap(false, true) {
+	if !b.queues.Memory.Pressed() || !m.relief.busy.CompareAndSwap(false, true) {
 		return
 	}
 	if b.tasks.Add(); b.state.Load() == stateClosed {
@@ -27,20 +27,44 @@ func (m *messages) relieve() {
 	}
 	go func() {
 		defer b.tasks.Done()
-		for pause := firstRelief; b.queues.Memory.Waiting() > 0; pause = min(2*pause, pauseOfRelief) {
-			for _, q := range b.allQueues() {
-				q.Spill()
-			}
-			m.store.PageOut()
-			select {
-			case <-time.After(pause):
-			case <-b.handlersCtx.Done():
-				return
-			}
-		}
+		b.queues.Relief.On.Store(true)
+		ended := m.makeRoom()
+		b.queues.Relief.On.Store(false)
 		m.relief.busy.Store(false)
-		m.relieve() // somebody may have begun to wait
+		if ended {
+			b.queues.Memory.EndAlarm()
+			m.relieve() // somebody may have begun to wait
+		}
 	}()
+}
+
+// makeRoom puts messages on disk while publishers wait, and until half of the memory is
+// free, so that they do not wait again soon, or little more can leave. It reports false if
+// the broker ends before.
+func (m *messages) makeRoom() bool {
+	b := m.broker
+	memory, freed := &b.queues.Memory, &b.queues.Relief.Freed
+	for pause := firstRelief; ; {
+		before := freed.Load()
+		for _, q := range b.allQueues() {
+			q.PageOut()
+		}
+		m.store.PageOut()
+		select {
+		case <-time.After(pause):
+		case <-b.handlersCtx.Done():
+			return false
+		}
+		little := freed.Load()-before < memory.Limit()/64
+		if !memory.Pressed() && (little || memory.IsHalfFree()) {
+			return true
+		}
+		if little {
+			pause = min(2*pause, pauseOfRelief)
+		} else {
+			pause = firstRelief
+		}
+	}
 }
 
 // allQueues returns the queues of all virtual hosts.

@@ -5,33 +5,22 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// bounded is the content of a message with a reply_to, from a user who may not
-// publish everywhere. A handler that answers it does what the user asks for, so the
-// reply goes only where the user could have published it.
-type bounded struct {
-	message.Content
-	session *Session // the publisher's
-}
-
-// Edited implements message.Content.
-func (c *bounded) Edited(e message.Edit) message.Content {
-	return &bounded{c.Content.Edited(e), c.session}
-}
-
 // bound notes on the content who has asked for a reply to the queue named replyTo,
 // if that is a question of permissions. A name of the pseudo-queue or a reply address
 // is none: who knows an address has been asked for a reply.
 func (ch *Channel) bound(c message.Content, replyTo string) message.Content {
-	if g := ch.session.grant.Load(); g == nil || g.write.All() || ch.vhost.isReplyName(replyTo) || isReplyAddress(replyTo) {
+	g := ch.session.grant.Load()
+	if g == nil || g.write.All() || ch.vhost.isReplyName(replyTo) || isReplyAddress(replyTo) {
 		return c
 	}
-	return &bounded{c, ch.session}
+	return &message.Bounded{Content: c, User: g.user, Session: ch.session}
 }
 
 // checkReplyAccess fails with 403 if the message came from a user who may not have
 // its reply sent to the queue. Of the permissions to write, that on the default
 // exchange is enough, by which a user can publish to every queue, or that on the
-// queue. A session's own exclusive queue needs none.
+// queue. A session's own exclusive queue needs none; of a message that was on disk, only
+// the user is known.
 func (v *VirtualHost) checkReplyAccess(c message.Content, queue string) error {
 	for {
 		switch of := c.(type) {
@@ -44,18 +33,21 @@ func (v *VirtualHost) checkReplyAccess(c message.Content, queue string) error {
 		case *message.Lent:
 			c = of.Of()
 			continue
-		case *bounded:
-			return v.checkReplyOf(of.session, queue)
+		case *message.Bounded:
+			return v.checkReplyOf(of, queue)
 		}
 		return nil
 	}
 }
 
-func (v *VirtualHost) checkReplyOf(s *Session, queue string) error {
-	if q := v.queue(queue); q != nil && q.owner == s {
-		return nil
+func (v *VirtualHost) checkReplyOf(c *message.Bounded, queue string) error {
+	if q := v.queue(queue); q != nil && q.owner != nil {
+		s, known := c.Session.(*Session)
+		if q.owner == s || !known && q.owner.user != nil && q.owner.user.name == c.User {
+			return nil
+		}
 	}
-	g := v.broker.grantOf(s)
+	g := v.grantOf(c.User)
 	if g.allows(toWrite, defaultExchangeName) || g.allows(toWrite, queue) {
 		return nil
 	}
@@ -63,13 +55,13 @@ func (v *VirtualHost) checkReplyOf(s *Session, queue string) error {
 		withHint("a message of this user asks for a reply there")
 }
 
-// grantOf returns what the user of a session may do now, even if the session has
-// ended.
-func (b *Broker) grantOf(s *Session) *grant {
+// grantOf returns what a user may do now, even if the user's session has ended.
+func (v *VirtualHost) grantOf(user string) *grant {
+	b := v.broker
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if u := b.users[s.user.name]; u != nil && u.grants[s.vhost] != nil {
-		return u.grants[s.vhost]
+	if u := b.users[user]; u != nil && u.grants[v] != nil {
+		return u.grants[v]
 	}
-	return &grant{user: s.user.name}
+	return &grant{user: user}
 }

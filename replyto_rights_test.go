@@ -5,11 +5,13 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/internal/brokertest"
+	"github.com/warrenmq/warren/internal/files/filestest"
 )
 
 // userChannel opens a channel of a user who may only write to what write says.
@@ -109,6 +111,54 @@ func TestADeadLetterIsAnsweredWithTheRightsOfItsPublisher(t *testing.T) {
 		}
 		brokertest.Later(1e9)
 		require.Len(t, brokertest.Drain(t, host, "target"), 1, "the host's alone")
+	})
+}
+
+// A message from the disk is answered with the rights of its publisher, too.
+func TestAMessageFromTheDiskIsAnsweredWithTheRightsOfItsPublisher(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filestest.New()
+		b := openFiles(t, dir, nil)
+		host, user := channelOf(t, b, "/"), userChannel(t, b, "ann", "^(amq.direct|hers)$")
+		for _, q := range []string{"q", "target", "hers"} {
+			brokertest.Queue(t, host, q, warren.QueueOptions{Durable: true})
+		}
+		require.NoError(t, host.QueueBind("q", "q", "amq.direct", nil))
+		for _, replyTo := range []string{"target", "hers"} {
+			for _, ch := range []*warren.Channel{user, host} {
+				m := warren.Message{ReplyTo: replyTo, DeliveryMode: warren.Persistent}
+				require.NoError(t, brokertest.Send(ch, "amq.direct", "q", m, warren.PublishOptions{}))
+			}
+		}
+		b = reopened(t, b, dir)
+		host = channelOf(t, b, "/")
+		brokertest.Handle(t, b, "q", brokertest.Reply("secret"))
+		synctest.Wait()
+		require.Len(t, brokertest.Drain(t, host, "target"), 1, "the host's alone")
+		require.Len(t, brokertest.Drain(t, host, "hers"), 2)
+	})
+}
+
+// The same holds for her exclusive queue, if only memory was short.
+func TestARequestThatLeftMemoryIsAnsweredInTheExclusiveQueueOfItsUser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := openFiles(t, filestest.New(), &warren.Options{MemoryLimit: 2 << 20})
+		host, user := channelOf(t, b, "/"), userChannel(t, b, "ann", "^amq.direct$")
+		brokertest.Queue(t, host, "q", warren.QueueOptions{})
+		brokertest.Queue(t, host, "foreign", warren.QueueOptions{Exclusive: true})
+		brokertest.Queue(t, user, "own", warren.QueueOptions{Exclusive: true})
+		require.NoError(t, host.QueueBind("q", "q", "amq.direct", nil))
+		const n = 100
+		for range n {
+			for _, replyTo := range []string{"own", "foreign"} {
+				require.NoError(t, user.Publish(t.Context(), "amq.direct", "q", warren.Message{ReplyTo: replyTo, Body: make([]byte, 100_000)}, warren.PublishOptions{}))
+			}
+		}
+		require.Less(t, b.Stats().Memory, int64(n*100_000), "most left memory")
+		brokertest.Handle(t, b, "q", brokertest.Reply("answer"))
+		time.Sleep(time.Second)
+		require.Len(t, brokertest.Drain(t, user, "own"), n)
+		require.Empty(t, brokertest.Drain(t, host, "foreign"))
 	})
 }
 

@@ -96,7 +96,7 @@ func (j *Journal) end() {
 		j.room = nil
 	}
 	j.pending, j.tail = nil, nil
-	all := j.files
+	all := slices.Clone(j.files) // Remove may be at work
 	j.mu.Unlock()
 	for _, t := range told {
 		t.waiter.Stored(ErrClosed)

@@ -101,6 +101,9 @@ func (b *Budget) Init(limit int64, refuses bool, alarmed Alarmed) {
 // Limited reports whether there is a limit. Without one nothing is counted.
 func (b *Budget) Limited() bool { return b.limit != noLimit }
 
+// Limit returns the limit in bytes. Without one it is very large.
+func (b *Budget) Limit() int64 { return b.limit }
+
 // MaxMessage returns how many bytes the body of a message may have at most. A larger
 // one might never fit beside topology.
 func (b *Budget) MaxMessage() int64 { return max(b.limit/2, smallMessage) }
@@ -233,9 +236,22 @@ func (b *Budget) fits(n int64) bool {
 	return used < b.limit && used+min(n, b.half) <= b.limit+b.slack
 }
 
+// IsHalfFree reports whether less than half of the limit is used.
+func (b *Budget) IsHalfFree() bool { return b.used.Load() < b.half }
+
 // FitsAny reports whether Fits is true of every message: less than half of the limit
 // is used.
-func (b *Budget) FitsAny() bool { return b.used.Load() < b.half && !b.alarm.Load() }
+func (b *Budget) FitsAny() bool { return b.IsHalfFree() && !b.alarm.Load() }
+
+// Pressed reports whether room is wanted: publishers wait, or were refused, and little has
+// come free since.
+func (b *Budget) Pressed() bool {
+	return b.waiting.Load() > 0 || b.alarm.Load() && b.used.Load() >= b.low
+}
+
+// EndAlarm tells of the alarm's end, unless publishers wait. It is for who has made room
+// after publishers were refused, who do not come back to look.
+func (b *Budget) EndAlarm() { b.tellAlarm() }
 
 // Fits reports whether a publisher may go on with a message of n bytes without a call
 // of Admit: there is room, nobody waits, and the end of the alarm has been told.

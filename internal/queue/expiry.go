@@ -28,7 +28,11 @@ func (q *Queue) cleanHead() (ready bool) {
 // letters do not pile up.
 func (q *Queue) loseExpired() (clean bool) {
 	now := int64(0)
-	for n := 0; q.store.len() > 0 && !q.store.isOut(); n++ {
+	for n := 0; q.store.len() > 0; n++ {
+		out := q.store.isOut()
+		if out && !q.store.top().out.dated {
+			return true
+		}
 		deadline := q.store.deadline()
 		if deadline == 0 {
 			return true
@@ -39,6 +43,9 @@ func (q *Queue) loseExpired() (clean bool) {
 		if deadline > now {
 			q.alarm.Set(deadline, now, q)
 			return true
+		}
+		if out {
+			return true // it expires when it is loaded
 		}
 		if len(q.lost) >= expiredAtOnce {
 			return false // who sends the letters sets the alarm when they are sent

@@ -10,8 +10,12 @@ func (q *Queue) overflows(e *message.Entry) bool {
 	if r.Overflow == DropHead {
 		return false
 	}
-	return r.MaxLength >= 0 && int64(q.store.len())+1 > r.MaxLength ||
-		r.MaxBytes >= 0 && q.store.bytes+int64(len(e.Body)) > r.MaxBytes
+	return r.exceeded(int64(q.store.len())+1, q.store.bytes+int64(len(e.Body)))
+}
+
+// exceeded reports whether so many ready messages, or bytes of their bodies, are too many.
+func (r *Rules) exceeded(n, bytes int64) bool {
+	return r.MaxLength >= 0 && n > r.MaxLength || r.MaxBytes >= 0 && bytes > r.MaxBytes
 }
 
 // refuse dead-letters a message that the queue has no room for, if the rules ask
@@ -39,7 +43,7 @@ func (q *Queue) trim() {
 		return
 	}
 	for n, least := q.store.len(), q.store.len()-trimAtOnce; n > max(0, least); n-- {
-		if (r.MaxLength < 0 || int64(n) <= r.MaxLength) && (r.MaxBytes < 0 || q.store.bytes <= r.MaxBytes) {
+		if !r.exceeded(int64(n), q.store.bytes) {
 			return
 		}
 		if q.store.isOut() {

@@ -3,7 +3,6 @@ package queue
 import (
 	"slices"
 
-	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/store"
 )
 
@@ -16,9 +15,20 @@ import (
 type outside struct {
 	store.Count
 	first, last uint64 // positions: all that live on disk from first to last are outside
-	loading     bool   // Loaded is going to be called, with messages from loads on
+	deadline    int64  // of the first message, if dated is set; zero: none
+	dated       bool
+	loading     bool // Loaded is going to be called, with messages from loads on
 	loads       uint64
+	awaits      int64 // bytes that count as held, for what is being loaded
 }
+
+// Bounds in bytes, which matter where few messages hold much.
+const (
+	largeBody  = 4 << 10   // bytes of a body that counts for chunkBytes
+	chunkBytes = 256 << 10 // of the large bodies in a chunk; it takes no more then
+	headBytes  = 1 << 20   // of the bodies that wait at the head for readers
+	manyBytes  = 4 << 20   // that a queue holds before any messages are put outside
+)
 
 // isOut reports whether the first message is outside.
 func (s *shelf) isOut() bool { return s.out != nil && s.returned.len() == 0 }
@@ -45,19 +55,38 @@ func (s *backlog) shelfOf(level uint8) *shelf {
 	return nil
 }
 
-// loadHead begins to load messages, if there are few in memory before those outside.
+// loadHead begins to load messages, if there are few in memory before those outside. While
+// memory is short, it does so only for who wants them now.
 func (q *Queue) loadHead() {
 	if q.deleted || q.store.len() == 0 {
 		return
 	}
 	s := q.store.top()
-	if o := s.out; o != nil && !o.loading && s.returned.len() < fewLoaded {
-		o.loading, o.loads = q.disk.Load(o.first, o.last), o.first
-		if !o.loading { // it cannot be, but then nobody must wait for them
-			q.store.dropOutside(s, o.Count)
-			q.wakeAwaiting()
-		}
+	o := s.out
+	if o == nil || o.loading || s.returned.len() >= fewLoaded || s.returned.waitingBytes() >= headBytes {
+		return
 	}
+	if q.isShort() && !(s.returned.len() == 0 && q.wantsHead(o)) {
+		return
+	}
+	o.loading, o.loads = q.disk.Load(o.first, o.last), o.first
+	if !o.loading { // it cannot be, but then nobody must wait for them
+		q.dropOutside(s, o.Count)
+		q.wakeAwaiting()
+		return
+	}
+	// It counts at once, so that many queues do not begin to load together more than there
+	// is room for.
+	o.awaits = min(o.Bytes, store.MostLoaded)
+	q.memory.Add(o.awaits)
+}
+
+// wantsHead reports whether the first message, which is outside, is needed now: by a
+// consumer or a getter, or because it may have expired or exceeds a limit.
+func (q *Queue) wantsHead(o *outside) bool {
+	return q.disk.loaded != nil || q.next() != nil ||
+		q.store.timed > 0 && (!o.dated || o.deadline != 0 && o.deadline <= q.shared.Clock.Now()) ||
+		q.rules != nil && q.rules.Overflow == DropHead && q.rules.exceeded(int64(q.store.len()), q.store.bytes)
 }
 
 // Loaded implements store.Taker: it takes messages from outside.
@@ -104,14 +133,16 @@ func (q *Queue) take(s *shelf, b *store.Block) {
 		cost += b.Items[i].Cost()
 	}
 	if r.len > 0 {
+		r.unseen = true
 		s.returned.adopt(r)
 	}
-	q.memory.Add(cost)
-	q.disk.awaited.lose(s.out.first, b.Last) // they could not be read
-	s.out.first, s.out.loading = max(s.out.first, b.Last+1), false
-	s.out.sub(store.Count{Len: r.len, Bytes: r.bytes, Timed: r.timed})
+	o := s.out
+	q.memory.Add(cost - o.awaits)
+	q.disk.awaited.lose(o.first, b.Last) // they could not be read
+	o.first, o.dated, o.loading, o.awaits = max(o.first, b.Last+1), false, false, 0
+	o.sub(store.Count{Len: r.len, Bytes: r.bytes, Timed: r.timed})
 	q.counts.Dropped += uint64(b.Count.Len - r.len)
-	q.store.dropOutside(s, store.Count{Len: b.Count.Len - r.len, Bytes: b.Count.Bytes - r.bytes, Timed: b.Count.Timed - r.timed})
+	q.dropOutside(s, store.Count{Len: b.Count.Len - r.len, Bytes: b.Count.Bytes - r.bytes, Timed: b.Count.Timed - r.timed})
 }
 
 func (o *outside) sub(c store.Count) {
@@ -120,15 +151,16 @@ func (o *outside) sub(c store.Count) {
 	o.Timed -= c.Timed
 }
 
-// dropOutside uncounts messages outside that are no more.
-func (s *backlog) dropOutside(l *shelf, c store.Count) {
-	s.bytes -= c.Bytes
-	s.timed -= c.Timed
-	if l.out.sub(c); l.out.Len == 0 {
-		l.out = nil
+// dropOutside uncounts messages of a shelf that were outside and are no more.
+func (q *Queue) dropOutside(s *shelf, c store.Count) {
+	q.store.bytes -= c.Bytes
+	q.store.timed -= c.Timed
+	if s.out.sub(c); s.out.Len == 0 {
+		q.memory.Add(-s.out.awaits)
+		s.out = nil
 	}
-	if s.levels != nil {
-		s.levels.dropped(l, c.Len)
+	if q.store.levels != nil {
+		q.store.levels.dropped(s, c.Len)
 	}
 }
 
@@ -165,166 +197,6 @@ func (q *Queue) awaitLoaded(w Waiter) bool {
 	return true
 }
 
-// chunksAtOnce is how many chunks of messages are put outside, or on disk, before others
-// get the queue's lock.
-const chunksAtOnce = 16
-
-// inPortions calls f under the lock until it returns false, and between the calls lets
-// others have the lock.
-func (q *Queue) inPortions(f func() (more bool)) {
-	for more := true; more; {
-		q.mu.Lock()
-		more = !q.deleted && f()
-		q.unlock()
-	}
-}
-
-// Paged implements store.Taker: more messages are in page files, so that memory need not
-// have them.
-func (q *Queue) Paged() {
-	q.inPortions(func() bool {
-		if q.stream != nil {
-			q.pageStream()
-			return false
-		}
-		return q.onShelves(q.page)
-	})
-}
-
-// onShelves calls f for the shelves of all levels. It reports whether f did for one.
-func (q *Queue) onShelves(f func(s *shelf) (more bool)) (more bool) {
-	if q.store.levels == nil {
-		return f(&q.store.shelf)
-	}
-	for _, s := range q.store.levels.shelves {
-		more = f(s) || more
-	}
-	return more
-}
-
-// page puts messages of a shelf outside that are in page files, a few at a time. It keeps
-// some before them and after them. It reports whether there may be more.
-func (q *Queue) page(s *shelf) (more bool) {
-	if s.out == nil && s.ready < manyInMemory {
-		return false
-	}
-	q.paged = true
-	freed := int64(0)
-	defer func() { q.memory.Add(-freed) }()
-	for range chunksAtOnce {
-		if s.ready <= tailInMemory || s.head.next == nil {
-			return false
-		}
-		c := s.head
-		n := c.write - c.read
-		last := s.first + uint64(n) - 1
-		if q.disk.Paged(s.first, last) < n {
-			return q.spillAll(s)
-		}
-		if s.out == nil && s.returned.len() < headInMemory {
-			s.returned.adopt(s.takeChunk(c))
-			continue
-		}
-		if s.out == nil {
-			s.out = &outside{first: s.first}
-		}
-		freed += q.putOutside(s, c)
-		s.out.last = last
-	}
-	return true
-}
-
-// putOutside puts the messages of the first chunk, which is not the last one, outside. It
-// returns what they have held.
-func (q *Queue) putOutside(s *shelf, c *chunk) (cost int64) {
-	for i := c.read; i < c.write; i++ {
-		e := &c.entries[i]
-		cost += e.Cost()
-		s.out.Bytes += int64(len(e.Body))
-		if c.deadlines != nil && c.deadlines[i] != 0 {
-			s.out.Timed++
-		}
-		q.disk.awaited.keep(s.first, e)
-		s.first++
-	}
-	n := c.write - c.read
-	s.out.Len += n
-	s.ready -= n
-	clear(c.entries)
-	s.removeHead(c)
-	return cost
-}
-
-// takeChunk takes the first chunk, which is not the last one, off the shelf, and returns
-// its messages.
-func (s *shelf) takeChunk(c *chunk) *run {
-	r := &run{}
-	for i := c.read; i < c.write; i++ {
-		it := message.Item{Entry: c.entries[i], Pos: s.first}
-		if c.deadlines != nil {
-			it.Deadline = c.deadlines[i]
-		}
-		r.add(&it)
-		s.first++
-	}
-	s.ready -= r.len
-	clear(c.entries)
-	s.removeHead(c)
-	return r
-}
-
-// Spill puts messages on disk that are only in memory, because they need not survive a
-// restart. It is called when memory is short. They can be put outside when they are in
-// page files.
-func (q *Queue) Spill() {
-	if q.stream == nil { // a stream is on disk anyway
-		q.inPortions(func() bool { return q.onShelves(q.spillAll) })
-	}
-}
-
-// spillAll spills chunks of a shelf that are full, a few at a time. It reports whether
-// there are more.
-func (q *Queue) spillAll(s *shelf) (more bool) {
-	first, n := s.first, 0
-	for c := s.head; c != nil && c.isFull() && s.ready >= manyInMemory; c = c.next {
-		if !c.spilled {
-			if n++; n > chunksAtOnce {
-				return true
-			}
-			q.spill(first, c)
-		}
-		first += uint64(c.write - c.read)
-	}
-	return false
-}
-
-// spillLast spills the last chunk of a level, if it has just become full and memory is
-// short.
-func (q *Queue) spillLast(level uint8) {
-	s := q.store.shelfOf(level)
-	if c := s.tail; c.isFull() && !c.spilled && s.ready >= manyInMemory && !q.shared.Memory.FitsAny() {
-		q.spill(s.next-uint64(c.write-c.read), c)
-	}
-}
-
-// spill spills a chunk, whose first message has the position first.
-func (q *Queue) spill(first uint64, c *chunk) {
-	c.spilled = true
-	var it message.Item // it escapes
-	for i := c.read; i < c.write; i++ {
-		e := &c.entries[i]
-		if q.disk.durable && e.Persistent() {
-			continue
-		}
-		it = message.Item{Entry: *e, Pos: first + uint64(i-c.read)}
-		if c.deadlines != nil {
-			it.Deadline = c.deadlines[i]
-		}
-		q.disk.spilled = true
-		q.disk.Spill(&it)
-	}
-}
-
 // purgeOutside takes all messages outside out of the queue. Those of a queue that is
 // deleted need not be removed one by one, or stay on disk.
 func (q *Queue) purgeOutside() {
@@ -334,7 +206,7 @@ func (q *Queue) purgeOutside() {
 				q.disk.RemoveRange(o.first, o.last)
 			}
 			q.disk.awaited.lose(o.first, o.last)
-			q.store.dropOutside(s, o.Count)
+			q.dropOutside(s, o.Count)
 		}
 	}
 	if q.store.levels == nil {
@@ -371,7 +243,7 @@ func (q *Queue) trimOutside(s *shelf) {
 	}
 	q.disk.RemoveRange(first, last)
 	q.disk.awaited.lose(first, last)
-	o.first = last + 1
+	o.first, o.dated = last+1, false
 	q.counts.Dropped += uint64(gone.Len)
-	q.store.dropOutside(s, gone)
+	q.dropOutside(s, gone)
 }

@@ -234,34 +234,6 @@ func TestConsumersGetWhatIsOnDisk(t *testing.T) {
 	})
 }
 
-// When memory is short, messages that need not survive a restart go to disk, too.
-func TestTransientMessagesAreOnDiskWhenMemoryIsShort(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q := openOnDisk(t, filestest.New(), Options{})
-		q.shared.Memory.Init(400_000, false, nil)
-		q.memory.Open(&q.shared.Memory)
-		var bodies []string
-		for i := range 10_000 {
-			p := persistent(fmt.Sprint("0 ", i))
-			if i%3 > 0 {
-				p.Content = nil
-			}
-			q.push(p)
-			bodies = append(bodies, string(p.Body))
-			if i%1000 == 0 {
-				q.pageOut()
-			}
-		}
-		q.Spill()
-		q.pageOut()
-		q.pageOut()
-		require.Less(t, q.inMemory(), 2000)
-		require.Less(t, q.shared.Memory.Used(), int64(400_000))
-		require.Equal(t, bodies, q.drain())
-		require.Empty(t, q.reopen(Options{}).drain())
-	})
-}
-
 // awaitedContent is the content of a request in this process.
 type awaitedContent struct {
 	message.Content

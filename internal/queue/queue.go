@@ -34,6 +34,7 @@ var (
 type Shared struct {
 	Clock  clock.Clock
 	Memory memory.Budget
+	Relief Relief
 	chunks sync.Pool // of *chunk, for the stores of queues
 }
 
@@ -241,8 +242,8 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 		q.hand(c, &message.Item{Entry: *e, Pos: q.store.pass(priority), Deadline: deadline})
 	} else {
 		q.store.push(e, priority, deadline)
-		if q.disk != nil && (q.store.levels != nil || q.store.tail.isFull()) {
-			q.spillLast(priority)
+		if q.disk != nil && (q.store.levels != nil || len(e.Body) > largeBody || q.store.tail.isFull()) {
+			q.filled(priority, len(e.Body))
 		}
 		if q.rules != nil || q.store.timed > 0 {
 			q.tidy()

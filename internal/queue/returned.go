@@ -1,6 +1,10 @@
 package queue
 
-import "github.com/warrenmq/warren/internal/message"
+import (
+	"iter"
+
+	"github.com/warrenmq/warren/internal/message"
+)
 
 // returned has the messages that were requeued, of which the one with the lowest
 // position comes first: few in a heap, and many that came together as a run.
@@ -13,6 +17,7 @@ type returned struct {
 type many struct {
 	runs   []*run // a heap, by the position of the first message
 	inRuns int    // messages
+	bytes  int64  // of their bodies
 }
 
 func (r *returned) len() int {
@@ -20,6 +25,14 @@ func (r *returned) len() int {
 		return len(r.few)
 	}
 	return len(r.few) + r.inRuns
+}
+
+// waitingBytes returns the bytes of the bodies in runs.
+func (r *returned) waitingBytes() int64 {
+	if r.many == nil {
+		return 0
+	}
+	return r.bytes
 }
 
 // push adds a message.
@@ -31,6 +44,7 @@ func (r *returned) adopt(one *run) {
 		r.many = &many{}
 	}
 	r.inRuns += one.len
+	r.bytes += one.bytes
 	r.runs = append(r.runs, one)
 	i := len(r.runs) - 1
 	for i > 0 {
@@ -63,6 +77,7 @@ func (r *returned) pop() message.Item {
 	top := r.runs[0]
 	it := top.pop()
 	r.inRuns--
+	r.bytes -= int64(len(it.Body))
 	if top.len == 0 {
 		last := len(r.runs) - 1
 		top, r.runs[last] = r.runs[last], nil
@@ -95,6 +110,23 @@ func (r *many) sink(one *run) {
 	r.runs[i] = one
 }
 
+// takeUnseen takes out the runs of messages that nobody has had.
+func (r *returned) takeUnseen() (unseen []*run) {
+	if r.many == nil {
+		return nil
+	}
+	all := r.runs
+	r.many = nil
+	for _, one := range all {
+		if one.unseen {
+			unseen = append(unseen, one)
+		} else {
+			r.adopt(one)
+		}
+	}
+	return unseen
+}
+
 // run is a list of messages in the order of their positions. It is made without the
 // queue's lock, and a queue that takes it has no work for each message.
 type run struct {
@@ -102,7 +134,8 @@ type run struct {
 	read   int // of the first chunk
 	len    int
 	bytes  int64 // of the bodies
-	timed  int   // number of messages with a deadline
+	timed  int   // number of messages with a deadline, at first
+	unseen bool  // nobody has had them, and they are in page files
 }
 
 // runChunk is the number of messages in a chunk of a run.
@@ -142,11 +175,27 @@ func (r *run) add(it *message.Item) {
 
 func (r *run) first() *message.Item { return &r.chunks[0][r.read] }
 
+// all yields the messages.
+func (r *run) all() iter.Seq[*message.Item] {
+	return func(yield func(*message.Item) bool) {
+		from := r.read
+		for _, c := range r.chunks {
+			for i := from; i < len(c); i++ {
+				if !yield(&c[i]) {
+					return
+				}
+			}
+			from = 0
+		}
+	}
+}
+
 // pop takes the first message out.
 func (r *run) pop() message.Item {
 	it := r.chunks[0][r.read]
 	r.chunks[0][r.read] = message.Item{} // the chunk must not keep the body alive
 	r.len--
+	r.bytes -= int64(len(it.Body))
 	if r.read++; r.read == len(r.chunks[0]) {
 		r.chunks[0] = nil
 		r.chunks, r.read = r.chunks[1:], 0

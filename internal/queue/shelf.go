@@ -30,10 +30,21 @@ type chunk struct {
 	deadlines   []int64 // of the entries; nil: none has one
 	read, write int
 	next        *chunk
+	large       int  // bytes of bodies that are large: see Queue.filled
 	spilled     bool // what need not survive a restart is on disk, too: see Queue.spill
+	closed      bool // it takes no more, however few messages it has
 }
 
 func (c *chunk) isFull() bool { return c.write == len(c.entries) }
+
+// close makes the chunk full.
+func (c *chunk) close() { c.entries, c.closed = c.entries[:c.write], true }
+
+// reopen makes a chunk that is empty take messages again.
+func (c *chunk) reopen() {
+	c.entries = c.entries[:cap(c.entries)]
+	c.large, c.spilled, c.closed = 0, false, false
+}
 
 func newChunk(size int) *chunk { return &chunk{entries: make([]message.Entry, size)} }
 
@@ -109,7 +120,10 @@ func (s *shelf) shift(it *message.Item) {
 	if c.read == c.write && (c.next != nil || c != s.small) {
 		s.removeHead(c)
 	} else if c.read == c.write {
-		c.read, c.write, c.spilled = 0, 0, false
+		c.read, c.write = 0, 0
+		if c.closed {
+			c.reopen()
+		}
 	}
 }
 
@@ -120,7 +134,8 @@ func (s *shelf) removeHead(c *chunk) {
 	if s.head == nil {
 		s.tail = nil
 	}
-	c.read, c.write, c.next, c.deadlines, c.spilled = 0, 0, nil, nil, false
+	c.read, c.write, c.next, c.deadlines = 0, 0, nil, nil
+	c.reopen()
 	if c != s.small {
 		s.shared.Memory.Keep(-bigChunkBytes)
 		s.shared.chunks.Put(c)
@@ -128,11 +143,19 @@ func (s *shelf) removeHead(c *chunk) {
 }
 
 // deadline returns the deadline of the first message; zero means none. There must be
-// a message.
+// a message, and if it is outside, its deadline must be known.
 func (s *shelf) deadline() int64 {
 	if s.returned.len() > 0 {
 		return s.returned.first().Deadline
 	}
+	if s.out != nil {
+		return s.out.deadline
+	}
+	return s.chunkDeadline()
+}
+
+// chunkDeadline returns the deadline of the first message in the chunks.
+func (s *shelf) chunkDeadline() int64 {
 	if c := s.head; c.deadlines != nil {
 		return c.deadlines[c.read]
 	}

@@ -18,7 +18,7 @@ const (
 	// manyInMemory is how many messages of a shelf are in memory before any are put
 	// outside.
 	manyInMemory = 4 * bigChunk
-	// tailInMemory is how many of the last messages of a shelf are never put outside.
+	// tailInMemory is how many of the last messages of a shelf are not put outside.
 	tailInMemory = bigChunk
 )
 

@@ -107,6 +107,9 @@ func (q *Queue) dropSegment(g *segment) {
 	if q.disk != nil && !q.deleted {
 		q.disk.RemoveRange(g.first, g.end()-1)
 	}
+	if q.disk != nil {
+		q.disk.awaited.lose(g.first, g.end()-1)
+	}
 	for i := range g.records {
 		g.records[i].Lost()
 	}

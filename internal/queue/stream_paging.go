@@ -36,12 +36,16 @@ func (q *Queue) recoverStream() {
 	}
 }
 
-// pageStream drops records from memory that are in page files.
+// pageStream drops records from memory that are in page files; during relief, also the
+// newest ones, and those that were loaded.
 func (q *Queue) pageStream() {
-	s := q.stream
-	for _, g := range s.segments[:max(0, len(s.segments)-segmentsInMemory)] {
+	s, pressed, newest := q.stream, q.pressed(), segmentsInMemory
+	if pressed {
+		newest = 0
+	}
+	for _, g := range s.segments[:max(0, len(s.segments)-newest)] {
 		switch {
-		case g.records == nil || g.loaded:
+		case g.records == nil || g.loading || g.partial || g.loaded && !pressed:
 		case q.disk.Paged(g.first, g.end()-1) < g.len:
 			return
 		default:
@@ -52,7 +56,10 @@ func (q *Queue) pageStream() {
 
 // dropRecords drops a segment's records from memory.
 func (q *Queue) dropRecords(g *segment) {
-	q.memory.Add(-g.cost)
+	for i := range g.records {
+		q.disk.awaited.keep(g.first+uint64(i), &g.records[i].Entry)
+	}
+	q.free(g.cost)
 	g.records, g.filters, g.cost, g.loaded, g.partial = nil, nil, 0, false, false
 }
 
@@ -112,6 +119,7 @@ func (s *stream) awaits(b *store.Block) *segment {
 // way.
 func (q *Queue) fill(g *segment, b *store.Block) (more bool) {
 	g.loading, g.loaded, g.partial = false, true, true
+	q.disk.awaited.giveBack(b.Items)
 	for i := range b.Items {
 		q.takeRecord(g, &b.Items[i].Entry, b.Times[i])
 	}

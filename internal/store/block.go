@@ -12,6 +12,9 @@ const (
 	blockBytes = 256 << 10
 )
 
+// MostLoaded is how many bytes Load reads at most, unless it reads one message.
+const MostLoaded = blockBytes
+
 // block is what is known of a block of a page file: which messages are in it, and which
 // of them live. The queue's lock guards what can change.
 type block struct {

@@ -13,6 +13,7 @@ const (
 	hasProperties = 1 << iota
 	hasHidden     // keys of the header BCC
 	hasLetter     // it was dead-lettered
+	hasUser       // its reply needs the rights of a user
 	knownContent  = 1<<iota - 1
 )
 
@@ -43,6 +44,11 @@ func appendContent(b []byte, e *message.Entry) []byte {
 		b = binary.AppendUvarint(b, uint64(l.Deaths))
 		b = binary.AppendUvarint(b, uint64(max(0, l.Line.Add(0))))
 		c = l.Content
+	}
+	if u, ok := c.(*message.Bounded); ok {
+		b[at] |= hasUser
+		b = appendText(b, u.User)
+		c = u.Content
 	}
 	b[at] |= hasProperties
 	return appendProperties(b, c)
@@ -108,10 +114,14 @@ func (p *parser) parse(b []byte, e *message.Entry) error {
 		letter = &message.Letter{Deaths: int(r.uvarint()), Line: &message.Line{}}
 		letter.Line.Add(int(r.uvarint()))
 	}
+	user := ""
+	if flags&hasUser != 0 {
+		user = string(r.bytes())
+	}
 	if flags&hasProperties != 0 {
 		raw = r.bytes()
 	}
-	if r.bad || flags&^knownContent != 0 || flags&(hasHidden|hasLetter) != 0 && flags&hasProperties == 0 {
+	if r.bad || flags&^knownContent != 0 || flags&(hasHidden|hasLetter|hasUser) != 0 && flags&hasProperties == 0 {
 		return errShort
 	}
 	if p.exchange == nil || *p.exchange != string(exchange) {
@@ -138,6 +148,9 @@ func (p *parser) parse(b []byte, e *message.Entry) error {
 	case flags&hasProperties != 0:
 		e.Content = &message.Encoded{Raw: wire.RawProperties(raw)}
 	}
+	if flags&hasUser != 0 {
+		e.Content = &message.Bounded{Content: e.Content, User: user}
+	}
 	if letter != nil {
 		letter.Content = e.Content
 		e.Content = letter
@@ -162,6 +175,9 @@ func bodyLen(b []byte) (int, error) {
 	if flags&hasLetter != 0 {
 		r.uvarint()
 		r.uvarint()
+	}
+	if flags&hasUser != 0 {
+		r.bytes()
 	}
 	if flags&hasProperties != 0 {
 		r.bytes()

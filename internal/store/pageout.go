@@ -197,7 +197,7 @@ func (c *collector) scan(seq Seq, kind byte, rec []byte) error {
 func (c *collector) grow(seq Seq) {
 	more := uint64(0)
 	if n := uint64(len(c.records)); c.from < seq && seq < c.to {
-		more = n * uint64(c.to-seq) / uint64(seq-c.from)
+		more = min(n*uint64(c.to-seq)/uint64(seq-c.from), 8*n) // the first ones may be small
 	}
 	c.records = slices.Grow(c.records, int(more+more/16)+1024)
 }

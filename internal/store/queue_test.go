@@ -131,7 +131,10 @@ func TestAllOfAMessageIsKept(t *testing.T) {
 		"none": nil, "properties": props, "long": message.NewPublished(&message.Properties{MessageId: strings.Repeat("m", 255), ReplyTo: strings.Repeat("r", 255)}),
 		"hidden keys": &message.Blind{Content: props, Keys: []string{"k1", ""}},
 		"letter":      &message.Letter{Content: props, Line: line, Deaths: 3},
-		"both":        &message.Blind{Content: &message.Letter{Content: props, Line: line, Deaths: 3}, Keys: []string{"k"}},
+		"user":        &message.Bounded{Content: props, User: "ann"},
+		"all": &message.Blind{Content: &message.Letter{
+			Content: &message.Bounded{Content: props, User: "ann"}, Line: line, Deaths: 3,
+		}, Keys: []string{"k"}},
 	} {
 		e := message.Entry{Body: []byte("body"), Key: "key", Exchange: &x, Content: c}
 		got, err := store.Decode(store.Encode(&e))
@@ -152,6 +155,10 @@ func TestAllOfAMessageIsKept(t *testing.T) {
 			g := got.Content.(*message.Letter)
 			require.Equal(t, l.Deaths, g.Deaths)
 			require.Equal(t, int64(7), g.Line.Add(0))
+			c, got.Content = l.Content, g.Content
+		}
+		if u, ok := c.(*message.Bounded); ok {
+			require.Equal(t, u.User, got.Content.(*message.Bounded).User)
 		}
 	}
 }
