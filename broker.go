@@ -49,8 +49,8 @@ type Broker struct {
 
 	disk     *disk         // of messages; nil: all is in memory. It never changes
 	topology topologyStore // nil: all is in memory. It never changes
-	relieve  func()        // makes room in memory while publishers wait for it; nil: only consumers do. It never changes
-	lock     io.Closer     // of the directory; nil: there is none
+
+	lock io.Closer // of the directory; nil: there is none
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -126,8 +126,8 @@ func (m *memoryAlarms) RecordMemoryAlarm(on bool) {
 func (m *memoryAlarms) NotifyMemoryAlarm() {
 	b := (*Broker)(m)
 	b.notifyReaders()
-	if b.relieve != nil {
-		b.relieve()
+	if b.queues.Relief.Begin != nil {
+		b.queues.Relief.Begin()
 	}
 }
 

@@ -1,6 +1,7 @@
 package warren_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -135,4 +136,59 @@ func TestPublishersNeedNoConsumerWhileThereIsDisk(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Messages that expire on disk become letters no faster than these go to disk: none is
+// dropped because there is no memory for it.
+func TestDeadLettersOfABacklogFindMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit, n, size = 4 << 20, 40, 1 << 20
+		b := openFiles(t, filestest.New(), &warren.Options{MemoryLimit: limit})
+		ch := channelOf(t, b, "/")
+		brokertest.Queue(t, ch, "dead", warren.QueueOptions{Durable: true})
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{Durable: true, MessageTTL: time.Minute, DeadLetter: &warren.DeadLetter{RoutingKey: "dead"}})
+		for range n {
+			m := warren.Message{Body: make([]byte, size), DeliveryMode: warren.Persistent}
+			require.NoError(t, ch.Publish(t.Context(), "", "q", m, warren.PublishOptions{}))
+		}
+		time.Sleep(2 * time.Minute)
+		require.Zero(t, brokertest.Ready(t, ch, "q"))
+		require.Equal(t, n, brokertest.Ready(t, ch, "dead"))
+		require.Less(t, b.Stats().Memory, int64(2*limit))
+	})
+}
+
+// A consumer that takes all it can, and settles nothing, gets no more from the disk than
+// memory has room for, until it does.
+func TestAConsumerThatSettlesNothingDoesNotFillTheMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit, n, size = 4 << 20, 400, 100 << 10
+		b := openFiles(t, filestest.New(), &warren.Options{MemoryLimit: limit})
+		ch := channelOf(t, b, "/")
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{Durable: true})
+		for i := range n {
+			m := warren.Message{Body: fmt.Appendf(make([]byte, size), " %d", i), DeliveryMode: warren.Persistent}
+			require.NoError(t, ch.Publish(t.Context(), "", "q", m, warren.PublishOptions{}))
+		}
+		c := brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: n})
+		got, most := 0, 0
+		for acked := 0; acked < n; acked = got {
+			for {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				d, err := c.Next(ctx)
+				cancel()
+				if err != nil { // it gets no more
+					break
+				}
+				require.Equal(t, fmt.Sprintf(" %d", got), string(d.Body[size:]))
+				got++
+			}
+			require.Less(t, b.Stats().Memory, int64(2*limit))
+			require.Greater(t, got, acked)
+			most = max(most, got-acked)
+			require.NoError(t, ch.Ack(uint64(got), true))
+		}
+		require.Greater(t, most, limit/size/2, "it has what there is room for")
+		require.Zero(t, b.Stats().Ready)
+	})
 }

@@ -113,7 +113,7 @@ func (b *Broker) openLogs(dir files.Dir) error {
 	b.topology = d
 	err = m.open(dir, d, func(id uint32) bool { return state.Queues[id] != nil || state.Exchanges[id] != nil })
 	if err == nil {
-		d.messages, b.relieve = m, m.relieve
+		d.messages, b.queues.Relief.Begin = m, m.relieve
 		if err = b.restore(state); err == nil {
 			m.store.Start()
 			err = b.stored(nil)

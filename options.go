@@ -53,8 +53,10 @@ type Options struct {
 	// is room that messages do not have.
 	//
 	// A broker from [Open] has messages of its queues on disk as well, and only those
-	// in memory count: the first and the last ones of a queue. What is not there yet is
-	// written while publishers wait, so that they wait for the disk, not for consumers.
+	// in memory count: the first and the last ones of a queue. At the limit these go to
+	// disk, too, all that nobody has got yet. Publishers wait meanwhile: for the disk, not
+	// for consumers, unless what consumers hold or gave back, or what is delayed, exceeds
+	// the limit alone.
 	MemoryLimit int64
 
 	// MemoryPolicy says what happens to publishers at the limit, and to those of

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// relief makes room in memory when publishers wait for it, or are refused.
+// relief makes room in memory when publishers wait for it, or are refused, or when there is
+// none for what is to be loaded.
 type relief struct{ busy atomic.Bool }
 
 const (
@@ -17,7 +18,7 @@ const (
 // being done.
 func (m *messages) relieve() {
 	b := m.broker
-	if !b.queues.Memory.Pressed() || !m.relief.busy.CompareAndSwap(false, true) {
+	if full := b.queues.Memory.IsFull(); !full && !b.queues.Memory.Pressed() || !m.relief.busy.CompareAndSwap(false, true) {
 		return
 	}
 	if b.tasks.Add(); b.state.Load() == stateClosed {
@@ -33,7 +34,9 @@ func (m *messages) relieve() {
 		m.relief.busy.Store(false)
 		if ended {
 			b.queues.Memory.EndAlarm()
-			m.relieve() // somebody may have begun to wait
+			if b.queues.Memory.Pressed() { // somebody has begun to wait
+				m.relieve()
+			}
 		}
 	}()
 }

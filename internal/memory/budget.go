@@ -239,6 +239,9 @@ func (b *Budget) fits(n int64) bool {
 // IsHalfFree reports whether less than half of the limit is used.
 func (b *Budget) IsHalfFree() bool { return b.used.Load() < b.half }
 
+// IsFull reports whether the limit is reached.
+func (b *Budget) IsFull() bool { return b.used.Load() >= b.limit }
+
 // FitsAny reports whether Fits is true of every message: less than half of the limit
 // is used.
 func (b *Budget) FitsAny() bool { return b.IsHalfFree() && !b.alarm.Load() }

@@ -74,8 +74,11 @@ func (q *Queue) Ring() {
 	if q.stream != nil {
 		q.retain(q.shared.Clock.Now())
 	}
-	expired := q.checkExpiry()
+	expired, full := q.checkExpiry(), q.paged && q.shared.Memory.IsFull()
 	q.unlock()
+	if full && q.shared.Relief.Begin != nil {
+		q.shared.Relief.Begin()
+	}
 	if expired {
 		q.host.Expired(q)
 	}

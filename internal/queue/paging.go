@@ -55,18 +55,14 @@ func (s *backlog) shelfOf(level uint8) *shelf {
 	return nil
 }
 
-// loadHead begins to load messages, if there are few in memory before those outside. While
-// memory is short, it does so only for who wants them now.
+// loadHead begins to load messages, if there are few in memory before those outside.
 func (q *Queue) loadHead() {
 	if q.deleted || q.store.len() == 0 {
 		return
 	}
 	s := q.store.top()
 	o := s.out
-	if o == nil || o.loading || s.returned.len() >= fewLoaded || s.returned.waitingBytes() >= headBytes {
-		return
-	}
-	if q.isShort() && !(s.returned.len() == 0 && q.wantsHead(o)) {
+	if o == nil || o.loading || s.returned.len() >= fewLoaded || s.returned.waitingBytes() >= headBytes || !q.mayLoad(s) {
 		return
 	}
 	o.loading, o.loads = q.disk.Load(o.first, o.last), o.first
@@ -79,14 +75,6 @@ func (q *Queue) loadHead() {
 	// is room for.
 	o.awaits = min(o.Bytes, store.MostLoaded)
 	q.memory.Add(o.awaits)
-}
-
-// wantsHead reports whether the first message, which is outside, is needed now: by a
-// consumer or a getter, or because it may have expired or exceeds a limit.
-func (q *Queue) wantsHead(o *outside) bool {
-	return q.disk.loaded != nil || q.next() != nil ||
-		q.store.timed > 0 && (!o.dated || o.deadline != 0 && o.deadline <= q.shared.Clock.Now()) ||
-		q.rules != nil && q.rules.Overflow == DropHead && q.rules.exceeded(int64(q.store.len()), q.store.bytes)
 }
 
 // Loaded implements store.Taker: it takes messages from outside.
