@@ -115,6 +115,7 @@ func TestConsumersGetWhatWentToDiskWhileMemoryIsShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, let := openPressed(t, Options{})
 		defer let()
+		q.shared.Memory.Add(-1 << 38) // short, but not full
 		list, _ := numbered(3000)
 		q.push(list...)
 		q.pageOut()
@@ -200,5 +201,34 @@ func TestAStreamLeavesMemoryWhilePublishersWait(t *testing.T) {
 		require.Zero(t, q.Stats().Bytes, "nor does it keep what was read")
 		let()
 		require.Equal(t, offsets(999, 1001), q.readAll(NewReader(Start{From: FromOffset, N: 999}, nil)))
+	})
+}
+
+// While memory is full, a consumer that holds messages gets no others from the disk, until
+// it settles them or others give memory back.
+func TestAConsumerWaitsWhileMemoryIsFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, let := openPressed(t, Options{})
+		list, _ := numbered(3000)
+		q.push(list...)
+		q.pageOut()
+		sink := &taker{}
+		c := NewConsumer(q.Queue, sink, &ConsumerOptions{Direct: true, Prefetch: 10_000})
+		require.NoError(t, q.Add(c))
+		time.Sleep(time.Hour)
+		require.Equal(t, offsets(0, 256), sink.offsets, "a block, so that it has something to do")
+		var held []Settling
+		for _, pos := range sink.offsets {
+			held = append(held, Unsettled(message.Item{Pos: pos}))
+		}
+		q.Settle(c, held[:100], true)
+		time.Sleep(time.Hour)
+		require.Equal(t, offsets(0, 256), sink.offsets)
+		q.Settle(c, held[100:], true)
+		time.Sleep(time.Hour)
+		require.Equal(t, offsets(0, 512), sink.offsets)
+		let()
+		time.Sleep(2 * lookAgain)
+		require.Equal(t, offsets(0, 3000), sink.offsets)
 	})
 }

@@ -16,33 +16,36 @@ type Relief struct {
 // isShort reports whether memory is to be saved, so that publishers need not wait soon.
 func (q *Queue) isShort() bool { return !q.shared.Memory.FitsAny() }
 
-// mayLoad reports whether messages may be loaded now. While memory is short, only somebody
-// who wants the first one is a reason; and when it is full, only a getter, or a consumer
-// that holds nothing. What waits for others to give memory back, looks again soon.
-func (q *Queue) mayLoad(s *shelf) bool {
-	if !q.isShort() {
-		return true
-	}
-	if s.returned.len() > 0 || !q.wantsHead(s.out) {
-		return false
-	}
-	if !q.shared.Memory.IsFull() || q.disk.loaded != nil || q.next() != nil && q.unacked == 0 {
-		return true
-	}
-	now := q.shared.Clock.Now()
-	q.alarm.Set(now+int64(lookAgain), now, q)
-	return false
-}
-
 // lookAgain is how long a queue waits that cannot load because memory is full.
 const lookAgain = 50 * time.Millisecond
 
-// wantsHead reports whether the first message, which is outside, is needed now: by a
-// consumer or a getter, or because it may have expired or exceeds a limit.
-func (q *Queue) wantsHead(o *outside) bool {
-	return q.disk.loaded != nil || q.next() != nil ||
-		q.store.timed > 0 && (!o.dated || o.deadline != 0 && o.deadline <= q.shared.Clock.Now()) ||
-		q.rules != nil && q.rules.Overflow == DropHead && q.rules.exceeded(int64(q.store.len()), q.store.bytes)
+// mayLoad reports whether messages of a shelf, some of which are outside, may be loaded
+// now. While memory is short, they are for who wants them now; and while it is full, not
+// for consumers that hold others, nor to become dead letters.
+func (q *Queue) mayLoad(s *shelf) bool {
+	if !q.isShort() || q.disk.loaded != nil {
+		return true
+	}
+	consumes, drops := q.next() != nil, q.drops(s.out)
+	if s.returned.len() > 0 || !consumes && !drops {
+		return false
+	}
+	full := q.shared.Memory.IsFull()
+	if consumes && (!full || q.unacked == 0) || drops && (!full || q.rules == nil || q.rules.DeadLetter == nil) {
+		return true
+	}
+	now := q.shared.Clock.Now()
+	q.alarm.Set(now+int64(lookAgain), now, q) // others may have given memory back then
+	return false
+}
+
+// drops reports whether the first message, which is outside, has expired, or may have, or
+// exceeds a limit.
+func (q *Queue) drops(o *outside) bool {
+	if q.store.timed > 0 && (!o.dated || o.deadline != 0 && o.deadline <= q.shared.Clock.Now()) {
+		return true
+	}
+	return q.rules != nil && q.rules.Overflow == DropHead && q.rules.exceeded(int64(q.store.len()), q.store.bytes)
 }
 
 // free notes that messages do not hold memory any more, because they are on disk.
