@@ -56,7 +56,8 @@ type Options struct {
 	// in memory count: the first and the last ones of a queue. At the limit these go to
 	// disk, too, all that nobody has got yet. Publishers wait meanwhile: for the disk, not
 	// for consumers, unless what consumers hold or gave back, or what is delayed, exceeds
-	// the limit alone.
+	// the limit alone. A consumer that holds messages gets no others from the disk while
+	// memory is full.
 	MemoryLimit int64
 
 	// MemoryPolicy says what happens to publishers at the limit, and to those of
