@@ -24,6 +24,9 @@ func (q *Queue) Paged() { q.PageOut() }
 // queue, or, during relief, all that nobody has got yet. Those that are in memory only go
 // to disk then.
 func (q *Queue) PageOut() {
+	if q.disk == nil {
+		return
+	}
 	q.inPortions(func() bool {
 		if q.stream != nil {
 			q.pageStream()
