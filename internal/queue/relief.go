@@ -17,7 +17,7 @@ type Relief struct {
 func (q *Queue) isShort() bool { return !q.shared.Memory.FitsAny() }
 
 // lookAgain is how long a queue waits that cannot load because memory is full.
-const lookAgain = 50 * time.Millisecond
+const lookAgain = 200 * time.Millisecond
 
 // mayLoad reports whether messages of a shelf, some of which are outside, may be loaded
 // now. While memory is short, they are for who wants them now; and while it is full, not
