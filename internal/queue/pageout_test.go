@@ -216,6 +216,7 @@ func TestAConsumerWaitsWhileMemoryIsFull(t *testing.T) {
 		c := NewConsumer(q.Queue, sink, &ConsumerOptions{Direct: true, Prefetch: 10_000})
 		require.NoError(t, q.Add(c))
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		require.Equal(t, offsets(0, 256), sink.offsets, "a block, so that it has something to do")
 		var held []Settling
 		for _, pos := range sink.offsets {
@@ -223,12 +224,15 @@ func TestAConsumerWaitsWhileMemoryIsFull(t *testing.T) {
 		}
 		q.Settle(c, held[:100], true)
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		require.Equal(t, offsets(0, 256), sink.offsets)
 		q.Settle(c, held[100:], true)
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		require.Equal(t, offsets(0, 512), sink.offsets)
 		let()
 		time.Sleep(2 * lookAgain)
+		synctest.Wait()
 		require.Equal(t, offsets(0, 3000), sink.offsets)
 	})
 }
