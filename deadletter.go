@@ -63,12 +63,12 @@ func (v *VirtualHost) deadLetter(q *queue.Queue, lost *queue.Lost, l *queue.Lett
 		Queue: q.Name(), Reason: lost.Reason, Exchange: *lost.Exchange, Expiration: props.Expiration,
 		Keys: append([]any{lost.Key}, message.CarbonKeys(props.Headers)...), Time: time.Now(),
 	}
-	edit, history := died.Edit(props.Headers)
+	history := died.Edit(&l.Edit, props.Headers)
 	if to.Keyed {
-		edit.Remove = append(edit.Remove, "CC")
+		l.Edit.Remove = append(l.Edit.Remove, "CC")
 	}
 	p.Exchange = &p.to.Name
-	letter.Content = message.Inner(lost.Edited(edit))
+	letter.Content = message.Inner(lost.Edited(l.Edit))
 	p.Content = letter
 	p.HideKeys()
 	if c := callOf(letter); c != nil {

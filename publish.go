@@ -183,7 +183,7 @@ func (ch *Channel) prepareProperties(p *publishing, props *message.Properties) e
 		}
 		address = r.address
 	}
-	narrow, err := p.setProperties(&ch.vhost.broker.queues, props)
+	headers, err := p.setProperties(&ch.vhost.broker.queues, props)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (ch *Channel) prepareProperties(p *publishing, props *message.Properties) e
 	if address != "" {
 		props.ReplyTo = address
 	}
-	p.Content = message.NewChecked(props, narrow)
+	p.Content = message.NewChecked(props, headers)
 	if props.ReplyTo != "" {
 		p.Content = ch.bound(p.Content, props.ReplyTo)
 	}

@@ -17,30 +17,34 @@ type publishing struct {
 	reserved int64 // bytes that admit has counted, until queues count the message
 }
 
-// checkProperties refuses properties that AMQP cannot carry. narrow says that the
-// headers have integers which users see in another width.
-func checkProperties(props *message.Properties) (narrow bool, err error) {
+// checkProperties refuses properties that AMQP cannot carry. The result is about the
+// headers.
+func checkProperties(props *message.Properties) (table.Checked, error) {
 	if name, size := props.TooLong(); name != "" {
-		return false, failure(wire.BasicPublishID, wire.CodeSyntaxError, "property %s of %d bytes exceeds %d", name, size, maxShortString)
+		return table.Checked{}, failure(wire.BasicPublishID, wire.CodeSyntaxError, "property %s of %d bytes exceeds %d", name, size, maxShortString)
 	}
 	if props.Headers == nil {
-		return false, nil
+		return table.Checked{}, nil
 	}
 	return checkTable(wire.BasicPublishID, props.Headers)
 }
 
 // setProperties checks the properties, sets the message's deadline from its
 // expiration, and takes more routing keys from the headers CC and BCC. It removes
-// BCC from the headers. narrow is as in checkProperties.
-func (p *publishing) setProperties(shared *queue.Shared, props *message.Properties) (narrow bool, err error) {
-	if narrow, err = checkProperties(props); err != nil {
-		return false, err
+// BCC from the headers. The result is about the headers that are left.
+func (p *publishing) setProperties(shared *queue.Shared, props *message.Properties) (table.Checked, error) {
+	checked, err := checkProperties(props)
+	if err != nil {
+		return checked, err
 	}
 	if err := p.setExpiration(shared, props.Expiration); err != nil || props.Headers == nil {
-		return false, err
+		return checked, err
 	}
-	props.Headers, err = p.takeKeys(props.Headers)
-	return narrow, err
+	n := len(props.Headers)
+	if props.Headers, err = p.takeKeys(props.Headers); len(props.Headers) < n {
+		checked.Size = table.Size(props.Headers)
+	}
+	return checked, err
 }
 
 // setExpiration checks an expiration and sets the deadline, counted from now on the

@@ -3,6 +3,8 @@ package warren
 import (
 	"context"
 	"time"
+
+	"github.com/warrenmq/warren/internal/table"
 )
 
 // Caller sends requests. [Broker] and [VirtualHost] are Callers. A connection to a
@@ -77,7 +79,7 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 		o := callOptions(opts)
 		exchange, p.Immediate = o.Exchange, o.RequireConsumer
 	}
-	narrow, err := v.prepareCall(ctx, &p, exchange, queue, msg)
+	headers, err := v.prepareCall(ctx, &p, exchange, queue, msg)
 	if err != nil {
 		return err
 	}
@@ -91,7 +93,7 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	if c.CorrelationId == "" {
 		c.CorrelationId = address[len(DirectReplyTo)+1:]
 	}
-	c.setHeaders(msg.Headers, narrow)
+	c.setHeaders(msg.Headers, headers)
 	p.Content = c
 	if v.broker.disk != nil {
 		err = v.admitToDisk(ctx, &p, nil, nil)
@@ -108,25 +110,25 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 }
 
 // prepareCall makes the checks of basic.publish. It completes msg, which is a copy
-// of the caller's message. narrow is as in checkProperties.
-func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, exchange, key string, msg *Message) (narrow bool, err error) {
+// of the caller's message. The result is as in setProperties.
+func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, exchange, key string, msg *Message) (headers table.Checked, err error) {
 	p.Body, p.Key = msg.Body, key
 	if err := v.prepare(p, nil, exchange); err != nil {
-		return false, err
+		return headers, err
 	}
 	p.Deadline = v.broker.deadlineOf(ctx)
 	if props := msg.properties(); !props.Plain() {
-		if narrow, err = p.setProperties(&v.broker.queues, props); err != nil {
-			return false, err
+		if headers, err = p.setProperties(&v.broker.queues, props); err != nil {
+			return headers, err
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return false, err
+		return headers, err
 	}
 	if v.broker.admitsAny() || v.broker.admits(p) {
-		return narrow, nil
+		return headers, nil
 	}
-	return narrow, v.admit(ctx, p, nil)
+	return headers, v.admit(ctx, p, nil)
 }
 
 // sendCall publishes the request. It counts the queues that have it: when the last

@@ -51,11 +51,12 @@ func (s *replySlot) newCall(ctx context.Context, round uint64, msg *Message) *ca
 	}
 }
 
-// setHeaders sets the headers. If they are narrow, users see them widened.
-func (c *call) setHeaders(headers Table, narrow bool) {
+// setHeaders sets the headers, which have been checked. If they are narrow, users see
+// them widened.
+func (c *call) setHeaders(headers Table, checked table.Checked) {
 	c.headers, c.Request.Headers = headers, headers
-	c.size = callSize + c.properties().Size()
-	if narrow {
+	c.size = callSize + c.properties().SizeWith(checked.Size)
+	if checked.Narrow {
 		c.Request.Headers = table.Widen(headers)
 		c.size *= 2
 	}
@@ -107,7 +108,7 @@ func (c *call) Edited(e message.Edit) message.Content {
 	d.ctx.caller = c.ctx.caller
 	d.Message = Message(p)
 	d.Body = nil
-	d.setHeaders(p.Headers, true)
+	d.setHeaders(p.Headers, table.Checked{Narrow: true, Size: table.Size(p.Headers)})
 	return d
 }
 

@@ -20,11 +20,10 @@ type Table = map[string]any
 type Decimal = wire.Decimal
 
 // checkTable refuses a table that AMQP cannot carry, with an error of the method m.
-// narrow says that the table has integers which users see in another width.
-func checkTable(m wire.MethodID, t Table) (narrow bool, err error) {
-	narrow, p := table.Check(t)
+func checkTable(m wire.MethodID, t Table) (table.Checked, error) {
+	checked, p := table.Check(t)
 	if p != nil {
-		return false, failure(m, p.Code, "%s", p.Text).withHint(p.Hint)
+		return checked, failure(m, p.Code, "%s", p.Text).withHint(p.Hint)
 	}
-	return narrow, nil
+	return checked, nil
 }

@@ -28,7 +28,8 @@ type Content interface {
 	Size() int64
 	// AppendTo appends the encoded properties to b.
 	AppendTo(b []byte) []byte
-	// Edited makes the content of a message that is made from this one.
+	// Edited makes the content of a message that is made from this one. It does not keep
+	// the lists of e.
 	Edited(e Edit) Content
 	// Lost notes that n holders of the message have dropped it without telling
 	// anybody. If it is a request, its call may have no answer to wait for.
@@ -53,26 +54,22 @@ type narrow struct {
 
 // NewPublished makes content of p without its body.
 func NewPublished(p *Properties) Content {
-	return NewChecked(p, table.Narrow(p.Headers))
+	return newPublished(p, table.Narrow(p.Headers))
 }
 
-// NewChecked is NewPublished for headers that table.Check has checked. IsNarrow is
-// what table.Check has reported.
-func NewChecked(p *Properties, isNarrow bool) Content {
-	if isNarrow {
-		return newNarrow(p)
+func newPublished(p *Properties, isNarrow bool) Content {
+	return NewChecked(p, table.Checked{Narrow: isNarrow, Size: table.Size(p.Headers)})
+}
+
+// NewChecked is NewPublished for headers that table.Check has checked, with what it has
+// found out.
+func NewChecked(p *Properties, headers table.Checked) Content {
+	if !headers.Narrow {
+		c := &Published{props: *p, size: p.SizeWith(headers.Size)}
+		c.props.Body = nil
+		return c
 	}
-	return newWide(p)
-}
-
-func newWide(p *Properties) *Published {
-	c := &Published{props: *p, size: p.Size()}
-	c.props.Body = nil
-	return c
-}
-
-func newNarrow(p *Properties) *narrow {
-	c := &narrow{Published: Published{props: *p, size: 2 * p.Size()}} // twice: the headers may be widened
+	c := &narrow{Published: Published{props: *p, size: 2 * p.SizeWith(headers.Size)}} // twice: the headers may be widened
 	c.props.Body = nil
 	return c
 }
@@ -107,13 +104,13 @@ func (c *Published) Lost(int) {}
 // Edited implements Content.
 func (c *Published) Edited(e Edit) Content {
 	p := e.Apply(c.props)
-	return NewChecked(&p, e.Narrow)
+	return newPublished(&p, e.Narrow)
 }
 
 // Edited implements Content. The new headers are taken for narrow, too.
 func (c *narrow) Edited(e Edit) Content {
 	p := e.Apply(c.props)
-	return newNarrow(&p)
+	return newPublished(&p, true)
 }
 
 // Shown implements Content. It widens the headers at the first call only.

@@ -28,7 +28,7 @@ func contents() map[string]message.Content {
 	raw := wire.RawProperties(p.AppendTo(nil))
 	return map[string]message.Content{
 		"published": message.NewPublished(&p),
-		"checked":   message.NewChecked(&p, true),
+		"checked":   message.NewChecked(&p, table.Checked{Narrow: true}),
 		"encoded":   &message.Encoded{Raw: raw},
 		"addressed": &message.Addressed{Encoded: message.Encoded{Raw: raw}},
 		"blind":     &message.Blind{Content: &message.Encoded{Raw: raw}},

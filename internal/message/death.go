@@ -35,12 +35,13 @@ type Death struct {
 	Time                    time.Time
 }
 
-// Edit returns what the death changes of a message with the headers h, as RabbitMQ
-// does, and the new x-death. That gets an entry in front of the others. If it has an entry for the same
-// queue and reason, that one is moved to the front and its count raised; the rest
-// of it stays as the first death set it. The headers x-first-death-* are set if
-// there was no x-death, the headers x-last-death-* always. The expiration goes.
-func (d *Death) Edit(h table.Table) (e Edit, history []any) {
+// Edit sets e to what the death changes of a message with the headers h, as RabbitMQ
+// does, and returns the new x-death. That gets an entry in front of the others. If it
+// has an entry for the same queue and reason, that one is moved to the front and its
+// count raised; the rest of it stays as the first death set it. The headers
+// x-first-death-* are set if there was no x-death, the headers x-last-death-* always.
+// The expiration goes.
+func (d *Death) Edit(e *Edit, h table.Table) (history []any) {
 	queue, reason, exchange := any(d.Queue), any(d.Reason), any(d.Exchange)
 	old, _ := h["x-death"].([]any)
 	list := make([]any, 1, len(old)+1)
@@ -64,15 +65,16 @@ func (d *Death) Edit(h table.Table) (e Edit, history []any) {
 		}
 	}
 	list[0] = entry
+	e.Reset()
 	e.WithoutExpiration = true
-	e.Set = append(make([]wire.Header, 0, 7), wire.Header{Name: "x-death", Value: list})
+	e.Set = append(e.Set, wire.Header{Name: "x-death", Value: list})
 	if _, ok := h["x-death"]; !ok {
 		e.Set = append(e.Set, wire.Header{Name: "x-first-death-reason", Value: reason},
 			wire.Header{Name: "x-first-death-queue", Value: queue}, wire.Header{Name: "x-first-death-exchange", Value: exchange})
 	}
 	e.Set = append(e.Set, wire.Header{Name: "x-last-death-reason", Value: reason},
 		wire.Header{Name: "x-last-death-queue", Value: queue}, wire.Header{Name: "x-last-death-exchange", Value: exchange})
-	return e, list
+	return list
 }
 
 // Visited returns the queues that a message with these deaths, the newest first, does

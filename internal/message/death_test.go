@@ -15,7 +15,8 @@ import (
 
 // afterDeath are the headers of a message that had the headers h.
 func afterDeath(d *message.Death, h table.Table) table.Table {
-	e, _ := d.Edit(h)
+	var e message.Edit
+	d.Edit(&e, h)
 	return e.Apply(message.Properties{Headers: h}).Headers
 }
 

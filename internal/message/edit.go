@@ -14,6 +14,14 @@ type Edit struct {
 	Narrow bool // the headers to set have integers of another type than int64
 }
 
+// Reset makes the edit one that changes nothing. It keeps the room of its lists.
+func (e *Edit) Reset() {
+	clear(e.Set)
+	clear(e.Remove)
+	e.Edit = wire.Edit{Set: e.Set[:0], Remove: e.Remove[:0]}
+	e.Narrow = false
+}
+
 // SetHeader returns an edit that sets a header.
 func SetHeader(name string, v any) (e Edit) {
 	e.Set = []wire.Header{{Name: name, Value: v}}

@@ -65,5 +65,5 @@ func (m Mode) Lost(int) {}
 // Edited implements Content.
 func (m Mode) Edited(e Edit) Content {
 	p := e.Apply(m.Properties())
-	return NewChecked(&p, e.Narrow)
+	return newPublished(&p, e.Narrow)
 }

@@ -1,7 +1,5 @@
 package message
 
-import "github.com/warrenmq/warren/internal/table"
-
 // What is counted for values in memory, in bytes. Nobody can know that exactly; these
 // are about what Go's allocator takes.
 const (
@@ -36,14 +34,12 @@ func CostOf(body, others int) int64 {
 	return int64(body) + int64(min(body/8, maxRounding)+others+overhead+encodedSize)
 }
 
-// Size returns how many bytes the properties hold, without the body.
-func (p *Properties) Size() int64 {
+// SizeWith returns how many bytes the properties hold, without the body. The headers hold
+// so many.
+func (p *Properties) SizeWith(headers int64) int64 {
 	n := propertiesSize + len(p.ContentType) + len(p.ContentEncoding) + len(p.CorrelationId) + len(p.ReplyTo) +
 		len(p.Expiration) + len(p.MessageId) + len(p.Type) + len(p.UserId) + len(p.AppId)
-	if p.Headers == nil {
-		return int64(n)
-	}
-	return int64(n) + table.Size(p.Headers)
+	return int64(n) + headers
 }
 
 // Size returns what the publishing counts, beyond what its entry does.

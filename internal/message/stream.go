@@ -82,7 +82,7 @@ func (l *Lent) Persistent() bool { return l.of != nil && l.of.Persistent() }
 // Edited implements Content. The new content does not belong to the stream.
 func (l *Lent) Edited(e Edit) Content {
 	p := e.Apply(l.Properties())
-	return newNarrow(&p)
+	return NewPublished(&p)
 }
 
 // AppendTo implements Content. The offset is among the headers.

@@ -40,25 +40,50 @@ const (
 
 // Letters are the queues whose letters a goroutine sends. While it does, no other
 // sends letters of these queues, so that they go out in their order.
-type Letters struct{ queues []*Queue }
+type Letters struct {
+	// Edit has room for what makes a letter of a message. The host uses it for one letter
+	// after the other.
+	Edit message.Edit
+
+	queues []*Queue
+}
 
 // deadLetter sends the messages that the queue has lost to the host, in their order,
 // then those that other queues lose by it, and so on. What is too much it leaves to
 // the next who uses the queue, or to the queue's alarm. So who publishes is not busy
 // with the letters of others without end.
 func (q *Queue) deadLetter() {
-	l := Letters{queues: []*Queue{q}}
+	l, ok := q.shared.letters.Get().(*Letters)
+	if !ok {
+		l = &Letters{}
+	}
+	l.queues = append(l.queues, q)
 	q.mu.Lock()
 	left := len(q.lost) + extraLetters
 	q.mu.Unlock()
-	for ; len(l.queues) > 0 && left > 0; left -= lettersAtOnce {
-		if l.queues[0].sendSome(&l) {
-			l.queues[0] = nil
-			l.queues = l.queues[1:]
+	next := 0
+	for ; next < len(l.queues) && left > 0; left -= lettersAtOnce {
+		if l.queues[next].sendSome(l) {
+			next++
 		}
 	}
-	for _, q := range l.queues {
+	for _, q := range l.queues[next:] {
 		q.sendLater()
+	}
+	l.reset()
+	q.shared.letters.Put(l)
+}
+
+// mostKept is how many queues a Letters has room for that is kept for later.
+const mostKept = 64
+
+// reset makes l ready for use by another goroutine. It refers to nothing any more.
+func (l *Letters) reset() {
+	l.Edit.Reset()
+	clear(l.queues)
+	l.queues = l.queues[:0]
+	if cap(l.queues) > mostKept {
+		l.queues = nil
 	}
 }
 

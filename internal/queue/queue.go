@@ -32,10 +32,11 @@ var (
 
 // Shared is what all queues of a broker use together.
 type Shared struct {
-	Clock  clock.Clock
-	Memory memory.Budget
-	Relief Relief
-	chunks sync.Pool // of *chunk, for the stores of queues
+	Clock   clock.Clock
+	Memory  memory.Budget
+	Relief  Relief
+	chunks  sync.Pool // of *chunk, for the stores of queues
+	letters sync.Pool // of *Letters
 }
 
 // Host is the owner of a queue. Its methods are called seldom, and with no lock of a

@@ -15,10 +15,7 @@ func Size(t Table) int64 {
 	if t == nil {
 		return 0
 	}
-	n := int64(mapSize)
-	if len(t) > fewKeys {
-		n += int64(len(t)) * entrySize
-	}
+	n := sizeOfMap(len(t))
 	for k, v := range t {
 		n += int64(len(k)) + sizeOf(v)
 	}
@@ -36,11 +33,22 @@ func sizeOf(v any) int64 {
 	case Table:
 		return Size(v)
 	case []any:
-		n := int64(valueSize)
+		n := sizeOfList(len(v))
 		for _, e := range v {
-			n += valueSize/2 + sizeOf(e)
+			n += sizeOf(e)
 		}
 		return n
 	}
 	return valueSize
 }
+
+// sizeOfMap returns the size of a table with so many keys, without these and the values.
+func sizeOfMap(keys int) int64 {
+	if keys > fewKeys {
+		return mapSize + int64(keys)*entrySize
+	}
+	return mapSize
+}
+
+// sizeOfList returns the size of an array without its values.
+func sizeOfList(values int) int64 { return valueSize + int64(values)*valueSize/2 }

@@ -28,59 +28,69 @@ func problem(code uint16, format string, args ...any) *Problem {
 	return &Problem{Code: code, Text: fmt.Sprintf(format, args...)}
 }
 
-// Check returns why AMQP cannot carry a table, or nil if AMQP can. In that case
-// narrow reports, as Narrow does, whether Widen would change the table.
-func Check(t Table) (narrow bool, p *Problem) {
-	if t == nil {
-		return false, nil
-	}
-	return checkTable(t, 1)
+// Checked is what Check has found out about a table.
+type Checked struct {
+	Narrow bool  // Widen would change the table: see Narrow
+	Size   int64 // as Size returns it
 }
 
-func checkTable(t Table, depth int) (narrow bool, p *Problem) {
-	if depth > wire.MaxNesting {
-		return false, problem(wire.CodeSyntaxError, "table nests deeper than %d levels", wire.MaxNesting)
+// Check returns why AMQP cannot carry a table, or nil if AMQP can. It goes through the
+// table once.
+func Check(t Table) (c Checked, p *Problem) {
+	if t == nil {
+		return c, nil
 	}
+	if p = c.table(t, 1); p != nil {
+		return Checked{}, p
+	}
+	return c, nil
+}
+
+func (c *Checked) table(t Table, depth int) *Problem {
+	if depth > wire.MaxNesting {
+		return problem(wire.CodeSyntaxError, "table nests deeper than %d levels", wire.MaxNesting)
+	}
+	c.Size += sizeOfMap(len(t))
 	for k, v := range t {
 		if len(k) > MaxKey {
-			return false, problem(wire.CodeSyntaxError, "table key of %d bytes exceeds %d", len(k), MaxKey)
+			return problem(wire.CodeSyntaxError, "table key of %d bytes exceeds %d", len(k), MaxKey)
 		}
 		if !utf8.ValidString(k) {
-			return false, problem(wire.CodeFrameError, "Malformed UTF-8 in table key %q", k)
+			return problem(wire.CodeFrameError, "Malformed UTF-8 in table key %q", k)
 		}
-		narrowValue, p := checkValue(k, v, depth)
-		if p != nil {
-			return false, p
+		c.Size += int64(len(k))
+		if p := c.value(k, v, depth); p != nil {
+			return p
 		}
-		narrow = narrow || narrowValue
 	}
-	return narrow, nil
+	return nil
 }
 
-func checkValue(key string, v any, depth int) (narrow bool, p *Problem) {
+func (c *Checked) value(key string, v any, depth int) *Problem {
 	switch v := v.(type) {
 	case nil, bool, string, []byte, time.Time, wire.Decimal, int64, float32, float64:
-		return false, nil
+		c.Size += sizeOf(v)
 	case int8, int16, int32, int, uint8, uint16, uint32:
-		return true, nil
+		c.Narrow = true
+		c.Size += valueSize
 	case Table:
-		return checkTable(v, depth+1)
+		return c.table(v, depth+1)
 	case []any:
 		if depth+1 > wire.MaxNesting {
-			return false, problem(wire.CodeSyntaxError, "table nests deeper than %d levels", wire.MaxNesting)
+			return problem(wire.CodeSyntaxError, "table nests deeper than %d levels", wire.MaxNesting)
 		}
+		c.Size += sizeOfList(len(v))
 		for _, e := range v {
-			narrowValue, p := checkValue(key, e, depth+1)
-			if p != nil {
-				return false, p
+			if p := c.value(key, e, depth+1); p != nil {
+				return p
 			}
-			narrow = narrow || narrowValue
 		}
-		return narrow, nil
+	default:
+		p := problem(wire.CodeSyntaxError, "table value '%s' has type %T, which AMQP cannot carry", key, v)
+		p.Hint = "the types that a Table may hold are listed at its documentation"
+		return p
 	}
-	p = problem(wire.CodeSyntaxError, "table value '%s' has type %T, which AMQP cannot carry", key, v)
-	p.Hint = "the types that a Table may hold are listed at its documentation"
-	return false, p
+	return nil
 }
 
 // Clone copies a table, but not the tables and arrays in it. A later change of

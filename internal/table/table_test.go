@@ -31,9 +31,9 @@ func TestNarrowIsWhatWidenChanges(t *testing.T) {
 		{list{table.Table{"a": list{uint8(1)}}}, true, list{table.Table{"a": list{int64(1)}}}},
 	} {
 		in := table.Table{"first": "x", "v": tt.value, "w": int64(1)}
-		narrow, p := table.Check(in)
+		checked, p := table.Check(in)
 		require.Nil(t, p, "%#v", tt.value)
-		require.Equal(t, tt.narrow, narrow, "Check of %#v", tt.value)
+		require.Equal(t, table.Checked{Narrow: tt.narrow, Size: table.Size(in)}, checked, "Check of %#v", tt.value)
 		require.Equal(t, tt.narrow, table.Narrow(in), "Narrow of %#v", tt.value)
 		out := table.Widen(in)
 		require.False(t, table.Narrow(out), "%#v", tt.value)
@@ -85,13 +85,13 @@ func TestCheckTellsWhatCannotTravel(t *testing.T) {
 		{table.Table{"l": list{nest(wire.MaxNesting - 2)}}, 0, ""},
 		{table.Table{"l": list{nest(wire.MaxNesting - 1)}}, wire.CodeSyntaxError, "table nests deeper than"},
 	} {
-		narrow, p := table.Check(tt.t)
+		checked, p := table.Check(tt.t)
 		if tt.code == 0 {
 			require.Nil(t, p)
 			continue
 		}
 		require.NotNil(t, p, tt.text)
-		require.False(t, narrow, tt.text)
+		require.Zero(t, checked, tt.text)
 		require.Equal(t, tt.code, p.Code, tt.text)
 		require.Contains(t, p.Text, tt.text)
 	}
