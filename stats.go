@@ -46,6 +46,16 @@ type Stats struct {
 	RepliesTooLate uint64 // replies dropped because the requester had gone
 	RepliesTooFast uint64 // replies dropped because the requester's buffer was full
 
+	// These are since the broker began.
+	SessionsOpened, SessionsClosed uint64
+	ChannelsOpened, ChannelsClosed uint64
+	QueuesDeclared, QueuesDeleted  uint64 // declarations that made a queue, and queues deleted in whatever way
+	Logins, LoginsRefused          uint64 // by [Broker.Authenticate] and by the listener, unless its own options decide
+
+	// These count while somebody watches: see [Broker.Watch].
+	Received  uint64 // messages published to exchanges
+	Confirmed uint64 // messages confirmed to publishers
+
 	Failed uint64 // messages on which a handler or a function of ConsumeFunc failed, and no requester was told
 }
 
@@ -104,6 +114,10 @@ func (v *VirtualHost) addStats(s *Stats) {
 type QueueCounts struct {
 	Published    uint64 // messages that the queue took
 	Delivered    uint64 // messages sent to consumers and Get, including redeliveries
+	NoAck        uint64 // of Delivered, those that need no ack
+	Got          uint64 // of Delivered, those by Get
+	GotNoAck     uint64 // of Got, those that need no ack
+	GetEmpty     uint64 // Gets that found no message
 	Redelivered  uint64 // deliveries of messages that had been delivered before
 	Acked        uint64 // messages settled by an ack, or delivered without ack
 	Dropped      uint64 // messages purged, deleted with the queue, lost without a dead letter exchange, or dropped from a stream

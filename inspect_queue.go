@@ -1,0 +1,74 @@
+package warren
+
+import "time"
+
+// QueueInfo shows a queue at one moment.
+type QueueInfo struct {
+	Name        string
+	VirtualHost string
+	Type        QueueType
+	Durable     bool
+	Exclusive   bool
+	AutoDelete  bool
+	Arguments   Table // as declared; not to be changed
+
+	// Owner is the ID of the session that owns an exclusive queue. Empty: none.
+	Owner string
+	// Policy is what applies to the queue now, besides its arguments.
+	Policy EffectivePolicy
+
+	Consumers int // including handlers
+	// ActiveConsumer is the tag of the consumer that gets the messages of a queue with
+	// a single active consumer. Empty: the queue is no such queue, or has no consumer.
+	ActiveConsumer string
+	// ExclusiveConsumer is the tag of a consumer that has the queue for itself. Empty:
+	// there is none.
+	ExclusiveConsumer string
+
+	Ready   int   // messages that wait, in memory or on disk; all messages of a stream
+	Unacked int   // messages that were delivered and are not settled
+	OnDisk  int   // ready messages that are on disk and not in memory
+	Bytes   int64 // that ready and unacked messages hold in memory, see [Stats].Bytes
+
+	// IdleSince is when the queue was used last: see [QueueOptions].Expires. It is kept
+	// for queues that expire, and zero for others and while there are consumers.
+	IdleSince time.Time
+
+	// Stream shows what only a stream has. Nil: the queue is no stream.
+	Stream *StreamInfo
+
+	QueueCounts // since the queue was declared, or the broker opened
+}
+
+// StreamInfo shows the log of a stream.
+type StreamInfo struct {
+	Segments    int
+	FirstOffset uint64 // of the oldest message; if there is none, NextOffset
+	NextOffset  uint64 // of the next message
+}
+
+// Queues returns the queues of the virtual host, sorted by name.
+func (v *VirtualHost) Queues() []QueueInfo { panic("TODO") }
+
+// Queue returns a queue. It fails with 404 if there is none of this name.
+func (v *VirtualHost) Queue(name string) (QueueInfo, error) { panic("TODO") }
+
+// Peeked is a message of a queue, as [VirtualHost.Peek] shows it.
+type Peeked struct {
+	Message
+	Exchange    string
+	RoutingKey  string
+	Redelivered bool // it was delivered before
+	Returns     int  // how often it came back; counted by queues with a DeliveryLimit only
+	// Offset is the message's offset in a stream. In another queue it is its place among
+	// the ready messages, from 0.
+	Offset uint64
+}
+
+// Peek returns up to n ready messages of a queue without taking them, the next one to
+// be delivered first, and from a stream the oldest first. It leaves no trace: messages
+// do not count as delivered, and an expiring queue does not count as used. The first
+// skip messages are passed over. It fails with 404 if there is no such queue, and with
+// an [ErrStorage] if messages on disk cannot be read. It returns at most 1000 messages
+// and stops after 16 MiB of bodies.
+func (v *VirtualHost) Peek(queue string, skip, n int) ([]Peeked, error) { panic("TODO") }
