@@ -42,6 +42,8 @@ type Broker struct {
 	handlersCtx    context.Context    // its end ends the contexts of all handlers; Close ends it
 	cancelHandlers context.CancelFunc // ends handlersCtx
 	state          atomic.Int32       // a brokerState
+	started        time.Time
+	watching       atomic.Int32 // number of watchers: see Watch
 	changes        changes
 
 	passwords    password.Verifier
@@ -86,7 +88,7 @@ func New(options *Options) *Broker {
 	rules := o.Like.rules()
 	o = o.withDefaults(rules)
 	b := &Broker{
-		options: o, like: rules, log: o.Logger,
+		options: o, like: rules, log: o.Logger, started: time.Now(),
 		vhosts:   make(map[string]*VirtualHost),
 		sessions: make(map[*Session]struct{}),
 	}

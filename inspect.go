@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -26,4 +27,10 @@ func (b *Broker) Started() time.Time { return b.started }
 // handlers, until stop is called: see [ExchangeCounts], [ChannelCounts] and
 // [HandlerInfo]. Queues and consumers count always. Without a watcher these counts stay
 // as they are, because they cost some nanoseconds for each message.
-func (b *Broker) Watch() (stop func()) { panic("TODO") }
+func (b *Broker) Watch() (stop func()) {
+	b.watching.Add(1)
+	return sync.OnceFunc(func() { b.watching.Add(-1) })
+}
+
+// watched reports whether somebody watches.
+func (b *Broker) watched() bool { return b.watching.Load() > 0 }

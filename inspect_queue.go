@@ -1,6 +1,10 @@
 package warren
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // QueueInfo shows a queue at one moment.
 type QueueInfo struct {
@@ -29,6 +33,8 @@ type QueueInfo struct {
 	Unacked int   // messages that were delivered and are not settled
 	OnDisk  int   // ready messages that are on disk and not in memory
 	Bytes   int64 // that ready and unacked messages hold in memory, see [Stats].Bytes
+	// ReadyBytes is what the bodies of the ready messages have, in memory or on disk.
+	ReadyBytes int64
 
 	// IdleSince is when the queue was used last: see [QueueOptions].Expires. It is kept
 	// for queues that expire, and zero for others and while there are consumers.
@@ -48,10 +54,52 @@ type StreamInfo struct {
 }
 
 // Queues returns the queues of the virtual host, sorted by name.
-func (v *VirtualHost) Queues() []QueueInfo { panic("TODO") }
+func (v *VirtualHost) Queues() []QueueInfo {
+	t := v.view()
+	slices.SortFunc(t.queues, func(x, y queueView) int { return cmp.Compare(x.name, y.name) })
+	list := make([]QueueInfo, len(t.queues))
+	for i := range t.queues {
+		list[i] = t.queues[i].info(v)
+	}
+	return list
+}
 
 // Queue returns a queue. It fails with 404 if there is none of this name.
-func (v *VirtualHost) Queue(name string) (QueueInfo, error) { panic("TODO") }
+func (v *VirtualHost) Queue(name string) (QueueInfo, error) {
+	v.mu.RLock()
+	q := v.queues[name]
+	if q == nil {
+		v.mu.RUnlock()
+		return QueueInfo{}, v.errNoQueue(0, name)
+	}
+	view := v.viewQueue(q)
+	v.mu.RUnlock()
+	return view.info(v), nil
+}
+
+// info returns what users see. No lock is held.
+func (q *queueView) info(v *VirtualHost) QueueInfo {
+	now := q.queue.View()
+	info := QueueInfo{
+		Name: q.name, VirtualHost: v.name, Type: Classic,
+		Durable: q.durable, Exclusive: q.exclusive, AutoDelete: q.autoDelete, Arguments: q.args,
+		Policy: q.policies.effective(), Consumers: now.Consumers,
+		ActiveConsumer: now.Active, ExclusiveConsumer: now.Exclusive,
+		Ready: now.Ready, Unacked: now.Unacked, OnDisk: now.OnDisk, ReadyBytes: now.ReadyBytes, Bytes: now.Bytes,
+		IdleSince:   v.broker.queues.Clock.Time(now.LastUsed),
+		QueueCounts: QueueCounts(now.Counts),
+	}
+	if kind, ok := q.args["x-queue-type"].(string); ok {
+		info.Type = QueueType(kind)
+	}
+	if q.owner != nil {
+		info.Owner = q.owner.id
+	}
+	if q.queue.IsStream() {
+		info.Stream = &StreamInfo{Segments: now.Segments, FirstOffset: now.First, NextOffset: now.Next}
+	}
+	return info
+}
 
 // Peeked is a message of a queue, as [VirtualHost.Peek] shows it.
 type Peeked struct {

@@ -83,10 +83,10 @@ func (v *VirtualHost) view() topologyView {
 		deleted:   v.counts,
 	}
 	for _, q := range v.queues {
-		t.queues = append(t.queues, queueView{q.Name(), q.durable, q.exclusive, q.autoDelete, q.args, q.owner, q.policies, q})
+		t.queues = append(t.queues, v.viewQueue(q))
 	}
 	for _, x := range v.exchanges {
-		t.exchanges = append(t.exchanges, exchangeView{x.Name, x.kind, x.durable, x.autoDelete, x.internal, x.args, x.policies, x})
+		t.exchanges = append(t.exchanges, v.viewExchange(x))
 		for b := range x.Bindings() {
 			if !b.Vain() {
 				t.bindings = append(t.bindings, v.viewBinding(b))
@@ -94,6 +94,16 @@ func (v *VirtualHost) view() topologyView {
 		}
 	}
 	return t
+}
+
+// viewQueue returns a view of a queue. mu is held.
+func (v *VirtualHost) viewQueue(q *declaredQueue) queueView {
+	return queueView{q.Name(), q.durable, q.exclusive, q.autoDelete, q.args, q.owner, q.policies, q}
+}
+
+// viewExchange returns a view of an exchange. mu is held.
+func (v *VirtualHost) viewExchange(x *declaredExchange) exchangeView {
+	return exchangeView{x.Name, x.kind, x.durable, x.autoDelete, x.internal, x.args, x.policies, x}
 }
 
 func (v *VirtualHost) viewBinding(b *route.Binding) bindingView {

@@ -90,6 +90,9 @@ func (p *Pool) Done(it *message.Item, f Fate, canStay bool) (stay bool) {
 		q.tidy()
 	} else {
 		q.finish(it, f == Acked)
+		if f == Acked {
+			c.counts.Acked++
+		}
 	}
 	q.freeRoom(c, 1)
 	p.tellWaiters()

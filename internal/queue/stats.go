@@ -4,7 +4,11 @@ package queue
 type Counts struct {
 	Published    uint64 // messages that were published to it
 	Delivered    uint64 // messages delivered to consumers and Get, redeliveries included
-	Redelivered  uint64 // of these, those that had been requeued before
+	NoAck        uint64 // of these, those that need no ack
+	Got          uint64 // of Delivered, those by Get
+	GotNoAck     uint64 // of Got, those that need no ack
+	GetEmpty     uint64 // Gets that found no message
+	Redelivered  uint64 // of Delivered, those that had been requeued before
 	Acked        uint64 // messages acknowledged, or delivered without ack
 	Dropped      uint64 // messages purged, lost with the queue or without a dead letter exchange, or evicted from a stream
 	DeadLettered uint64 // messages that went to the dead letter exchange instead
@@ -14,6 +18,10 @@ type Counts struct {
 func (c *Counts) Add(o *Counts) {
 	c.Published += o.Published
 	c.Delivered += o.Delivered
+	c.NoAck += o.NoAck
+	c.Got += o.Got
+	c.GotNoAck += o.GotNoAck
+	c.GetEmpty += o.GetEmpty
 	c.Redelivered += o.Redelivered
 	c.Acked += o.Acked
 	c.Dropped += o.Dropped
@@ -33,6 +41,11 @@ type Stats struct {
 func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	return q.stats()
+}
+
+// stats is Stats with mu held.
+func (q *Queue) stats() Stats {
 	return Stats{q.consumers.len, q.ready(), q.unacked, q.memory.Bytes(), q.counts}
 }
 
@@ -53,6 +66,21 @@ type ConsumerView struct {
 	Priority  int
 	Prefetch  int // zero: no limit
 	Unacked   int // messages that were delivered and need an ack
+	ConsumerCounts
+}
+
+// ConsumerCounts are numbers of events of a consumer since it came.
+type ConsumerCounts struct {
+	Delivered   uint64 // messages, redeliveries included
+	Redelivered uint64 // of these, those that had been requeued before
+	Acked       uint64 // messages acknowledged, or delivered without ack
+}
+
+// Counts returns the consumer's counts now.
+func (c *Consumer) Counts() ConsumerCounts {
+	c.queue.mu.Lock()
+	defer c.queue.mu.Unlock()
+	return c.counts
 }
 
 // Consumers returns the queue's consumers, in the order in which they came.
@@ -64,6 +92,7 @@ func (q *Queue) Consumers() []ConsumerView {
 		v := ConsumerView{
 			Consumer: c, Tag: c.Tag, NoAck: c.NoAck, Exclusive: c.exclusive,
 			Active: !q.single || c == q.active, Priority: c.priority, Unacked: c.unsettled,
+			ConsumerCounts: c.counts,
 		}
 		if !c.untilRead {
 			v.Prefetch = c.limit

@@ -57,6 +57,7 @@ func (q *Queue) lend(c *Consumer, e *message.Entry) {
 	c.unsettled++
 	q.unacked++
 	q.counts.Delivered++
+	c.counts.Delivered++
 	q.deliver(c, &it)
 }
 
