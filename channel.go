@@ -42,7 +42,9 @@ type Channel struct {
 	recentKey      atomic.Pointer[string]           // the last routing key of a client
 	recentGranted  atomic.Pointer[grantedExchange]  // the exchange that the user was allowed to publish to last
 	reply          atomic.Pointer[replyConsumer]
-	line           *confirm.Line // publishes that wait for the disk; made before mode says confirm or tx; nil: no disk
+	got            gets
+	passed         atomic.Pointer[passed] // of the exchange that was published to last while somebody watched
+	line           *confirm.Line          // publishes that wait for the disk; made before mode says confirm or tx; nil: no disk
 
 	_ [64]byte // consumers write the fields below, so these get another cache line
 
@@ -65,6 +67,8 @@ type Channel struct {
 	ctx         context.Context // of the functions of ConsumeFunc; made by the first one
 	cancel      context.CancelFunc
 	held        memory.Reservation
+	exchanges   map[*declaredExchange]*passed // that were published to while somebody watched
+	past        ChannelCounts                 // of consumers that have ended, and of what exchanges count now
 }
 
 // channelPort is like brokerPort.
@@ -143,6 +147,15 @@ func (ch *Channel) end(reason error) {
 	}
 	ch.session.removeChannel(ch)
 	ch.vhost.broker.announce(change{kind: channelClosed, vhost: ch.vhost, session: ch.session, channel: ch, reason: reason})
+}
+
+// endOutside closes the channel for a reason that neither its user nor the broker's end
+// has given, and tells its client. A nil client is none.
+func (ch *Channel) endOutside(reason error, client link.Client) {
+	ch.end(reason)
+	if client != nil {
+		client.Ended(reason)
+	}
 }
 
 // hold counts n bytes for the channel's transaction; n may be negative. The channel's

@@ -268,6 +268,7 @@ func (ch *Channel) Get(name string, autoAck bool) (d Delivery, ok bool, err erro
 	if !ok {
 		return d, false, ch.getError(q, err)
 	}
+	ch.countGot(&got, autoAck)
 	d.fill(ch, &got.Item)
 	d.MessageCount = left
 	if autoAck {

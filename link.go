@@ -244,6 +244,7 @@ func (l *channelLink) Get(name string, noAck bool, sink link.Sink) (ok bool, err
 		q.Unget(&d, noAck)
 		return false, ch.checkOpen()
 	}
+	ch.countGot(&d, noAck)
 	return true, nil
 }
 

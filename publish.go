@@ -134,6 +134,9 @@ func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange string) error
 		return checkName(wire.BasicPublishID, "routing key", p.Key)
 	}
 	p.to, p.Exchange = x, &x.Name
+	if v.broker.watched() {
+		p.passed = x.passedBy(ch)
+	}
 	return nil
 }
 
@@ -230,6 +233,9 @@ func (ch *Channel) send(p *publishing) (nacked bool, err error) {
 	if !taken && err == nil {
 		ch.recentQueue.Store(nil) // the queue is deleted, or no consumer has room
 		return ch.vhost.route(p)
+	}
+	if taken {
+		p.countPassed(1)
 	}
 	return err != nil, nil
 }

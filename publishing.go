@@ -14,7 +14,8 @@ import (
 type publishing struct {
 	message.Publishing
 	to       *declaredExchange
-	reserved int64 // bytes that admit has counted, until queues count the message
+	passed   *passed // counts the message; nil: nobody watches
+	reserved int64   // bytes that admit has counted, until queues count the message
 }
 
 // checkProperties refuses properties that AMQP cannot carry. The result is about the

@@ -151,9 +151,9 @@ func (r *replyConsumer) putBack(items []message.Item) {
 
 // end removes the address. Replies that have arrived can still be read, unless the
 // consumer was cancelled by its user.
-func (r *replyConsumer) end(reason error, cancelled bool) {
+func (r *replyConsumer) end(reason error, cancelled bool) (first bool) {
 	if !r.slot.claim(r.round) {
-		return
+		return false
 	}
 	r.ch.vhost.replies.freeSlot(r.slot)
 	r.ch.reply.CompareAndSwap(r, nil)
@@ -173,6 +173,7 @@ func (r *replyConsumer) end(reason error, cancelled bool) {
 	if wake {
 		r.box.Signal()
 	}
+	return true
 }
 
 // context returns a context that ends when the requester goes away.

@@ -140,6 +140,7 @@ func (v *VirtualHost) sendCall(p *publishing, c *call) error {
 			return ErrNacked
 		}
 		if taken {
+			p.countPassed(1)
 			return nil
 		}
 		c.slot.recentQueue = nil // the queue is deleted, or no consumer has room

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -23,6 +24,7 @@ type Session struct {
 
 	vhost    *VirtualHost
 	id       string
+	since    time.Time
 	diskWait *diskWait             // of its connection; nil: it has none. Set before there are channels
 	user     *account              // the logged-in user; nil: this program
 	grant    atomic.Pointer[grant] // permissions of the user; nil: everything is allowed
@@ -32,6 +34,7 @@ type Session struct {
 	// Guarded by mu.
 	channels map[*Channel]struct{}
 	opened   uint64                      // number of channels ever opened
+	past     ChannelCounts               // of channels that are closed
 	queues   map[*declaredQueue]struct{} // the exclusive queues
 	closed   bool
 	topology memory.Reservation
@@ -53,7 +56,7 @@ type sessionLink Session
 // newSession makes a session of a user. An empty name stands for this program.
 func newSession(v *VirtualHost, user string) (*Session, error) {
 	s := &Session{
-		vhost: v, id: uuid.NewString(),
+		vhost: v, id: uuid.NewString(), since: time.Now(),
 		channels: make(map[*Channel]struct{}), queues: make(map[*declaredQueue]struct{}),
 	}
 	s.sessionPort = link.NewSessionPort((*sessionLink)(s))
@@ -178,7 +181,9 @@ func (s *Session) removeExclusive(q *declaredQueue) {
 
 // removeChannel removes a closed channel from the session.
 func (s *Session) removeChannel(ch *Channel) {
+	counts := ch.takeCounts()
 	s.mu.Lock()
+	s.past.add(&counts)
 	delete(s.channels, ch)
 	s.mu.Unlock()
 }

@@ -52,9 +52,8 @@ type Stats struct {
 	QueuesDeclared, QueuesDeleted  uint64 // declarations that made a queue, and queues deleted in whatever way
 	Logins, LoginsRefused          uint64 // by [Broker.Authenticate] and by the listener, unless its own options decide
 
-	// These count while somebody watches: see [Broker.Watch].
-	Received  uint64 // messages published to exchanges
 	Confirmed uint64 // messages confirmed to publishers
+	Received  uint64 // messages published to exchanges while somebody watched: see [Broker.Watch]
 
 	Failed uint64 // messages on which a handler or a function of ConsumeFunc failed, and no requester was told
 }
@@ -82,6 +81,14 @@ func (b *Broker) Stats() Stats {
 	return s
 }
 
+// Stats returns the figures of the virtual host alone. Those that belong to the whole
+// broker, such as Memory, Waiting and DiskError, are zero.
+func (v *VirtualHost) Stats() Stats {
+	s := Stats{VirtualHosts: 1, Sessions: len(v.broker.sessionList(func(s *Session) bool { return s.vhost == v }))}
+	v.addStats(&s)
+	return s
+}
+
 func (v *VirtualHost) addStats(s *Stats) {
 	t := v.view()
 	s.Exchanges += len(t.exchanges)
@@ -100,6 +107,7 @@ func (v *VirtualHost) addStats(s *Stats) {
 		s.Bytes += have.Bytes
 		s.QueueCounts.add(&have.Counts)
 	}
+	v.addPublished(s)
 	s.Unroutable += v.unroutable.Load()
 	s.Returned += v.returned.Load()
 	s.LettersDropped += v.lettersDropped.Load()

@@ -59,6 +59,7 @@ func (r *removal) exchange(x *declaredExchange) {
 	v := r.vhost
 	delete(v.exchanges, x.Name)
 	x.Gone.Store(true)
+	v.received.Add(x.passed.in.Load())
 	x.held.Release()
 	v.recordChange(change{kind: exchangeDeleted, exchange: x})
 	r.exchanges = append(r.exchanges, x)

@@ -60,6 +60,7 @@ func (q *Queue) Counts() Counts {
 type ConsumerView struct {
 	Consumer  *Consumer
 	Tag       string
+	IsPool    bool // it belongs to a Pool
 	NoAck     bool
 	Exclusive bool
 	Active    bool // false if another consumer is the single active one
@@ -83,6 +84,16 @@ func (c *Consumer) Counts() ConsumerCounts {
 	return c.counts
 }
 
+// CountsLocked is Counts for a Sink, which is called with the queue's lock held.
+func (c *Consumer) CountsLocked() ConsumerCounts { return c.counts }
+
+// Sub takes other counts off.
+func (c *ConsumerCounts) Sub(o ConsumerCounts) {
+	c.Delivered -= o.Delivered
+	c.Redelivered -= o.Redelivered
+	c.Acked -= o.Acked
+}
+
 // Consumers returns the queue's consumers, in the order in which they came.
 func (q *Queue) Consumers() []ConsumerView {
 	q.mu.Lock()
@@ -90,7 +101,7 @@ func (q *Queue) Consumers() []ConsumerView {
 	list := make([]ConsumerView, 0, q.consumers.len)
 	for c := q.consumers.first; c != nil; c = c.newer {
 		v := ConsumerView{
-			Consumer: c, Tag: c.Tag, NoAck: c.NoAck, Exclusive: c.exclusive,
+			Consumer: c, Tag: c.Tag, IsPool: c.box == nil, NoAck: c.NoAck, Exclusive: c.exclusive,
 			Active: !q.single || c == q.active, Priority: c.priority, Unacked: c.unsettled,
 			ConsumerCounts: c.counts,
 		}

@@ -1,0 +1,60 @@
+package warren
+
+import "sync/atomic"
+
+// passed counts messages that were published to an exchange, while somebody watches.
+//
+// A channel has one for each exchange that it publishes to, so that a publish adds to
+// one number that only this channel writes. Exchanges and channels are shown with sums.
+type passed struct {
+	exchange   *declaredExchange // nil: it is the exchange's own
+	in         atomic.Uint64
+	more       atomic.Uint64 // copies that were taken, beyond one of each message; may wrap around
+	unroutable atomic.Uint64
+	returned   atomic.Uint64
+}
+
+// countPassed counts a message that so many queues and requesters have taken. It does
+// nothing if nobody watched when the message was prepared.
+func (p *publishing) countPassed(taken int) {
+	if c := p.passed; c != nil {
+		c.in.Add(1)
+		if taken != 1 {
+			c.more.Add(uint64(taken) - 1)
+		}
+	}
+}
+
+// countUnrouted counts a message that nothing took, and that is returned or dropped.
+func (p *publishing) countUnrouted() {
+	c := p.passed
+	if c == nil {
+		return
+	}
+	p.countPassed(0)
+	if p.Mandatory || p.Immediate {
+		c.returned.Add(1)
+	} else {
+		c.unroutable.Add(1)
+	}
+}
+
+// counts returns what an exchange shows.
+func (c *passed) counts() ExchangeCounts {
+	in := c.in.Load()
+	return ExchangeCounts{In: in, Out: in + c.more.Load()}
+}
+
+// move adds what c has counted to the counts of its exchange and of its channel, and
+// sets it to zero.
+func (c *passed) move(ch *ChannelCounts) {
+	x := &c.exchange.passed
+	in, more, unroutable, returned := c.in.Swap(0), c.more.Swap(0), c.unroutable.Swap(0), c.returned.Swap(0)
+	x.in.Add(in)
+	x.more.Add(more)
+	x.unroutable.Add(unroutable)
+	x.returned.Add(returned)
+	ch.Published += in
+	ch.Unroutable += unroutable
+	ch.Returned += returned
+}
