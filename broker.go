@@ -44,6 +44,7 @@ type Broker struct {
 	state          atomic.Int32       // a brokerState
 	started        time.Time
 	watching       atomic.Int32 // number of watchers: see Watch
+	churn          churn
 	changes        changes
 
 	passwords    password.Verifier
@@ -56,10 +57,11 @@ type Broker struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	vhosts    map[string]*VirtualHost
-	sessions  map[*Session]struct{}
-	users     map[string]*account // nil: only guest exists, see usersLocked
-	closeDone chan struct{}       // made by Close, and closed when it has closed everything
+	vhosts      map[string]*VirtualHost
+	sessions    map[*Session]struct{}
+	lastSession uint64              // number of the last session
+	users       map[string]*account // nil: only guest exists, see usersLocked
+	closeDone   chan struct{}       // made by Close, and closed when it has closed everything
 }
 
 // The port adds the method Link to brokers, for package amqp only, and so do those of
@@ -257,6 +259,8 @@ func (b *Broker) checkOpen() error {
 	return nil
 }
 
+// addSession makes s one of the broker's sessions. The caller notifies the readers of
+// changes.
 func (b *Broker) addSession(s *Session, user string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -268,7 +272,10 @@ func (b *Broker) addSession(s *Session, user string) error {
 			return err
 		}
 	}
+	b.lastSession++
+	s.number = b.lastSession
 	b.sessions[s] = struct{}{}
+	b.recordChange(change{kind: sessionOpened, vhost: s.vhost, session: s, user: user})
 	return nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"slices"
 	"strings"
+
+	"github.com/warrenmq/warren/internal/table"
 )
 
 // ExchangeInfo shows an exchange at one moment.
@@ -68,7 +70,7 @@ func (v *VirtualHost) Exchange(name string) (ExchangeInfo, error) {
 func (x *exchangeView) info(v *VirtualHost, passed map[*declaredExchange]ExchangeCounts) ExchangeInfo {
 	info := ExchangeInfo{
 		Name: x.name, VirtualHost: v.name, Type: x.kind,
-		Durable: x.durable, AutoDelete: x.autoDelete, Internal: x.internal, Arguments: x.args,
+		Durable: x.durable, AutoDelete: x.autoDelete, Internal: x.internal, Arguments: table.Widen(x.args),
 		Policy: x.policies.effective(), Bindings: x.bindings,
 		ExchangeCounts: x.exchange.passed.counts(),
 	}
@@ -103,7 +105,7 @@ func (v *VirtualHost) Bindings() []BindingInfo {
 	list := make([]BindingInfo, len(t.bindings))
 	for i := range t.bindings {
 		b := &t.bindings[i]
-		list[i] = BindingInfo{v.name, b.source, b.destination, b.toQueue, b.key, b.args, b.propertiesKey()}
+		list[i] = BindingInfo{v.name, b.source, b.destination, b.toQueue, b.key, table.Widen(b.args), b.propertiesKey()}
 	}
 	return list
 }

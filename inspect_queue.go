@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/warrenmq/warren/internal/table"
 )
 
 // QueueInfo shows a queue at one moment.
@@ -82,7 +84,7 @@ func (q *queueView) info(v *VirtualHost) QueueInfo {
 	now := q.queue.View()
 	info := QueueInfo{
 		Name: q.name, VirtualHost: v.name, Type: Classic,
-		Durable: q.durable, Exclusive: q.exclusive, AutoDelete: q.autoDelete, Arguments: q.args,
+		Durable: q.durable, Exclusive: q.exclusive, AutoDelete: q.autoDelete, Arguments: table.Widen(q.args),
 		Policy: q.policies.effective(), Consumers: now.Consumers,
 		ActiveConsumer: now.Active, ExclusiveConsumer: now.Exclusive,
 		Ready: now.Ready, Unacked: now.Unacked, OnDisk: now.OnDisk, ReadyBytes: now.ReadyBytes, Bytes: now.Bytes,
@@ -100,23 +102,3 @@ func (q *queueView) info(v *VirtualHost) QueueInfo {
 	}
 	return info
 }
-
-// Peeked is a message of a queue, as [VirtualHost.Peek] shows it.
-type Peeked struct {
-	Message
-	Exchange    string
-	RoutingKey  string
-	Redelivered bool // it was delivered before
-	Returns     int  // how often it came back; counted by queues with a DeliveryLimit only
-	// Offset is the message's offset in a stream. In another queue it is its place among
-	// the ready messages, from 0.
-	Offset uint64
-}
-
-// Peek returns up to n ready messages of a queue without taking them, the next one to
-// be delivered first, and from a stream the oldest first. It leaves no trace: messages
-// do not count as delivered, and an expiring queue does not count as used. The first
-// skip messages are passed over. It fails with 404 if there is no such queue, and with
-// an [ErrStorage] if messages on disk cannot be read. It returns at most 1000 messages
-// and stops after 16 MiB of bodies.
-func (v *VirtualHost) Peek(queue string, skip, n int) ([]Peeked, error) { panic("TODO") }

@@ -86,7 +86,7 @@ func (b *Broker) sessionList(f func(*Session) bool) []*Session {
 	list := b.sessionsWhere(f)
 	b.mu.Unlock()
 	slices.SortFunc(list, func(x, y *Session) int {
-		return cmp.Or(x.since.Compare(y.since), cmp.Compare(x.id, y.id))
+		return cmp.Compare(x.number, y.number)
 	})
 	return list
 }

@@ -3,6 +3,7 @@ package warren
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -25,6 +26,7 @@ type Session struct {
 	vhost    *VirtualHost
 	id       string
 	since    time.Time
+	number   uint64                // counts the broker's sessions
 	diskWait *diskWait             // of its connection; nil: it has none. Set before there are channels
 	user     *account              // the logged-in user; nil: this program
 	grant    atomic.Pointer[grant] // permissions of the user; nil: everything is allowed
@@ -67,7 +69,7 @@ func newSession(v *VirtualHost, user string) (*Session, error) {
 		s.topology.Release()
 		return nil, err
 	}
-	v.broker.announce(change{kind: sessionOpened, vhost: v, session: s, user: user})
+	v.broker.notifyReaders()
 	return s, nil
 }
 
@@ -100,8 +102,8 @@ func (s *Session) Channel() (*Channel, error) {
 		return nil, err
 	}
 	ch, err := s.openChannel()
-	if err == nil {
-		s.vhost.broker.announce(change{kind: channelOpened, vhost: s.vhost, session: s, channel: ch})
+	if err == nil && !s.isRemote() { // Serve gives others their number
+		ch.opened(ch.number, nil)
 	}
 	return ch, err
 }
@@ -154,7 +156,11 @@ func (s *Session) end(reason string) {
 		s.vhost.removeQueue(q, queue.Always)
 	}
 	s.vhost.broker.removeSession(s)
-	s.vhost.broker.announce(change{kind: sessionClosed, vhost: s.vhost, session: s, user: s.User()})
+	c := change{kind: sessionClosed, vhost: s.vhost, session: s, user: s.User()}
+	if reason != shutdownReason || s.vhost.broker.state.Load() == stateClosed {
+		c.reason = errors.New(reason)
+	}
+	s.vhost.broker.announce(c)
 	if onEnd != nil {
 		onEnd(reason)
 	}
