@@ -1,0 +1,144 @@
+package management
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/warrenmq/warren"
+)
+
+func userRoutes() []route {
+	return []route{
+		{path: "whoami", access: everyUser, get: (*call).whoami},
+		{path: "users", access: administrators, get: (*call).listUsers},
+		{path: "users/without-permissions", access: administrators, get: (*call).listUsersWithoutPermissions},
+		{path: "users/bulk-delete", access: administrators, post: (*call).deleteUsers},
+		{path: "users/{user}", access: administrators, get: (*call).getUser, put: (*call).putUser, delete: (*call).deleteUser},
+	}
+}
+
+func (c *call) whoami() error {
+	return c.object(func(f *fields) {
+		f.str("name", c.user.Name)
+		f.strings("tags", c.user.Tags)
+	})
+}
+
+func (c *call) writeUsers(users []warren.User) error {
+	return writeList(c, list[warren.User]{items: users, name: func(u *warren.User) string { return u.Name }, write: c.writeUser})
+}
+
+func (c *call) listUsers() error { return c.writeUsers(c.broker.Users()) }
+
+func (c *call) listUsersWithoutPermissions() error {
+	vhosts := c.broker.VirtualHosts()
+	return c.writeUsers(slices.DeleteFunc(c.broker.Users(), func(u warren.User) bool {
+		return slices.ContainsFunc(vhosts, func(v *warren.VirtualHost) bool {
+			_, ok := v.Permissions(u.Name)
+			return ok
+		})
+	}))
+}
+
+func (c *call) getUser() error {
+	u, ok := c.userOf(c.names[0])
+	if !ok {
+		return errNotFound
+	}
+	return writeObject(c, &u, c.writeUser)
+}
+
+func (c *call) writeUser(f *fields, u *warren.User) {
+	hash, algorithm, _ := c.broker.UserHash(u.Name) // nothing, if the user has gone
+	f.str("name", u.Name)
+	f.str("password_hash", hash)
+	f.str("hashing_algorithm", cmp.Or(algorithm, "rabbit_password_hashing_sha256"))
+	f.strings("tags", u.Tags)
+	f.table("limits", nil)
+}
+
+func (c *call) putUser() error {
+	body, err := c.decode()
+	if err != nil {
+		return err
+	}
+	name := c.names[0]
+	tags, err := tagsOf(body)
+	if err != nil {
+		return err
+	}
+	_, exists := c.userOf(name)
+	if err := c.declareUser(name, tags, body); err != nil {
+		return err
+	}
+	return c.made(!exists)
+}
+
+// declareUser sets the password of a user as the body says: as text, by its hash, or
+// none. Without a word of a password an existing user keeps it, as in RabbitMQ.
+func (c *call) declareUser(name string, tags []string, body warren.Table) error {
+	if password, ok := body["password"].(string); ok {
+		return c.broker.UserDeclare(name, password, tags...)
+	}
+	if hash, ok := body["password_hash"].(string); ok {
+		algorithm, _ := body["hashing_algorithm"].(string)
+		return c.broker.UserDeclareHash(name, hash, algorithm, tags...)
+	}
+	return c.broker.UserDeclareHash(name, "", "", tags...)
+}
+
+// tagsOf reads tags, which are a list or a text with commas.
+func tagsOf(body warren.Table) ([]string, error) {
+	v, ok := body["tags"]
+	if !ok {
+		if v, ok = body["administrator"]; ok && (v == true || v == "true") {
+			return []string{warren.Administrator}, nil
+		}
+		return nil, badRequest("key_missing: tags")
+	}
+	var tags []string
+	switch v := v.(type) {
+	case string:
+		for t := range strings.SplitSeq(v, ",") {
+			tags = append(tags, strings.TrimSpace(t))
+		}
+	case []any:
+		for _, t := range v {
+			text, ok := t.(string)
+			if !ok {
+				return nil, badRequest("a tag is not a text")
+			}
+			tags = append(tags, strings.TrimSpace(text))
+		}
+	default:
+		return nil, badRequest("tags are neither a list nor a text")
+	}
+	return slices.DeleteFunc(tags, func(t string) bool { return t == "" }), nil
+}
+
+func (c *call) deleteUser() error {
+	if err := c.broker.UserDelete(c.names[0]); err != nil {
+		return errNotFound
+	}
+	return c.status(http.StatusNoContent)
+}
+
+// deleteUsers deletes those that exist, as RabbitMQ does.
+func (c *call) deleteUsers() error {
+	body, err := c.decode()
+	if err != nil {
+		return err
+	}
+	names, ok := body["users"].([]any)
+	if !ok {
+		return badRequest("key_missing: users")
+	}
+	for _, n := range names {
+		if name, ok := n.(string); ok {
+			_ = c.broker.UserDelete(name) // it may not exist
+		}
+	}
+	return c.status(http.StatusNoContent)
+}
