@@ -191,7 +191,9 @@ func TestASlowReaderOfChangesLosesSome(t *testing.T) {
 	close(release)
 	<-done
 	require.Len(t, list.list, 1+maxPendingChanges+1)
-	require.Equal(t, change{kind: changesLost, count: missed}, list.list[len(list.list)-1])
+	last := list.list[len(list.list)-1]
+	require.Equal(t, changesLost, last.kind)
+	require.Equal(t, missed, last.count)
 	list.kinds()
 	require.NoError(t, b.UserDeclare("last", ""))
 	require.Equal(t, []changeKind{userDeclared}, list.kinds())

@@ -81,7 +81,7 @@ func (ch *Channel) register(name string, o *ConsumeOptions, sink link.Sink) (*Co
 	ch.vhost.broker.notifyReaders()
 	if err := ch.vhost.broker.checkOpen(); err != nil && sink == nil { // Shutdown may have missed it
 		c.drain()
-		ch.removeTag(c)
+		c.end(ErrClosed, false)
 		return nil, err
 	}
 	return c, nil

@@ -2,6 +2,7 @@ package warren
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync/atomic"
 
@@ -40,7 +41,7 @@ func (s *consumerSink) Accepted() {
 	if c.sink != nil {
 		c.sink.Consuming(c.tag)
 	}
-	c.ch.vhost.recordChange(change{kind: consumerStarted, queue: c.sourceQueue, session: c.ch.session, channel: c.ch, consumer: c.tag})
+	c.ch.vhost.recordChange(change{kind: consumerStarted, consumer: c})
 }
 
 // Deliver sends a message to the connection. If the channel is closed, the message
@@ -57,7 +58,9 @@ func (s *consumerSink) Deliver(it message.Item) *mailbox.Mailbox {
 func (s *consumerSink) Cancelled(reason error) *mailbox.Mailbox {
 	c := (*Consumer)(s)
 	if reason == ErrConsumerCancelled {
-		c.ch.removeCounted(c, c.inner.CountsLocked()) // the tag may be used again
+		if c.ch.removeCounted(c, c.inner.CountsLocked()) { // the tag may be used again
+			c.ch.vhost.recordChange(change{kind: consumerEnded, consumer: c, reason: errors.New("its queue was deleted")})
+		}
 		if c.sink != nil {
 			c.sink.Cancelled(c.tag)
 		}
@@ -179,8 +182,8 @@ func (c *Consumer) end(reason error, cancelled bool) (first bool) {
 	v.removeAutoDeleteQueue(c.sourceQueue, c.inner.Remove(reason))
 	if first {
 		c.ch.countAfter(c, counts)
+		v.broker.announce(change{kind: consumerEnded, vhost: v, consumer: c, reason: reason})
 	}
-	v.broker.announce(change{kind: consumerEnded, vhost: v, queue: c.sourceQueue, session: c.ch.session, channel: c.ch, consumer: c.tag, reason: reason})
 	return first
 }
 

@@ -2,8 +2,12 @@ package warren
 
 import (
 	"errors"
+	"fmt"
+	"strings"
+	"time"
 
 	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/names"
 	"github.com/warrenmq/warren/internal/table"
 )
 
@@ -18,10 +22,17 @@ func (w *workers) Start(it message.Item) {
 	go h.work(it)
 }
 
+// Joined notes that the handler has begun. Its queue does not change any more.
+func (w *workers) Joined() {
+	w.vhost.handlers.add((*Handler)(w))
+	w.vhost.recordChange(change{kind: handlerStarted, handler: (*Handler)(w)})
+}
+
 // Ended notes that the handler has ended.
 func (w *workers) Ended(reason error) {
 	w.reason = reason
-	w.vhost.pools.remove(w.pool)
+	w.vhost.handlers.remove((*Handler)(w))
+	w.vhost.recordChange(change{kind: handlerEnded, handler: (*Handler)(w), reason: reason})
 	close(w.done)
 }
 
@@ -29,6 +40,7 @@ func (w *workers) Ended(reason error) {
 func (h *Handler) work(it message.Item) {
 	defer h.vhost.broker.tasks.Done()
 	defer h.workers.Done()
+	defer h.tellEnd()
 	defer func() {
 		if it.Exchange != nil {
 			h.settleGoexit(&it)
@@ -44,6 +56,16 @@ func (h *Handler) work(it message.Item) {
 	}
 }
 
+// tellEnd tells the readers of changes if the handler has ended: perhaps it was the
+// last worker.
+func (h *Handler) tellEnd() {
+	select {
+	case <-h.done:
+		h.vhost.broker.notifyReaders()
+	default:
+	}
+}
+
 // serveOne serves one request, sends the reply, settles the request and then wakes
 // the caller. stay says that the worker should wait for another request.
 func (h *Handler) serveOne(it *message.Item) (stay bool) {
@@ -51,10 +73,10 @@ func (h *Handler) serveOne(it *message.Item) (stay bool) {
 	if c != nil && c.ctx.caller.Err() != nil {
 		// The caller has gone, so no answer is needed.
 		h.vhost.replies.droppedGone.Add(1)
-		return h.pool.Done(it, acked, true)
+		return h.pool.Skip(it)
 	}
 	s := h.request(it, c)
-	reply, err := h.run(&s.ctx, &s.Request)
+	reply, err := h.runTimed(&s.ctx, &s.Request)
 	return h.finish(it, c, &s.Request, &reply, err, true)
 }
 
@@ -76,12 +98,29 @@ func (h *Handler) request(it *message.Item, c *call) *served {
 	return s
 }
 
+// runTimed is run that takes the time, of some requests, while somebody watches.
+func (h *Handler) runTimed(ctx *requestContext, req *Request) (reply Message, err error) {
+	if !h.vhost.broker.watched() {
+		return h.run(ctx, req)
+	}
+	weight := h.figures.weight()
+	if weight == 0 {
+		return h.run(ctx, req)
+	}
+	clock := &h.vhost.broker.queues.Clock
+	began := clock.Now()
+	reply, err = h.run(ctx, req)
+	h.figures.time(time.Duration(clock.Now()-began), weight)
+	return reply, err
+}
+
 // run calls the function, turns a panic into an error and ends the context.
 func (h *Handler) run(ctx *requestContext, req *Request) (reply Message, err error) {
 	defer func() {
 		ctx.finish()
 		if p := recover(); p != nil {
 			err = h.failures().recovered(p)
+			h.panicked(p)
 		}
 	}()
 	return h.serve(ctx, req)
@@ -92,7 +131,17 @@ func (h *Handler) run(ctx *requestContext, req *Request) (reply Message, err err
 func (h *Handler) settleGoexit(it *message.Item) {
 	c := callOf(it.Content)
 	req := &Request{Message: Message(it.Shown())}
+	h.panicked(errGoexit)
 	h.finish(it, c, req, &Message{}, goexitError(), false)
+}
+
+// panicked tells the readers of changes that the function has panicked with p.
+func (h *Handler) panicked(p any) {
+	b := h.vhost.broker
+	if b.changes.wanted(handlerPanicked) {
+		text := names.Shorten(strings.ToValidUTF8(fmt.Sprint(p), "\uFFFD"))
+		b.announce(change{kind: handlerPanicked, vhost: h.vhost, handler: h, reason: errors.New(text)})
+	}
 }
 
 // finish sends the reply, settles the request and wakes the caller. stay and canStay
@@ -114,12 +163,18 @@ func (h *Handler) finish(it *message.Item, c *call, req *Request, reply *Message
 // caller must send its signal. It returns the error that nobody has been told of.
 func (h *Handler) sendReply(it *message.Item, c *call, req *Request, reply *Message, err error) (slot *replySlot, untold error) {
 	if err != nil && errors.Is(err, ErrNoReply) {
-		return nil, withoutNoReply(err)
+		if err = withoutNoReply(err); err != nil {
+			h.figures.fail(err)
+		}
+		return nil, err
 	}
 	if err == nil {
 		err = remoteError(reply.Headers) // the reply may carry an error in its headers
 	}
 	if req.ReplyTo == "" {
+		if err != nil {
+			h.figures.fail(err)
+		}
 		return nil, err
 	}
 	if reply.ReplyTo == req.ReplyTo {
@@ -129,6 +184,7 @@ func (h *Handler) sendReply(it *message.Item, c *call, req *Request, reply *Mess
 		err = h.checkReply(reply)
 	}
 	if err != nil {
+		h.figures.fail(err)
 		err = asRemoteError(err)
 		*reply = Message{}
 	}

@@ -250,9 +250,7 @@ func (l *channelLink) Get(name string, noAck bool, sink link.Sink) (ok bool, err
 
 // Serve sets the channel of a connection, and its number there.
 func (l *channelLink) Serve(number uint16, c link.Client) {
-	l.mu.Lock()
-	l.shownNumber, l.client = uint64(number), c
-	l.mu.Unlock()
+	l.channel().opened(uint64(number), c)
 }
 
 // Recover is Channel.Recover that calls done before the messages are delivered

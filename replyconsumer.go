@@ -59,8 +59,10 @@ func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, sink link.Sink
 			withHint("one reply consumer serves all requests of a channel")
 	} else if err = ch.addTag(c, o.Tag); err == nil {
 		ch.reply.Store(r)
+		v.recordChange(change{kind: consumerStarted, consumer: c})
 	}
 	ch.mu.Unlock()
+	v.broker.notifyReaders()
 	if err != nil {
 		r.slot.claim(r.round)
 		v.replies.freeSlot(r.slot)
@@ -173,6 +175,8 @@ func (r *replyConsumer) end(reason error, cancelled bool) (first bool) {
 	if wake {
 		r.box.Signal()
 	}
+	v := r.ch.vhost
+	v.broker.announce(change{kind: consumerEnded, vhost: v, consumer: r.Consumer, reason: reason})
 	return true
 }
 

@@ -75,6 +75,7 @@ func (b *Broker) Stats() Stats {
 		s.WaitingForDisk, s.DiskError = b.disk.gate.state()
 		s.Unreadable = b.disk.Unreadable()
 	}
+	b.churn.addTo(&s)
 	for _, v := range vhosts {
 		v.addStats(&s)
 	}

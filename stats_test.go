@@ -133,6 +133,8 @@ func TestNothingStaysOfWhatHasGone(t *testing.T) {
 		require.Equal(t, warren.Stats{
 			VirtualHosts: 1, Exchanges: 6,
 			QueueCounts: s.QueueCounts, Returned: 20, Replies: 20,
+			SessionsOpened: 20, SessionsClosed: 20, ChannelsOpened: 20, ChannelsClosed: 20,
+			QueuesDeclared: 40, QueuesDeleted: 40,
 		}, s)
 		require.EqualValues(t, 40, s.Published)
 	})

@@ -124,6 +124,12 @@ func (b *Broker) Authenticate(name, password string) error {
 // [ErrLoginRefused], which is also ctx's error if that ended the wait, and if too many
 // wait.
 func (b *Broker) AuthenticateFrom(ctx context.Context, name, password, origin string) error {
+	err := b.authenticate(ctx, name, password, origin)
+	b.churn.countLogin(err == nil)
+	return err
+}
+
+func (b *Broker) authenticate(ctx context.Context, name, password, origin string) error {
 	b.mu.Lock()
 	u := b.usersLocked()[name]
 	stored := u.storedPassword()
@@ -134,10 +140,13 @@ func (b *Broker) AuthenticateFrom(ctx context.Context, name, password, origin st
 	return nil
 }
 
-// Authenticate is Broker.AuthenticateFrom.
+// Authenticate is Broker.AuthenticateFrom, but it does not count.
 func (l *brokerLink) Authenticate(ctx context.Context, name, password, origin string) error {
-	return (*Broker)(l).AuthenticateFrom(ctx, name, password, origin)
+	return (*Broker)(l).authenticate(ctx, name, password, origin)
 }
+
+// CountLogin counts a login of a connection.
+func (l *brokerLink) CountLogin(accepted bool) { l.churn.countLogin(accepted) }
 
 // UserHash returns the hash of a user's password and the name of its algorithm, as
 // [Broker.DefinitionsExport] writes them for RabbitMQ and [Broker.UserDeclareHash] reads

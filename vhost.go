@@ -19,12 +19,12 @@ import (
 // Changes of the topology lock its mutex. Publishes share it while they look up
 // where a message goes.
 type VirtualHost struct {
-	broker  *Broker
-	name    string
-	id      uint64 // on disk; it does not change once others know the virtual host
-	replies replyTable
-	pools   pools // pools of its handlers
-	clients int   // number of users' sessions; guarded by broker.mu
+	broker   *Broker
+	name     string
+	id       uint64 // on disk; it does not change once others know the virtual host
+	replies  replyTable
+	handlers handlers
+	clients  int // number of users' sessions; guarded by broker.mu
 
 	walks sync.Pool // of *route.Walk
 
@@ -258,6 +258,8 @@ func (v *VirtualHost) close(err error) {
 	condition := queue.Always
 	if (*host)(v).Over() {
 		condition = queue.Ends
+	} else {
+		v.broker.churn.queuesDeleted.Add(uint64(len(queues)))
 	}
 	for _, x := range exchanges {
 		x.Gate.Close(condition == queue.Ends)

@@ -107,6 +107,7 @@ func (v *VirtualHost) removeQueue(q *declaredQueue, c queue.Condition) (ready in
 	}
 	r.end()
 	rest.Drop()
+	v.broker.notifyReaders() // of its consumers
 	return ready, nil
 }
 
