@@ -178,9 +178,9 @@ func errNotThere(kind, name string) error {
 }
 
 // ChannelClose closes a channel from outside. A client of the listener is told
-// channel.close with 320 and the text "CONNECTION_FORCED - " and reason; who uses the
-// channel in this program gets an [ErrClosed] that is also an [*Error] with 320. It
-// fails with 404 if there is no such session or channel.
+// channel.close with 406, as at a consumer timeout, and the text "PRECONDITION_FAILED - "
+// and reason; who uses the channel in this program gets an [ErrClosed] that is also an
+// [*Error] with 406. It fails with 404 if there is no such session or channel.
 func (b *Broker) ChannelClose(session string, number uint64, reason string) error {
 	ch, err := b.findChannel(session, number)
 	if err != nil {
@@ -189,7 +189,7 @@ func (b *Broker) ChannelClose(session string, number uint64, reason string) erro
 	ch.mu.Lock()
 	client := ch.client
 	ch.mu.Unlock()
-	ch.endOutside(fmt.Errorf("%w: %w", ErrClosed, failure(0, wire.CodeConnectionForced, "%s", reason)), client)
+	ch.endOutside(fmt.Errorf("%w: %w", ErrClosed, failure(0, wire.CodePreconditionFailed, "%s", reason)), client)
 	return nil
 }
 

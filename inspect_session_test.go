@@ -124,7 +124,7 @@ func TestAChannelIsClosedFromOutside(t *testing.T) {
 		require.NoError(t, b.ChannelClose(id, 1, "closed by hand"))
 		_, err := c.Next(t.Context())
 		require.ErrorIs(t, err, warren.ErrClosed)
-		brokertest.FailsWith(t, err, 320, "CONNECTION_FORCED - closed by hand")
+		brokertest.FailsWith(t, err, 406, "PRECONDITION_FAILED - closed by hand")
 		require.Empty(t, b.Channels())
 		require.Equal(t, 1, b.Stats().Ready, "what was not settled is in its queue again")
 	})
