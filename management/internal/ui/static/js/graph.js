@@ -1,0 +1,130 @@
+// The graph of the topology picture: from lists of the API to nodes and edges.
+import { exchangePath, exchangeText } from './parts.js'
+import { link } from './router.js'
+
+// Rates that are known are shown as they are. How much passes a binding is known only
+// if its messages can have no other way; else the edge has the most that it can be.
+
+const rateOf = (stats, name) => stats?.[`${name}_details`]?.rate ?? 0
+
+// graph makes {nodes, edges} of a virtual host's exchanges, bindings, queues and
+// consumers. Exchanges without bindings are left out, as are bindings of queues that
+// are not among those given. all adds exchanges that nothing is bound to.
+export function graph({ vhost, exchanges, bindings, queues, consumers, all }) {
+  const queueNodes = new Map(queues.map((q) => [q.name, queueNode(vhost, q)]))
+  const kept = bindings.filter((b) => b.source !== '' && (b.destination_type === 'exchange' || queueNodes.has(b.destination)))
+  const byName = new Map(exchanges.map((x) => [x.name, x]))
+  const exchangeNodes = new Map()
+  const exchange = (name) => {
+    if (!exchangeNodes.has(name)) exchangeNodes.set(name, exchangeNode(vhost, byName.get(name) ?? { name, type: '' }))
+    return exchangeNodes.get(name)
+  }
+  const edges = new Map()
+  const join = (from, to, text) => {
+    const id = `${from.id}>${to.id}`
+    if (!edges.has(id)) edges.set(id, { id, from, to, keys: [], rate: 0 })
+    if (text !== undefined) edges.get(id).keys.push(text)
+    return edges.get(id)
+  }
+  reachable(kept, queueNodes).forEach((b) => {
+    join(exchange(b.source), b.destination_type === 'exchange' ? exchange(b.destination) : queueNodes.get(b.destination), b.routing_key)
+  })
+  if (all) exchanges.filter((x) => x.name !== '' && !x.name.startsWith('amq.')).forEach((x) => exchange(x.name))
+  const bound = new Set([...edges.values()].map((e) => e.to.id))
+  for (const q of queueNodes.values()) {
+    if (!bound.has(q.id) && byName.has('')) join(exchange(''), q).faint = true
+  }
+  for (const e of edges.values()) inRates(e, [...edges.values()], exchangeNodes.get(''), byName.get(''))
+  const consumerNodes = joinConsumers(consumers, queueNodes, join, queues.length > 40 ? 0 : 4)
+  const depth = layers([...exchangeNodes.values()], [...edges.values()])
+  for (const n of queueNodes.values()) n.layer = depth
+  for (const n of consumerNodes) n.layer = depth + 1
+  return { nodes: [...exchangeNodes.values(), ...queueNodes.values(), ...consumerNodes], edges: [...edges.values()] }
+}
+
+// reachable leaves out bindings of exchanges that lead to no queue shown, unless there
+// are no queues.
+function reachable(bindings, queues) {
+  const into = new Map()
+  for (const b of bindings) {
+    const end = `${b.destination_type} ${b.destination}`
+    if (!into.has(end)) into.set(end, [])
+    into.get(end).push(b)
+  }
+  const found = new Set()
+  const walk = (end) => {
+    for (const b of into.get(end) ?? []) {
+      if (found.has(b)) continue
+      found.add(b)
+      walk(`exchange ${b.source}`)
+    }
+  }
+  for (const name of queues.keys()) walk(`queue ${name}`)
+  return found
+}
+
+function exchangeNode(vhost, x) {
+  return {
+    id: `x ${x.name}`, kind: 'exchange', text: exchangeText(x.name), note: x.type, href: link(['exchanges', vhost, exchangePath(x.name)]),
+    rate: rateOf(x.message_stats, 'publish_in'), out: rateOf(x.message_stats, 'publish_out'), about: 'messages come in',
+  }
+}
+
+function queueNode(vhost, q) {
+  const waiting = (q.messages_ready ?? 0) + (q.messages_unacknowledged ?? 0)
+  return {
+    id: `q ${q.name}`, kind: q.type === 'stream' ? 'stream' : 'queue', text: q.name, note: q.type === 'stream' ? 'stream' : '', href: link(['queues', vhost, q.name]),
+    rate: rateOf(q.message_stats, 'publish'), out: rateOf(q.message_stats, 'deliver_get'), waiting, about: 'messages come in',
+  }
+}
+
+// inRates gives an edge between an exchange and its destination a rate.
+function inRates(edge, edges, defaultNode, defaultExchange) {
+  const rivals = edges.filter((e) => e.to === edge.to && e !== edge && e.from.out > 0).length
+  const direct = !defaultNode && rateOf(defaultExchange?.message_stats, 'publish_out') > 0 && edge.to.kind !== 'exchange' ? 1 : 0
+  const single = edges.filter((e) => e.from === edge.from).length === 1
+  edge.rate = Math.min(edge.from.out, edge.to.rate)
+  edge.exact = rivals + direct === 0 || (single && edge.from.out <= edge.to.rate)
+}
+
+// joinConsumers adds up to most consumers of each queue by themselves, and the others
+// together.
+function joinConsumers(consumers, queueNodes, join, most) {
+  const nodes = []
+  for (const [name, all] of Map.groupBy(consumers, (c) => c.queue?.name)) {
+    const queue = queueNodes.get(name)
+    if (!queue) continue
+    const rates = all.map((c) => rateOf(c.message_stats ?? c, 'message_stats' in c ? 'deliver' : 'delivered'))
+    const known = rates.some((r) => r > 0)
+    const alone = all.length <= most ? all.length : Math.max(0, most - 1)
+    all.slice(0, alone).forEach((c, i) => {
+      const handler = !c.channel_details?.name
+      const node = { id: `c ${name} ${c.channel_details?.name} ${c.consumer_tag}`, kind: handler ? 'handler' : 'consumer', text: c.consumer_tag, note: handler ? 'handler' : '', href: handler ? link(['rpc']) : link(['channels', c.channel_details.name]) }
+      nodes.push(node)
+      const edge = join(queue, node)
+      edge.rate = known ? rates[i] : all.length === 1 ? queue.out : 0
+      edge.exact = known || all.length === 1
+    })
+    if (alone < all.length) {
+      const rest = all.length - alone
+      const node = { id: `c ${name}`, kind: 'consumer', text: `${rest} ${alone > 0 ? 'more ' : ''}consumer${rest === 1 ? '' : 's'}`, note: '', href: queue.href }
+      nodes.push(node)
+      const edge = join(queue, node)
+      edge.rate = known ? rates.slice(alone).reduce((a, b) => a + b) : alone === 0 ? queue.out : 0
+      edge.exact = true
+    }
+  }
+  return nodes
+}
+
+// layers gives exchanges their layers, so that bindings between them lead to the right,
+// and returns the next layer. Circles of exchanges end at the limit.
+function layers(exchanges, edges) {
+  for (const x of exchanges) x.layer = 0
+  const between = edges.filter((e) => e.to.kind === 'exchange')
+  const limit = Math.min(4, exchanges.length - 1)
+  for (let round = 0; round < limit; round++) {
+    for (const e of between) e.to.layer = Math.max(e.to.layer, Math.min(limit, e.from.layer + 1))
+  }
+  return Math.max(-1, ...exchanges.map((x) => x.layer)) + 1
+}

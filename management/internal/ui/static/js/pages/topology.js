@@ -1,0 +1,118 @@
+import * as api from '../api.js'
+import { el, svg } from '../dom.js'
+import { count, short } from '../format.js'
+import { graph } from '../graph.js'
+import { layout } from '../layout.js'
+import { heading } from '../parts.js'
+import { change } from '../router.js'
+import * as scope from '../scope.js'
+
+export const title = 'Topology'
+
+const mostQueues = 150 // in a picture that can be read
+const mostConsumers = 2000
+const size = { width: 190, height: 34, gapX: 130, gapY: 10 }
+
+export async function load(page) {
+  const vhost = scope.preset()
+  const name = page.query.name
+  const [queues, exchanges, bindings, consumers] = await Promise.all([
+    api.get(['queues', vhost], { page: 1, page_size: mostQueues, name, sort: name ? undefined : 'message_stats.publish_details.rate', sort_reverse: name ? undefined : 'true' }, page.signal),
+    api.get(['exchanges', vhost], null, page.signal),
+    bindingsOf(vhost, page),
+    api.get(['consumers', vhost], null, page.signal),
+  ])
+  return { vhost, queues, exchanges, bindings, consumers: consumers.slice(0, mostConsumers) }
+}
+
+// bindingsOf asks for bindings less often if they are many: they change seldom.
+async function bindingsOf(vhost, page) {
+  const kept = page.state.bindings
+  if (kept?.vhost === vhost && kept.rows.length > 2000 && ++kept.age < 6) return kept.rows
+  const rows = await api.get(['bindings', vhost], { columns: 'source,destination,destination_type,routing_key' }, page.signal)
+  page.state.bindings = { vhost, rows, age: 0 }
+  return rows
+}
+
+export function view({ vhost, queues, exchanges, bindings, consumers }, page) {
+  const name = page.query.name ?? ''
+  const picture = graph({ vhost, exchanges: named(exchanges, bindings, name), bindings, queues: queues.items ?? queues, consumers, all: name === '' && (queues.items ?? queues).length < 40 })
+  const left = (queues.filtered_count ?? 0) - (queues.items?.length ?? 0)
+  return [
+    heading({ title, about: `virtual host ${vhost}` }),
+    el('div', { class: 'row tools', role: 'search' },
+      el('input', { type: 'search', 'aria-label': 'Show only queues with this in their names', placeholder: 'Only queues with this in their names', value: name, oninput: (e) => filter(page, e.target.value) }),
+      el('span', { class: 'quiet', role: 'status' }, `${count(queues.items?.length ?? 0)} of ${count(queues.total_count)} queues`, left > 0 && `; the ${count(left)} with the least traffic are left out: search by name`)),
+    picture.nodes.length === 0
+      ? el('div', { class: 'empty' }, name ? `No queue has "${name}" in its name.` : 'This virtual host has no queues and no exchanges of its own yet. Clients declare them.')
+      : draw(picture),
+    el('p', { class: 'quiet' }, 'From left to right: exchanges, queues, consumers. Numbers at lines are messages per second of now; ≤ marks the most it can be where messages have several ways. Dashed lines come from the default exchange, by which every queue is reached. Names lead to pages.'),
+  ]
+}
+
+// named keeps all exchanges: those that lead to no shown queue are not drawn.
+const named = (exchanges, bindings, name) => name === '' ? exchanges : exchanges.filter((x) => x.name === '' || bindings.some((b) => b.source === x.name))
+
+function filter(page, name) {
+  clearTimeout(page.state.typing)
+  page.state.typing = setTimeout(() => {
+    change({ name: name || undefined })
+    page.query.name = name
+    page.refresh()
+  }, 250)
+}
+
+function draw({ nodes, edges }) {
+  const all = layout(nodes, edges, size)
+  const strongest = Math.max(1, ...edges.map((e) => e.rate))
+  const pad = 8
+  return el('div', { class: 'scroll picture', tabindex: '0', role: 'region', 'aria-label': 'Picture of the topology', onpointermove: follow, onpointerleave: unfollow, onfocusin: follow, onfocusout: unfollow },
+    svg('svg', { class: 'topology', width: all.width + 2 * pad, height: all.height + 2 * pad, viewBox: `${-pad} ${-pad} ${all.width + 2 * pad} ${all.height + 2 * pad}`, role: 'group' },
+      svg('g', null, edges.map((e) => edge(e, strongest))), svg('g', null, nodes.map(node)), svg('g', null, edges.filter((e) => e.rate > 0).map(label))))
+}
+
+function edge(e, strongest) {
+  const [x1, y1, x2, y2] = ends(e)
+  const bend = Math.max(30, Math.abs(x2 - x1) / 2)
+  const keys = e.keys.length > 0 ? e.keys.slice(0, 8).map((k) => k === '' ? '(no key)' : k).join('\n') + (e.keys.length > 8 ? `\n+${e.keys.length - 8}` : '') : ''
+  return svg('path', {
+    key: e.id, class: `edge ${e.rate > 0 ? 'flows' : ''} ${e.faint ? 'faint' : ''}`, 'data-from': e.from.id, 'data-to': e.to.id,
+    d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`, 'stroke-width': e.rate > 0 ? 1.5 + 3 * Math.sqrt(e.rate / strongest) : 1,
+  }, svg('title', null, keys))
+}
+
+const ends = (e) => [e.from.x + size.width, e.from.y, e.to.x, e.to.y].map((n) => Math.round(n * 10) / 10)
+
+// label is the rate at an edge, near its end, where fewer edges cross.
+function label(e) {
+  const [x1, y1, x2, y2] = ends(e)
+  const t = e.to.kind === 'consumer' || e.to.kind === 'handler' || e.to.kind === 'exchange' ? 0.5 : 0.72
+  const bezier = (a, b, c, d) => a * (1 - t) ** 3 + 3 * b * (1 - t) ** 2 * t + 3 * c * (1 - t) * t ** 2 + d * t ** 3
+  const bend = Math.max(30, Math.abs(x2 - x1) / 2)
+  return svg('text', { key: e.id, class: 'edge-rate', 'data-from': e.from.id, 'data-to': e.to.id, x: Math.round(bezier(x1, x1 + bend, x2 - bend, x2)), y: Math.round(bezier(y1, y1, y2, y2)) + 4, 'text-anchor': 'middle' }, `${e.exact ? '' : '≤ '}${short(e.rate)}/s`)
+}
+
+function node(n) {
+  const under = [n.note, n.waiting > 0 && `${short(n.waiting)} waiting`, n.kind === 'exchange' && n.rate > 0 && `in ${short(n.rate)}/s`].filter(Boolean).join(' · ')
+  return svg('a', { key: n.id, class: `node ${n.kind}`, href: n.href, 'data-id': n.id, 'aria-label': `${n.kind} ${n.text} ${under}` },
+    svg('rect', { x: n.x, y: n.y - size.height / 2, width: size.width, height: size.height, rx: n.kind === 'exchange' ? size.height / 2 : 5 }),
+    svg('text', { class: 'node-name', x: n.x + 14, y: n.y + (under ? -2 : 4) }, cut(n.text, 26)),
+    under && svg('text', { class: 'node-note', x: n.x + 14, y: n.y + 11 }, cut(under, 32)),
+    svg('title', null, n.text))
+}
+
+const cut = (text, most) => text.length > most ? `${text.slice(0, most - 1)}…` : text
+
+// follow marks the edges of the node under the pointer or with the focus.
+function follow(event) {
+  const id = event.target.closest?.('.node')?.dataset.id
+  for (const e of event.currentTarget.querySelectorAll('.edge, .edge-rate')) {
+    e.classList.toggle('marked', id !== undefined && (e.dataset.from === id || e.dataset.to === id))
+  }
+  event.currentTarget.classList.toggle('following', id !== undefined)
+}
+
+function unfollow(event) {
+  event.currentTarget.classList.remove('following')
+}
+
