@@ -43,7 +43,8 @@ type Broker struct {
 	cancelHandlers context.CancelFunc // ends handlersCtx
 	state          atomic.Int32       // a brokerState
 	started        time.Time
-	watching       atomic.Int32 // number of watchers: see Watch
+	watching       atomic.Int32  // number of watchers: see Watch
+	watches        atomic.Uint32 // how often Watch was called
 	churn          churn
 	changes        changes
 

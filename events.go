@@ -72,4 +72,20 @@ func (e *EventsLostError) Error() string {
 // which the loop goes on. The last pair has ctx's error, or [ErrClosed].
 //
 // The reader may use the broker. It gets nothing that happened before the loop began.
-func (b *Broker) Events(ctx context.Context) iter.Seq2[Event, error] { panic("TODO") }
+func (b *Broker) Events(ctx context.Context) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		r := &eventReader{signal: make(chan struct{}, 1)}
+		b.addChangeReader(r)
+		defer b.removeChangeReader(r)
+		if b.state.Load() == stateClosed { // otherwise r will be told
+			yield(Event{}, ErrClosed)
+			return
+		}
+		for {
+			e, more, err := r.next(ctx)
+			if !yield(e, err) || !more {
+				return
+			}
+		}
+	}
+}
