@@ -97,13 +97,21 @@ func (ch *Channel) Confirm() error {
 // from [New], are answered at once. A returned message has both an answer and a
 // *[Return] error. PublishConfirm fails with 406 without Confirm.
 func (ch *Channel) PublishConfirm(ctx context.Context, exchange, key string, msg Message, o PublishOptions) (*Confirmation, error) {
+	if ch.vhost.broker.options.Tracer != nil {
+		return ch.publishConfirmTraced(ctx, exchange, key, msg, o)
+	}
+	return ch.publishToConfirm(ctx, exchange, key, &msg, o)
+}
+
+// publishToConfirm is PublishConfirm without a tracer.
+func (ch *Channel) publishToConfirm(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) (*Confirmation, error) {
 	if err := ch.checkOpen(); err != nil {
 		return nil, err
 	}
 	if ch.mode.Load() != modeConfirm {
 		return nil, failure(wire.BasicPublishID, wire.CodePreconditionFailed, "channel is not in confirm mode").withHint("call Confirm first")
 	}
-	tag, synced, nacked, err := ch.publishNumbered(ctx, exchange, key, &msg, o)
+	tag, synced, nacked, err := ch.publishNumbered(ctx, exchange, key, msg, o)
 	if tag == 0 {
 		return nil, err
 	}

@@ -273,12 +273,12 @@ func (ch *Channel) Get(name string, autoAck bool) (d Delivery, ok bool, err erro
 	d.MessageCount = left
 	if autoAck {
 		d.DeliveryTag = ch.lastTag.Add(1)
-		return d, true, nil
-	}
-	d.DeliveryTag, err = ch.track(&got)
-	if err != nil { // the channel was closed after the message was taken
+	} else if d.DeliveryTag, err = ch.track(&got); err != nil { // the channel was closed after the message was taken
 		q.Unget(&got, false)
 		return Delivery{}, false, err
+	}
+	if ch.vhost.broker.options.Tracer != nil {
+		ch.traceReceive(context.Background(), q.Name(), d)
 	}
 	return d, true, nil
 }

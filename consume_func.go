@@ -104,7 +104,11 @@ func (w *worker) run() (ended bool) {
 			return false
 		}
 		w.calls = true
-		err = w.call(w.ctx, d)
+		if w.consumer.ch.vhost.broker.options.Tracer == nil {
+			err = w.call(w.ctx, d)
+		} else {
+			err = w.callTraced(d)
+		}
 		w.calls = false
 		w.settle(d.DeliveryTag, err)
 		return true

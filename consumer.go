@@ -2,7 +2,6 @@ package warren
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"sync/atomic"
 
@@ -59,7 +58,7 @@ func (s *consumerSink) Cancelled(reason error) *mailbox.Mailbox {
 	c := (*Consumer)(s)
 	if reason == ErrConsumerCancelled {
 		if c.ch.removeCounted(c, c.inner.CountsLocked()) { // the tag may be used again
-			c.ch.vhost.recordChange(change{kind: consumerEnded, consumer: c, reason: errors.New("its queue was deleted")})
+			c.ch.vhost.recordChange(change{kind: consumerEnded, consumer: c, reason: errQueueDeleted})
 		}
 		if c.sink != nil {
 			c.sink.Cancelled(c.tag)
@@ -86,6 +85,9 @@ func (c *Consumer) Next(ctx context.Context) (Delivery, error) {
 	}
 	var d Delivery
 	err := c.present(&one[0], &d)
+	if err == nil && c.ch.vhost.broker.options.Tracer != nil {
+		c.ch.traceReceive(ctx, c.queue, d)
+	}
 	return d, err
 }
 
@@ -99,7 +101,12 @@ func (c *Consumer) Deliveries(ctx context.Context) iter.Seq2[Delivery, error] {
 // yield yields deliveries by value.
 func (c *Consumer) yield(ctx context.Context, yield func(Delivery, error) bool) {
 	var d Delivery
-	c.each(ctx, maxBatch, &d, func(err error) bool { return yield(d, err) })
+	c.each(ctx, maxBatch, &d, func(err error) bool {
+		if err == nil && c.ch.vhost.broker.options.Tracer != nil {
+			c.ch.traceReceive(ctx, c.queue, d)
+		}
+		return yield(d, err)
+	})
 }
 
 // maxBatch is how many messages a loop reads at a time.

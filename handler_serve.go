@@ -3,6 +3,7 @@ package warren
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -32,6 +33,9 @@ func (w *workers) Joined() {
 func (w *workers) Ended(reason error) {
 	w.reason = reason
 	w.vhost.handlers.remove((*Handler)(w))
+	if reason == ErrConsumerCancelled {
+		reason = errQueueDeleted
+	}
 	w.vhost.recordChange(change{kind: handlerEnded, handler: (*Handler)(w), reason: reason})
 	close(w.done)
 }
@@ -76,8 +80,14 @@ func (h *Handler) serveOne(it *message.Item) (stay bool) {
 		return h.pool.Skip(it)
 	}
 	s := h.request(it, c)
-	reply, err := h.runTimed(&s.ctx, &s.Request)
-	return h.finish(it, c, &s.Request, &reply, err, true)
+	var reply Message
+	var err error
+	if h.vhost.broker.options.Tracer == nil {
+		reply, err = h.runTimed(&s.ctx, &s.Request)
+	} else {
+		reply, err = h.runTraced(s)
+	}
+	return h.finish(it, c, s, &reply, err, true)
 }
 
 // request returns the request that the function sees. c is the item's content if it
@@ -130,9 +140,9 @@ func (h *Handler) run(ctx *requestContext, req *Request) (reply Message, err err
 // runtime.Goexit, as a test's FailNow does.
 func (h *Handler) settleGoexit(it *message.Item) {
 	c := callOf(it.Content)
-	req := &Request{Message: Message(it.Shown())}
+	s := &served{Request: Request{Message: Message(it.Shown())}}
 	h.panicked(errGoexit)
-	h.finish(it, c, req, &Message{}, goexitError(), false)
+	h.finish(it, c, s, &Message{}, goexitError(), false)
 }
 
 // panicked tells the readers of changes that the function has panicked with p.
@@ -146,8 +156,8 @@ func (h *Handler) panicked(p any) {
 
 // finish sends the reply, settles the request and wakes the caller. stay and canStay
 // are as in Pool.Done.
-func (h *Handler) finish(it *message.Item, c *call, req *Request, reply *Message, err error, canStay bool) (stay bool) {
-	slot, err := h.sendReply(it, c, req, reply, err)
+func (h *Handler) finish(it *message.Item, c *call, s *served, reply *Message, err error, canStay bool) (stay bool) {
+	slot, err := h.sendReply(it, c, s, reply, err)
 	f := acked
 	if err != nil { // nobody has been told
 		f = h.failures().settle(err, h.options.Requeue)
@@ -161,7 +171,7 @@ func (h *Handler) finish(it *message.Item, c *call, req *Request, reply *Message
 
 // sendReply sends the reply or the error to the requester. If it returns a slot, the
 // caller must send its signal. It returns the error that nobody has been told of.
-func (h *Handler) sendReply(it *message.Item, c *call, req *Request, reply *Message, err error) (slot *replySlot, untold error) {
+func (h *Handler) sendReply(it *message.Item, c *call, s *served, reply *Message, err error) (slot *replySlot, untold error) {
 	if err != nil && errors.Is(err, ErrNoReply) {
 		if err = withoutNoReply(err); err != nil {
 			h.figures.fail(err)
@@ -171,13 +181,13 @@ func (h *Handler) sendReply(it *message.Item, c *call, req *Request, reply *Mess
 	if err == nil {
 		err = remoteError(reply.Headers) // the reply may carry an error in its headers
 	}
-	if req.ReplyTo == "" {
+	if s.ReplyTo == "" {
 		if err != nil {
 			h.figures.fail(err)
 		}
 		return nil, err
 	}
-	if reply.ReplyTo == req.ReplyTo {
+	if reply.ReplyTo == s.ReplyTo {
 		reply.ReplyTo = ""
 	}
 	if err == nil {
@@ -189,12 +199,16 @@ func (h *Handler) sendReply(it *message.Item, c *call, req *Request, reply *Mess
 		*reply = Message{}
 	}
 	if reply.CorrelationId == "" {
-		reply.CorrelationId = req.CorrelationId
+		reply.CorrelationId = s.CorrelationId
+	}
+	if h.vhost.broker.options.Tracer != nil && (err == nil || c == nil) { // a call gets an error without headers
+		end := h.traceReply(s, reply)
+		defer func() { end(untold) }()
 	}
 	if c != nil {
 		return h.replyToCall(c, reply, err), nil
 	}
-	return nil, h.publishReply(it, req, reply, err)
+	return nil, h.publishReply(it, &s.Request, reply, err)
 }
 
 // checkReply makes the checks of basic.publish, because a reply is a message like
@@ -227,7 +241,7 @@ func (h *Handler) publishReply(it *message.Item, req *Request, reply *Message, e
 		return err
 	}
 	if err != nil {
-		reply.Headers = h.errorHeaders(err.(*RemoteError))
+		reply.Headers = h.errorHeaders(err.(*RemoteError), reply.Headers)
 	}
 	p := newPublishing(PublishOptions{})
 	p.Body, p.Key = reply.Body, to
@@ -239,16 +253,18 @@ func (h *Handler) publishReply(it *message.Item, req *Request, reply *Message, e
 	return nil
 }
 
-// errorHeaders returns the headers of a reply that reports err. It logs what they
-// leave out.
-func (h *Handler) errorHeaders(err *RemoteError) Table {
+// errorHeaders returns the headers of a reply that reports err, and what a tracer has
+// added to them. It logs what they leave out.
+func (h *Handler) errorHeaders(err *RemoteError, traced Table) Table {
 	text := err.Text
 	if h.options.ExposeErrors {
 		text = err.detail()
 	} else if err.Err != nil && err.Code != CodePanic { // a panic has been logged
 		h.failures().log(err.Err)
 	}
-	return Table{ErrorCodeHeader: err.Code, ErrorTextHeader: text}
+	headers := Table{ErrorCodeHeader: err.Code, ErrorTextHeader: text}
+	maps.Copy(headers, traced)
+	return headers
 }
 
 // replyToCall gives the reply to the call that waits for it. It returns the slot to

@@ -38,11 +38,19 @@ type PublishOptions struct {
 // address of this channel's reply consumer. It fails with 406 if the channel has
 // none.
 func (ch *Channel) Publish(ctx context.Context, exchange, key string, msg Message, o PublishOptions) error {
+	if ch.vhost.broker.options.Tracer != nil {
+		return ch.publishTraced(ctx, exchange, key, msg, o)
+	}
+	return ch.publish(ctx, exchange, key, &msg, o)
+}
+
+// publish is Publish without a tracer.
+func (ch *Channel) publish(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) error {
 	if ch.mode.Load() == modeConfirm {
-		return ch.publishConfirmed(ctx, exchange, key, &msg, o)
+		return ch.publishConfirmed(ctx, exchange, key, msg, o)
 	}
 	p := newPublishing(o)
-	if err := ch.prepare(ctx, &p, exchange, key, &msg); err != nil {
+	if err := ch.prepare(ctx, &p, exchange, key, msg); err != nil {
 		return err
 	}
 	if ch.mode.Load() == modeTx {

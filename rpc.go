@@ -59,12 +59,14 @@ func callOptions(opts []CallOptions) (all CallOptions) {
 // ReplyTo. A request that is refused, or that waits for memory, fails as in
 // [Channel.Publish].
 func (b *Broker) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
-	err = b.root.call(ctx, queue, &msg, opts, &reply)
-	return reply, err
+	return b.root.Call(ctx, queue, msg, opts...)
 }
 
 // Call sends a request to a queue of this virtual host. See [Broker.Call].
 func (v *VirtualHost) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
+	if v.broker.options.Tracer != nil {
+		return v.callTraced(ctx, queue, msg, opts)
+	}
 	err = v.call(ctx, queue, &msg, opts, &reply)
 	return reply, err
 }
