@@ -69,14 +69,21 @@ func (e *Event) on(ch *Channel) {
 	e.of(ch.session)
 }
 
+// errQueueDeleted is why a consumer or a handler has ended. Its users get
+// ErrConsumerCancelled, which somebody can also cause by ConsumerCancel.
+var errQueueDeleted = errors.New("its queue was deleted")
+
 // why returns the reason of the change. That somebody has closed what has ended says no
 // more than the change itself.
 func (c *change) why() string {
 	if c.count > 0 {
 		return "problems: " + strconv.Itoa(c.count)
 	}
-	if c.reason == nil || c.reason == ErrClosed {
+	switch c.reason {
+	case nil, ErrClosed:
 		return ""
+	case ErrConsumerCancelled:
+		return "cancelled from outside"
 	}
 	if err, ok := errors.AsType[*Error](c.reason); ok {
 		return err.Text
