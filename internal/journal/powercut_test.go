@@ -107,13 +107,13 @@ func TestWhatWasWrittenSurvivesTheEndOfTheProcessAtAnyOperation(t *testing.T) {
 		var o *world
 		dir.Before(func(op filestest.Op) error {
 			if op.N == n {
-				o = w.fork(t, dir.Clone(), uint64(n))
+				o = w.kill(t, dir, uint64(n))
 			}
 			return nil
 		})
 		w.script()
 		if o == nil { // the script takes a few operations more or less
-			o = w.fork(t, dir.Clone(), uint64(n))
+			o = w.kill(t, dir, uint64(n))
 		}
 		o.lives(fmt.Sprintf("killed before operation %d", n))
 	})
@@ -163,7 +163,7 @@ func TestWhatACrashHasLeftSurvivesTheNextCrash(t *testing.T) {
 		for range 4 {
 			require.NoError(t, w.wait(w.append(70<<10)))
 		}
-		killed := w.fork(t, dir.Clone(), 1)
+		killed := w.kill(t, dir, 1)
 		require.NoError(t, w.close(time.Second))
 		killed.opt.FileSize = 1000
 		var again []*world
@@ -193,7 +193,7 @@ func TestWhatAnOpenHasSeenIsOnTheDisk(t *testing.T) {
 		var killed *world
 		dir.Before(func(op filestest.Op) error {
 			if renamed && killed == nil {
-				killed = w.fork(t, dir.Clone(), 1)
+				killed = w.kill(t, dir, 1)
 			}
 			renamed = renamed || op.Kind == filestest.Rename
 			return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/warrenmq/warren/internal/files"
+	"github.com/warrenmq/warren/internal/files/filestest"
 	"github.com/warrenmq/warren/internal/journal"
 )
 
@@ -162,6 +163,19 @@ func (w *world) close(within time.Duration) error {
 func (w *world) fork(t testing.TB, dir files.Dir, seed uint64) *world {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.forked(t, dir, seed)
+}
+
+// kill is fork about the directory as it is now, while others may be at work: what they
+// do after the copy of the directory is not in the knowledge.
+func (w *world) kill(t testing.TB, dir *filestest.Dir, seed uint64) *world {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.forked(t, dir.Clone(), seed)
+}
+
+// forked is fork with mu held.
+func (w *world) forked(t testing.TB, dir files.Dir, seed uint64) *world {
 	o := &world{t: t, rnd: rand.New(rand.NewPCG(seed, 3)), dir: dir, opt: w.opt, made: w.made}
 	for _, r := range w.records {
 		c := *r
