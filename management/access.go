@@ -55,11 +55,11 @@ func (u *user) may(a access) error {
 	case u.level == openToAll:
 		return notAuthorised("Not management user")
 	case a == administrators && u.level != administrators:
-		return notAuthorised("User not administrator user")
+		return notAuthorised("Not administrator user")
 	case a == monitors && u.level < monitors:
-		return notAuthorised("User not monitoring user")
+		return notAuthorised("Not monitor user")
 	case a == policymakers && u.level != administrators && !slices.Contains(u.Tags, warren.Policymaker):
-		return notAuthorised("User not policymaker user")
+		return notAuthorised("User not authorised to access object")
 	}
 	return nil
 }

@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
+	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/warrenmq/warren"
 )
@@ -29,10 +33,6 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, path string) 
 	}
 	route, names := h.routes.find(path)
 	if route == nil {
-		if _, err := h.login(r); err != nil { // strangers do not learn what there is
-			h.fail(w, r, err)
-			return
-		}
 		h.fail(w, r, errNotFound)
 		return
 	}
@@ -166,6 +166,61 @@ func (c *call) decode() (warren.Table, error) {
 		return nil, errNotJSON
 	}
 	return t, nil
+}
+
+// require fails unless the body has members of these names.
+func require(body warren.Table, names ...string) error {
+	var missing []string
+	for _, n := range names {
+		if _, ok := body[n]; !ok {
+			missing = append(missing, "{key_missing,"+n+"}")
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return badRequest("[%s]", strings.Join(missing, ",\n "))
+}
+
+// text reads a member that must be a text.
+func text(body warren.Table, name string) (string, error) {
+	s, ok := body[name].(string)
+	if !ok {
+		return "", badRequest("The property %s is not a text", name)
+	}
+	return s, nil
+}
+
+// texts reads members that must be texts.
+func texts(body warren.Table, into map[string]*string) error {
+	names := slices.Sorted(maps.Keys(into))
+	if err := require(body, names...); err != nil {
+		return err
+	}
+	for _, n := range names {
+		var err error
+		if *into[n], err = text(body, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whole reads a member that must be a whole number.
+func whole(body warren.Table, name string, absent int) (int, error) {
+	switch v := body[name].(type) {
+	case nil:
+		return absent, nil
+	case int64:
+		if v >= math.MinInt32 && v <= math.MaxInt32 {
+			return int(v), nil
+		}
+	case string: // rabbitmqadmin sends numbers so
+		if n, err := strconv.ParseInt(v, 10, 32); err == nil {
+			return int(n), nil
+		}
+	}
+	return 0, badRequest("The property %s is not a whole number", name)
 }
 
 // decodeJSON decodes a JSON text whose nesting is bounded. Whole numbers become int64.

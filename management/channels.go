@@ -3,6 +3,7 @@ package management
 import (
 	"cmp"
 	"slices"
+	"strconv"
 
 	"github.com/warrenmq/warren"
 )
@@ -71,13 +72,27 @@ func (c *call) listConnectionChannels() error {
 }
 
 func (c *call) getChannel() error {
-	for _, ch := range c.channels(func(ch *channel) bool { return ch.name == c.names[0] }) {
-		return c.object(func(f *fields) {
-			c.writeChannel(f, &ch)
-			c.writeChannelConsumers(f, &ch)
-		})
+	found := c.channels(func(ch *channel) bool { return ch.name == c.names[0] })
+	if len(found) == 0 {
+		return errNotFound
 	}
-	return errNotFound
+	ch, h, err := found[0], c.Handler, error(nil)
+	ch.look, err = c.lookAt(historyKey{"channel", ch.Session, strconv.FormatUint(ch.Number, 10)}, func(f *fields) bool {
+		for _, info := range h.broker.Channels() {
+			if info.Session == ch.Session && info.Number == ch.Number {
+				h.writeChannel(f, &channel{ChannelInfo: info, look: new(look)})
+				return true
+			}
+		}
+		return false
+	})
+	if err != nil {
+		return err
+	}
+	return c.object(func(f *fields) {
+		c.writeChannel(f, &ch)
+		c.writeChannelConsumers(f, &ch)
+	})
 }
 
 func (c *call) writeChannelConsumers(f *fields, ch *channel) {
@@ -97,13 +112,13 @@ func (c *call) writeChannelConsumers(f *fields, ch *channel) {
 	f.endList()
 }
 
-func (c *call) writeChannel(f *fields, ch *channel) {
+func (h *Handler) writeChannel(f *fields, ch *channel) {
 	f.str("name", ch.name)
 	f.uint64("number", ch.Number)
 	f.str("vhost", ch.VirtualHost)
 	f.str("user", ch.User)
 	f.str("user_who_performed_action", ch.User)
-	f.str("node", c.node)
+	f.str("node", h.node)
 	state := "running"
 	if ch.Stopped {
 		state = "flow"
@@ -123,7 +138,8 @@ func (c *call) writeChannel(f *fields, ch *channel) {
 		writeConnectionName(f, ch.connection)
 		f.end()
 	}
-	writeChannelCounts(f, &ch.ChannelCounts, ch.look.channel(ch.Session, ch.Number), ch.look)
+	was := ch.look.channel(ch.Session, ch.Number)
+	writeChannelCounts(f, &ch.ChannelCounts, &was, ch.look)
 }
 
 func writeConnectionName(f *fields, n connectionName) {
@@ -134,7 +150,7 @@ func writeConnectionName(f *fields, n connectionName) {
 
 // writeChannelCounts writes message_stats, unless nothing was counted.
 func writeChannelCounts(f *fields, now, was *warren.ChannelCounts, l *look) {
-	if *now == (warren.ChannelCounts{}) || !f.begin("message_stats") {
+	if *now == (warren.ChannelCounts{}) && f.collect == nil || !f.begin("message_stats") {
 		return
 	}
 	f.counter("publish", now.Published, was.Published, l)

@@ -94,7 +94,7 @@ func (c *call) connection() (connection, error) {
 	for _, k := range all.connections(anySession) {
 		if k.name == name || k.ID == name {
 			if c.user.level < monitors && k.User != c.user.Name {
-				return connection{}, notAuthorised("User not authorised to access connection")
+				return connection{}, notAuthorised("User not authorised to access object")
 			}
 			return k, nil
 		}
@@ -104,6 +104,20 @@ func (c *call) connection() (connection, error) {
 
 func (c *call) getConnection() error {
 	k, err := c.connection()
+	if err != nil {
+		return err
+	}
+	h := c.Handler
+	k.look, err = c.lookAt(historyKey{"connection", "", k.ID}, func(f *fields) bool {
+		client := h.clients()[k.ID]
+		for _, s := range h.broker.Sessions() {
+			if s.ID == k.ID {
+				h.writeConnection(f, &connection{SessionInfo: s, client: client, name: k.name, look: new(look)})
+				return true
+			}
+		}
+		return false
+	})
 	if err != nil {
 		return err
 	}
@@ -125,7 +139,7 @@ func (c *call) closeConnection() error {
 		return err
 	}
 	if c.user.level < administrators && k.User != c.user.Name {
-		return notAuthorised("User not administrator user")
+		return notAuthorised("Not administrator user")
 	}
 	if err := c.broker.SessionClose(k.ID, c.closeReason()); err != nil {
 		return errNotFound
@@ -136,7 +150,7 @@ func (c *call) closeConnection() error {
 func (c *call) closeUserConnections() error {
 	name := c.names[0]
 	if c.user.level < administrators && name != c.user.Name {
-		return notAuthorised("User not administrator user")
+		return notAuthorised("Not administrator user")
 	}
 	for _, k := range c.connections(func(s *warren.SessionInfo) bool { return s.User == name }) {
 		_ = c.broker.SessionClose(k.ID, c.closeReason()) // it may have gone by itself
@@ -145,13 +159,13 @@ func (c *call) closeUserConnections() error {
 }
 
 // writeConnection describes a connection. A session of this program has no address.
-func (c *call) writeConnection(f *fields, k *connection) {
+func (h *Handler) writeConnection(f *fields, k *connection) {
 	i := &k.client
 	f.str("name", k.name)
 	f.str("vhost", k.VirtualHost)
 	f.str("user", k.User)
 	f.str("user_who_performed_action", k.User)
-	f.str("node", c.node)
+	f.str("node", h.node)
 	f.int("channels", k.Channels)
 	f.str("state", cmp.Or(string(i.State), string(amqp.Running)))
 	f.int64("connected_at", milliseconds(k.Opened))
@@ -160,7 +174,7 @@ func (c *call) writeConnection(f *fields, k *connection) {
 		f.str("type", "direct")
 		f.str("protocol", "Direct 0-9-1")
 		f.table("client_properties", nil)
-		c.writeChannelStats(f, k)
+		h.writeChannelStats(f, k)
 		return
 	}
 	f.str("type", "network")
@@ -177,7 +191,7 @@ func (c *call) writeConnection(f *fields, k *connection) {
 		f.str("user_provided_name", name)
 	}
 	f.table("client_properties", i.ClientProperties)
-	c.writeTLS(f, i)
+	h.writeTLS(f, i)
 	if i.BlockedSince.IsZero() {
 		f.str("last_blocked_by", "none")
 		f.str("last_blocked_age", "infinity")
@@ -186,18 +200,19 @@ func (c *call) writeConnection(f *fields, k *connection) {
 		f.int("last_blocked_age", int(time.Since(i.BlockedSince)/time.Second))
 		f.str("blocked_reason", i.BlockedReason)
 	}
-	was := k.look.octets(k.ID)
-	f.counter("recv_oct", i.Received, was.received, k.look)
-	f.counter("send_oct", i.Sent, was.sent, k.look)
+	was := k.look.session(k.ID)
+	f.counterOf(dataRates, "recv_oct", i.Received, was.received, k.look)
+	f.counterOf(dataRates, "send_oct", i.Sent, was.sent, k.look)
 	f.int("send_pend", 0)
-	c.writeChannelStats(f, k)
+	h.writeChannelStats(f, k)
 }
 
-func (c *call) writeChannelStats(f *fields, k *connection) {
-	writeChannelCounts(f, &k.ChannelCounts, k.look.session(k.ID), k.look)
+func (h *Handler) writeChannelStats(f *fields, k *connection) {
+	was := k.look.session(k.ID)
+	writeChannelCounts(f, &k.ChannelCounts, &was.ChannelCounts, k.look)
 }
 
-func (c *call) writeTLS(f *fields, i *amqp.ConnectionInfo) {
+func (h *Handler) writeTLS(f *fields, i *amqp.ConnectionInfo) {
 	f.bool("ssl", i.TLS != nil)
 	if i.TLS == nil {
 		f.null("ssl_protocol")

@@ -52,7 +52,7 @@ func (c *call) cancelConsumer() error {
 			continue
 		}
 		if c.user.level < administrators && k.User != c.user.Name {
-			return notAuthorised("User not administrator user")
+			return notAuthorised("Not administrator user")
 		}
 		if err := c.broker.ConsumerCancel(k.Session, k.Channel, k.Tag); err != nil {
 			return errNotFound

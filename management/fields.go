@@ -23,6 +23,9 @@ type fields struct {
 	path  []string
 	depth int
 	found sortValue
+
+	// collect is set to gather counters and gauges only, and write nothing.
+	collect *[]sampled
 }
 
 // columns is a set of names, with those of members below each.
@@ -34,6 +37,9 @@ type columns struct {
 // wants reports whether a member is to be written, and takes it as found if it is what
 // the fields look for.
 func (f *fields) wants(name string) bool {
+	if f.collect != nil {
+		return false
+	}
 	if f.path != nil {
 		return f.depth < len(f.path) && f.path[f.depth] == name
 	}
@@ -180,23 +186,58 @@ func (f *fields) strings(name string, list []string) {
 // begin begins an object that is a member. If it returns false, nobody wants it, and
 // the caller leaves it out. Otherwise the caller writes its members and calls end.
 func (f *fields) begin(name string) bool {
+	if f.collect != nil {
+		return true
+	}
 	if !f.wants(name) {
 		return false
 	}
+	f.down(name)
+	if f.path == nil {
+		f.member(name)
+		f.out = append(f.out, '{')
+	}
+	return true
+}
+
+// beginDetails begins the object with the details of a number: its name has a suffix.
+func (f *fields) beginDetails(name string) bool {
+	const suffix = "_details"
+	switch {
+	case f.collect != nil:
+		return false
+	case f.path != nil:
+		if f.depth >= len(f.path) || len(f.path[f.depth]) != len(name)+len(suffix) || f.path[f.depth] != name+suffix {
+			return false
+		}
+		f.depth++
+		return true
+	case f.want != nil && !f.want.all:
+		return f.begin(name + suffix)
+	}
+	f.down("")
+	f.comma()
+	f.out = append(append(append(f.out, '"'), name...), suffix...) // names of numbers need no escapes
+	f.out = append(f.out, '"', ':', '{')
+	return true
+}
+
+// down goes into a member.
+func (f *fields) down(name string) {
 	f.depth++
 	if f.path != nil {
-		return true
+		return
 	}
 	f.up = append(f.up, f.want)
 	if f.want != nil && !f.want.all {
 		f.want = f.want.name[name]
 	}
-	f.member(name)
-	f.out = append(f.out, '{')
-	return true
 }
 
 func (f *fields) end() {
+	if f.collect != nil {
+		return
+	}
 	f.depth--
 	if f.path != nil {
 		return
@@ -212,11 +253,7 @@ func (f *fields) beginList(name string) bool {
 	if f.path != nil || !f.wants(name) {
 		return false
 	}
-	f.depth++
-	f.up = append(f.up, f.want)
-	if f.want != nil && !f.want.all {
-		f.want = f.want.name[name]
-	}
+	f.down(name)
 	f.member(name)
 	f.out = append(f.out, '[')
 	return true
@@ -231,7 +268,7 @@ func (f *fields) endList() {
 
 // open begins an object that is no member: in a list, or at the top.
 func (f *fields) open() {
-	if f.path != nil {
+	if f.path != nil || f.collect != nil {
 		return
 	}
 	f.comma()
@@ -239,7 +276,7 @@ func (f *fields) open() {
 }
 
 func (f *fields) close() {
-	if f.path == nil {
+	if f.path == nil && f.collect == nil {
 		f.out = append(f.out, '}')
 	}
 }

@@ -68,6 +68,7 @@ type Handler struct {
 	streams chan struct{} // one entry for each client that reads events
 	started time.Time
 	scrapes *scrapes
+	notes   *notes
 }
 
 // NewHandler makes a handler for b. Nil options stand for the zero Options.
@@ -91,10 +92,11 @@ func NewHandler(b *warren.Broker, o *Options) *Handler {
 		h.node = "warren@" + host
 	}
 	h.streams = make(chan struct{}, h.options.MaxEventStreams)
-	h.sampler = newSampler(b)
+	h.sampler = newSampler(b, h.clients)
 	h.origins = newOrigins(h.options.AllowOrigins)
 	h.routes = newRoutes()
 	h.scrapes = newScrapes(h)
+	h.notes = newNotes()
 	return h
 }
 

@@ -96,13 +96,6 @@ func (c *call) overview() error {
 	})
 }
 
-func (c *call) clusterName() string {
-	if c.options.ClusterName != "" {
-		return c.options.ClusterName
-	}
-	return c.node
-}
-
 // writeTotals writes what the user may see of the figures: of all virtual hosts for the
 // tags monitoring and administrator.
 func (c *call) writeTotals(f *fields) {

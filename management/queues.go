@@ -50,7 +50,17 @@ func (c *call) getQueue() error {
 	if err != nil {
 		return err
 	}
-	l := c.sampler.look()
+	h := c.Handler
+	l, err := c.lookAt(historyKey{"queue", v.Name(), q.Name}, func(f *fields) bool {
+		now, err := v.Queue(q.Name)
+		if err == nil {
+			h.writeQueue(f, &now, new(look))
+		}
+		return err == nil
+	})
+	if err != nil {
+		return err
+	}
 	return c.object(func(f *fields) {
 		c.writeQueue(f, &q, l)
 		c.writeQueueConsumers(f, v, &q)
@@ -74,7 +84,7 @@ func (c *call) writeQueueConsumers(f *fields, v *warren.VirtualHost, q *warren.Q
 
 // writeQueue describes a queue. What counts bytes is about what the queue holds in
 // memory.
-func (c *call) writeQueue(f *fields, q *warren.QueueInfo, l *look) {
+func (h *Handler) writeQueue(f *fields, q *warren.QueueInfo, l *look) {
 	f.str("name", q.Name)
 	f.str("vhost", q.VirtualHost)
 	f.str("type", string(q.Type))
@@ -82,16 +92,16 @@ func (c *call) writeQueue(f *fields, q *warren.QueueInfo, l *look) {
 	f.bool("auto_delete", q.AutoDelete)
 	f.bool("exclusive", q.Exclusive)
 	f.table("arguments", q.Arguments)
-	f.str("node", c.node)
-	f.str("leader", c.node)
+	f.str("node", h.node)
+	f.str("leader", h.node)
 	if f.beginList("members") {
 		f.comma()
-		f.out = appendJSONString(f.out, c.node)
+		f.out = appendJSONString(f.out, h.node)
 		f.endList()
 	}
 	if f.beginList("online") {
 		f.comma()
-		f.out = appendJSONString(f.out, c.node)
+		f.out = appendJSONString(f.out, h.node)
 		f.endList()
 	}
 	f.str("state", "running")
@@ -126,10 +136,11 @@ func (c *call) writeQueue(f *fields, q *warren.QueueInfo, l *look) {
 		f.uint64("first_offset", q.Stream.FirstOffset)
 		f.uint64("next_offset", q.Stream.NextOffset)
 	}
-	if q.QueueCounts != (warren.QueueCounts{}) && f.begin("message_stats") {
-		writeQueueCounts(f, &q.QueueCounts, &was.QueueCounts, l)
-		f.end()
+	if q.QueueCounts == (warren.QueueCounts{}) && f.collect == nil || !f.begin("message_stats") {
+		return
 	}
+	writeQueueCounts(f, &q.QueueCounts, &was.QueueCounts, l)
+	f.end()
 }
 
 // writeQueueCounts writes what message_stats of a queue have.
@@ -263,12 +274,12 @@ func (c *call) actOnQueue() error {
 	if _, _, err := c.queue(); err != nil {
 		return err
 	}
-	switch action := body["action"]; action {
+	if err := require(body, "action"); err != nil {
+		return err
+	}
+	switch body["action"] {
 	case "sync", "cancel_sync":
 		return c.status(http.StatusNoContent)
-	case nil:
-		return badRequest("key_missing: action")
-	default:
-		return badRequest("unknown action")
 	}
+	return badRequest("unknown action")
 }

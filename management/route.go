@@ -31,6 +31,8 @@ func newRoutes() *routeNode {
 	top := new(routeNode)
 	for _, r := range slices.Concat(
 		overviewRoutes(), connectionRoutes(), channelRoutes(), consumerRoutes(), queueRoutes(), userRoutes(),
+		exchangeRoutes(), bindingRoutes(), messageRoutes(), vhostRoutes(),
+		permissionRoutes(), policyRoutes(), limitRoutes(), parameterRoutes(), definitionRoutes(),
 	) {
 		top.add(&r)
 	}

@@ -76,8 +76,8 @@ func (c *call) putUser() error {
 	return c.made(!exists)
 }
 
-// declareUser sets the password of a user as the body says: as text, by its hash, or
-// none. Without a word of a password an existing user keeps it, as in RabbitMQ.
+// declareUser sets the password of a user as the body says: as text or by its hash. A user
+// of which it says neither cannot log in, as in RabbitMQ.
 func (c *call) declareUser(name string, tags []string, body warren.Table) error {
 	if password, ok := body["password"].(string); ok {
 		return c.broker.UserDeclare(name, password, tags...)
@@ -96,7 +96,7 @@ func tagsOf(body warren.Table) ([]string, error) {
 		if v, ok = body["administrator"]; ok && (v == true || v == "true") {
 			return []string{warren.Administrator}, nil
 		}
-		return nil, badRequest("key_missing: tags")
+		return nil, badRequest("tags_not_present")
 	}
 	var tags []string
 	switch v := v.(type) {
@@ -125,19 +125,20 @@ func (c *call) deleteUser() error {
 	return c.status(http.StatusNoContent)
 }
 
-// deleteUsers deletes those that exist, as RabbitMQ does.
+// deleteUsers deletes users up to the first that does not exist, as RabbitMQ does.
 func (c *call) deleteUsers() error {
 	body, err := c.decode()
 	if err != nil {
 		return err
 	}
-	names, ok := body["users"].([]any)
-	if !ok {
-		return badRequest("key_missing: users")
+	if err := require(body, "users"); err != nil {
+		return err
 	}
-	for _, n := range names {
-		if name, ok := n.(string); ok {
-			_ = c.broker.UserDelete(name) // it may not exist
+	list, _ := body["users"].([]any)
+	for _, n := range list {
+		name, _ := n.(string)
+		if err := c.broker.UserDelete(name); err != nil {
+			return badRequest("no_such_user: %s", name)
 		}
 	}
 	return c.status(http.StatusNoContent)

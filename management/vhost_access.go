@@ -10,11 +10,6 @@ import (
 
 var errNoVHostAccess = notAuthorised("User not authorised to access virtual host")
 
-// sees reports whether the user may see what is in a virtual host.
-func (c *call) sees(v *warren.VirtualHost) bool {
-	return c.user.level >= monitors || c.enters(v)
-}
-
 // enters reports whether the user has permissions in a virtual host.
 func (c *call) enters(v *warren.VirtualHost) bool {
 	if c.user.everywhere {
@@ -24,16 +19,20 @@ func (c *call) enters(v *warren.VirtualHost) bool {
 	return ok
 }
 
-// vhost returns the virtual host of a name in the path, if the user may see it.
+// vhost returns the virtual host of a name in the path. The user must be an administrator
+// or have permissions in it.
 func (c *call) vhost(name string) (*warren.VirtualHost, error) {
 	v, err := c.anyVHost(name)
-	if err == nil && !c.sees(v) {
+	if err != nil {
+		return nil, errNotFound
+	}
+	if c.user.level < administrators && !c.enters(v) {
 		return nil, errNoVHostAccess
 	}
-	return v, err
+	return v, nil
 }
 
-// anyVHost is vhost for operations that need no permission in the virtual host.
+// anyVHost returns a virtual host, whoever asks.
 func (c *call) anyVHost(name string) (*warren.VirtualHost, error) {
 	if name == "" {
 		return nil, errVHostNotFound
@@ -48,8 +47,8 @@ func (c *call) anyVHost(name string) (*warren.VirtualHost, error) {
 	return v, nil
 }
 
-// vhosts returns the virtual hosts that the user may see. If the path names one, it is
-// that alone.
+// vhosts returns the virtual hosts that the user may see: those with permissions, or all
+// for the tags monitoring and administrator. If the path names one, it is that alone.
 func (c *call) vhosts() ([]*warren.VirtualHost, error) {
 	if len(c.names) > 0 {
 		v, err := c.vhost(c.names[0])
@@ -60,7 +59,7 @@ func (c *call) vhosts() ([]*warren.VirtualHost, error) {
 	}
 	var list []*warren.VirtualHost
 	for _, v := range c.broker.VirtualHosts() {
-		if c.sees(v) {
+		if c.user.level >= monitors || c.enters(v) {
 			list = append(list, v)
 		}
 	}

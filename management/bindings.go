@@ -1,0 +1,222 @@
+package management
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/warrenmq/warren"
+)
+
+func bindingRoutes() []route {
+	return []route{
+		{path: "bindings", access: everyUser, get: (*call).listBindings},
+		{path: "bindings/{vhost}", access: everyUser, get: (*call).listBindings},
+		{path: "bindings/{vhost}/e/{source}/q/{destination}", access: everyUser, get: (*call).listBindingsToQueueFrom, post: (*call).bindQueue},
+		{path: "bindings/{vhost}/e/{source}/e/{destination}", access: everyUser, get: (*call).listBindingsToExchangeFrom, post: (*call).bindExchange},
+		{path: "bindings/{vhost}/e/{source}/q/{destination}/{props}", access: everyUser, get: (*call).getQueueBinding, delete: (*call).unbindQueue},
+		{path: "bindings/{vhost}/e/{source}/e/{destination}/{props}", access: everyUser, get: (*call).getExchangeBinding, delete: (*call).unbindExchange},
+		{path: "queues/{vhost}/{name}/bindings", access: everyUser, get: (*call).listBindingsOfQueue},
+	}
+}
+
+// bindings returns the bindings of a virtual host. RabbitMQ shows that each queue is bound
+// to the default exchange, too.
+func bindings(v *warren.VirtualHost) []warren.BindingInfo {
+	queues, bound := v.Queues(), v.Bindings()
+	all := make([]warren.BindingInfo, 0, len(queues)+len(bound))
+	for i := range queues {
+		all = append(all, defaultBinding(v.Name(), queues[i].Name))
+	}
+	return append(all, bound...)
+}
+
+func defaultBinding(vhost, queue string) warren.BindingInfo {
+	return warren.BindingInfo{VirtualHost: vhost, Destination: queue, ToQueue: true, RoutingKey: queue}
+}
+
+func (c *call) listBindings() error {
+	items, err := collect(c, bindings)
+	if err != nil {
+		return err
+	}
+	return c.writeBindings(items)
+}
+
+func (c *call) writeBindings(items []warren.BindingInfo) error {
+	return writeList(c, list[warren.BindingInfo]{
+		items: items,
+		name:  func(b *warren.BindingInfo) string { return b.Source + " " + b.Destination + " " + b.RoutingKey },
+		write: writeBinding,
+	})
+}
+
+// writeSome answers with the bindings of the path's virtual host for which f returns true.
+func (c *call) writeSome(f func(*warren.BindingInfo) bool) error {
+	v, err := c.vhost(c.names[0])
+	if err != nil {
+		return err
+	}
+	return c.writeBindings(slices.DeleteFunc(bindings(v), func(b warren.BindingInfo) bool { return !f(&b) }))
+}
+
+func (c *call) listBindingsOfSource() error {
+	source := exchangeName(c.names[1])
+	return c.writeSome(func(b *warren.BindingInfo) bool { return b.Source == source })
+}
+
+func (c *call) listBindingsToExchange() error {
+	name := exchangeName(c.names[1])
+	return c.writeSome(func(b *warren.BindingInfo) bool { return !b.ToQueue && b.Destination == name })
+}
+
+func (c *call) listBindingsOfQueue() error {
+	if _, _, err := c.queue(); err != nil {
+		return err
+	}
+	return c.writeSome(func(b *warren.BindingInfo) bool { return b.ToQueue && b.Destination == c.names[1] })
+}
+
+// between reports whether a binding is from the path's source to its destination.
+func (c *call) between(b *warren.BindingInfo, toQueue bool) bool {
+	return b.ToQueue == toQueue && b.Source == exchangeName(c.names[1]) && b.Destination == c.names[2]
+}
+
+func (c *call) listBindingsToQueueFrom() error {
+	return c.writeSome(func(b *warren.BindingInfo) bool { return c.between(b, true) })
+}
+
+func (c *call) listBindingsToExchangeFrom() error {
+	return c.writeSome(func(b *warren.BindingInfo) bool { return c.between(b, false) })
+}
+
+// propertiesKey returns what tells a binding from others with the same ends. It is
+// RabbitMQ's: the routing key, escaped as in a query, and "~" with a hash of the
+// arguments. Without both it is "~".
+func propertiesKey(b *warren.BindingInfo) string {
+	key := strings.ReplaceAll(url.QueryEscape(b.RoutingKey), "~", "%7E")
+	if len(b.Arguments) > 0 {
+		return key + b.Key[strings.LastIndexByte(b.Key, '~'):]
+	}
+	if key == "" {
+		return "~"
+	}
+	return key
+}
+
+func writeBinding(f *fields, b *warren.BindingInfo) {
+	kind := "exchange"
+	if b.ToQueue {
+		kind = "queue"
+	}
+	f.str("source", b.Source)
+	f.str("vhost", b.VirtualHost)
+	f.str("destination", b.Destination)
+	f.str("destination_type", kind)
+	f.str("routing_key", b.RoutingKey)
+	f.table("arguments", b.Arguments)
+	f.str("properties_key", propertiesKey(b))
+}
+
+// binding returns the binding that the path names.
+func (c *call) binding(toQueue bool) (warren.BindingInfo, error) {
+	v, err := c.vhost(c.names[0])
+	if err != nil {
+		return warren.BindingInfo{}, err
+	}
+	for _, b := range bindings(v) {
+		if c.between(&b, toQueue) && propertiesKey(&b) == c.names[3] {
+			return b, nil
+		}
+	}
+	return warren.BindingInfo{}, errNotFound
+}
+
+func (c *call) getQueueBinding() error    { return c.getBinding(true) }
+func (c *call) getExchangeBinding() error { return c.getBinding(false) }
+
+func (c *call) getBinding(toQueue bool) error {
+	b, err := c.binding(toQueue)
+	if err != nil {
+		return err
+	}
+	return writeObject(c, &b, writeBinding)
+}
+
+func (c *call) bindQueue() error    { return c.bind(true) }
+func (c *call) bindExchange() error { return c.bind(false) }
+
+func (c *call) bind(toQueue bool) error {
+	body, err := c.decode()
+	if err != nil {
+		return err
+	}
+	args, err := arguments(body)
+	if err != nil {
+		return err
+	}
+	key := ""
+	if body["routing_key"] != nil {
+		if key, err = text(body, "routing_key"); err != nil {
+			return err
+		}
+	}
+	source, destination := exchangeName(c.names[1]), c.names[2]
+	var made *warren.BindingInfo
+	err = c.channel(c.names[0], func(_ context.Context, v *warren.VirtualHost, ch *warren.Channel) error {
+		bind := ch.ExchangeBind
+		if toQueue {
+			bind = ch.QueueBind
+		}
+		if err := bind(destination, key, source, args); err != nil {
+			return err
+		}
+		made = findBinding(v, source, destination, toQueue, key, args)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if made != nil {
+		c.w.Header().Set("Location", url.PathEscape(destination)+"/"+url.PathEscape(propertiesKey(made)))
+	}
+	return c.status(http.StatusCreated)
+}
+
+// findBinding finds a binding that has just been made, to tell its properties key. It is
+// nil if the binding has gone already.
+func findBinding(v *warren.VirtualHost, source, destination string, toQueue bool, key string, args warren.Table) *warren.BindingInfo {
+	want := string(appendJSON(nil, args))
+	if len(args) == 0 {
+		return &warren.BindingInfo{Source: source, Destination: destination, ToQueue: toQueue, RoutingKey: key}
+	}
+	for _, b := range v.Bindings() {
+		if b.Source == source && b.Destination == destination && b.ToQueue == toQueue && b.RoutingKey == key && string(appendJSON(nil, b.Arguments)) == want {
+			return &b
+		}
+	}
+	return nil
+}
+
+func (c *call) unbindQueue() error    { return c.unbind(true) }
+func (c *call) unbindExchange() error { return c.unbind(false) }
+
+func (c *call) unbind(toQueue bool) error {
+	b, err := c.binding(toQueue)
+	if err != nil {
+		return err
+	}
+	err = c.channel(c.names[0], func(_ context.Context, _ *warren.VirtualHost, ch *warren.Channel) error {
+		unbind := ch.ExchangeUnbind
+		if toQueue {
+			unbind = ch.QueueUnbind
+		}
+		return unbind(b.Destination, b.RoutingKey, b.Source, b.Arguments)
+	})
+	if err != nil {
+		return err
+	}
+	return c.status(http.StatusNoContent)
+}
