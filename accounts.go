@@ -43,6 +43,7 @@ type account struct {
 	tags     []string
 	password *password.Password // nil: the user cannot log in
 	grants   map[*VirtualHost]*grant
+	topics   map[*VirtualHost]topicGrants // nil: there are none
 }
 
 // storedPassword returns the account's password. It is nil if u is nil or if the
@@ -56,7 +57,7 @@ func (u *account) storedPassword() *password.Password {
 
 // setGrant sets what the user may do in v.
 func (u *account) setGrant(v *VirtualHost, g *grant) {
-	g.user, g.impersonator = u.name, slices.Contains(u.tags, Impersonator)
+	g.user, g.impersonator, g.topics = u.name, slices.Contains(u.tags, Impersonator), u.topics[v]
 	u.grants[v] = g
 }
 

@@ -233,6 +233,7 @@ func (b *Broker) VirtualHostDelete(name string) error {
 	sessions := b.sessionsWhere(func(s *Session) bool { return s.vhost == v })
 	for _, u := range b.users {
 		delete(u.grants, v)
+		delete(u.topics, v)
 	}
 	b.recordChange(change{kind: vhostDeleted, vhost: v})
 	b.mu.Unlock()

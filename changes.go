@@ -28,6 +28,8 @@ const (
 	userDeleted
 	permissionsSet
 	permissionsDeleted
+	topicPermissionsSet
+	topicPermissionsDeleted
 	sessionOpened
 	sessionClosed
 	channelOpened
@@ -61,6 +63,7 @@ type change struct {
 	policyKind policyKind // kind of policy
 	user       string
 	account    *account // of a user who was declared or deleted, or whose permissions have changed
+	topic      string   // the exchange of topic permissions
 	session    *Session
 	channel    *Channel
 	consumer   *Consumer

@@ -24,6 +24,8 @@ func (c *change) event() Event {
 		e.Name = c.user
 	case permissionsSet, permissionsDeleted, sessionOpened, sessionClosed:
 		e.User = c.user
+	case topicPermissionsSet, topicPermissionsDeleted:
+		e.Name, e.User = c.topic, c.user
 	}
 	switch {
 	case c.exchange != nil:
@@ -124,6 +126,10 @@ func (k changeKind) event() EventKind {
 		return PermissionsCreated
 	case permissionsDeleted:
 		return PermissionsDeleted
+	case topicPermissionsSet:
+		return TopicPermissionsCreated
+	case topicPermissionsDeleted:
+		return TopicPermissionsDeleted
 	case definitionsImported:
 		return DefinitionsImported
 	case memoryAlarmStarted, diskAlarmStarted:

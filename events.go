@@ -13,33 +13,35 @@ type EventKind string
 
 // The kinds of events.
 const (
-	VirtualHostCreated  EventKind = "vhost.created"
-	VirtualHostDeleted  EventKind = "vhost.deleted"
-	LimitsChanged       EventKind = "vhost.limits.set"
-	ExchangeCreated     EventKind = "exchange.created"
-	ExchangeDeleted     EventKind = "exchange.deleted"
-	QueueCreated        EventKind = "queue.created"
-	QueueDeleted        EventKind = "queue.deleted"
-	BindingCreated      EventKind = "binding.created"
-	BindingDeleted      EventKind = "binding.deleted"
-	PolicyChanged       EventKind = "policy.set"
-	PolicyDeleted       EventKind = "policy.cleared"
-	UserCreated         EventKind = "user.created" // or its password or tags were changed
-	UserDeleted         EventKind = "user.deleted"
-	PermissionsCreated  EventKind = "permission.created"
-	PermissionsDeleted  EventKind = "permission.deleted"
-	SessionOpened       EventKind = "connection.created"
-	SessionClosed       EventKind = "connection.closed"
-	ChannelOpened       EventKind = "channel.created"
-	ChannelClosed       EventKind = "channel.closed"
-	ConsumerStarted     EventKind = "consumer.created"
-	ConsumerEnded       EventKind = "consumer.deleted" // Reason says why, if the broker has ended it
-	HandlerStarted      EventKind = "handler.created"
-	HandlerEnded        EventKind = "handler.deleted"
-	HandlerPanicked     EventKind = "handler.panicked"
-	AlarmStarted        EventKind = "alarm.set"     // Name is "memory" or "disk"
-	AlarmEnded          EventKind = "alarm.cleared" // Name is "memory" or "disk"
-	DefinitionsImported EventKind = "definitions.imported"
+	VirtualHostCreated      EventKind = "vhost.created"
+	VirtualHostDeleted      EventKind = "vhost.deleted"
+	LimitsChanged           EventKind = "vhost.limits.set"
+	ExchangeCreated         EventKind = "exchange.created"
+	ExchangeDeleted         EventKind = "exchange.deleted"
+	QueueCreated            EventKind = "queue.created"
+	QueueDeleted            EventKind = "queue.deleted"
+	BindingCreated          EventKind = "binding.created"
+	BindingDeleted          EventKind = "binding.deleted"
+	PolicyChanged           EventKind = "policy.set"
+	PolicyDeleted           EventKind = "policy.cleared"
+	UserCreated             EventKind = "user.created" // or its password or tags were changed
+	UserDeleted             EventKind = "user.deleted"
+	PermissionsCreated      EventKind = "permission.created"
+	PermissionsDeleted      EventKind = "permission.deleted"
+	TopicPermissionsCreated EventKind = "topic.permission.created"
+	TopicPermissionsDeleted EventKind = "topic.permission.deleted"
+	SessionOpened           EventKind = "connection.created"
+	SessionClosed           EventKind = "connection.closed"
+	ChannelOpened           EventKind = "channel.created"
+	ChannelClosed           EventKind = "channel.closed"
+	ConsumerStarted         EventKind = "consumer.created"
+	ConsumerEnded           EventKind = "consumer.deleted" // Reason says why, if the broker has ended it
+	HandlerStarted          EventKind = "handler.created"
+	HandlerEnded            EventKind = "handler.deleted"
+	HandlerPanicked         EventKind = "handler.panicked"
+	AlarmStarted            EventKind = "alarm.set"     // Name is "memory" or "disk"
+	AlarmEnded              EventKind = "alarm.cleared" // Name is "memory" or "disk"
+	DefinitionsImported     EventKind = "definitions.imported"
 )
 
 // Event is a change of a broker. Fields that its kind does not use are empty.
@@ -48,7 +50,8 @@ type Event struct {
 	Kind        EventKind
 	VirtualHost string
 	// Name is the name of what the event is about: the exchange, queue, policy, user,
-	// consumer tag or alarm; of a binding, its source; of a session, its ID.
+	// consumer tag or alarm; of a binding, its source; of a session, its ID; of topic
+	// permissions, their exchange.
 	Name string
 	// Queue is the queue of a consumer or handler, or the destination of a binding.
 	Queue   string

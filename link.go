@@ -209,6 +209,9 @@ func (l *channelLink) setProperties(p *publishing, from *link.Publish) error {
 func (l *channelLink) takeCarbonKeys(p *publishing, e *message.Encoded) error {
 	headers := e.Headers()
 	rest, err := p.takeKeys(headers)
+	if err == nil {
+		err = l.channel().checkExtraTopics(p)
+	}
 	if err != nil || len(rest) == len(headers) {
 		return err
 	}

@@ -125,10 +125,16 @@ func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange string) error
 		return err
 	}
 	x := v.defaultExchange
+	var topics *grant // nil: routing keys need no permission
 	if ch != nil {
-		if g := ch.session.grant.Load(); g != nil && !g.write.All() {
-			if err := ch.checkPublishAccess(g, exchange); err != nil {
-				return err
+		if g := ch.session.grant.Load(); g != nil {
+			if !g.write.All() {
+				if err := ch.checkPublishAccess(g, exchange); err != nil {
+					return err
+				}
+			}
+			if g.topics != nil {
+				topics = g
 			}
 		}
 	}
@@ -140,6 +146,11 @@ func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange string) error
 	}
 	if len(p.Key) > maxShortString {
 		return checkName(wire.BasicPublishID, "routing key", p.Key)
+	}
+	if topics != nil {
+		if err := topics.checkTopic(wire.BasicPublishID, toWrite, v, x, p.Key); err != nil {
+			return err
+		}
 	}
 	p.to, p.Exchange = x, &x.Name
 	if v.broker.watched() {
@@ -197,6 +208,11 @@ func (ch *Channel) prepareProperties(p *publishing, props *message.Properties) e
 	headers, err := p.setProperties(&ch.vhost.broker.queues, props)
 	if err != nil {
 		return err
+	}
+	if p.Extra != nil {
+		if err := ch.checkExtraTopics(p); err != nil {
+			return err
+		}
 	}
 	if g := ch.session.grant.Load(); g != nil && props.UserId != "" {
 		if err := g.checkUser(props.UserId, g.user); err != nil {

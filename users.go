@@ -59,7 +59,7 @@ func (b *Broker) declareUser(name string, p *password.Password, tags []string) e
 	old := u.password
 	u.password, u.tags = p, slices.Clone(tags)
 	for v, g := range u.grants {
-		u.setGrant(v, &grant{Permissions: g.Permissions, configure: g.configure, write: g.write, read: g.read})
+		u.setGrant(v, g.renewed())
 		b.updateGrants(u, v)
 	}
 	b.recordChange(change{kind: userDeclared, user: name, account: u})
