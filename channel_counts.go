@@ -57,7 +57,7 @@ func (x *declaredExchange) passedBy(ch *Channel) *passed {
 // held. A publish that is under way may still count where nobody looks.
 func (ch *Channel) movePassed() {
 	for _, c := range ch.exchanges {
-		c.move(&ch.past)
+		c.move(&ch.past, &ch.vhost.received)
 	}
 	ch.exchanges = nil
 	ch.passed.Store(nil)
@@ -69,6 +69,7 @@ func (ch *Channel) takeCounts() ChannelCounts {
 	ch.movePassed()
 	ch.mu.Unlock()
 	ch.vhost.confirmed.Add(ch.confirmed())
+	ch.vhost.toConfirm.Add(ch.published.Load())
 	return ch.counts()
 }
 
@@ -86,14 +87,16 @@ func (ch *Channel) confirmed() uint64 {
 
 // addPublished adds what publishers of the virtual host have published.
 func (v *VirtualHost) addPublished(s *Stats) {
-	s.Received += v.received.Load()
+	v.received.addTo(&s.Sizes)
 	s.Confirmed += v.confirmed.Load()
+	s.ReceivedConfirm += v.toConfirm.Load()
 	for _, session := range v.broker.sessionList(func(s *Session) bool { return s.vhost == v }) {
 		for _, ch := range session.channelList() {
 			s.Confirmed += ch.confirmed()
+			s.ReceivedConfirm += ch.published.Load()
 			ch.mu.Lock()
 			for _, c := range ch.exchanges {
-				s.Received += c.in.Load()
+				c.in.addTo(&s.Sizes)
 			}
 			ch.mu.Unlock()
 		}
@@ -101,8 +104,9 @@ func (v *VirtualHost) addPublished(s *Stats) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	for _, x := range v.exchanges {
-		s.Received += x.passed.in.Load()
+		x.passed.in.addTo(&s.Sizes)
 	}
+	s.Received = s.Sizes.total()
 }
 
 // counts returns what the channel has counted. No lock is held.
@@ -110,7 +114,7 @@ func (ch *Channel) counts() ChannelCounts {
 	ch.mu.Lock()
 	sum := ch.past
 	for _, c := range ch.exchanges {
-		sum.Published += c.in.Load()
+		sum.Published += c.in.total()
 		sum.Unroutable += c.unroutable.Load()
 		sum.Returned += c.returned.Load()
 	}

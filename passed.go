@@ -8,7 +8,7 @@ import "sync/atomic"
 // one number that only this channel writes. Exchanges and channels are shown with sums.
 type passed struct {
 	exchange   *declaredExchange // nil: it is the exchange's own
-	in         atomic.Uint64
+	in         sizeCounts
 	more       atomic.Uint64 // copies that were taken, beyond one of each message; may wrap around
 	unroutable atomic.Uint64
 	returned   atomic.Uint64
@@ -18,7 +18,7 @@ type passed struct {
 // nothing if nobody watched when the message was prepared.
 func (p *publishing) countPassed(taken int) {
 	if c := p.passed; c != nil {
-		c.in.Add(1)
+		c.in.add(len(p.Body))
 		if taken != 1 {
 			c.more.Add(uint64(taken) - 1)
 		}
@@ -41,20 +41,23 @@ func (p *publishing) countUnrouted() {
 
 // counts returns what an exchange shows.
 func (c *passed) counts() ExchangeCounts {
-	in := c.in.Load()
+	in := c.in.total()
 	return ExchangeCounts{In: in, Out: in + c.more.Load()}
 }
 
 // move adds what c has counted to the counts of its exchange and of its channel, and
-// sets it to zero.
-func (c *passed) move(ch *ChannelCounts) {
+// sets it to zero. deleted gets it in place of an exchange that is no more.
+func (c *passed) move(ch *ChannelCounts, deleted *sizeCounts) {
 	x := &c.exchange.passed
-	in, more, unroutable, returned := c.in.Swap(0), c.more.Swap(0), c.unroutable.Swap(0), c.returned.Swap(0)
-	x.in.Add(in)
+	in := &x.in
+	if c.exchange.Gone.Load() {
+		in = deleted
+	}
+	moved, more, unroutable, returned := c.in.move(in), c.more.Swap(0), c.unroutable.Swap(0), c.returned.Swap(0)
 	x.more.Add(more)
 	x.unroutable.Add(unroutable)
 	x.returned.Add(returned)
-	ch.Published += in
+	ch.Published += moved
 	ch.Unroutable += unroutable
 	ch.Returned += returned
 }

@@ -52,8 +52,10 @@ type Stats struct {
 	QueuesDeclared, QueuesDeleted  uint64 // declarations that made a queue, and queues deleted in whatever way
 	Logins, LoginsRefused          uint64 // by [Broker.Authenticate] and by the listener, unless its own options decide
 
-	Confirmed uint64 // messages confirmed to publishers
-	Received  uint64 // messages published to exchanges while somebody watched: see [Broker.Watch]
+	ReceivedConfirm uint64       // messages published on channels in confirm mode
+	Confirmed       uint64       // messages confirmed to publishers
+	Received        uint64       // messages published to exchanges while somebody watched: see [Broker.Watch]
+	Sizes           MessageSizes // of these
 
 	Failed uint64 // messages on which a handler or a function of ConsumeFunc failed, and no requester was told
 }

@@ -31,8 +31,9 @@ type VirtualHost struct {
 	failed     atomic.Uint64
 	unroutable atomic.Uint64
 	returned   atomic.Uint64
-	received   atomic.Uint64 // by exchanges that are deleted, while somebody watched
+	received   sizeCounts    // by exchanges that are deleted, while somebody watched
 	confirmed  atomic.Uint64 // to channels that are closed
+	toConfirm  atomic.Uint64 // from channels that are closed
 
 	lettersDropped  atomic.Uint64
 	warnedOfLetters atomic.Int64 // when it was logged last, on the broker's clock; zero: never

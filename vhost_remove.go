@@ -59,7 +59,7 @@ func (r *removal) exchange(x *declaredExchange) {
 	v := r.vhost
 	delete(v.exchanges, x.Name)
 	x.Gone.Store(true)
-	v.received.Add(x.passed.in.Load())
+	x.passed.in.move(&v.received)
 	x.held.Release()
 	v.recordChange(change{kind: exchangeDeleted, exchange: x})
 	r.exchanges = append(r.exchanges, x)

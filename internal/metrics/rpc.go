@@ -121,6 +121,9 @@ func (s *Source) rpc() []Family {
 	s.mu.Unlock()
 
 	families := collect(rpcMetrics(), nil, []rpcState{st}, func(*rpcState) []string { return nil })
+	s.mu.Lock()
+	s.steady.apply(families)
+	s.mu.Unlock()
 	failed := Family{Name: "warren_rpc_failed_total", Kind: Counter, Labels: []string{"code"}, Help: failedHelp}
 	for _, code := range slices.Sorted(maps.Keys(st.sums.errors)) {
 		failed.Samples = append(failed.Samples, Sample{Labels: []string{code}, Value: float64(st.sums.errors[code])})

@@ -50,3 +50,20 @@ func TestNamesOfGroupsStandApart(t *testing.T) {
 	require.Equal(t, "warren_detailed_rpc_handler_serving", detailedName("warren_rpc_handler_serving"))
 	require.Equal(t, "rabbitmq_cluster_vhost_status", detailedName("rabbitmq_cluster_vhost_status"))
 }
+
+func TestCountersDoNotGoBack(t *testing.T) {
+	s := make(steady)
+	after := func(now float64) float64 {
+		f := []Family{
+			{Name: "c", Kind: Counter, Samples: []Sample{{Value: now}}},
+			{Name: "g", Kind: Gauge, Samples: []Sample{{Value: now}}},
+		}
+		s.apply(f)
+		require.InDelta(t, now, f[1].Samples[0].Value, 0, "gauges do")
+		return f[0].Samples[0].Value
+	}
+	require.InDelta(t, 10, after(10), 0)
+	require.InDelta(t, 10, after(4), 0, "6 were lost")
+	require.InDelta(t, 15, after(9), 0)
+	require.InDelta(t, 15, after(0), 0)
+}

@@ -38,11 +38,12 @@ type Source struct {
 	timer   *time.Timer // ends the watch; nil: there was none yet
 	looked  time.Time   // the last time
 	past    past
+	steady  steady
 }
 
 // NewSource makes a source of a broker's metrics. It needs no Close.
 func NewSource(b *warren.Broker, o Options) *Source {
-	return &Source{broker: b, options: o, past: past{last: make(map[handlerID]*warren.HandlerInfo)}}
+	return &Source{broker: b, options: o, steady: make(steady)}
 }
 
 // watch makes the broker count from now on, for a while.

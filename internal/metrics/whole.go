@@ -52,7 +52,10 @@ func (s *Source) whole(perObject bool) []Family {
 	if !perObject {
 		families = append(families, collect(sumMetrics(), nil, st, none)...)
 	}
-	families = append(families, Family{
+	s.mu.Lock()
+	s.steady.apply(families)
+	s.mu.Unlock()
+	families = append(families, sizes(&st[0].Sizes), Family{
 		Name: "warren_publishers_waiting", Kind: Gauge, Labels: []string{"reason"},
 		Help: "Publishers that wait until there is room in memory or on the disk.",
 		Samples: []Sample{
@@ -61,6 +64,22 @@ func (s *Source) whole(perObject bool) []Family {
 		},
 	})
 	return families
+}
+
+// sizes makes the histogram of the sizes of messages.
+func sizes(m *warren.MessageSizes) Family {
+	d := &Distribution{Sum: float64(m.Bytes)}
+	limits := warren.SizeLimits()
+	for i, n := range m.Counts {
+		d.Count += n
+		if i < len(limits) {
+			d.Buckets = append(d.Buckets, Bucket{float64(limits[i]), d.Count})
+		}
+	}
+	return Family{
+		Name: "rabbitmq_message_size_bytes", Kind: Histogram, Help: "Bodies of messages that were published to exchanges.",
+		Labels: []string{"protocol"}, Samples: []Sample{{Labels: []string{"amqp091"}, Histogram: d}},
+	}
 }
 
 func gauge(name, help string, value func(*state) float64) metric[state] {
@@ -131,6 +150,7 @@ func wholeMetrics() []metric[state] {
 func messageMetrics() []metric[state] {
 	return []metric[state]{
 		counter("rabbitmq_global_messages_received_total", "Messages that were published to exchanges.", func(s *state) uint64 { return s.Received }),
+		counter("rabbitmq_global_messages_received_confirm_total", "Messages that were published on channels in confirm mode.", func(s *state) uint64 { return s.ReceivedConfirm }),
 		counter("rabbitmq_global_messages_confirmed_total", "Messages that were confirmed to publishers.", func(s *state) uint64 { return s.Confirmed }),
 		counter("rabbitmq_global_messages_routed_total", "Messages that queues and streams took; a message counts in each of them.", func(s *state) uint64 { return s.Published }),
 		counter("rabbitmq_global_messages_unroutable_dropped_total", "Messages that no queue took and that were dropped.", func(s *state) uint64 { return s.Unroutable }),
