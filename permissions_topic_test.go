@@ -53,8 +53,8 @@ func topicRules(t *testing.T) map[string]struct {
 	}
 }
 
-// The rows and texts are what RabbitMQ 3.10 does, but for CC and BCC, which it did not
-// look at before 4.0.
+// The rows and texts are what RabbitMQ 3.10 does, but for CC and BCC, which only newer
+// versions look at.
 func TestTopicPermissionsNarrowRoutingKeys(t *testing.T) {
 	b := newBroker(t)
 	v := root(t, b)
