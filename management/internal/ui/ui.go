@@ -4,6 +4,7 @@ package ui
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -33,9 +35,10 @@ var types = map[string]string{
 }
 
 type file struct {
-	body []byte
-	kind string
-	etag string
+	body   []byte
+	packed []byte // the body by gzip
+	kind   string
+	sum    string // of the body
 }
 
 // Handler returns a handler that serves the pages. They use relative URLs only, so it
@@ -43,8 +46,8 @@ type file struct {
 // the one with a slash. It answers 404 for files that it does not have, and 405 for
 // methods other than GET and HEAD.
 func Handler() http.Handler {
-	files := load()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(files, w, r) })
+	files := sync.OnceValue(load) // packing takes some milliseconds that only those pay who look
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(files(), w, r) })
 }
 
 // load reads the embedded files by their paths.
@@ -59,7 +62,7 @@ func load() map[string]file {
 			return err
 		}
 		sum := sha256.Sum256(body)
-		files[strings.TrimPrefix(name, "static")] = file{body, types[path.Ext(name)], `"` + hex.EncodeToString(sum[:12]) + `"`}
+		files[strings.TrimPrefix(name, "static")] = file{body, pack(body), types[path.Ext(name)], hex.EncodeToString(sum[:12])}
 		return nil
 	})
 	if err != nil {
@@ -67,6 +70,14 @@ func load() map[string]file {
 	}
 	files["/"] = files["/index.html"]
 	return files
+}
+
+func pack(body []byte) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	w.Write(body) // a buffer takes all
+	w.Close()
+	return b.Bytes()
 }
 
 func serve(files map[string]file, w http.ResponseWriter, r *http.Request) {
@@ -91,9 +102,26 @@ func serve(files map[string]file, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.Set("Content-Type", f.kind)
-	h.Set("ETag", f.etag)
 	h.Set("Cache-Control", "no-cache") // a browser asks whether its copy is still right
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
+	h.Set("Vary", "Accept-Encoding")
+	body, tag := f.body, f.sum
+	if takesGzip(r) {
+		h.Set("Content-Encoding", "gzip")
+		body, tag = f.packed, tag+"-gzip"
+	}
+	h.Set("ETag", `"`+tag+`"`)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
+}
+
+// takesGzip reports whether the client says that it takes gzip. A client that names a
+// quality gets the plain body, which everyone takes.
+func takesGzip(r *http.Request) bool {
+	for part := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
+		if strings.TrimSpace(part) == "gzip" {
+			return true
+		}
+	}
+	return false
 }
 
 // redirect sends a browser from the prefix to the prefix with a slash: without it the

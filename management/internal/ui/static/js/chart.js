@@ -6,11 +6,11 @@ import { clock } from './format.js'
 const width = 600
 const height = 120
 
-// chart draws {title, series, write, range, limit, binary}. A series is {name, color,
+// chart draws {title, series, write, axis, range, limit, binary}. A series is {name, color,
 // points, value, hint}; color is a number of the palette; value is what the legend
-// shows, by default the last point. write makes text of a value. range is in seconds.
+// shows, by default the last point. write makes text of a value, axis of those at the axis. range is in seconds.
 // limit draws a line that should not be crossed. binary rounds the scale to powers of 2.
-export function chart({ title, series, write, range, limit, binary }) {
+export function chart({ title, series, write, axis = write, range, limit, binary }) {
   const last = Math.max(...series.flatMap((s) => s.points.map(([t]) => t)), 0) || Date.now()
   const first = last - range * 1000
   const shown = series.map((s) => ({ ...s, points: s.points.filter(([t]) => t >= first - range * 40) }))
@@ -28,10 +28,10 @@ export function chart({ title, series, write, range, limit, binary }) {
   return el('figure', { class: 'chart', onpointermove: (e) => point(e, { shown, first, last, write }), onpointerleave: (e) => leave(e, { shown, write, value }) },
     el('figcaption', null, el('span', null, title), time),
     el('div', { class: 'plot' },
-      el('div', { class: 'y-axis', 'aria-hidden': 'true' }, [scale, scale / 2, 0].map((v) => el('span', null, write(v)))),
+      el('div', { class: 'y-axis', 'aria-hidden': 'true' }, [scale, scale / 2, 0].map((v) => el('span', null, axis(v)))),
       el('div', { class: 'canvas', role: 'img', 'aria-label': `${title}: ${summary}` },
         svg('svg', { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none' },
-          [0, 0.5, 1].map((part) => svg('line', { class: 'grid', x1: 0, x2: width, y1: part * height, y2: part * height })),
+          [0, 0.5, 1].map((part) => svg('line', { class: 'rule', x1: 0, x2: width, y1: part * height, y2: part * height })),
           limit !== undefined && limit <= scale && svg('line', { class: 'limit', x1: 0, x2: width, y1: y(limit), y2: y(limit) }),
           lines),
         empty && el('span', { class: 'chart-empty' }, 'Collecting samples…'),

@@ -1,7 +1,7 @@
 // The charts that several pages show, and the choice of their range.
 import { chart } from './chart.js'
 import { el } from './dom.js'
-import { count, rate } from './format.js'
+import { count, rate, short } from './format.js'
 import { change } from './router.js'
 import { gauge, ranges, rates } from './samples.js'
 
@@ -23,7 +23,7 @@ export function rangePicker(page) {
 // lengths charts the messages of a queue, or of all.
 export function lengths(totals, page) {
   return chart({
-    title: 'Queued messages', write: count, range: range(page),
+    title: 'Queued messages', write: count, axis: short, range: range(page),
     series: [
       { name: 'Ready', color: 1, area: true, points: gauge(totals, 'messages_ready'), value: totals?.messages_ready ?? 0, hint: 'Messages that wait for a consumer' },
       { name: 'Unacked', color: 3, points: gauge(totals, 'messages_unacknowledged'), value: totals?.messages_unacknowledged ?? 0, hint: 'Messages that were delivered and are not settled' },

@@ -2,8 +2,9 @@
 import { exchangePath, exchangeText } from './parts.js'
 import { link } from './router.js'
 
-// Rates that are known are shown as they are. How much passes a binding is known only
-// if its messages can have no other way; else the edge has the most that it can be.
+// The broker counts what comes to an exchange from publishers, and to a queue from
+// everywhere, but not what passes a binding. A binding's rate is known if its messages
+// have no other way; else its edge has a bound: at most, or at least.
 
 const rateOf = (stats, name) => stats?.[`${name}_details`]?.rate ?? 0
 
@@ -34,10 +35,10 @@ export function graph({ vhost, exchanges, bindings, queues, consumers, all }) {
   for (const q of queueNodes.values()) {
     if (!bound.has(q.id) && byName.has('')) join(exchange(''), q).faint = true
   }
-  for (const e of edges.values()) inRates(e, [...edges.values()], exchangeNodes.get(''), byName.get(''))
   const consumerNodes = joinConsumers(consumers, queueNodes, join, queues.length > 40 ? 0 : 4)
-  const depth = layers([...exchangeNodes.values()], [...edges.values()])
+  const depth = toLayers([...exchangeNodes.values()], [...edges.values()])
   for (const n of queueNodes.values()) n.layer = depth
+  measure([...edges.values()], byName.get(''))
   for (const n of consumerNodes) n.layer = depth + 1
   return { nodes: [...exchangeNodes.values(), ...queueNodes.values(), ...consumerNodes], edges: [...edges.values()] }
 }
@@ -78,13 +79,28 @@ function queueNode(vhost, q) {
   }
 }
 
-// inRates gives an edge between an exchange and its destination a rate.
-function inRates(edge, edges, defaultNode, defaultExchange) {
-  const rivals = edges.filter((e) => e.to === edge.to && e !== edge && e.from.out > 0).length
-  const direct = !defaultNode && rateOf(defaultExchange?.message_stats, 'publish_out') > 0 && edge.to.kind !== 'exchange' ? 1 : 0
-  const single = edges.filter((e) => e.from === edge.from).length === 1
-  edge.rate = Math.min(edge.from.out, edge.to.rate)
-  edge.exact = rivals + direct === 0 || (single && edge.from.out <= edge.to.rate)
+// measure gives the edges from exchanges their rates. An edge's mark says what the rate
+// is: nothing for the rate itself, or ≤ or ≥ for a bound of it.
+function measure(edges, defaultExchange) {
+  const into = Map.groupBy(edges, (e) => e.to)
+  const outOf = Map.groupBy(edges, (e) => e.from)
+  // may is the most that can come out of an exchange towards one destination.
+  const may = (x) => into.has(x) ? Infinity : x.out
+  const byDefault = edges.filter((e) => e.faint)
+  const others = rateOf(defaultExchange?.message_stats, 'publish_out') - byDefault.reduce((sum, e) => sum + e.to.rate, 0)
+  const direct = others > Math.max(1, others * 0.05) // some is published straight to bound queues
+  const fromExchanges = edges.filter((e) => e.from.kind === 'exchange')
+  for (const e of fromExchanges.filter((e) => e.to.kind !== 'exchange')) {
+    const ways = into.get(e.to).filter((w) => may(w.from) > 0).length + (direct && !e.faint ? 1 : 0)
+    e.rate = may(e.from) > 0 ? Math.min(e.to.rate, may(e.from)) : 0
+    e.mark = ways > 1 && e.rate > 0 ? '≤ ' : ''
+  }
+  const between = fromExchanges.filter((e) => e.to.kind === 'exchange').sort((a, b) => b.to.layer - a.to.layer)
+  for (const e of between) {
+    const known = (outOf.get(e.to) ?? []).filter((o) => o.mark === '').map((o) => o.rate)
+    e.rate = into.get(e.to).length === 1 ? Math.max(0, ...known) : 0
+    e.mark = e.to.note === 'fanout' || e.rate >= may(e.from) * 0.95 ? '' : '≥ '
+  }
 }
 
 // joinConsumers adds up to most consumers of each queue by themselves, and the others
@@ -94,37 +110,37 @@ function joinConsumers(consumers, queueNodes, join, most) {
   for (const [name, all] of Map.groupBy(consumers, (c) => c.queue?.name)) {
     const queue = queueNodes.get(name)
     if (!queue) continue
-    const rates = all.map((c) => rateOf(c.message_stats ?? c, 'message_stats' in c ? 'deliver' : 'delivered'))
-    const known = rates.some((r) => r > 0)
+    const rates = all.map((c) => c.rate ?? 0)
     const alone = all.length <= most ? all.length : Math.max(0, most - 1)
     all.slice(0, alone).forEach((c, i) => {
       const handler = !c.channel_details?.name
-      const node = { id: `c ${name} ${c.channel_details?.name} ${c.consumer_tag}`, kind: handler ? 'handler' : 'consumer', text: c.consumer_tag, note: handler ? 'handler' : '', href: handler ? link(['rpc']) : link(['channels', c.channel_details.name]) }
+      const node = { id: `c ${name} ${c.channel_details?.name} ${c.consumer_tag}`, kind: handler ? 'handler' : 'consumer', text: handler ? 'handler' : c.consumer_tag, note: handler && c.prefetch_count > 0 ? `${c.prefetch_count} at a time` : '', href: handler ? link(['rpc']) : link(['channels', c.channel_details.name]) }
       nodes.push(node)
       const edge = join(queue, node)
-      edge.rate = known ? rates[i] : all.length === 1 ? queue.out : 0
-      edge.exact = known || all.length === 1
+      edge.rate = rates[i]
     })
     if (alone < all.length) {
       const rest = all.length - alone
       const node = { id: `c ${name}`, kind: 'consumer', text: `${rest} ${alone > 0 ? 'more ' : ''}consumer${rest === 1 ? '' : 's'}`, note: '', href: queue.href }
       nodes.push(node)
       const edge = join(queue, node)
-      edge.rate = known ? rates.slice(alone).reduce((a, b) => a + b) : alone === 0 ? queue.out : 0
-      edge.exact = true
+      edge.rate = rates.slice(alone).reduce((a, b) => a + b)
     }
   }
   return nodes
 }
 
-// layers gives exchanges their layers, so that bindings between them lead to the right,
+// toLayers gives exchanges their layers, so that bindings between them lead to the right,
 // and returns the next layer. Circles of exchanges end at the limit.
-function layers(exchanges, edges) {
+function toLayers(exchanges, edges) {
   for (const x of exchanges) x.layer = 0
   const between = edges.filter((e) => e.to.kind === 'exchange')
   const limit = Math.min(4, exchanges.length - 1)
   for (let round = 0; round < limit; round++) {
     for (const e of between) e.to.layer = Math.max(e.to.layer, Math.min(limit, e.from.layer + 1))
   }
-  return Math.max(-1, ...exchanges.map((x) => x.layer)) + 1
+  const depth = Math.max(-1, ...exchanges.map((x) => x.layer)) + 1
+  const leads = new Set(between.map((e) => e.from))
+  for (const x of exchanges) if (!leads.has(x)) x.layer = depth - 1 // next to the queues
+  return depth
 }

@@ -21,9 +21,13 @@ function draw() {
 
 // around loads what is around pages: virtual hosts and alarms.
 async function around(signal) {
+  const optional = (err) => {
+    if (err instanceof api.ApiError && err.status !== 401) return [] // the page itself matters more
+    throw err
+  }
   const [vhosts, nodes] = await Promise.all([
-    api.get(['vhosts'], { columns: 'name' }, signal),
-    session.is('monitoring') ? api.get(['nodes'], { columns: 'name,mem_alarm,disk_free_alarm' }, signal) : [],
+    api.get(['vhosts'], { columns: 'name' }, signal).catch(optional),
+    session.is('monitoring') ? api.get(['nodes'], { columns: 'name,mem_alarm,disk_free_alarm' }, signal).catch(optional) : [],
   ])
   scope.learn(vhosts.map((v) => v.name))
   frame = {

@@ -61,8 +61,8 @@ export function is(tag) {
   return tag === 'management' && tagRanks.some((t) => tags.includes(t))
 }
 
-// enters says whether the user has rights in a virtual host.
-export const enters = (vhost) => rights === null || rights.has(vhost)
+// configuresAny says whether there is anything that the user may declare.
+export const configuresAny = () => rights === null || [...rights.values()].some((p) => p.configure !== '')
 
 // may says whether the user has the right configure, write or read for a name in a
 // virtual host, as far as the page can tell: if in doubt, yes.

@@ -4,13 +4,14 @@ import { rateOf } from '../format.js'
 import { listPage } from '../list.js'
 import { button, features, toExchange, toVhost } from '../parts.js'
 import * as scope from '../scope.js'
+import * as session from '../session.js'
 
 export default listPage({
   title: 'Exchanges',
   path: (vhost) => vhost === '' ? ['exchanges'] : ['exchanges', vhost],
   key: (x) => `${x.vhost}\n${x.name}`,
   empty: 'There is no exchange that you may see.',
-  actions: (page) => [button('Declare exchange…', () => declare(page))],
+  actions: (page) => [session.configuresAny() && button('Declare exchange…', () => declare(page))],
   columns: [
     { title: 'Name', sort: 'name', cell: (x) => toExchange(x.vhost, x.name) },
     { title: 'Virtual host', sort: 'vhost', vhost: true, cell: (x) => toVhost(x.vhost) },

@@ -37,7 +37,7 @@ export function view({ overview, node }, page) {
       tile('Consumers', count(objects.consumers), { href: link(['consumers']) }), tile('Queues', count(objects.queues), { href: link(['queues']) }),
       tile('Exchanges', count(objects.exchanges), { href: link(['exchanges']) })),
     el('div', { class: 'grid' }, el('section', { class: 'card' }, charts.flow(stats, page)), el('section', { class: 'card' }, charts.lengths(totals, page)), node && resources(node, page)),
-    el('div', { class: 'grid' }, churn(overview.churn_rates ?? {}), node && nodeFacts(node, overview), listeners(overview.listeners ?? [])),
+    el('div', { class: 'grid narrow' }, churn(overview.churn_rates ?? {}), node && nodeFacts(node, overview), listeners(overview.listeners ?? [])),
   ]
 }
 
@@ -54,16 +54,16 @@ function resources(node, page) {
       title: `Memory${share}`, write: bytes, binary: true, range: charts.range(page), limit: node.mem_limit > 0 ? node.mem_limit : undefined,
       series: [{ name: 'Used', color: 5, area: true, points: history(node, 'mem_used', page), value: node.mem_used, hint: 'Memory that counts towards the limit at which publishers are held back' }],
     })),
-    el('section', { class: 'card' }, chart({
+    node.disk_free > 0 || node.disk_free_limit > 0 ? el('section', { class: 'card' }, chart({
       title: `Disk, alarm below ${bytes(node.disk_free_limit)}`, write: bytes, binary: true, range: charts.range(page), limit: node.disk_free_limit > 0 ? node.disk_free_limit : undefined,
-      series: [{ name: 'Free', color: 2, area: true, points: typeof node.disk_free === 'number' ? history(node, 'disk_free', page) : [], value: node.disk_free, hint: 'Free space of the disk' }],
-    })),
+      series: [{ name: 'Free', color: 2, area: true, points: history(node, 'disk_free', page), value: node.disk_free, hint: 'Free space of the disk' }],
+    })) : section('Disk', el('p', { class: 'quiet' }, 'This broker has no directory. It keeps everything in memory, and forgets it when its program ends.')),
   ]
 }
 
 function churn(rates) {
   const rows = [['Connections', 'connection_created', 'connection_closed'], ['Channels', 'channel_created', 'channel_closed'], ['Queues', 'queue_created', 'queue_deleted']]
-  const cell = (name) => [count(rates[name] ?? 0), ' ', el('small', { class: 'quiet' }, rate(rates[`${name}_details`]?.rate ?? 0))]
+  const cell = (name) => [count(rates[name] ?? 0), ' ', el('small', { class: 'inline-small' }, rate(rates[`${name}_details`]?.rate ?? 0))]
   return section('Churn', table({
     caption: 'Objects opened and closed', rows,
     columns: [{ title: '', cell: (r) => r[0] }, { title: 'Opened', num: true, cell: (r) => cell(r[1]) }, { title: 'Closed', num: true, cell: (r) => cell(r[2]) }],

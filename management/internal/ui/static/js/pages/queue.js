@@ -33,7 +33,7 @@ export function view({ queue: q, bound }, page) {
     })),
     section('Bindings', bindings({ rows: bound, side: 'source', page, empty: 'No binding.' }),
       session.may('write', q.vhost, q.name) && el('div', { class: 'row' }, button('Bind to an exchange…', () => bind({ vhost: q.vhost, queue: q.name, page }), 'small'))),
-    el('div', { class: 'grid' }, about(q), section('Arguments', entries(q.arguments, 'Declared without arguments.')), policy(q)),
+    el('div', { class: 'grid' }, about(q), settings(q)),
   ]
 }
 
@@ -89,8 +89,8 @@ function about(q) {
     ['On disk', q.messages_paged_out > 0 ? count(q.messages_paged_out) : undefined], ['Consumer utilisation', typeof q.consumer_utilisation === 'number' ? `${Math.round(q.consumer_utilisation * 100)} %` : undefined]))
 }
 
-function policy(q) {
-  return section('Effective policy', facts(['Policy', q.policy && to(['policies'], q.policy)], ['Operator policy', q.operator_policy && to(['policies'], q.operator_policy)]),
+function settings(q) {
+  return section('Arguments', entries(q.arguments, 'Declared without arguments.'), el('h2', null, 'Effective policy'), facts(['Policy', q.policy && to(['policies'], q.policy)], ['Operator policy', q.operator_policy && to(['policies'], q.operator_policy)]),
     entries(q.effective_policy_definition, 'No policy applies: the arguments alone count.'))
 }
 

@@ -4,14 +4,14 @@ import { bytes, count, rateOf } from '../format.js'
 import { listPage } from '../list.js'
 import { badge, button, features, state, toQueue, toVhost } from '../parts.js'
 import * as scope from '../scope.js'
+import * as session from '../session.js'
 
 // columns are those of every table of queues.
 export const columns = [
   { title: 'Name', sort: 'name', cell: (q) => toQueue(q.vhost, q.name) },
   { title: 'Virtual host', sort: 'vhost', vhost: true, cell: (q) => toVhost(q.vhost) },
   { title: 'Type', sort: 'type', cell: (q) => badge(q.type, `queue type ${q.type}`, `type-${q.type === 'stream' ? 'stream' : 'classic'}`) },
-  { title: 'Features', wide: true, cell: features },
-  { title: 'State', wide: true, sort: 'state', cell: (q) => state(q.state) },
+  { title: 'Features', wide: true, cell: (q) => [!['running', 'idle', undefined].includes(q.state) && [state(q.state), ' '], features(q)] },
   { title: 'Ready', sort: 'messages_ready', num: true, hint: 'Messages that wait for a consumer', cell: (q) => count(q.messages_ready ?? 0) },
   { title: 'Unacked', sort: 'messages_unacknowledged', num: true, hint: 'Messages that were delivered and are not settled', cell: (q) => count(q.messages_unacknowledged ?? 0) },
   { title: 'In', sort: 'message_stats.publish_details.rate', num: true, hint: 'Messages per second that come in', cell: (q) => rateOf(q.message_stats, 'publish') },
@@ -26,7 +26,7 @@ export default listPage({
   path: (vhost) => vhost === '' ? ['queues'] : ['queues', vhost],
   key: (q) => `${q.vhost}\n${q.name}`,
   empty: 'There is no queue. A client declares one, or you do by the button above.',
-  actions: (page) => [button('Declare queue…', () => declare(page))],
+  actions: (page) => [session.configuresAny() && button('Declare queue…', () => declare(page))],
 })
 
 function declare(page) {

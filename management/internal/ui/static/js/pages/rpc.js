@@ -2,7 +2,7 @@ import * as api from '../api.js'
 import { chart } from '../chart.js'
 import * as charts from '../charts.js'
 import { el, svg } from '../dom.js'
-import { count, millis, rate } from '../format.js'
+import { count, millis, rate, short } from '../format.js'
 import { badge, heading, section, tile, tiles, toConnection, toQueue, toVhost } from '../parts.js'
 import { Recorder } from '../samples.js'
 import * as scope from '../scope.js'
@@ -25,6 +25,9 @@ export async function load(page) {
   return rpc
 }
 
+// shown asks again soon: a line needs two points.
+export function shown(page) { setTimeout(page.refresh, 2000) }
+
 const sum = (rows, of) => rows.reduce((n, row) => n + (of(row) ?? 0), 0)
 
 export function view(rpc, page) {
@@ -40,7 +43,7 @@ export function view(rpc, page) {
       tile('Replies too late', rate(late), { note: `${count(rpc.too_late)} in all`, kind: late > 0 ? 'warn' : '' }),
       tile('Replies too fast', rate(fast), { note: `${count(rpc.too_fast)} in all`, kind: fast > 0 ? 'warn' : '' }),
       tile('Reply consumers', count(rpc.reply_consumers.length))),
-    el('div', { class: 'grid' }, figures(page)),
+    el('div', { class: 'grid narrow' }, figures(page)),
     section('Handlers', handlerTable(handlers.slice(0, most)), note(handlers)),
     section('Callers by channel', callers(rpc.reply_consumers.slice(0, most)), note(rpc.reply_consumers)),
     el('p', { class: 'quiet' }, 'Too late: the requester had gone before its reply. Too fast: a requester read more slowly than replies came, and its buffer was full. Addresses of replies are secret and not shown.'),
@@ -56,7 +59,7 @@ function figures(page) {
   return [
     el('section', { class: 'card' }, chart({ title: 'Requests', write: rate, range, series: [line('Served', 'served', 1, 'Requests whose function has returned'), line('Failed', 'failed', 4, 'Of these, those that returned an error or panicked')] })),
     el('section', { class: 'card' }, chart({ title: 'Slowest handler, last minute', write: millis, range, series: [line('p50', 'p50', 2, 'Half of the requests took no longer'), line('p99', 'p99', 3, 'All but one in a hundred took no longer')] })),
-    el('section', { class: 'card' }, chart({ title: 'Calls waiting', write: count, range, series: [line('Waiting', 'waiting', 5, 'Calls that wait for their answer')] })),
+    el('section', { class: 'card' }, chart({ title: 'Calls waiting', write: short, range, series: [line('Waiting', 'waiting', 5, 'Calls that wait for their answer')] })),
   ]
 }
 
@@ -68,15 +71,14 @@ function handlerTable(rows) {
     columns: [
       { title: 'Queue', cell: (h) => toQueue(h.vhost, h.queue) },
       ...scope.vhost() === '' ? [{ title: 'Virtual host', wide: true, cell: (h) => toVhost(h.vhost) }] : [],
-      { title: 'Busy', hint: 'Requests that are served now, of as many as can be at a time', cell: (h) => [bar(h.serving, h.concurrency), el('span', { class: 'tabular' }, ` ${count(h.serving)} of ${count(h.concurrency)}`)] },
+      { title: 'Busy', class: 'flat', hint: 'Requests that are served now, of as many as can be at a time', cell: (h) => [bar(h.serving, h.concurrency), el('span', { class: 'tabular' }, ` ${count(h.serving)} of ${count(h.concurrency)}`)] },
       { title: 'Ready', num: true, hint: 'Requests that wait in the queue', cell: (h) => count(h.ready) },
-      { title: 'Served', num: true, cell: (h) => rate(h.served_details?.rate ?? 0) },
+      { title: 'Served', num: true, cell: (h) => [rate(h.served_details?.rate ?? 0), el('small', null, `${count(h.served)} in all`)] },
       { title: 'p50', num: true, hint: 'Half of the requests of the last minute took no longer', cell: (h) => h.timed > 0 ? millis(h.p50_ms) : '–' },
       { title: 'p99', num: true, hint: 'All but one in a hundred of the last minute took no longer', cell: (h) => h.timed > 0 ? [bar(h.p99_ms, slowest), ` ${millis(h.p99_ms)}`] : '–' },
-      { title: 'Failed', num: true, cell: (h) => rate(h.failed_details?.rate ?? 0) },
+      { title: 'Failed', num: true, cell: (h) => [rate(h.failed_details?.rate ?? 0), el('small', null, `${count(h.failed)} in all`)] },
       { title: 'Errors by code', cell: (h) => codes(h.errors ?? {}) },
       { title: 'Caller gone', num: true, wide: true, hint: 'Requests that were not served because their caller had gone', cell: (h) => count(h.gone) },
-      { title: 'In all', num: true, wide: true, cell: (h) => count(h.served) },
     ],
   })
 }

@@ -11,7 +11,8 @@ export const title = 'Topology'
 
 const mostQueues = 150 // in a picture that can be read
 const mostConsumers = 2000
-const size = { width: 190, height: 34, gapX: 130, gapY: 10 }
+const nodeHeight = 34
+const room = 44 // of a node with the gap below it
 
 export async function load(page) {
   const vhost = scope.preset()
@@ -22,7 +23,23 @@ export async function load(page) {
     bindingsOf(vhost, page),
     api.get(['consumers', vhost], null, page.signal),
   ])
-  return { vhost, queues, exchanges, bindings, consumers: consumers.slice(0, mostConsumers) }
+  return { vhost, queues, exchanges, bindings, consumers: withRates(consumers.slice(0, mostConsumers), page) }
+}
+
+// shown asks again soon: rates of consumers need two answers.
+export function shown(page) { setTimeout(page.refresh, 1500) }
+
+// withRates gives consumers their rates since the last refresh.
+function withRates(consumers, page) {
+  const now = performance.now()
+  const before = page.state.delivered
+  const counts = new Map(consumers.map((c) => [`${c.queue?.name}\n${c.channel_details?.name}\n${c.consumer_tag}`, c.delivered]))
+  const [names, seconds] = [[...counts.keys()], before ? (now - before.at) / 1000 : 0]
+  if (!before || seconds >= 1) page.state.delivered = { at: now, counts }
+  return consumers.map((c, i) => {
+    const old = before?.counts.get(names[i])
+    return { ...c, rate: old === undefined || seconds < 1 ? 0 : Math.max(0, (c.delivered - old) / seconds) }
+  })
 }
 
 // bindingsOf asks for bindings less often if they are many: they change seldom.
@@ -46,7 +63,7 @@ export function view({ vhost, queues, exchanges, bindings, consumers }, page) {
     picture.nodes.length === 0
       ? el('div', { class: 'empty' }, name ? `No queue has "${name}" in its name.` : 'This virtual host has no queues and no exchanges of its own yet. Clients declare them.')
       : draw(picture),
-    el('p', { class: 'quiet' }, 'From left to right: exchanges, queues, consumers. Numbers at lines are messages per second of now; ≤ marks the most it can be where messages have several ways. Dashed lines come from the default exchange, by which every queue is reached. Names lead to pages.'),
+    el('p', { class: 'quiet' }, 'From left to right: exchanges, queues, consumers. Numbers at lines are messages per second of now; ≤ and ≥ mark the most and the least it can be where messages have several ways. Dashed lines come from the default exchange, by which every queue is reached. Names lead to pages.'),
   ]
 }
 
@@ -63,41 +80,59 @@ function filter(page, name) {
 }
 
 function draw({ nodes, edges }) {
+  const size = sizes(nodes)
   const all = layout(nodes, edges, size)
   const strongest = Math.max(1, ...edges.map((e) => e.rate))
   const pad = 8
   return el('div', { class: 'scroll picture', tabindex: '0', role: 'region', 'aria-label': 'Picture of the topology', onpointermove: follow, onpointerleave: unfollow, onfocusin: follow, onfocusout: unfollow },
     svg('svg', { class: 'topology', width: all.width + 2 * pad, height: all.height + 2 * pad, viewBox: `${-pad} ${-pad} ${all.width + 2 * pad} ${all.height + 2 * pad}`, role: 'group' },
-      svg('g', null, edges.map((e) => edge(e, strongest))), svg('g', null, nodes.map(node)), svg('g', null, edges.filter((e) => e.rate > 0).map(label))))
+      svg('g', null, edges.map((e) => edge(e, strongest, size.width))), svg('g', null, nodes.map((n) => node(n, size.width))), svg('g', null, edges.filter((e) => e.rate > 0).map((e) => label(e, size.width)))))
 }
 
-function edge(e, strongest) {
-  const [x1, y1, x2, y2] = ends(e)
-  const bend = Math.max(30, Math.abs(x2 - x1) / 2)
-  const keys = e.keys.length > 0 ? e.keys.slice(0, 8).map((k) => k === '' ? '(no key)' : k).join('\n') + (e.keys.length > 8 ? `\n+${e.keys.length - 8}` : '') : ''
+// sizes fits the layers into the window, as far as names stay legible.
+function sizes(nodes) {
+  const layers = new Set(nodes.map((n) => n.layer)).size
+  const each = (document.getElementById('main').clientWidth - 80) / Math.max(1, layers)
+  const width = Math.min(210, Math.max(140, each * 0.62))
+  return { width, room, gap: Math.min(190, Math.max(70, each - width)) }
+}
+
+function edge(e, strongest, width) {
+  const keys = e.keys.slice(0, 8).map((k) => k === '' ? '(no key)' : k).join('\n') + (e.keys.length > 8 ? `\n+${e.keys.length - 8}` : '')
   return svg('path', {
     key: e.id, class: `edge ${e.rate > 0 ? 'flows' : ''} ${e.faint ? 'faint' : ''}`, 'data-from': e.from.id, 'data-to': e.to.id,
-    d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`, 'stroke-width': e.rate > 0 ? 1.5 + 3 * Math.sqrt(e.rate / strongest) : 1,
+    d: curve(e, width), 'stroke-width': e.rate > 0 ? 1.5 + 3 * Math.sqrt(e.rate / strongest) : 1,
   }, svg('title', null, keys))
 }
 
-const ends = (e) => [e.from.x + size.width, e.from.y, e.to.x, e.to.y].map((n) => Math.round(n * 10) / 10)
-
-// label is the rate at an edge, near its end, where fewer edges cross.
-function label(e) {
-  const [x1, y1, x2, y2] = ends(e)
-  const t = e.to.kind === 'consumer' || e.to.kind === 'handler' || e.to.kind === 'exchange' ? 0.5 : 0.72
-  const bezier = (a, b, c, d) => a * (1 - t) ** 3 + 3 * b * (1 - t) ** 2 * t + 3 * c * (1 - t) * t ** 2 + d * t ** 3
-  const bend = Math.max(30, Math.abs(x2 - x1) / 2)
-  return svg('text', { key: e.id, class: 'edge-rate', 'data-from': e.from.id, 'data-to': e.to.id, x: Math.round(bezier(x1, x1 + bend, x2 - bend, x2)), y: Math.round(bezier(y1, y1, y2, y2)) + 4, 'text-anchor': 'middle' }, `${e.exact ? '' : '≤ '}${short(e.rate)}/s`)
+// curve goes from an edge's beginning through its points to its end, level at each.
+function curve(e, width) {
+  const stops = [[e.from.x + width, e.from.y], ...e.via.flatMap((p) => [[p.x, p.y], [p.x + width, p.y]]), [e.to.x, e.to.y]].map((s) => s.map((n) => Math.round(n * 10) / 10))
+  return stops.map(([x, y], i) => {
+    if (i === 0) return `M${x} ${y}`
+    const [left, from] = stops[i - 1]
+    const middle = (left + x) / 2
+    return from === y ? `L${x} ${y}` : `C${middle} ${from} ${middle} ${y} ${x} ${y}`
+  }).join('')
 }
 
-function node(n) {
+// label is the rate at an edge, near its end where edges are apart.
+function label(e, width) {
+  const last = e.via.at(-1) ?? e.from
+  const [x1, y1, x2, y2] = [last.x + width, last.y, e.to.x, e.to.y]
+  const t = 0.64
+  const bezier = (a, b, c, d) => a * (1 - t) ** 3 + 3 * b * (1 - t) ** 2 * t + 3 * c * (1 - t) * t ** 2 + d * t ** 3
+  const middle = (x1 + x2) / 2
+  return svg('text', { key: e.id, class: 'edge-rate', 'data-from': e.from.id, 'data-to': e.to.id, x: Math.round(bezier(x1, middle, middle, x2)), y: Math.round(bezier(y1, y1, y2, y2)) + 4, 'text-anchor': 'middle' }, `${e.mark ?? ''}${short(e.rate)}/s`)
+}
+
+function node(n, width) {
   const under = [n.note, n.waiting > 0 && `${short(n.waiting)} waiting`, n.kind === 'exchange' && n.rate > 0 && `in ${short(n.rate)}/s`].filter(Boolean).join(' · ')
+  const x = n.x + 13
   return svg('a', { key: n.id, class: `node ${n.kind}`, href: n.href, 'data-id': n.id, 'aria-label': `${n.kind} ${n.text} ${under}` },
-    svg('rect', { x: n.x, y: n.y - size.height / 2, width: size.width, height: size.height, rx: n.kind === 'exchange' ? size.height / 2 : 5 }),
-    svg('text', { class: 'node-name', x: n.x + 14, y: n.y + (under ? -2 : 4) }, cut(n.text, 26)),
-    under && svg('text', { class: 'node-note', x: n.x + 14, y: n.y + 11 }, cut(under, 32)),
+    svg('rect', { x: n.x, y: n.y - nodeHeight / 2, width, height: nodeHeight, rx: n.kind === 'exchange' ? nodeHeight / 2 : 5 }),
+    svg('text', { class: 'node-name', x, y: n.y + (under ? -2 : 4) }, cut(n.text, Math.floor((width - 24) / 7.2))),
+    under && svg('text', { class: 'node-note', x, y: n.y + 11 }, cut(under, Math.floor((width - 24) / 6))),
     svg('title', null, n.text))
 }
 
