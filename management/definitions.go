@@ -3,6 +3,7 @@ package management
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -108,7 +109,11 @@ func (c *call) importFrom(read func(io.Reader) error) error {
 	if depthOf(text) > maxDepth {
 		return badRequest("the JSON is nested more than %d deep", maxDepth)
 	}
-	if err := read(bytes.NewReader(text)); err != nil {
+	err = read(bytes.NewReader(text))
+	if err == nil && len(c.names) == 0 {
+		err = c.importGlobals(text)
+	}
+	if err != nil {
 		return importError(err)
 	}
 	if redirect != "" {
@@ -118,13 +123,32 @@ func (c *call) importFrom(read func(io.Reader) error) error {
 	return c.status(http.StatusNoContent)
 }
 
+// importGlobals sets the global parameters of a file, which the broker has no use for.
+func (c *call) importGlobals(text []byte) error {
+	var file struct {
+		Globals []struct {
+			Name  string `json:"name"`
+			Value any    `json:"value"`
+		} `json:"global_parameters"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		return badRequest("failed_to_parse_json: %s", err)
+	}
+	for _, g := range file.Globals {
+		if _, err := c.notes.set(g.Name, g.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // maxProblems is how many problems of an import are told.
 const maxProblems = 20
 
 // importError tells what of the definitions could not be made. The rest was.
 func importError(err error) error {
 	if _, ok := errors.AsType[*warren.DefinitionError](err); !ok {
-		if errors.Is(err, warren.ErrStorage) || errors.Is(err, warren.ErrClosed) {
+		if _, ok := errors.AsType[*apiError](err); ok || errors.Is(err, warren.ErrStorage) || errors.Is(err, warren.ErrClosed) {
 			return err
 		}
 		return &apiError{http.StatusBadRequest, "bad_request", "failed_to_parse_json: " + strings.TrimPrefix(err.Error(), "warren: ")}

@@ -2,6 +2,7 @@ package management
 
 import (
 	"encoding/base64"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -386,14 +387,7 @@ func appendJSONString(out []byte, s string) []byte {
 	return append(out, '"')
 }
 
-func sortedKeys(t warren.Table) []string {
-	keys := make([]string, 0, len(t))
-	for k := range t {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // integer returns the value of v if its type is one of the integer types.
 func integer(v any) (int64, bool) {

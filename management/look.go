@@ -18,6 +18,7 @@ type look struct {
 	seconds float64 // since then
 	spans   [spanKinds]span
 	points  []point // of the object that is shown, oldest first
+	before  uint64  // see sampler
 }
 
 // shortest is the least time that a rate is told of: less is too short to mean anything.

@@ -146,22 +146,29 @@ func (h *Handler) writeQueue(f *fields, q *warren.QueueInfo, l *look) {
 // writeQueueCounts writes what message_stats of a queue have.
 func writeQueueCounts(f *fields, now, was *warren.QueueCounts, l *look) {
 	f.counter("publish", now.Published, was.Published, l)
-	f.counter("deliver", consumed(now)-consumedNoAck(now), consumed(was)-consumedNoAck(was), l)
+	writeDeliveries(f, now, was, l)
+}
+
+func writeDeliveries(f *fields, now, was *warren.QueueCounts, l *look) {
+	f.counter("deliver", minus(consumed(now), consumedNoAck(now)), minus(consumed(was), consumedNoAck(was)), l)
 	f.counter("deliver_no_ack", consumedNoAck(now), consumedNoAck(was), l)
 	f.counter("deliver_get", now.Delivered, was.Delivered, l)
 	f.counter("redeliver", now.Redelivered, was.Redelivered, l)
-	f.counter("get", now.Got-now.GotNoAck, was.Got-was.GotNoAck, l)
+	f.counter("get", minus(now.Got, now.GotNoAck), minus(was.Got, was.GotNoAck), l)
 	f.counter("get_no_ack", now.GotNoAck, was.GotNoAck, l)
 	f.counter("get_empty", now.GetEmpty, was.GetEmpty, l)
-	f.counter("ack", now.Acked-now.NoAck, was.Acked-was.NoAck, l)
+	f.counter("ack", minus(now.Acked, now.NoAck), minus(was.Acked, was.NoAck), l)
 	f.counter("dropped", now.Dropped, was.Dropped, l)
 	f.counter("dead_lettered", now.DeadLettered, was.DeadLettered, l)
 }
 
 // consumed counts deliveries to consumers.
-func consumed(n *warren.QueueCounts) uint64 { return n.Delivered - n.Got }
+func consumed(n *warren.QueueCounts) uint64 { return minus(n.Delivered, n.Got) }
 
-func consumedNoAck(n *warren.QueueCounts) uint64 { return n.NoAck - n.GotNoAck }
+func consumedNoAck(n *warren.QueueCounts) uint64 { return minus(n.NoAck, n.GotNoAck) }
+
+// minus is a-b, and zero where two counters were read at different times.
+func minus(a, b uint64) uint64 { return a - min(a, b) }
 
 // utilisation is how much of the time the consumers could take more. All is 1: what is
 // ready although there are consumers tells that they could not.

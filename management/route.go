@@ -33,6 +33,7 @@ func newRoutes() *routeNode {
 		overviewRoutes(), connectionRoutes(), channelRoutes(), consumerRoutes(), queueRoutes(), userRoutes(),
 		exchangeRoutes(), bindingRoutes(), messageRoutes(), vhostRoutes(),
 		permissionRoutes(), policyRoutes(), limitRoutes(), parameterRoutes(), definitionRoutes(),
+		nodeRoutes(), healthRoutes(), extraRoutes(), rpcRoutes(), rightsRoutes(), eventRoutes(),
 	) {
 		top.add(&r)
 	}

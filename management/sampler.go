@@ -31,6 +31,9 @@ type sampler struct {
 	newer     *round
 	histories map[historyKey]*history
 	durations durationsHistory
+	// before is how many messages were published before anybody counted those, as far as
+	// queues can tell.
+	before uint64
 }
 
 func newSampler(b *warren.Broker, clients func() map[string]amqp.ConnectionInfo) *sampler {
@@ -45,9 +48,11 @@ func (s *sampler) look() *look {
 	first := s.unwatch == nil
 	if first {
 		s.unwatch = s.broker.Watch()
+		stats := s.broker.Stats()
+		s.before = stats.Published - stats.Received
 		time.AfterFunc(sampleEvery, s.tick)
 	}
-	base := s.older
+	before, base := s.before, s.older
 	if base == nil {
 		base = s.newer
 	}
@@ -55,7 +60,7 @@ func (s *sampler) look() *look {
 	if first {
 		s.sample()
 	}
-	l := &look{now: now, base: base}
+	l := &look{now: now, base: base, before: before}
 	if base != nil {
 		l.seconds = now.Sub(base.at).Seconds()
 	}
