@@ -135,7 +135,13 @@ func (h *Handler) runTraced(s *served) (reply Message, err error) {
 	})
 	s.ctx.caller = ctx
 	err = errUnfinished
-	defer func() { end(err) }()
+	defer func() {
+		failed := err
+		if errors.Is(err, ErrNoReply) {
+			failed = withoutNoReply(err) // to send no reply is no failure
+		}
+		end(failed)
+	}()
 	return h.runTimed(&s.ctx, &s.Request)
 }
 
@@ -145,8 +151,10 @@ func (h *Handler) traceReply(s *served, reply *Message) (end func(error)) {
 	if ctx == nil { // the function has ended its goroutine
 		ctx = context.Background()
 	}
+	sent := *reply // so that a reply need not be on the heap without a tracer
 	_, end = h.vhost.trace(ctx, &Operation{
-		Kind: OperationReply, VirtualHost: h.vhost.name, RoutingKey: s.ReplyTo, Message: reply, Request: &s.Message,
+		Kind: OperationReply, VirtualHost: h.vhost.name, RoutingKey: s.ReplyTo, Message: &sent, Request: &s.Message,
 	})
+	reply.Headers = sent.Headers
 	return end
 }
