@@ -180,10 +180,13 @@ func (c *call) bind(toQueue bool) error {
 		return err
 	}
 	if made != nil {
-		c.w.Header().Set("Location", url.PathEscape(destination)+"/"+url.PathEscape(propertiesKey(made)))
+		c.w.Header().Set("Location", pathOf(destination)+"/"+pathOf(propertiesKey(made)))
 	}
 	return c.status(http.StatusCreated)
 }
+
+// pathOf escapes a name for a path, and also "+", which some clients take for a space.
+func pathOf(name string) string { return strings.ReplaceAll(url.PathEscape(name), "+", "%2B") }
 
 // findBinding finds a binding that has just been made, to tell its properties key. It is
 // nil if the binding has gone already.
