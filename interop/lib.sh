@@ -57,6 +57,32 @@ finish() {
 	while kill -0 "$2" 2>/dev/null; do sleep 0.1; done
 }
 
+# compare LIST RABBITMQ OURS KIND [OTHER] compares transcripts. The list has the rules
+# and the lines that are to differ; those for the other kind do not count. A rule that
+# begins with ~ is done to our transcript, and one with = to both. It fails if other
+# lines differ, if a listed one does not, and if a rule changes nothing: ours, or with =
+# RabbitMQ's.
+compare() {
+	local list=$1 theirs=$2 ours=$3 kind=$4 other=${5-} failed=0 rule file
+	while read -r who rule; do
+		for file in "$ours" "$theirs"; do
+			[[ $who == = || $file == "$ours" ]] || continue
+			sed -E "$rule" "$file" >"$tmp/ruled"
+			if cmp -s "$file" "$tmp/ruled"; then
+				[[ $who == = && $file == "$ours" ]] || { printf '%s: this rule changes nothing: %s\n' "$kind" "$rule"; failed=1; }
+			fi
+			mv "$tmp/ruled" "$file"
+		done
+	done < <(grep '^[~=] ' "$list")
+	awk -v other="$other" '/^% / { for_kind = $2 } /^$/ { for_kind = "" } /^[-+] / && (other == "" || for_kind != other)' "$list" >"$tmp/wanted"
+	diff --old-line-format='- %L' --new-line-format='+ %L' --unchanged-line-format= "$theirs" "$ours" >"$tmp/found" || true
+	if ! diff --old-line-format="$kind: listed, but not so: %L" --new-line-format="$kind: not listed: %L" --unchanged-line-format= "$tmp/wanted" "$tmp/found"; then
+		failed=1
+	fi
+	printf '%s: %d lines, and %d that differ as they should\n' "$kind" "$(wc -l <"$ours")" "$(grep -c '^+ ' "$tmp/wanted")"
+	return "$failed"
+}
+
 # cleanup ends what is left of what was started, and the temporary directory.
 cleanup() {
 	local pid
@@ -87,6 +113,7 @@ rabbitmq() {
 			management.tcp.ip = 127.0.0.1
 			management.tcp.port = $((port + 3))
 			collect_statistics_interval = 1000
+			management.db_cache_multiplier = 1
 			management.sample_retention_policies.global.minute = 1
 			management.sample_retention_policies.basic.minute = 1
 			management.sample_retention_policies.detailed.10 = 1

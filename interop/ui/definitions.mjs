@@ -4,7 +4,7 @@ export const hostile = [
   '"><script>window.pwned=1</script>',
   "<img src=x onerror='window.pwned=1'>",
   'both "double" and \'single\' quotes & an &amp;',
-  'a line\nand another',
+  ' spaces,\ttabs and \u202etricks ',
   'a/b%2Fc?d=e#f..',
   '{{constructor.constructor("window.pwned=1")()}}',
   'javascript:window.pwned=1',
@@ -19,6 +19,6 @@ export function manyQueues(n) {
     vhosts: [{ name: '/' }],
     exchanges: [{ name: hostile[0], vhost: '/', type: 'topic', durable: false, auto_delete: false, internal: false, arguments: {} }],
     queues: [...names, ...hostile].map(queue),
-    bindings: hostile.map((name) => ({ source: hostile[0], vhost: '/', destination: name, destination_type: 'queue', routing_key: name.slice(0, 60), arguments: {} })),
+    bindings: hostile.map((name) => ({ source: hostile[0], vhost: '/', destination: name, destination_type: 'queue', routing_key: `a line\nand ${name.slice(0, 60)}`, arguments: {} })),
   }
 }

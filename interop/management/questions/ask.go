@@ -6,14 +6,16 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
 
 // patience is for what must come; RabbitMQ's statistics are a second late or more.
-const patience = 15 * time.Second
+const patience = 8 * time.Second
 
 // asker asks a broker things and writes down what it says.
 type asker struct {
@@ -36,6 +38,7 @@ type request struct {
 	body       []byte
 	header     http.Header
 	fields     bool
+	within     string // the place whose fields are wanted
 	quiet      bool
 }
 
@@ -68,6 +71,11 @@ func header(name, value string) option {
 // fields writes down the fields of the answer and their types.
 func fields(r *request) { r.fields = true }
 
+// fieldsOf writes down those at a place only.
+func fieldsOf(place string) option {
+	return func(r *request) { r.fields, r.within = true, " "+place }
+}
+
 // quiet writes nothing down.
 func quiet(r *request) { r.quiet = true }
 
@@ -96,7 +104,9 @@ func (a *asker) ask(method, path string, options ...option) answer {
 	a.say("%s%s %s%s: %s", who, method, path, r.note, got)
 	if r.fields {
 		for _, line := range shape(got.value) {
-			a.say("%s%s %s%s", who, method, path, line)
+			if strings.HasPrefix(line, r.within) {
+				a.say("%s%s %s%s", who, method, path, line)
+			}
 		}
 	}
 	return got
@@ -141,6 +151,9 @@ func (a *asker) send(method, path string, r *request) answer {
 		}
 		req.SetBasicAuth(name, password)
 	}
+	if len(r.body) > 0 && r.header.Get("Content-Type") == "" {
+		r.header.Set("Content-Type", "application/json")
+	}
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -156,8 +169,17 @@ func (a *asker) send(method, path string, r *request) answer {
 	decoder.UseNumber()
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
 		_ = decoder.Decode(&got.value) // what is no JSON shows as text
+		if list, ok := got.value.([]any); ok {
+			got.value = slices.DeleteFunc(list, traceExchange)
+		}
 	}
 	return got
+}
+
+// traceExchange tells what RabbitMQ alone has: its exchange for tracing.
+func traceExchange(v any) bool {
+	o, ok := v.(object)
+	return ok && o["name"] == "amq.rabbitmq.trace"
 }
 
 // String is the status, and of the rest what two brokers could agree on.
@@ -171,7 +193,7 @@ func (g answer) String() string {
 	switch v := g.value.(type) {
 	case map[string]any:
 		if g.status >= 300 || len(v) <= 2 {
-			parts = append(parts, compact(v))
+			parts = append(parts, worded(g.status, v))
 		} else {
 			parts = append(parts, "object")
 		}
@@ -185,6 +207,18 @@ func (g answer) String() string {
 		parts = append(parts, compact(v))
 	}
 	return strings.Join(parts, " ")
+}
+
+// agreed are reasons for 400 whose words clients could know. Others are free.
+var agreed = regexp.MustCompile(`^(\d\d\d |inequivalent|invalid arg|Page out of range|rejected|Unable|failed_to_parse|not_json|cannot declare)`)
+
+// worded is an answer without the words that are free.
+func worded(status int, v map[string]any) string {
+	if reason, ok := v["reason"].(string); status == http.StatusBadRequest && !(ok && agreed.MatchString(reason)) {
+		v = maps.Clone(v)
+		v["reason"] = "…"
+	}
+	return compact(v)
 }
 
 // compact is JSON with sorted keys.

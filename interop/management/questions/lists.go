@@ -14,14 +14,14 @@ func (a *asker) lists() {
 	a.ask("PUT", "queues/other/a", quiet, with(object{}))
 	defer a.ask("DELETE", "vhosts/other", quiet)
 	for _, query := range []string{
-		"", "?sort=name", "?sort=name&sort_reverse=true", "?sort=durable", "?sort=arguments.x-max-length", "?sort=none", "?sort=", "?sort_reverse=true",
-		"?sort=name&sort_reverse=false", "?sort=name&sort_reverse=x", "?sort=vhost&sort_reverse=true",
+		"", "?sort=name", "?sort=name&sort_reverse=true", "?sort=durable", "?sort=arguments.x-max-length", "?sort=none", "?sort_reverse=true",
+		"?sort=name&sort_reverse=false", "?sort=vhost&sort_reverse=true",
 	} {
 		got := a.get("queues" + query)
 		a.say("%s", values(got.value, "vhost")+" "+values(got.value, "name"))
 	}
 	for _, query := range []string{
-		"?columns=name", "?columns=name,vhost", "?columns=name,arguments.x-max-length", "?columns=none", "?columns=", "?columns=arguments", "?columns=name.none",
+		"?columns=name", "?columns=name,vhost", "?columns=name,arguments.x-max-length", "?columns=none", "?columns=arguments", "?columns=name.none",
 		"?columns=,name,", "?columns=name,name",
 	} {
 		got := a.get("queues/%2F" + query)
@@ -56,9 +56,9 @@ func (a *asker) pages() {
 			a.say("page: %s: %s", one(page, "items"), values(page, "name"))
 		}
 	}
+	a.get("queues/%2F?page=1&page_size=2", fields)
 	for _, kind := range []string{"queues", "exchanges", "connections", "channels", "exchanges/%2F", "vhosts", "users", "bindings", "consumers", "policies", "permissions", "nodes"} {
-		a.get(kind+"?page=1&page_size=2", fields)
-		a.get(kind + "?page=3000")
+		a.get(kind + "?page=1&page_size=2")
 	}
 	for i := range 12 {
 		a.ask("DELETE", fmt.Sprintf("queues/%%2F/page.%02d", i), quiet)
@@ -92,16 +92,15 @@ func (a *asker) messages() {
 	all := object{
 		"content_type": "text/plain", "content_encoding": "utf-8", "delivery_mode": 2, "priority": 3, "correlation_id": "c", "reply_to": "r", "expiration": "100000",
 		"message_id": "m", "timestamp": 1700000000, "type": "t", "user_id": "guest", "app_id": "a", "cluster_id": "k",
-		"headers": object{"text": "a", "n": 1, "big": 5000000000, "f": 1.5, "yes": true, "list": []any{1, "a", object{"k": "v"}}, "table": object{"k": object{"l": 1}}, "nothing": nil, "ü": "ü"},
+		"headers": object{"text": "a", "n": 1, "big": 5000000000, "f": 1.5, "yes": true, "list": []any{1, "a", object{"k": "v"}}, "table": object{"k": object{"l": 1}}, "ü": "ü"},
 	}
 	publish(message("all", "string", all))
 	get(object{"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto"})
 	get(object{"count": 1, "ackmode": "reject_requeue_true", "encoding": "base64"})
 	get(object{"count": 1, "ackmode": "reject_requeue_false", "encoding": "auto", "truncate": 2})
 	for _, properties := range []any{
-		[]any{}, "x", nil, object{"none": 1}, object{"delivery_mode": "x"}, object{"delivery_mode": "2"}, object{"priority": "x"}, object{"priority": 300}, object{"timestamp": "x"}, object{"timestamp": -1},
-		object{"expiration": 100000}, object{"expiration": "x"}, object{"headers": "x"}, object{"headers": object{"x": []any{}}}, object{"content_type": 1}, object{"user_id": "other"},
-		object{"correlation_id": strings.Repeat("c", 256)},
+		object{"none": 1}, object{"delivery_mode": "x"}, object{"delivery_mode": "2"}, object{"priority": "x"}, object{"timestamp": "x"}, object{"timestamp": -1},
+		object{"expiration": 100000}, object{"expiration": "x"}, object{"headers": object{"x": []any{}}}, object{"content_type": 1}, object{"user_id": "other"},
 	} {
 		publish(message("", "string", properties))
 	}
@@ -109,8 +108,8 @@ func (a *asker) messages() {
 	for _, body := range []any{
 		object{}, object{"routing_key": "q"}, object{"routing_key": "q", "payload": "a"}, object{"routing_key": "q", "payload": "a", "payload_encoding": "string"},
 		object{"routing_key": "q", "payload": "a", "properties": object{}}, message("a", "none", object{}), message("!", "base64", object{}), message("QQ", "base64", object{}),
-		object{"routing_key": 1, "payload": "a", "payload_encoding": "string", "properties": object{}}, object{"routing_key": "q", "payload": 1, "payload_encoding": "string", "properties": object{}},
-		object{"routing_key": strings.Repeat("k", 256), "payload": "a", "payload_encoding": "string", "properties": object{}}, "", "{", "[]",
+		object{"routing_key": "q", "payload": 1, "payload_encoding": "string", "properties": object{}},
+		"", "{", "[]",
 	} {
 		publish(body)
 	}
@@ -126,9 +125,9 @@ func (a *asker) messages() {
 	for _, body := range []any{
 		object{}, object{"count": 1}, object{"count": 1, "ackmode": "ack_requeue_true"}, object{"count": 0, "ackmode": "ack_requeue_true", "encoding": "auto"},
 		object{"count": -1, "ackmode": "ack_requeue_true", "encoding": "auto"}, object{"count": "2", "ackmode": "ack_requeue_true", "encoding": "auto"},
-		object{"count": "x", "ackmode": "ack_requeue_true", "encoding": "auto"}, object{"count": 1, "ackmode": "none", "encoding": "auto"},
+		object{"count": "x", "ackmode": "ack_requeue_true", "encoding": "auto"},
 		object{"count": 1, "ackmode": "ack_requeue_true", "encoding": "none"}, object{"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto", "truncate": "x"},
-		object{"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto", "truncate": -1}, object{"count": 1, "requeue": true, "encoding": "auto"},
+		object{"count": 1, "requeue": true, "encoding": "auto"},
 		object{"count": 2, "ackmode": "ack_requeue_true", "encoding": "auto"}, "", "{", "[]",
 	} {
 		get(body)

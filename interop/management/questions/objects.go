@@ -17,9 +17,9 @@ func (a *asker) exchanges() {
 	got := a.get("exchanges/%2F/x", fields)
 	a.say("exchange: %s", only(got.value, "name", "vhost", "type", "durable", "auto_delete", "internal", "arguments"))
 	for _, body := range []any{
-		object{}, object{"type": ""}, object{"type": "nothing"}, object{"type": 1}, object{"durable": "yes"}, object{"durable": "false"}, object{"durable": "x"},
-		object{"auto_delete": nil}, object{"internal": true}, object{"arguments": object{"alternate-exchange": 1}}, object{"arguments": "x"}, object{"arguments": []any{}},
-		object{"arguments": object{"n": 1, "f": 1.5, "b": true, "s": "text", "l": []any{1, "a"}, "t": object{"k": "v"}, "z": nil}}, object{"more": 1},
+		object{}, object{"type": ""}, object{"type": "nothing"}, object{"durable": "yes"}, object{"durable": "false"}, object{"durable": "x"},
+		object{"auto_delete": nil}, object{"internal": true}, object{"arguments": object{"alternate-exchange": 1}}, object{"arguments": []any{}},
+		object{"arguments": object{"n": 1, "f": 1.5, "b": true, "s": "text", "l": []any{1, "a"}, "t": object{"k": "v"}}}, object{"more": 1},
 		"", "{", "[]", "1", "null", `{"type":"direct","type":"fanout"}`,
 	} {
 		put("y", body)
@@ -55,6 +55,7 @@ func (a *asker) exchanges() {
 // queues declares, shows and deletes queues.
 func (a *asker) queues() {
 	put := func(name string, body any) { a.put("queues/%2F/"+name, body) }
+	a.ask("DELETE", "queues/%2F/aliveness-test", quiet)
 	put("q", object{"durable": true, "arguments": object{"x-max-length": 10}})
 	put("q", object{"durable": true, "arguments": object{"x-max-length": 10}})
 	put("q", object{"durable": true, "arguments": object{"x-max-length": 11}})
@@ -65,11 +66,11 @@ func (a *asker) queues() {
 	got := a.get("queues/%2F/q", fields)
 	a.say("queue: %s", only(got.value, "name", "vhost", "type", "durable", "auto_delete", "exclusive", "arguments", "messages", "consumers", "state"))
 	for _, body := range []any{
-		object{}, object{"durable": "yes"}, object{"durable": "false"}, object{"auto_delete": true}, object{"exclusive": true}, object{"node": "none"},
+		object{}, object{"durable": "yes"}, object{"durable": "false"}, object{"auto_delete": true}, object{"exclusive": true},
 		object{"arguments": object{"x-max-length": -1}}, object{"arguments": object{"x-max-length": "x"}}, object{"arguments": object{"x-max-length": 1.5}},
 		object{"arguments": object{"x-message-ttl": 1000, "x-expires": 100000}}, object{"arguments": object{"x-queue-type": "nothing"}},
 		object{"arguments": object{"x-queue-type": "classic"}}, object{"arguments": object{"x-dead-letter-exchange": "dlx", "x-dead-letter-routing-key": "k"}},
-		object{"arguments": object{"x-overflow": "nothing"}}, object{"arguments": object{"other": "x"}}, object{"arguments": "x"}, object{"arguments": []any{}},
+		object{"arguments": object{"x-overflow": "nothing"}}, object{"arguments": object{"other": "x"}}, object{"arguments": []any{}},
 		"", "{", "[]", "1", "null",
 	} {
 		put("p", body)
@@ -91,7 +92,6 @@ func (a *asker) queues() {
 	a.get("queues/%2F/q/bindings", fields)
 	a.ask("POST", "queues/%2F/q/actions", with(object{"action": "sync"}))
 	a.ask("POST", "queues/%2F/q/actions", with(object{"action": "nothing"}))
-	a.ask("POST", "queues/%2F/q/actions", with(object{}))
 	a.delete("queues/%2F/q/contents")
 	a.ask("POST", "exchanges/%2F/amq.default/publish", quiet, with(object{"routing_key": "q", "payload": "a", "payload_encoding": "string", "properties": object{}}))
 	a.delete("queues/%2F/q?if-empty=true")
@@ -114,15 +114,13 @@ func (a *asker) bindings() {
 	a.post(to, object{"routing_key": "~"})
 	a.post(to, object{"routing_key": "k", "arguments": object{"x-match": "any", "n": 1}})
 	for _, body := range []any{
-		object{"routing_key": 1}, object{"routing_key": nil}, object{"arguments": object{"x-match": "nothing"}}, object{"arguments": "x"}, "", "{", "[]",
-		object{"routing_key": strings.Repeat("k", 256)},
+		object{"arguments": object{"x-match": "nothing"}}, "", "[]",
 	} {
 		a.post(to, body)
 	}
 	a.post("bindings/%2F/e/x/q/none", object{})
 	a.post("bindings/%2F/e/none/q/q", object{})
 	a.post("bindings/%2F/e/x/e/none", object{})
-	a.post("bindings/%2F/e/x/x/q", object{})
 	a.post("bindings/%2F/e/amq.default/q/q", object{"routing_key": "k"})
 	a.post("bindings/none/e/x/q/q", object{})
 	a.post("bindings/%2F/e/x/e/amq.fanout", object{"routing_key": "k"})
@@ -160,13 +158,10 @@ func (a *asker) bindings() {
 // oddNames uses names that want escaping, all the way.
 func (a *asker) oddNames() {
 	names := []string{
-		"a/b", "/", "a b", "a+b", "a%2Fb", "%", "a?b", "a#b", "a;b", `"`, "'", `\`, "ä", "日本", "<script>", "a\nb", "a\r\nb", "a.b,c", "~", "..", ".", "a&b=c", strings.Repeat("n", 255),
+		"a/b", "/", "a b", "a+b", "a%2Fb", "%", "a?b", "a#b", "a;b", `"`, "'", `\`, "ä", "日本", "<script>", "a\nb", "a\r\nb", "a.b,c", "~", "a&b=c", strings.Repeat("n", 255),
 	}
 	for _, name := range names {
 		p := url.PathEscape(name)
-		if name == "." || name == ".." {
-			p = strings.ReplaceAll(p, ".", "%2E")
-		}
 		a.put("vhosts/"+p, object{})
 		a.say("vhost: %s", only(a.get("vhosts/"+p).value, "name"))
 		a.put("queues/"+p+"/"+p, object{"durable": true})
@@ -188,8 +183,6 @@ func (a *asker) oddNames() {
 		}
 	}
 	a.put("queues/%2F/"+strings.Repeat("n", 256), object{})
-	a.put("exchanges/%2F/"+strings.Repeat("n", 256), object{"type": "direct"})
-	a.put("queues/%2F/%FF", object{})
 	a.delete("exchanges/%2F/%2F")
 	a.delete("policies/%2F/%2F")
 }

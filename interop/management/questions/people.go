@@ -7,7 +7,7 @@ func (a *asker) virtualHosts() {
 	a.say("vhost: %s", only(a.get("vhosts/v", fields).value, "name", "description", "tags", "tracing"))
 	a.put("vhosts/v", object{"description": "for trials", "tags": "a,b"})
 	a.say("vhost: %s", only(a.get("vhosts/v").value, "name", "description", "tags", "tracing"))
-	for _, body := range []any{object{"tags": 1}, object{"description": 1}, object{"tracing": true}, object{"tags": []any{"a"}}, "{", "[]", "1"} {
+	for _, body := range []any{object{"description": 1}, object{"tracing": true}, object{"tags": []any{"a"}}, "{", "[]", "1"} {
 		a.put("vhosts/w", body)
 		a.ask("DELETE", "vhosts/w", quiet)
 	}
@@ -31,9 +31,8 @@ func (a *asker) users() {
 	for _, body := range []any{
 		object{"password": "x", "tags": "management"}, object{"password": "x", "tags": ""}, object{"password": "x", "tags": "a, b,c"}, object{"password": "x", "tags": []any{"a", "b"}},
 		object{"password": "x"}, object{"tags": "management"}, object{"password": "", "tags": "management"}, object{"password_hash": "", "tags": ""},
-		object{"password_hash": "2lmoth8l4H0DViLaK9Fxi6l9ds8=", "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": ""},
 		object{"password_hash": "!", "tags": ""}, object{"password_hash": "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR", "tags": ""},
-		object{"password": "x", "password_hash": "x", "tags": ""}, object{"password": 1, "tags": ""}, object{"password": "x", "tags": 1}, object{"password": "x", "tags": []any{1}},
+		object{"password": "x", "password_hash": "x", "tags": ""},
 		object{"password": "x", "tags": "nothing"}, object{"password_hash": "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR", "hashing_algorithm": "none", "tags": ""}, "", "{", "[]", object{},
 	} {
 		a.put("users/u", body)
@@ -55,9 +54,9 @@ func (a *asker) users() {
 	a.get("users/u/permissions")
 	a.get("users/u/topic-permissions")
 	a.get("users/without-permissions", fields)
+	a.put("users/v", object{"password": "x", "tags": ""}, header("Content-Type", "text/plain"))
 	a.put("users/v", object{"password": "x", "tags": ""})
 	a.post("users/bulk-delete", object{"users": []any{"u", "v", "none"}})
-	a.post("users/bulk-delete", object{"users": "u"})
 	a.post("users/bulk-delete", object{})
 	a.get("users/u")
 	a.delete("users/u")
@@ -71,7 +70,7 @@ func (a *asker) permissions() {
 	a.put("permissions/%2F/u", object{"configure": "^a", "write": "", "read": ".*"})
 	a.say("%s", one(a.get("permissions/%2F/u", fields).value))
 	for _, body := range []any{
-		object{}, object{"configure": ".*", "write": ".*"}, object{"configure": "(", "write": ".*", "read": ".*"}, object{"configure": 1, "write": ".*", "read": ".*"},
+		object{}, object{"configure": ".*", "write": ".*"}, object{"configure": "(", "write": ".*", "read": ".*"},
 		object{"configure": "(?=a)", "write": ".*", "read": ".*"}, "", "{", "[]",
 	} {
 		a.put("permissions/%2F/u", body)
@@ -115,7 +114,7 @@ func (a *asker) policies() {
 			object{"pattern": "x", "definition": object{}}, object{"pattern": "x", "definition": object{"none": 1}}, object{"pattern": "x", "definition": object{"max-length": "x"}},
 			object{"pattern": "x", "definition": object{"max-length": -1}}, object{"pattern": "x", "definition": object{"max-length": 1}, "priority": "x"},
 			object{"pattern": "x", "definition": object{"max-length": 1}, "priority": "5"}, object{"pattern": "x", "definition": object{"max-length": 1}, "apply-to": "nothing"},
-			object{"pattern": "x", "definition": object{"alternate-exchange": "ae"}, "apply-to": "exchanges"}, object{"pattern": "x", "definition": "x"}, object{"pattern": 1, "definition": object{"max-length": 1}},
+			object{"pattern": "x", "definition": object{"alternate-exchange": "ae"}, "apply-to": "exchanges"}, object{"pattern": 1, "definition": object{"max-length": 1}},
 			object{"pattern": "x", "definition": object{"message-ttl": 1, "expires": 1000, "max-length-bytes": 1}}, object{"pattern": "x", "definition": object{"dead-letter-exchange": "x", "overflow": "reject-publish"}},
 			object{"pattern": "x", "definition": object{"max-length": 1}, "name": "other", "vhost": "other"}, object{"pattern": "x", "definition": object{"max-length": 1}, "apply-to": "all"},
 			"", "{", "[]",
@@ -126,6 +125,7 @@ func (a *asker) policies() {
 				a.ask("DELETE", kind+"/%2F/other", quiet)
 			}
 		}
+		a.put(kind+"/%2F/p", object{"pattern": "^q", "definition": object{"max-length": 11}}, header("Content-Type", "text/plain"))
 		a.put(kind+"/none/p", object{"pattern": "^q", "definition": object{"max-length": 10}})
 		a.get(kind, fields)
 		a.get(kind + "/%2F")
@@ -186,5 +186,4 @@ func (a *asker) parameters() {
 	a.say("%s", one(a.get("cluster-name").value))
 	a.say("%s", only(a.get("overview").value, "cluster_name"))
 	a.put("cluster-name", object{})
-	a.put("cluster-name", object{"name": 1})
 }

@@ -23,8 +23,8 @@ func shape(v any) (lines []string) {
 	places := map[string]*fieldSet{}
 	collect(places, "", v)
 	for _, place := range slices.Sorted(maps.Keys(places)) {
-		if place == "" {
-			continue
+		if place == "" || strings.HasSuffix(place, "_details.rate") && places[place].kinds["number"] {
+			continue // what is called details has a rate
 		}
 		f := places[place]
 		line := " " + place + " " + strings.Join(slices.Sorted(maps.Keys(f.kinds)), "|")

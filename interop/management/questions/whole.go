@@ -88,6 +88,7 @@ func (a *asker) connections() {
 	closed := one.conn.NotifyClose(make(chan *amqp.Error, 1))
 	a.delete("connections/" + one.name)
 	a.say("closed: %v", <-closed)
+	a.await("connections", func(g answer) bool { return len(objects(g.value)) == 1 })
 	a.delete("connections/" + one.name)
 	closed = two.conn.NotifyClose(make(chan *amqp.Error, 1))
 	a.delete("connections/"+two.name, header("X-Reason", "it is late"))
@@ -127,15 +128,22 @@ func (a *asker) statistics() {
 			stats, _ := v["message_stats"].(object)
 			return len(stats) > 0 && (strings.HasPrefix(path, "exchanges") || stats["ack"] != nil)
 		})
-		a.get(path, fields)
+		if path == "overview" {
+			a.get(path, fields)
+		} else {
+			a.get(path, fieldsOf(".message_stats"))
+		}
 	}
-	a.get("queues/%2F/q?lengths_age=60&lengths_incr=5&msg_rates_age=60&msg_rates_incr=5", fields)
-	a.get("overview?lengths_age=60&lengths_incr=5&msg_rates_age=60&msg_rates_incr=5", fields)
-	a.get("queues/%2F/q?lengths_age=60", quiet)
-	for _, query := range []string{"lengths_age=x&lengths_incr=5", "lengths_age=60&lengths_incr=0", "lengths_age=-1&lengths_incr=5", "msg_rates_age=1000000000&msg_rates_incr=1"} {
+	const ranges = "?lengths_age=60&lengths_incr=5&msg_rates_age=60&msg_rates_incr=5"
+	for _, path := range []string{"queues/%2F/q", "exchanges/%2F/amq.fanout", "overview"} {
+		for _, place := range []string{".messages_details", ".queue_totals.messages_details", ".message_stats.publish_details", ".message_stats.publish_in_details"} {
+			a.get(path+ranges, fieldsOf(place))
+		}
+	}
+	for _, query := range []string{"lengths_age=60&lengths_incr=0", "lengths_age=-1&lengths_incr=5", "msg_rates_age=1000000000&msg_rates_incr=1"} {
 		a.get("queues/%2F/q?" + query)
 	}
-	a.get("vhosts/%2F", fields)
+	a.get("vhosts/%2F", fieldsOf(".message"))
 	if err := c.conn.Close(); err != nil {
 		log.Fatal(err)
 	}
@@ -152,7 +160,7 @@ func (a *asker) definitions() {
 	a.get("definitions", fields)
 	a.get("definitions/%2F", fields)
 	got := a.get("definitions/%2F", quiet)
-	for _, name := range []string{"queues", "exchanges", "bindings", "policies"} {
+	for _, name := range []string{"queues", "exchanges", "bindings", "policies"} { // of one virtual host
 		v, _ := got.value.(object)
 		a.say("%s: %s", name, compact(v[name]))
 	}
@@ -163,7 +171,7 @@ func (a *asker) definitions() {
 		object{"vhosts": []any{object{"name": "imported"}}, "exchanges": []any{object{"name": "x", "vhost": "imported", "type": "direct", "durable": true, "auto_delete": false, "internal": false, "arguments": object{}}}},
 		object{"queues": []any{object{"name": "s", "vhost": "none", "durable": true, "auto_delete": false, "arguments": object{}}}},
 		object{"exchanges": []any{object{"name": "y", "vhost": "/", "type": "nothing", "durable": true, "auto_delete": false, "internal": false, "arguments": object{}}}},
-		object{"queues": "x"}, object{"queues": []any{object{}}}, object{"users": []any{object{"name": "imported", "password_hash": "", "tags": ""}}}, "", "{", "[]",
+		object{"queues": []any{object{}}}, object{"users": []any{object{"name": "imported", "password_hash": "", "tags": ""}}}, "", "{", "[]",
 	} {
 		a.post("definitions", body)
 	}
