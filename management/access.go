@@ -95,9 +95,9 @@ func (h *Handler) login(r *http.Request) (user, error) {
 }
 
 var (
-	errNoCredentials = &apiError{status: http.StatusUnauthorized}
-	errLoginFailed   = &apiError{http.StatusUnauthorized, "not_authorized", "Not_Authorized"}
-	errGuest         = &apiError{http.StatusUnauthorized, "not_authorised", "User can only log in via localhost"}
+	errNoCredentials = &apiError{status: http.StatusUnauthorized, asks: true}
+	errLoginFailed   = &apiError{http.StatusUnauthorized, "not_authorized", "Not_Authorized", true}
+	errGuest         = newError(http.StatusUnauthorized, "not_authorised", "User can only log in via localhost")
 )
 
 func (h *Handler) userOf(name string) (warren.User, bool) {

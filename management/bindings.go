@@ -126,12 +126,23 @@ func (c *call) binding(toQueue bool) (warren.BindingInfo, error) {
 	if err != nil {
 		return warren.BindingInfo{}, err
 	}
+	var candidate *warren.BindingInfo
 	for _, b := range bindings(v) {
-		if c.between(&b, toQueue) && propertiesKey(&b) == c.names[3] {
+		if !c.between(&b, toQueue) {
+			continue
+		}
+		key := propertiesKey(&b)
+		if key == c.names[3] {
 			return b, nil
 		}
+		if plain, err := url.QueryUnescape(key); err == nil && plain == c.names[3] {
+			candidate = &b // some clients escape the key once where it needs twice
+		}
 	}
-	return warren.BindingInfo{}, errNotFound
+	if candidate == nil {
+		return warren.BindingInfo{}, errNotFound
+	}
+	return *candidate, nil
 }
 
 func (c *call) getQueueBinding() error    { return c.getBinding(true) }
@@ -163,7 +174,7 @@ func (c *call) bind(toQueue bool) error {
 			return err
 		}
 	}
-	source, destination := exchangeName(c.names[1]), c.names[2]
+	source, destination := withoutBreaks(exchangeName(c.names[1])), withoutBreaks(c.names[2])
 	var made *warren.BindingInfo
 	err = c.channel(c.names[0], func(_ context.Context, v *warren.VirtualHost, ch *warren.Channel) error {
 		bind := ch.ExchangeBind
@@ -184,6 +195,9 @@ func (c *call) bind(toQueue bool) error {
 	}
 	return c.status(http.StatusCreated)
 }
+
+// withoutBreaks takes line breaks out of a name, as the declaration of what it names did.
+func withoutBreaks(name string) string { return strings.NewReplacer("\r", "", "\n", "").Replace(name) }
 
 // pathOf escapes a name for a path, and also "+", which some clients take for a space.
 func pathOf(name string) string { return strings.ReplaceAll(url.PathEscape(name), "+", "%2B") }

@@ -84,7 +84,7 @@ func secure(header http.Header) {
 // fail answers with an error.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := fromBroker(err)
-	if e.status == http.StatusUnauthorized && r.Header.Get("X-Warren-Ui") == "" {
+	if e.asks && r.Header.Get("X-Warren-Ui") == "" {
 		w.Header().Set("WWW-Authenticate", `Basic realm="RabbitMQ Management"`)
 	}
 	if e.kind == "" {
@@ -140,7 +140,7 @@ const maxDepth = 40
 func (c *call) body(limit int64) ([]byte, error) {
 	text, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, limit))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, &apiError{http.StatusRequestEntityTooLarge, "payload_too_large", "the body has more than " + strconv.FormatInt(limit, 10) + " bytes"}
+		return nil, newError(http.StatusRequestEntityTooLarge, "payload_too_large", "the body has more than "+strconv.FormatInt(limit, 10)+" bytes")
 	}
 	if err != nil {
 		return nil, badRequest("the body ended early")
@@ -161,11 +161,13 @@ func (c *call) decode() (warren.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, ok := v.(warren.Table)
-	if !ok {
-		return nil, errNotJSON
+	switch v := v.(type) {
+	case nil:
+		return warren.Table{}, nil
+	case warren.Table:
+		return v, nil
 	}
-	return t, nil
+	return nil, errNotJSON
 }
 
 // require fails unless the body has members of these names.

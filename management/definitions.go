@@ -151,7 +151,7 @@ func importError(err error) error {
 		if _, ok := errors.AsType[*apiError](err); ok || errors.Is(err, warren.ErrStorage) || errors.Is(err, warren.ErrClosed) {
 			return err
 		}
-		return &apiError{http.StatusBadRequest, "bad_request", "failed_to_parse_json: " + strings.TrimPrefix(err.Error(), "warren: ")}
+		return newError(http.StatusBadRequest, "bad_request", "failed_to_parse_json: "+strings.TrimPrefix(err.Error(), "warren: "))
 	}
 	lines := strings.Split(strings.ReplaceAll(err.Error(), "warren: ", ""), "\n")
 	if n := len(lines) - maxProblems; n > 0 {
@@ -204,7 +204,7 @@ func isOwnPath(to string) bool {
 // tooLargeOr is 413 for a body that is too large, and else a bad request.
 func tooLargeOr(err error, text string) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &apiError{http.StatusRequestEntityTooLarge, "payload_too_large", "the body is too large"}
+		return newError(http.StatusRequestEntityTooLarge, "payload_too_large", "the body is too large")
 	}
 	return badRequest("%s", text)
 }

@@ -14,24 +14,29 @@ type apiError struct {
 	status int
 	kind   string
 	reason string
+	asks   bool // for a login
 }
 
 func (e *apiError) Error() string { return e.kind + ": " + e.reason }
 
+func newError(status int, kind, reason string) *apiError {
+	return &apiError{status: status, kind: kind, reason: reason}
+}
+
 func badRequest(format string, args ...any) error {
-	return &apiError{http.StatusBadRequest, "bad_request", fmt.Sprintf(format, args...)}
+	return newError(http.StatusBadRequest, "bad_request", fmt.Sprintf(format, args...))
 }
 
 var (
-	errNotFound      = &apiError{http.StatusNotFound, "Object Not Found", "Not Found"}
-	errVHostNotFound = &apiError{http.StatusNotFound, "not_found", "vhost_not_found"}
-	errNotJSON       = &apiError{http.StatusBadRequest, "bad_request", "not_json"}
+	errNotFound      = newError(http.StatusNotFound, "Object Not Found", "Not Found")
+	errVHostNotFound = newError(http.StatusNotFound, "not_found", "vhost_not_found")
+	errNotJSON       = newError(http.StatusBadRequest, "bad_request", "not_json")
 )
 
 // notAuthorised refuses something that the user may not do. RabbitMQ answers it with
 // 401, too, which browsers take for a question for another password.
 func notAuthorised(reason string) error {
-	return &apiError{http.StatusUnauthorized, "not_authorised", reason}
+	return newError(http.StatusUnauthorized, "not_authorised", reason)
 }
 
 // fromBroker turns an error of the broker into one of the API.
@@ -46,20 +51,20 @@ func fromBroker(err error) *apiError {
 		}
 		switch e.Code {
 		case 404:
-			return &apiError{http.StatusNotFound, "not_found", text}
+			return newError(http.StatusNotFound, "not_found", text)
 		case 403:
-			return &apiError{http.StatusUnauthorized, "not_authorised", e.Text}
+			return newError(http.StatusUnauthorized, "not_authorised", e.Text)
 		case 530:
-			return &apiError{http.StatusBadRequest, "not_allowed", text}
+			return newError(http.StatusBadRequest, "not_allowed", text)
 		}
-		return &apiError{http.StatusBadRequest, "bad_request", text}
+		return newError(http.StatusBadRequest, "bad_request", text)
 	}
 	text := strings.TrimPrefix(err.Error(), "warren: ")
 	if errors.Is(err, warren.ErrClosed) {
-		return &apiError{http.StatusServiceUnavailable, "service_unavailable", "the broker is closed"}
+		return newError(http.StatusServiceUnavailable, "service_unavailable", "the broker is closed")
 	}
 	if errors.Is(err, warren.ErrStorage) {
-		return &apiError{http.StatusServiceUnavailable, "storage", text}
+		return newError(http.StatusServiceUnavailable, "storage", text)
 	}
-	return &apiError{http.StatusBadRequest, "bad_request", text}
+	return newError(http.StatusBadRequest, "bad_request", text)
 }

@@ -30,7 +30,7 @@ func (c *call) events() error {
 	case c.streams <- struct{}{}:
 		defer func() { <-c.streams }()
 	default:
-		return &apiError{http.StatusServiceUnavailable, "service_unavailable", "too many clients read events"}
+		return newError(http.StatusServiceUnavailable, "service_unavailable", "too many clients read events")
 	}
 	c.w.Header().Set("Content-Type", "text/event-stream")
 	c.w.Header().Set("X-Accel-Buffering", "no") // proxies are to pass on each event at once

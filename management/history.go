@@ -158,9 +158,9 @@ func (f *fields) samples(s span, l *look, name string, now int64) {
 		if at.Before(older.at) {
 			break
 		}
-		value := older.value
+		value := newer.value
 		if gap := newer.at.Sub(older.at); gap > 0 {
-			value += (newer.value - older.value) * float64(at.Sub(older.at)) / float64(gap)
+			value = older.value + (newer.value-older.value)*float64(at.Sub(older.at))/float64(gap)
 		}
 		f.open()
 		f.out = append(f.out, `"sample":`...)

@@ -75,8 +75,8 @@ func parseListQuery(q url.Values) (*listQuery, error) {
 		return nil, badRequest("Pagination parameters are invalid")
 	}
 	if l.page < 1 || l.page > math.MaxInt32 || l.size < 1 || l.size > maxPageSize {
-		return nil, &apiError{http.StatusBadRequest, "invalid_pagination_parameters",
-			fmt.Sprintf("Invalid pagination parameters: page number %s, page size %s", page, size)}
+		return nil, newError(http.StatusBadRequest, "invalid_pagination_parameters",
+			fmt.Sprintf("Invalid pagination parameters: page number %s, page size %s", page, size))
 	}
 	l.name = q.Get("name")
 	if len(l.name) > maxFilter {
@@ -165,10 +165,10 @@ func writeList[T any](c *call, l list[T]) error {
 		f.out = append(f.out, ']')
 		return c.json(f.out)
 	}
-	pages := max(1, (filtered+q.size-1)/q.size)
-	if q.page > pages {
-		return &apiError{http.StatusBadRequest, "page_out_of_range",
-			fmt.Sprintf("Page out of range, page: %d page size: %d, len: %d", q.page, q.size, filtered)}
+	pages := (filtered + q.size - 1) / q.size
+	if q.page > max(1, pages) {
+		return newError(http.StatusBadRequest, "page_out_of_range",
+			fmt.Sprintf("Page out of range, page: %d page size: %d, len: %d", q.page, q.size, filtered))
 	}
 	from := (q.page - 1) * q.size
 	items = items[from:min(from+q.size, filtered)]

@@ -64,7 +64,7 @@ func (c *call) publish() error {
 	case err == nil:
 		return c.object(func(f *fields) { f.bool("routed", routed) })
 	case errors.Is(err, warren.ErrStorage), errors.Is(err, warren.ErrMemoryLimit):
-		return &apiError{http.StatusServiceUnavailable, "service_unavailable", strings.TrimPrefix(err.Error(), "warren: ")}
+		return newError(http.StatusServiceUnavailable, "service_unavailable", strings.TrimPrefix(err.Error(), "warren: "))
 	case errors.Is(err, warren.ErrNacked):
 		return badRequest("Unable to publish message. Check queue limits.")
 	}

@@ -64,7 +64,7 @@ func (h *Handler) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	case s.busy <- struct{}{}:
 		defer func() { <-s.busy }()
 	default:
-		h.fail(w, r, &apiError{http.StatusServiceUnavailable, "service_unavailable", "too many clients read metrics"})
+		h.fail(w, r, newError(http.StatusServiceUnavailable, "service_unavailable", "too many clients read metrics"))
 		return
 	}
 	families, err := s.families(r.URL)

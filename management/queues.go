@@ -216,9 +216,11 @@ func queueOptions(body warren.Table) (o warren.QueueOptions, err error) {
 
 // boolean reads a bool, also as the text that rabbitmqadmin sends.
 func boolean(body warren.Table, name string, absent bool) (bool, error) {
-	switch v := body[name].(type) {
-	case nil:
+	v, ok := body[name]
+	if !ok {
 		return absent, nil
+	}
+	switch v := v.(type) {
 	case bool:
 		return v, nil
 	case string:

@@ -44,6 +44,8 @@ func TestQueueErrors(t *testing.T) {
 	require.Equal(t, 401, s.ask("PUT", "/api/queues/%2F/amq.q", `{}`).Code, "a reserved name")
 	s.want(201, "PUT", "/api/queues/%2F/empty-list", `{"arguments":[]}`)
 	s.want(201, "PUT", "/api/queues/%2F/no-body", ``)
+	s.want(201, "PUT", "/api/queues/%2F/null", `null`)
+	s.want(400, "PUT", "/api/queues/%2F/q", `{"durable":null}`)
 }
 
 func TestQueueDeleteConditions(t *testing.T) {

@@ -99,7 +99,7 @@ func (c *call) channel(vhost string, do func(ctx context.Context, v *warren.Virt
 	}
 	s, err := open()
 	if errors.Is(err, warren.ErrNotAllowed) {
-		return &apiError{http.StatusUnauthorized, "not_authorised", textOf(err)}
+		return newError(http.StatusUnauthorized, "not_authorised", textOf(err))
 	}
 	if err != nil {
 		return err

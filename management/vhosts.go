@@ -12,7 +12,7 @@ import (
 func vhostRoutes() []route {
 	return []route{
 		{path: "vhosts", access: everyUser, get: (*call).listVHosts},
-		{path: "vhosts/{vhost}", access: everyUser, write: administrators, get: (*call).getVHost, put: (*call).putVHost, delete: (*call).deleteVHost},
+		{path: "vhosts/{vhost}", access: administrators, get: (*call).getVHost, put: (*call).putVHost, delete: (*call).deleteVHost},
 		{path: "vhosts/{vhost}/start/{node}", access: administrators, post: (*call).startVHost},
 	}
 }
