@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"sync/atomic"
 	"time"
 )
 
@@ -69,21 +70,37 @@ func (e *EventsLostError) Error() string {
 	return fmt.Sprintf("warren: %d events were lost: read them faster, or ask for the state anew", e.Count)
 }
 
-// Events yields what changes from now on, until ctx ends, the loop does, or the broker
-// closes. Events wait for a slow reader, up to 4096 of them. What is too much is lost,
+// Events yields what changes from the call on, until ctx ends, the loop does, or the
+// broker closes. So who calls it, looks at the state, and then begins the loop misses
+// nothing. Events wait for a slow reader, up to 4096 of them. What is too much is lost,
 // and the reader is told by an [*EventsLostError] in its place among the events, after
 // which the loop goes on. The last pair has ctx's error, or [ErrClosed].
 //
-// The reader may use the broker. It gets nothing that happened before the loop began.
+// The reader may use the broker. Events that no loop reads wait until ctx ends. A second
+// loop gets what changes after it began.
 func (b *Broker) Events(ctx context.Context) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
+	read := func() *eventReader {
 		r := &eventReader{signal: make(chan struct{}, 1)}
 		b.addChangeReader(r)
-		defer b.removeChangeReader(r)
 		if b.state.Load() == stateClosed { // otherwise r will be told
-			yield(Event{}, ErrClosed)
-			return
+			r.read(&change{kind: brokerClosed})
 		}
+		return r
+	}
+	var first atomic.Pointer[eventReader]
+	first.Store(read())
+	stop := context.AfterFunc(ctx, func() {
+		if r := first.Swap(nil); r != nil {
+			b.removeChangeReader(r)
+		}
+	})
+	return func(yield func(Event, error) bool) {
+		stop()
+		r := first.Swap(nil)
+		if r == nil {
+			r = read()
+		}
+		defer b.removeChangeReader(r)
 		for {
 			e, more, err := r.next(ctx)
 			if !yield(e, err) || !more {

@@ -389,3 +389,32 @@ func TestReadersOfEventsAreApart(t *testing.T) {
 		two.stop()
 	})
 }
+
+// TestEventsBeginWithTheCall: who looks at the state before the loop misses nothing, and
+// events that no loop reads end with the context.
+func TestEventsBeginWithTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := warren.New(nil)
+		events := b.Events(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		unread := b.Events(ctx)
+		require.NoError(t, b.UserDeclare("first", ""))
+		cancel()
+		synctest.Wait()
+		for e, err := range unread {
+			require.Zero(t, e)
+			require.ErrorIs(t, err, context.Canceled)
+		}
+		require.NoError(t, b.Close())
+		var got []string
+		var end error
+		for e, err := range events {
+			got, end = append(got, e.Name), err
+		}
+		require.Equal(t, []string{"first", ""}, got, "also after the broker was closed")
+		require.ErrorIs(t, end, warren.ErrClosed)
+		for _, err := range events {
+			require.ErrorIs(t, err, warren.ErrClosed, "a second loop")
+		}
+	})
+}
