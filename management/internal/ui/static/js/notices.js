@@ -22,7 +22,7 @@ export async function copy(button, text) {
 export function failure(err) {
   const detail = err instanceof ApiError ? err.detail : err.message
   return el('div', { class: 'failure', role: 'alert' },
-    el('strong', null, err instanceof ApiError && err.status === 401 ? 'Refused: ' : 'Failed: '), el('span', { class: 'reason' }, err.message),
+    el('strong', null, err instanceof ApiError && err.status < 500 ? 'Refused: ' : 'Failed: '), el('span', { class: 'reason' }, err.message),
     el('button', { type: 'button', class: 'small', onclick: (e) => copy(e.target, detail) }, 'Copy'))
 }
 
