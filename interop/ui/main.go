@@ -25,6 +25,7 @@ import (
 var (
 	amqpAddr = flag.String("amqp", "127.0.0.1:0", "where AMQP clients connect")
 	httpAddr = flag.String("http", "127.0.0.1:0", "where the pages are, under /broker/")
+	dir      = flag.String("dir", "", "the directory for what is durable")
 )
 
 func main() {
@@ -39,7 +40,10 @@ func main() {
 
 // run serves until ctx ends.
 func run(ctx context.Context) error {
-	b := warren.New(nil)
+	b, err := warren.Open(*dir, nil)
+	if err != nil {
+		return err
+	}
 	defer b.Close()
 	if err := errors.Join(b.UserDeclare("watcher", "secret", "monitoring"), b.UserDeclare("nobody", "secret")); err != nil {
 		return err

@@ -1,4 +1,5 @@
-// The program with the broker: started, stopped, and started again where it was.
+// The program with the broker: started, stopped, and started again where it was, with
+// what was durable.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -11,7 +12,7 @@ export class Program {
   // start starts it; at the same addresses as before, if it ran before.
   async start() {
     const at = this.http ? ['-amqp', new URL(this.amqp).host, '-http', new URL(this.http).host] : []
-    this.#child = spawn(process.env.UI_PROGRAM, at, { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#child = spawn(process.env.UI_PROGRAM, ['-dir', process.env.UI_DIR, ...at], { stdio: ['ignore', 'pipe', 'inherit'] })
     const lines = createInterface({ input: this.#child.stdout })
     const [line] = await once(lines, 'line')
     const [amqp, http] = line.split(' ')

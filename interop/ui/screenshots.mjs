@@ -34,6 +34,6 @@ export async function screenshots(browser, program, watch, dir) {
 
 // ready waits until charts have lines and edges have rates.
 async function ready(page, name) {
-  if (name === 'topology') await page.waitForFunction(() => document.querySelectorAll('.edge-rate').length > 8)
+  if (name === 'topology') await page.waitForFunction(() => document.querySelectorAll('.edge-rate').length > 15)
   else if (name !== 'queues') await page.waitForFunction((n) => (document.querySelector('.chart .line')?.getAttribute('d') ?? '').split('L').length >= n, samples, { timeout: 120000 })
 }
