@@ -131,6 +131,11 @@ func TestTracerSeesErrors(t *testing.T) {
 			runtime.Goexit()
 			return warren.Message{}, nil
 		})
+		brokertest.Handle(t, b, "quiet", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+			return warren.Message{}, fmt.Errorf("%s: %w", req.Body, warren.ErrNoReply)
+		})
+		require.NoError(t, ch.Publish(t.Context(), "", "quiet", warren.Message{}, warren.PublishOptions{}))
+		require.Regexp(t, `^\d ends$`, last())
 		for queue, text := range map[string]string{"fails": "ends: no price", "panics": "bug", "exits": "the function panicked or ended its goroutine"} {
 			_, err := b.Call(t.Context(), queue, warren.Message{})
 			require.Error(t, err)
