@@ -55,7 +55,7 @@ func (q *Queue) hand(c *Consumer, it *message.Item) {
 	}
 	c.out++
 	if c.NoAck {
-		q.counts.NoAck++
+		q.seldom().NoAck++
 		q.counts.Acked++
 		c.counts.Acked++
 		if q.disk != nil {

@@ -72,7 +72,8 @@ type Queue struct {
 	wake      *mailbox.Mailbox // to be signalled when the lock is free; nil: none
 	unacked   int              // messages that were delivered and are not settled
 	memory    memory.Account   // what ready and unacked messages hold
-	counts    Counts
+	counts    usualCounts
+	rare      *rareCounts        // see seldom
 	held      memory.Reservation // of the queue itself: see releaseHeld
 	abandoned int                // messages that were unread when the queue was deleted
 
@@ -290,7 +291,7 @@ func (q *Queue) releaseHeld() {
 // how many they are.
 func (q *Queue) takeReady() (rest Rest, n int) {
 	rest, n = Rest{queue: q}, q.ready()
-	q.counts.Dropped += uint64(n)
+	q.seldom().Dropped += uint64(n)
 	if q.stream != nil {
 		rest.segments = q.stream.takeAll()
 		return rest, n

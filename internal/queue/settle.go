@@ -151,7 +151,7 @@ func (q *Queue) takeBack(c *Consumer, items []message.Item) {
 			it.Redelivered = true
 		}
 		if c.NoAck {
-			q.counts.NoAck--
+			q.seldom().NoAck--
 			q.counts.Acked--
 			c.counts.Acked--
 			if q.stream == nil {
@@ -203,7 +203,7 @@ func (q *Queue) Get(noAck bool, w Waiter) (d Delivered, left int, ok bool, err e
 		return d, 0, false, ErrSingleActive
 	}
 	if q.deleted || !q.cleanHead() {
-		q.counts.GetEmpty++
+		q.seldom().GetEmpty++
 		return d, 0, false, nil
 	}
 	d = Delivered{Queue: q, Timeout: q.timeout()}
@@ -211,13 +211,13 @@ func (q *Queue) Get(noAck bool, w Waiter) (d Delivered, left int, ok bool, err e
 	it := &d.Item
 	it.Counted = q.countsReturns
 	q.counts.Delivered++
-	q.counts.Got++
+	q.seldom().Got++
 	if it.Redelivered {
 		q.counts.Redelivered++
 	}
 	if noAck {
-		q.counts.NoAck++
-		q.counts.GotNoAck++
+		q.seldom().NoAck++
+		q.seldom().GotNoAck++
 		q.counts.Acked++
 		q.memory.Add(-it.Cost())
 		if q.disk != nil {
@@ -234,8 +234,8 @@ func (q *Queue) Get(noAck bool, w Waiter) (d Delivered, left int, ok bool, err e
 func (q *Queue) Unget(d *Delivered, noAck bool) {
 	if noAck { // it was settled when it was taken
 		q.mu.Lock()
-		q.counts.NoAck--
-		q.counts.GotNoAck--
+		q.seldom().NoAck--
+		q.seldom().GotNoAck--
 		q.counts.Acked--
 		q.unacked++
 		q.memory.Add(d.Cost())

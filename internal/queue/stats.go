@@ -14,6 +14,32 @@ type Counts struct {
 	DeadLettered uint64 // messages that went to the dead letter exchange instead
 }
 
+// usualCounts are the counts of a queue that most queues need.
+type usualCounts struct{ Published, Delivered, Redelivered, Acked uint64 }
+
+// rareCounts are those that a queue need not have.
+type rareCounts struct{ NoAck, Got, GotNoAck, GetEmpty, Dropped, DeadLettered uint64 }
+
+// seldom returns the rare counts. It makes them at the first call, because there may be
+// very many queues. mu is held.
+func (q *Queue) seldom() *rareCounts {
+	if q.rare == nil {
+		q.rare = &rareCounts{}
+	}
+	return q.rare
+}
+
+// allCounts returns the counts. mu is held.
+func (q *Queue) allCounts() Counts {
+	n := &q.counts
+	c := Counts{Published: n.Published, Delivered: n.Delivered, Redelivered: n.Redelivered, Acked: n.Acked}
+	if r := q.rare; r != nil {
+		c.NoAck, c.Got, c.GotNoAck, c.GetEmpty = r.NoAck, r.Got, r.GotNoAck, r.GetEmpty
+		c.Dropped, c.DeadLettered = r.Dropped, r.DeadLettered
+	}
+	return c
+}
+
 // Add adds other counts.
 func (c *Counts) Add(o *Counts) {
 	c.Published += o.Published
@@ -46,14 +72,14 @@ func (q *Queue) Stats() Stats {
 
 // stats is Stats with mu held.
 func (q *Queue) stats() Stats {
-	return Stats{q.consumers.len, q.ready(), q.unacked, q.memory.Bytes(), q.counts}
+	return Stats{q.consumers.len, q.ready(), q.unacked, q.memory.Bytes(), q.allCounts()}
 }
 
 // Counts returns the queue's counts now.
 func (q *Queue) Counts() Counts {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.counts
+	return q.allCounts()
 }
 
 // ConsumerView describes a consumer at one moment.
