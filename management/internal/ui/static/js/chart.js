@@ -8,13 +8,13 @@ const height = 120
 
 // chart draws {title, series, write, axis, range, limit, binary}. A series is {name, color,
 // points, value, hint}; color is a number of the palette; value is what the legend
-// shows, by default the last point. write makes text of a value, axis of those at the axis. range is in seconds.
+// shows, by default the last point; dashed lets a line below be seen. write makes text of a value, axis of those at the axis. range is in seconds.
 // limit draws a line that should not be crossed. binary rounds the scale to powers of 2.
 export function chart({ title, series, write, axis = write, range, limit, binary }) {
   const last = Math.max(...series.flatMap((s) => s.points.map(([t]) => t)), 0) || Date.now()
   const first = last - range * 1000
   const shown = series.map((s) => ({ ...s, points: s.points.filter(([t]) => t >= first - range * 40) }))
-  const top = ceiling(Math.max(0, ...shown.flatMap((s) => s.points.map(([, v]) => v))), binary)
+  const top = ceiling(Math.max(0, ...shown.flatMap((s) => s.points.map(([, v]) => v))) * 1.04, binary)
   const scale = limit !== undefined && limit <= top * 4 ? Math.max(top, ceiling(limit, binary)) : top
   const x = (t) => Math.round((t - first) / (last - first) * width * 10) / 10
   const y = (v) => Math.round((height - v / scale * height) * 10) / 10
@@ -45,7 +45,7 @@ function line(s, x, y) {
   const path = s.points.map(([t, v], i) => `${i === 0 ? 'M' : 'L'}${x(t)} ${y(v)}`).join('')
   return svg('g', { class: `c${s.color}` },
     s.area && svg('path', { class: 'area', d: `${path}L${x(s.points.at(-1)[0])} ${height}L${x(s.points[0][0])} ${height}Z` }),
-    svg('path', { class: 'line', d: path }))
+    svg('path', { class: s.dashed ? 'line dashed' : 'line', d: path }))
 }
 
 // ceiling is a round number that is not less than a value.

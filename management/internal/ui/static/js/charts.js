@@ -31,9 +31,9 @@ export function lengths(totals, page) {
   })
 }
 
-// series makes the lines of a rate chart: [name, counter, color, hint].
-export const series = (stats, ...all) => all.map(([name, counter, color, hint]) => ({
-  name, color, hint, points: rates(stats, counter), value: stats?.[`${counter}_details`]?.rate ?? 0,
+// series makes the lines of a rate chart: [name, counter, color, hint, dashed].
+export const series = (stats, ...all) => all.map(([name, counter, color, hint, dashed]) => ({
+  name, color, hint, dashed, points: rates(stats, counter), value: stats?.[`${counter}_details`]?.rate ?? 0,
 }))
 
 // flow charts the messages that pass a queue, a channel, or the broker.
@@ -41,6 +41,6 @@ export function flow(stats, page, title = 'Message rates') {
   return chart({
     title, write: rate, range: range(page),
     series: series(stats, ['Publish', 'publish', 1, 'Messages published'], ['Deliver', 'deliver_get', 2, 'Messages delivered to consumers or got, including redeliveries'],
-      ['Ack', 'ack', 3, 'Messages acknowledged'], ['Redeliver', 'redeliver', 4, 'Messages delivered again']),
+      ['Ack', 'ack', 3, 'Messages acknowledged', true], ['Redeliver', 'redeliver', 4, 'Messages delivered again']),
   })
 }

@@ -67,15 +67,15 @@ function reachable(bindings, queues) {
 function exchangeNode(vhost, x) {
   return {
     id: `x ${x.name}`, kind: 'exchange', text: exchangeText(x.name), note: x.type, href: link(['exchanges', vhost, exchangePath(x.name)]),
-    rate: rateOf(x.message_stats, 'publish_in'), out: rateOf(x.message_stats, 'publish_out'), about: 'messages come in',
+    rate: rateOf(x.message_stats, 'publish_in'), out: rateOf(x.message_stats, 'publish_out'),
   }
 }
 
 function queueNode(vhost, q) {
-  const waiting = (q.messages_ready ?? 0) + (q.messages_unacknowledged ?? 0)
+  const messages = (q.messages_ready ?? 0) + (q.messages_unacknowledged ?? 0)
   return {
     id: `q ${q.name}`, kind: q.type === 'stream' ? 'stream' : 'queue', text: q.name, note: q.type === 'stream' ? 'stream' : '', href: link(['queues', vhost, q.name]),
-    rate: rateOf(q.message_stats, 'publish'), out: rateOf(q.message_stats, 'deliver_get'), waiting, about: 'messages come in',
+    rate: rateOf(q.message_stats, 'publish'), out: rateOf(q.message_stats, 'deliver_get'), messages,
   }
 }
 

@@ -14,8 +14,8 @@ export const exchangeText = (name) => name === '' ? '(default)' : name
 // toQueue, toExchange and the like link to the pages of objects.
 export const toQueue = (vhost, name) => to(['queues', vhost, name], el('span', { class: 'name' }, name))
 export const toExchange = (vhost, name) => to(['exchanges', vhost, exchangePath(name)], el('span', { class: 'name' }, exchangeText(name)))
-export const toConnection = (name) => name ? to(['connections', name], el('span', { class: 'name' }, name)) : '–'
-export const toChannel = (name) => to(['channels', name], el('span', { class: 'name' }, name))
+export const toConnection = (name) => name ? to(['connections', name], el('span', { class: 'name flat' }, name)) : '–'
+export const toChannel = (name) => to(['channels', name], el('span', { class: 'name flat' }, name))
 export const toVhost = (name) => to(['vhosts', name], el('span', { class: 'name' }, name))
 
 // badge is a word about an object; its title says more.
@@ -24,7 +24,7 @@ export const badge = (text, title, kind = '') => el('span', { class: `badge ${ki
 // heading is the top of a page: where it is, its name, and what can be done.
 export function heading({ trail = [], title, about, actions = [] }) {
   return el('header', { class: 'heading' },
-    trail.length > 0 && el('nav', { class: 'trail', 'aria-label': 'Breadcrumb' }, trail.map(([text, ...parts]) => [to(parts, text), ' / '])),
+    trail.length > 0 && el('nav', { class: 'trail', 'aria-label': 'Breadcrumb' }, trail.map(([text, ...parts], i) => [i > 0 && ' › ', to(parts, text)])),
     el('div', { class: 'row' }, el('h1', { tabindex: '-1' }, title), about && el('span', { class: 'about' }, about),
       el('div', { class: 'row actions' }, actions)))
 }

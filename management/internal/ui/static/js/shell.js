@@ -56,7 +56,7 @@ export class Shell {
       el('span', { class: 'grow' }),
       el('span', { class: `state ${status[0]}`, id: 'status', title: live.updated ? `Last update ${clock(live.updated)}` : null }, status[1]),
       el('button', { type: 'button', class: 'small', id: 'pause', 'aria-pressed': String(live.paused), title: 'Refresh every five seconds, or not', onclick: () => this.actions.pause(!live.paused) }, live.paused ? 'Resume' : 'Pause'),
-      el('button', { type: 'button', class: 'small', title: 'Refresh now', 'aria-label': 'Refresh now', onclick: this.actions.refresh }, '⟳'),
+      el('button', { type: 'button', class: 'small', id: 'refresh', title: 'Refresh now', 'aria-label': 'Refresh now', onclick: this.actions.refresh }, '⟳'),
       el('button', { type: 'button', class: 'small', id: 'theme', title: 'Dark or light', 'aria-label': 'Switch between dark and light', onclick: switchTheme }, '◐'),
       el('button', { type: 'button', class: 'small', id: 'logout', title: `Log out ${session.current()}`, onclick: this.actions.logout }, el('span', { class: 'who' }, session.current()), ' Log out'),
     ]

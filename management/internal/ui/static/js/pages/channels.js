@@ -6,7 +6,7 @@ import { badge, state, toChannel, toVhost } from '../parts.js'
 // columns are those of every table of channels.
 export const columns = [
   { title: 'Channel', sort: 'name', cell: (c) => toChannel(c.name) },
-  { title: 'Virtual host', sort: 'vhost', vhost: true, cell: (c) => toVhost(c.vhost) },
+  { title: 'Virtual host', sort: 'vhost', vhost: true, wide: true, cell: (c) => toVhost(c.vhost) },
   { title: 'User', sort: 'user', cell: (c) => el('span', { class: 'name' }, c.user) },
   { title: 'Mode', wide: true, cell: (c) => el('span', { class: 'badges' }, c.confirm && badge('C', 'confirm mode: the broker confirms what is published'), c.transactional && badge('T', 'transaction mode')) },
   { title: 'State', wide: true, cell: (c) => state(c.state) },

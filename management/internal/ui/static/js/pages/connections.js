@@ -1,7 +1,7 @@
 import { el } from '../dom.js'
 import { ago, bytes, count } from '../format.js'
 import { listPage } from '../list.js'
-import { state, to, toVhost } from '../parts.js'
+import { state, toConnection, toVhost } from '../parts.js'
 
 export default listPage({
   title: 'Connections',
@@ -9,8 +9,8 @@ export default listPage({
   key: (c) => c.name,
   empty: 'No client is connected. Clients connect by AMQP 0-9-1 to one of the listeners; sessions within this program are not connections.',
   columns: [
-    { title: 'Name', sort: 'name', cell: (c) => [to(['connections', c.name], el('span', { class: 'name' }, c.name)), given(c) && el('small', { class: 'name' }, given(c))] },
-    { title: 'Virtual host', sort: 'vhost', vhost: true, cell: (c) => toVhost(c.vhost) },
+    { title: 'Name', sort: 'name', cell: (c) => [toConnection(c.name), given(c) && el('small', { class: 'name' }, given(c))] },
+    { title: 'Virtual host', sort: 'vhost', vhost: true, wide: true, cell: (c) => toVhost(c.vhost) },
     { title: 'User', sort: 'user', cell: (c) => el('span', { class: 'name' }, c.user) },
     { title: 'State', sort: 'state', cell: (c) => state(c.state) },
     { title: 'TLS', sort: 'ssl', wide: true, cell: (c) => c.ssl ? 'yes' : 'no' },

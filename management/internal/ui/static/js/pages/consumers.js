@@ -6,7 +6,7 @@ import { badge, entries, toChannel, toQueue, toVhost } from '../parts.js'
 // columns are those of every table of consumers.
 export const columns = [
   { title: 'Tag', sort: 'consumer_tag', cell: (c) => [el('span', { class: 'name' }, c.consumer_tag), isHandler(c) && badge('handler', 'a handler of this program')] },
-  { title: 'Virtual host', sort: 'queue.vhost', vhost: true, cell: (c) => toVhost(c.queue?.vhost) },
+  { title: 'Virtual host', sort: 'queue.vhost', vhost: true, wide: true, cell: (c) => toVhost(c.queue?.vhost) },
   { title: 'Queue', sort: 'queue.name', cell: (c) => c.queue?.name ? toQueue(c.queue.vhost, c.queue.name) : '–' },
   { title: 'Channel', own: true, sort: 'channel_details.name', cell: (c) => c.channel_details?.name ? toChannel(c.channel_details.name) : 'this program' },
   { title: 'User', own: true, wide: true, cell: (c) => el('span', { class: 'name' }, c.channel_details?.user ?? '–') },

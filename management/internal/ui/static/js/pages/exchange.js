@@ -27,7 +27,7 @@ export function view({ exchange: x, out, into }, page) {
   const may = (right) => session.may(right, x.vhost, isDefault ? 'amq.default' : x.name)
   return [
     heading({
-      trail: [['Exchanges', 'exchanges'], [x.vhost, 'vhosts', x.vhost]], title: exchangeText(x.name), about: [x.type, ' ', features(x)],
+      trail: [['Exchanges', 'exchanges'], [`virtual host ${x.vhost}`, 'vhosts', x.vhost]], title: exchangeText(x.name), about: [x.type, ' ', features(x)],
       actions: [charts.rangePicker(page), may('write') && !x.internal && button('Publish…', () => publish({ vhost: x.vhost, exchange: x.name, done: page.refresh })),
         !predeclared && may('configure') && button('Delete…', () => remove(x, out), 'danger')],
     }),

@@ -14,7 +14,7 @@ export default listPage({
   actions: (page) => [session.configuresAny() && button('Declare exchange…', () => declare(page))],
   columns: [
     { title: 'Name', sort: 'name', cell: (x) => toExchange(x.vhost, x.name) },
-    { title: 'Virtual host', sort: 'vhost', vhost: true, cell: (x) => toVhost(x.vhost) },
+    { title: 'Virtual host', sort: 'vhost', vhost: true, wide: true, cell: (x) => toVhost(x.vhost) },
     { title: 'Type', sort: 'type', cell: (x) => x.type },
     { title: 'Features', cell: features },
     { title: 'In', sort: 'message_stats.publish_in_details.rate', num: true, hint: 'Messages per second that are published to it', cell: (x) => rateOf(x.message_stats, 'publish_in') },

@@ -22,7 +22,7 @@ export async function load(page) {
 
 export function view({ queue: q, bound }, page) {
   return [
-    heading({ trail: [['Queues and streams', 'queues'], [q.vhost, 'vhosts', q.vhost]], title: q.name, about: features(q), actions: [charts.rangePicker(page), actions(q, page)] }),
+    heading({ trail: [['Queues and streams', 'queues'], [`virtual host ${q.vhost}`, 'vhosts', q.vhost]], title: q.name, about: features(q), actions: [charts.rangePicker(page), actions(q, page)] }),
     tiles(tile('Ready', count(q.messages_ready ?? 0)), tile('Unacked', count(q.messages_unacknowledged ?? 0)), tile('Publish', rateOf(q.message_stats, 'publish')),
       tile('Deliver', rateOf(q.message_stats, 'deliver_get')), tile('Ack', rateOf(q.message_stats, 'ack')), tile('Consumers', count(q.consumers ?? 0)), tile('Memory', bytes(q.memory))),
     el('div', { class: 'grid' }, el('section', { class: 'card' }, charts.flow(q.message_stats, page)), el('section', { class: 'card' }, charts.lengths(q, page))),
@@ -85,7 +85,7 @@ function content(q, page) {
 function about(q) {
   return section('About', facts(['Type', q.type], ['State', state(q.state)], ['Virtual host', toVhost(q.vhost)], ['Durable', q.durable ? 'yes' : 'no'], ['Auto-delete', q.auto_delete ? 'yes' : 'no'],
     ['Owner', q.owner_pid_details?.name ? toConnection(q.owner_pid_details.name) : undefined], ['Active consumer', q.single_active_consumer_tag], ['Exclusive consumer', q.exclusive_consumer_tag],
-    ['Idle since', q.idle_since], ['In all', count(q.messages)], ['Bytes ready', bytes(q.message_bytes_ready)], ['Bytes unacked', bytes(q.message_bytes_unacknowledged)],
+    ['Idle since', q.idle_since], ['In all', count(q.messages)], ['Bytes', q.message_bytes === undefined ? undefined : bytes(q.message_bytes)],
     ['On disk', q.messages_paged_out > 0 ? count(q.messages_paged_out) : undefined], ['Consumer utilisation', typeof q.consumer_utilisation === 'number' ? `${Math.round(q.consumer_utilisation * 100)} %` : undefined]))
 }
 

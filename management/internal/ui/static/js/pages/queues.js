@@ -9,7 +9,7 @@ import * as session from '../session.js'
 // columns are those of every table of queues.
 export const columns = [
   { title: 'Name', sort: 'name', cell: (q) => toQueue(q.vhost, q.name) },
-  { title: 'Virtual host', sort: 'vhost', vhost: true, cell: (q) => toVhost(q.vhost) },
+  { title: 'Virtual host', sort: 'vhost', vhost: true, wide: true, cell: (q) => toVhost(q.vhost) },
   { title: 'Type', sort: 'type', cell: (q) => badge(q.type, `queue type ${q.type}`, `type-${q.type === 'stream' ? 'stream' : 'classic'}`) },
   { title: 'Features', wide: true, cell: (q) => [!['running', 'idle', undefined].includes(q.state) && [state(q.state), ' '], features(q)] },
   { title: 'Ready', sort: 'messages_ready', num: true, hint: 'Messages that wait for a consumer', cell: (q) => count(q.messages_ready ?? 0) },

@@ -127,12 +127,12 @@ function label(e, width) {
 }
 
 function node(n, width) {
-  const under = [n.note, n.waiting > 0 && `${short(n.waiting)} waiting`, n.kind === 'exchange' && n.rate > 0 && `in ${short(n.rate)}/s`].filter(Boolean).join(' · ')
+  const under = [n.note, n.messages > 0 && `${short(n.messages)} ${n.kind === 'stream' ? 'kept' : 'waiting'}`, n.kind === 'exchange' && n.rate > 0 && `in ${short(n.rate)}/s`].filter(Boolean).join(' · ')
   const x = n.x + 13
   return svg('a', { key: n.id, class: `node ${n.kind}`, href: n.href, 'data-id': n.id, 'aria-label': `${n.kind} ${n.text} ${under}` },
     svg('rect', { x: n.x, y: n.y - nodeHeight / 2, width, height: nodeHeight, rx: n.kind === 'exchange' ? nodeHeight / 2 : 5 }),
     svg('text', { class: 'node-name', x, y: n.y + (under ? -2 : 4) }, cut(n.text, Math.floor((width - 24) / 7.2))),
-    under && svg('text', { class: 'node-note', x, y: n.y + 11 }, cut(under, Math.floor((width - 24) / 6))),
+    under && svg('text', { class: 'node-note', x, y: n.y + 11 }, cut(under, Math.floor((width - 24) / 5.8))),
     svg('title', null, n.text))
 }
 
