@@ -51,6 +51,7 @@ func TestWaitingCallsShowThemselves(t *testing.T) {
 			_, err := brokertest.Answer(t, call)
 			require.NoError(t, err)
 		}
+		synctest.Wait() // also for the handler of the call that was cancelled
 		info := rpcOf(t, b)
 		require.Zero(t, info.Calls)
 		require.Zero(t, info.OldestCall)
