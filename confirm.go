@@ -127,6 +127,14 @@ func (ch *Channel) publishToConfirm(ctx context.Context, exchange, key string, m
 	return c, err
 }
 
+// publishConfirmTraced is publishToConfirm with a tracer. It does not wait for the answer.
+func (ch *Channel) publishConfirmTraced(ctx context.Context, exchange, key string, msg Message, o PublishOptions) (*Confirmation, error) {
+	ctx, end := ch.tracePublish(ctx, exchange, key, &msg)
+	c, err := ch.publishToConfirm(ctx, exchange, key, &msg, o)
+	end(err)
+	return c, err
+}
+
 // awaitSync waits until a record is on disk.
 func (ch *Channel) awaitSync(ctx context.Context, synced uint64) error {
 	var c Confirmation

@@ -116,6 +116,14 @@ func (w *worker) run() (ended bool) {
 	return true
 }
 
+// callTraced calls the function with a tracer.
+func (w *worker) callTraced(d Delivery) (err error) {
+	ctx, end := d.operation(OperationProcess, w.consumer.queue).begin(w.ctx, w.consumer.ch.vhost.broker.options.Tracer)
+	err = errUnfinished // unless the function returns
+	defer func() { end(err) }()
+	return w.call(ctx, d)
+}
+
 // end notes that a worker has ended, and with the last one the consumer.
 func (f *function) end(reason error) {
 	f.mu.Lock()

@@ -1,6 +1,7 @@
 package warren
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -136,6 +137,26 @@ func (h *Handler) run(ctx *requestContext, req *Request) (reply Message, err err
 	return h.serve(ctx, req)
 }
 
+// runTraced runs a handler with a tracer. The tracer's context takes the place of the
+// caller's, from which it is made.
+func (h *Handler) runTraced(s *served) (reply Message, err error) {
+	op := &Operation{
+		Kind: OperationProcess, VirtualHost: h.vhost.name, Exchange: s.Exchange, RoutingKey: s.RoutingKey, Queue: h.queue.Name(),
+		Redelivered: s.Redelivered, Message: &s.Message,
+	}
+	ctx, end := op.begin(s.ctx.parent(), h.vhost.broker.options.Tracer)
+	s.ctx.caller = ctx
+	err = errUnfinished
+	defer func() {
+		failed := err
+		if errors.Is(err, ErrNoReply) {
+			failed = withoutNoReply(err) // to send no reply is no failure
+		}
+		end(failed)
+	}()
+	return h.runTimed(&s.ctx, &s.Request)
+}
+
 // settleGoexit ends a request whose function has ended the worker's goroutine by
 // runtime.Goexit, as a test's FailNow does.
 func (h *Handler) settleGoexit(it *message.Item) {
@@ -209,6 +230,21 @@ func (h *Handler) sendReply(it *message.Item, c *call, s *served, reply *Message
 		return h.replyToCall(c, reply, err), nil
 	}
 	return nil, h.publishReply(it, &s.Request, reply, err)
+}
+
+// traceReply tells the tracer that a reply is sent to a routing key.
+func (h *Handler) traceReply(s *served, reply *Message) (end func(error)) {
+	ctx := s.ctx.caller
+	if ctx == nil { // the function has ended its goroutine
+		ctx = context.Background()
+	}
+	sent := *reply // so that a reply need not be on the heap without a tracer
+	op := &Operation{
+		Kind: OperationReply, VirtualHost: h.vhost.name, RoutingKey: s.ReplyTo, Message: &sent, Request: &s.Message,
+	}
+	_, end = op.begin(ctx, h.vhost.broker.options.Tracer)
+	reply.Headers = sent.Headers
+	return end
 }
 
 // checkReply makes the checks of basic.publish, because a reply is a message like

@@ -64,6 +64,22 @@ func (ch *Channel) publish(ctx context.Context, exchange, key string, msg *Messa
 	return err
 }
 
+// publishTraced is publish with a tracer.
+func (ch *Channel) publishTraced(ctx context.Context, exchange, key string, msg Message, o PublishOptions) error {
+	ctx, end := ch.tracePublish(ctx, exchange, key, &msg)
+	err := ch.publish(ctx, exchange, key, &msg, o)
+	end(err)
+	return err
+}
+
+// tracePublish begins a publish. The message is a copy of the caller's.
+func (ch *Channel) tracePublish(ctx context.Context, exchange, key string, msg *Message) (context.Context, func(error)) {
+	op := &Operation{
+		Kind: OperationPublish, VirtualHost: ch.vhost.name, Exchange: exchange, RoutingKey: key, Message: msg,
+	}
+	return op.begin(ctx, ch.vhost.broker.options.Tracer)
+}
+
 // publishConfirmed is Publish in confirm mode.
 func (ch *Channel) publishConfirmed(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) error {
 	_, synced, nacked, err := ch.publishNumbered(ctx, exchange, key, msg, o)

@@ -111,6 +111,17 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	return v.awaitReply(ctx, slot, round, reply)
 }
 
+// callTraced is call with a tracer.
+func (v *VirtualHost) callTraced(ctx context.Context, queue string, msg Message, opts []CallOptions) (reply Message, err error) {
+	op := &Operation{
+		Kind: OperationCall, VirtualHost: v.name, Exchange: callOptions(opts).Exchange, RoutingKey: queue, Message: &msg,
+	}
+	ctx, end := op.begin(ctx, v.broker.options.Tracer)
+	err = v.call(ctx, queue, &msg, opts, &reply)
+	end(err)
+	return reply, err
+}
+
 // prepareCall makes the checks of basic.publish. It completes msg, which is a copy
 // of the caller's message. The result is as in setProperties.
 func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, exchange, key string, msg *Message) (headers table.Checked, err error) {

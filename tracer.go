@@ -63,98 +63,11 @@ type Operation struct {
 // errUnfinished is what a tracer is told of a function that did not return.
 var errUnfinished = errors.New("the function panicked or ended its goroutine")
 
-// tracePublish begins a publish. The message is a copy of the caller's.
-func (v *VirtualHost) tracePublish(ctx context.Context, exchange, key string, msg *Message) (context.Context, func(error)) {
-	return v.trace(ctx, &Operation{
-		Kind: OperationPublish, VirtualHost: v.name, Exchange: exchange, RoutingKey: key, Message: msg,
-	})
-}
-
-// trace calls the tracer. The functions that it returns can be called.
-func (v *VirtualHost) trace(ctx context.Context, op *Operation) (context.Context, func(error)) {
-	ctx, end := v.broker.options.Tracer.Start(ctx, op)
+// begin tells a tracer of an operation. The function that it returns can be called.
+func (op *Operation) begin(ctx context.Context, t Tracer) (context.Context, func(error)) {
+	ctx, end := t.Start(ctx, op)
 	if end == nil {
 		end = func(error) {}
 	}
 	return ctx, end
-}
-
-// publishTraced is publish with a tracer.
-func (ch *Channel) publishTraced(ctx context.Context, exchange, key string, msg Message, o PublishOptions) error {
-	ctx, end := ch.vhost.tracePublish(ctx, exchange, key, &msg)
-	err := ch.publish(ctx, exchange, key, &msg, o)
-	end(err)
-	return err
-}
-
-// publishConfirmTraced is publishToConfirm with a tracer. It does not wait for the answer.
-func (ch *Channel) publishConfirmTraced(ctx context.Context, exchange, key string, msg Message, o PublishOptions) (*Confirmation, error) {
-	ctx, end := ch.vhost.tracePublish(ctx, exchange, key, &msg)
-	c, err := ch.publishToConfirm(ctx, exchange, key, &msg, o)
-	end(err)
-	return c, err
-}
-
-// callTraced is call with a tracer.
-func (v *VirtualHost) callTraced(ctx context.Context, queue string, msg Message, opts []CallOptions) (reply Message, err error) {
-	ctx, end := v.trace(ctx, &Operation{
-		Kind: OperationCall, VirtualHost: v.name, Exchange: callOptions(opts).Exchange, RoutingKey: queue, Message: &msg,
-	})
-	err = v.call(ctx, queue, &msg, opts, &reply)
-	end(err)
-	return reply, err
-}
-
-// traceReceive tells the tracer of a delivery that was read from queue.
-func (ch *Channel) traceReceive(ctx context.Context, queue string, d Delivery) {
-	_, end := ch.vhost.trace(ctx, &Operation{
-		Kind: OperationReceive, VirtualHost: ch.vhost.name, Exchange: d.Exchange, RoutingKey: d.RoutingKey, Queue: queue,
-		ConsumerTag: d.ConsumerTag, DeliveryTag: d.DeliveryTag, Redelivered: d.Redelivered, Message: &d.Message,
-	})
-	end(nil)
-}
-
-// callTraced calls the function of ConsumeFunc with a tracer.
-func (w *worker) callTraced(d Delivery) (err error) {
-	v := w.consumer.ch.vhost
-	ctx, end := v.trace(w.ctx, &Operation{
-		Kind: OperationProcess, VirtualHost: v.name, Exchange: d.Exchange, RoutingKey: d.RoutingKey, Queue: w.consumer.queue,
-		ConsumerTag: d.ConsumerTag, DeliveryTag: d.DeliveryTag, Redelivered: d.Redelivered, Message: &d.Message,
-	})
-	err = errUnfinished // unless the function returns
-	defer func() { end(err) }()
-	return w.call(ctx, d)
-}
-
-// runTraced runs a handler with a tracer. The tracer's context takes the place of the
-// caller's, from which it is made.
-func (h *Handler) runTraced(s *served) (reply Message, err error) {
-	ctx, end := h.vhost.trace(s.ctx.parent(), &Operation{
-		Kind: OperationProcess, VirtualHost: h.vhost.name, Exchange: s.Exchange, RoutingKey: s.RoutingKey, Queue: h.queue.Name(),
-		Redelivered: s.Redelivered, Message: &s.Message,
-	})
-	s.ctx.caller = ctx
-	err = errUnfinished
-	defer func() {
-		failed := err
-		if errors.Is(err, ErrNoReply) {
-			failed = withoutNoReply(err) // to send no reply is no failure
-		}
-		end(failed)
-	}()
-	return h.runTimed(&s.ctx, &s.Request)
-}
-
-// traceReply tells the tracer that a reply is sent to a routing key.
-func (h *Handler) traceReply(s *served, reply *Message) (end func(error)) {
-	ctx := s.ctx.caller
-	if ctx == nil { // the function has ended its goroutine
-		ctx = context.Background()
-	}
-	sent := *reply // so that a reply need not be on the heap without a tracer
-	_, end = h.vhost.trace(ctx, &Operation{
-		Kind: OperationReply, VirtualHost: h.vhost.name, RoutingKey: s.ReplyTo, Message: &sent, Request: &s.Message,
-	})
-	reply.Headers = sent.Headers
-	return end
 }
