@@ -36,6 +36,8 @@ var house = map[string]string{
 	"internal/topology": "internal/files internal/journal internal/table internal/wire",
 	"internal/identity": "internal/files",
 
+	"internal/metrics": ". amqp",
+
 	"internal/definitions": "internal/names internal/table internal/wire",
 	"internal/password":    "internal/names",
 	"internal/link":        "internal/flow internal/like internal/memory internal/message internal/wire",
