@@ -170,8 +170,8 @@ func (c *call) decode() (warren.Table, error) {
 	return nil, errNotJSON
 }
 
-// require fails unless the body has members of these names.
-func require(body warren.Table, names ...string) error {
+// needs fails unless the body has members of these names.
+func needs(body warren.Table, names ...string) error {
 	var missing []string
 	for _, n := range names {
 		if _, ok := body[n]; !ok {
@@ -181,7 +181,11 @@ func require(body warren.Table, names ...string) error {
 	if missing == nil {
 		return nil
 	}
-	return badRequest("[%s]", strings.Join(missing, ",\n "))
+	text := strings.Join(missing, ",")
+	if len(text) > 78 { // RabbitMQ breaks long lines
+		text = strings.Join(missing, ",\n ")
+	}
+	return badRequest("[%s]", text)
 }
 
 // text reads a member that must be a text.
@@ -196,7 +200,7 @@ func text(body warren.Table, name string) (string, error) {
 // texts reads members that must be texts.
 func texts(body warren.Table, into map[string]*string) error {
 	names := slices.Sorted(maps.Keys(into))
-	if err := require(body, names...); err != nil {
+	if err := needs(body, names...); err != nil {
 		return err
 	}
 	for _, n := range names {

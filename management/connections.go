@@ -217,6 +217,8 @@ func (h *Handler) writeTLS(f *fields, i *amqp.ConnectionInfo) {
 	if i.TLS == nil {
 		f.null("ssl_protocol")
 		f.null("ssl_cipher")
+		f.null("ssl_key_exchange")
+		f.null("ssl_hash")
 		f.null("peer_cert_subject")
 		f.null("peer_cert_issuer")
 		f.null("peer_cert_validity")

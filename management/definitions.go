@@ -31,9 +31,11 @@ func (c *call) exportDefinitions() error {
 	return c.export(c.broker.DefinitionsExport, func(f *fields) {
 		if f.beginList("global_parameters") {
 			for _, g := range c.notes.all() {
-				f.open()
-				writeGlobal(f, &g)
-				f.close()
+				if g.name != clusterIDParameter { // which is of this broker alone
+					f.open()
+					writeGlobal(f, &g)
+					f.close()
+				}
 			}
 			f.endList()
 		}
@@ -135,6 +137,9 @@ func (c *call) importGlobals(text []byte) error {
 		return badRequest("failed_to_parse_json: %s", err)
 	}
 	for _, g := range file.Globals {
+		if g.Name == clusterIDParameter {
+			continue
+		}
 		if _, err := c.notes.set(g.Name, g.Value); err != nil {
 			return err
 		}

@@ -18,6 +18,10 @@ func extraRoutes() []route {
 		{path: "feature-flags", access: administrators, get: (*call).emptyList},
 		{path: "deprecated-features", access: administrators, get: (*call).emptyList},
 		{path: "deprecated-features/used", access: administrators, get: (*call).emptyList},
+		{path: "federation-links", access: monitors, get: (*call).emptyList},
+		{path: "federation-links/{vhost}", access: monitors, get: (*call).emptyList},
+		{path: "shovels", access: monitors, get: (*call).emptyList},
+		{path: "shovels/{vhost}", access: monitors, get: (*call).emptyList},
 		{path: "rebalance/queues", access: administrators, post: (*call).nothing},
 	}
 }

@@ -97,12 +97,12 @@ func TestNode(t *testing.T) {
 
 func TestExtras(t *testing.T) {
 	s := newSite(t, &management.Options{NodeName: "warren@here"})
-	for _, path := range []string{"extensions", "feature-flags", "deprecated-features", "deprecated-features/used"} {
+	for _, path := range []string{"extensions", "feature-flags", "deprecated-features", "deprecated-features/used", "federation-links", "shovels/%2F", "user-limits", "user-limits/guest"} {
 		require.Empty(t, s.want(200, "GET", "/api/"+path, "").list(), path)
 	}
-	for _, path := range []string{"federation-links", "shovels"} { // as without these plug-ins
-		s.want(404, "GET", "/api/"+path, "")
-	}
+	s.want(400, "PUT", "/api/user-limits/guest/max-connections", `{"value":5}`)
+	s.want(204, "DELETE", "/api/user-limits/guest/max-connections", "")
+	s.want(404, "GET", "/api/user-limits/none", "")
 	require.Equal(t, `"4.2.0"`, s.get("/api/version").Body.String())
 	s.want(200, "POST", "/api/login", "")
 	s.want(401, "POST", "/api/login", "", as("guest", "wrong"))

@@ -133,17 +133,21 @@ func (s *sampler) makeRoom() {
 
 // samples writes samples of a number, the newest first, as RabbitMQ does. Between two
 // points they are interpolated. There are none of times before the first point.
-func (f *fields) samples(s span, l *look, name string, now int64) {
-	if len(l.points) == 0 {
-		return
+func (f *fields) samples(s span, l *look, name string, now, was int64) {
+	points := l.points
+	if len(points) == 0 { // a list, whose objects have no history
+		points = []point{{l.now, []sampled{{name, now}}}}
+		if l.base != nil && l.base.at.Before(l.now) {
+			points = append([]point{{l.base.at, []sampled{{name, was}}}}, points...)
+		}
 	}
 	type sample struct {
 		at    time.Time
 		value float64
 	}
 	newer := sample{l.now, float64(now)}
-	i := len(l.points) - 1
-	older := sample{l.points[i].at, float64(l.points[i].value(name))}
+	i := len(points) - 1
+	older := sample{points[i].at, float64(points[i].value(name))}
 	var first, last sample
 	var sum float64
 	count := 0
@@ -153,7 +157,7 @@ func (f *fields) samples(s span, l *look, name string, now int64) {
 	for at := l.now; l.now.Sub(at) <= s.age; at = at.Add(-s.step) {
 		for at.Before(older.at) && i > 0 {
 			i--
-			newer, older = older, sample{l.points[i].at, float64(l.points[i].value(name))}
+			newer, older = older, sample{points[i].at, float64(points[i].value(name))}
 		}
 		if at.Before(older.at) {
 			break

@@ -8,10 +8,36 @@ import (
 
 func limitRoutes() []route {
 	return []route{
+		{path: "user-limits", access: everyUser, get: (*call).emptyList},
+		{path: "user-limits/{user}", access: everyUser, get: (*call).listUserLimits},
+		{path: "user-limits/{user}/{name}", access: administrators, put: (*call).putUserLimit, delete: (*call).deleteUserLimit},
 		{path: "vhost-limits", access: everyUser, get: (*call).listLimits},
 		{path: "vhost-limits/{vhost}", access: everyUser, get: (*call).listLimits},
 		{path: "vhost-limits/{vhost}/{name}", access: administrators, put: (*call).putLimit, delete: (*call).deleteLimit},
 	}
+}
+
+// listUserLimits answers that there are none: the broker does not limit users.
+func (c *call) listUserLimits() error {
+	if !c.broker.UserExists(c.names[0]) {
+		return errNotFound
+	}
+	return c.emptyList()
+}
+
+// putUserLimit refuses a limit that nobody would obey.
+func (c *call) putUserLimit() error {
+	if !c.broker.UserExists(c.names[0]) {
+		return badRequest("no_such_user: %s", c.names[0])
+	}
+	return badRequest("limits of users are not supported; those of virtual hosts are")
+}
+
+func (c *call) deleteUserLimit() error {
+	if !c.broker.UserExists(c.names[0]) {
+		return badRequest("no_such_user: %s", c.names[0])
+	}
+	return c.nothing()
 }
 
 // limitsOf returns the limits of a virtual host by their names, as RabbitMQ writes them:
@@ -60,10 +86,10 @@ func (c *call) listLimits() error {
 	})
 }
 
-// limitedVHosts returns the virtual hosts with limits. Monitors see those of any.
+// limitedVHosts returns the virtual hosts with limits. Monitors may ask for those of any.
 func (c *call) limitedVHosts() ([]*warren.VirtualHost, error) {
 	all := *c
-	if c.user.level >= monitors {
+	if c.user.level >= monitors && len(c.names) > 0 {
 		all.user.level = administrators
 	}
 	vhosts, err := all.vhosts()
@@ -84,7 +110,7 @@ func (c *call) putLimit() error {
 	if err != nil {
 		return err
 	}
-	if err := require(body, "value"); err != nil {
+	if err := needs(body, "value"); err != nil {
 		return err
 	}
 	n, err := whole(body, "value", 0)

@@ -65,6 +65,14 @@ func (l *look) stats() *warren.Stats {
 	return &l.base.stats
 }
 
+// process returns the earlier figures of the process.
+func (l *look) process() *process {
+	if l.base == nil {
+		return new(process)
+	}
+	return &l.base.process
+}
+
 // queue returns the earlier sample of a queue. A queue that is younger had nothing then.
 func (l *look) queue(vhost, name string) *queueSample {
 	list := l.vhost(vhost).queues
@@ -109,7 +117,7 @@ func (f *fields) counterOf(k spanKind, name string, now, was uint64, l *look) {
 		return
 	}
 	f.uint64(name, now)
-	f.details(k, name, l.rate(now, was), int64(now), l)
+	f.details(k, name, l.rate(now, was), int64(now), int64(was), l)
 }
 
 // gauge writes a number that also falls, and the rate of its change.
@@ -121,17 +129,17 @@ func (f *fields) gaugeOf(k spanKind, name string, now, was int, l *look) {
 		return
 	}
 	f.int(name, now)
-	f.details(k, name, l.change(now, was), int64(now), l)
+	f.details(k, name, l.change(now, was), int64(now), int64(was), l)
 }
 
 // details writes the rate of a number, and samples of it if they were asked for.
-func (f *fields) details(k spanKind, name string, rate float64, now int64, l *look) {
+func (f *fields) details(k spanKind, name string, rate float64, now, was int64, l *look) {
 	if !f.beginDetails(name) {
 		return
 	}
 	f.float("rate", rate)
 	if s := l.spans[k]; s.age > 0 && f.path == nil {
-		f.samples(s, l, name, now)
+		f.samples(s, l, name, now, was)
 	}
 	f.end()
 }

@@ -37,7 +37,7 @@ func (c *call) publish() error {
 	if err != nil {
 		return err
 	}
-	if err := require(body, "routing_key", "properties", "payload", "payload_encoding"); err != nil {
+	if err := needs(body, "routing_key", "properties", "payload", "payload_encoding"); err != nil {
 		return err
 	}
 	msg, err := messageOf(body)
@@ -178,7 +178,7 @@ func (c *call) getMessages() error {
 	if err != nil {
 		return err
 	}
-	if err := require(body, "ackmode", "count", "encoding"); err != nil {
+	if err := needs(body, "ackmode", "count", "encoding"); err != nil {
 		return err
 	}
 	g, err := parseFetch(body)

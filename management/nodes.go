@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/metrics"
+	"strconv"
 	"time"
 
 	"github.com/warrenmq/warren"
@@ -49,6 +50,8 @@ type process struct {
 	collections          uint64
 	reclaimed            uint64 // bytes
 	openFiles, fileLimit int    // zero: not known
+	sockets              int
+	diskFree             int64 // bytes
 }
 
 func measure() process {
@@ -72,13 +75,13 @@ func measure() process {
 // number of its processes, is told of goroutines, or is zero.
 func (h *Handler) writeNode(f *fields, l *look) {
 	s, room, p := h.broker.Stats(), h.broker.Capacity(), measure()
-	was := l.stats()
+	was, before := l.stats(), l.process()
 	f.str("name", h.node)
 	f.str("type", "disc")
 	f.bool("running", true)
 	f.bool("being_drained", false)
 	f.int64("uptime", time.Since(h.broker.Started()).Milliseconds())
-	f.any("os_pid", int64(os.Getpid()))
+	f.str("os_pid", strconv.Itoa(os.Getpid()))
 	f.int("processors", runtime.GOMAXPROCS(0))
 	f.int("run_queue", 0)
 	f.str("rates_mode", "basic")
@@ -86,6 +89,7 @@ func (h *Handler) writeNode(f *fields, l *look) {
 	f.str("rabbitmq_version", apiVersion)
 	f.str("product_name", productName)
 	f.str("product_version", productVersion())
+	writeExchangeTypes(f)
 	for _, name := range [...]string{"partitions", "cluster_links", "contexts", "applications", "auth_mechanisms"} {
 		if f.beginList(name) {
 			f.endList()
@@ -98,24 +102,24 @@ func (h *Handler) writeNode(f *fields, l *look) {
 	f.bool("mem_alarm", room.MemoryAlarm)
 	f.uint64("mem_process", p.resident)
 	f.int64("mem_topology", s.TopologyBytes)
-	f.gaugeOf(nodeStats, "disk_free", int(max(0, room.DiskFree)), int(max(0, room.DiskFree)), new(look))
+	f.gaugeOf(nodeStats, "disk_free", int(max(0, room.DiskFree)), int(before.diskFree), l)
 	f.int64("disk_free_limit", room.DiskLimit)
 	f.bool("disk_free_alarm", room.DiskAlarm)
-	f.int("fd_used", p.openFiles)
+	f.gaugeOf(nodeStats, "fd_used", p.openFiles, before.openFiles, l)
 	f.int("fd_total", p.fileLimit)
-	f.int("sockets_used", len(h.clients()))
+	f.gaugeOf(nodeStats, "sockets_used", len(h.clients()), before.sockets, l)
 	f.int("sockets_total", p.fileLimit)
-	f.gaugeOf(nodeStats, "proc_used", p.goroutines, p.goroutines, new(look))
+	f.gaugeOf(nodeStats, "proc_used", p.goroutines, before.goroutines, l)
 	f.int("proc_total", 1<<30)
-	f.uint64("gc_num", p.collections)
-	f.uint64("gc_bytes_reclaimed", p.reclaimed)
+	f.counterOf(nodeStats, "gc_num", p.collections, before.collections, l)
+	f.counterOf(nodeStats, "gc_bytes_reclaimed", p.reclaimed, before.reclaimed, l)
 	f.int("publishers_waiting_for_memory", s.Waiting)
 	f.int("publishers_waiting_for_disk", s.WaitingForDisk)
 	if s.DiskError != nil {
 		f.str("disk_error", s.DiskError.Error())
 	}
 	for _, name := range [...]string{"io_read_count", "io_read_bytes", "io_read_avg_time", "io_write_count", "io_write_bytes", "io_write_avg_time", "io_sync_count", "io_sync_avg_time"} {
-		f.int(name, 0)
+		f.counterOf(nodeStats, name, 0, 0, l)
 	}
 	writeChurn(f, &s, was, l)
 }

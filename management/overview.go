@@ -152,16 +152,21 @@ func (c *call) writeAbout(f *fields) {
 		}
 		f.end()
 	}
-	if f.beginList("exchange_types") {
-		for _, t := range exchangeTypes {
-			f.open()
-			f.str("name", t.kind)
-			f.str("description", t.text)
-			f.bool("enabled", true)
-			f.close()
-		}
-		f.endList()
+	writeExchangeTypes(f)
+}
+
+func writeExchangeTypes(f *fields) {
+	if !f.beginList("exchange_types") {
+		return
 	}
+	for _, t := range exchangeTypes {
+		f.open()
+		f.str("name", t.kind)
+		f.str("description", t.text)
+		f.bool("enabled", true)
+		f.close()
+	}
+	f.endList()
 }
 
 // writeTotals writes message_stats, churn_rates and queue_totals.

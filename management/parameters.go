@@ -25,16 +25,20 @@ const (
 	operatorComponent = "operator_policy"
 )
 
+// pluginComponents are components of RabbitMQ's plug-ins. Their parameters are kept for
+// tools that set and compare them, as long as the handler. Nothing acts on them.
+var pluginComponents = []string{"federation-upstream", "federation-upstream-set", "shovel"}
+
 // parameter is a setting of a component in a virtual host.
 type parameter struct {
 	component, vhost, name string
 	policy                 *warren.Policy // of operatorComponent
-	limits                 warren.Table   // of limitsComponent
+	value                  any            // of the others
 }
 
 func writeParameter(f *fields, p *parameter) {
 	if p.policy == nil {
-		f.table("value", p.limits)
+		f.any("value", p.value)
 	} else if f.begin("value") {
 		writePolicyBody(f, p.policy)
 		f.end()
@@ -45,13 +49,13 @@ func writeParameter(f *fields, p *parameter) {
 }
 
 // parametersOf returns the parameters of a virtual host.
-func parametersOf(v *warren.VirtualHost) []parameter {
-	var list []parameter
+func (h *Handler) parametersOf(v *warren.VirtualHost) []parameter {
+	list := h.notes.pluginsOf(v)
 	for _, p := range v.OperatorPolicies() {
 		list = append(list, parameter{component: operatorComponent, vhost: v.Name(), name: p.Name, policy: &p})
 	}
 	if limits := limitsOf(v); len(limits) > 0 {
-		list = append(list, parameter{component: limitsComponent, vhost: v.Name(), name: "limits", limits: limits})
+		list = append(list, parameter{component: limitsComponent, vhost: v.Name(), name: "limits", value: limits})
 	}
 	return list
 }
@@ -62,7 +66,7 @@ func (c *call) listParameters() error {
 	if len(c.names) > 0 {
 		component, inVHosts.names = c.names[0], c.names[1:]
 	}
-	items, err := collect(&inVHosts, parametersOf)
+	items, err := collect(&inVHosts, c.parametersOf)
 	if err != nil {
 		return err
 	}
@@ -79,7 +83,7 @@ func (c *call) parameter() (*warren.VirtualHost, parameter, error) {
 	if err != nil {
 		return nil, parameter{}, err
 	}
-	for _, p := range parametersOf(v) {
+	for _, p := range c.parametersOf(v) {
 		if p.component == c.names[0] && p.name == c.names[2] {
 			return v, p, nil
 		}
@@ -101,6 +105,9 @@ func (c *call) mayChange() error {
 	case limitsComponent, operatorComponent:
 		return c.user.may(administrators)
 	}
+	if slices.Contains(pluginComponents, c.names[0]) {
+		return nil
+	}
 	return badRequest("Validation failed\n\ncomponent %s not found\n", c.names[0])
 }
 
@@ -116,8 +123,15 @@ func (c *call) putParameter() error {
 	if err := c.mayChange(); err != nil {
 		return err
 	}
-	if err := require(body, "value"); err != nil {
+	if err := needs(body, "value"); err != nil {
 		return err
+	}
+	if slices.Contains(pluginComponents, c.names[0]) {
+		isNew, err := c.notes.setPlugin(pluginKey{v, c.names[0], c.names[2]}, body["value"])
+		if err != nil {
+			return err
+		}
+		return c.made(isNew)
 	}
 	value, ok := body["value"].(warren.Table)
 	if !ok {
@@ -154,7 +168,9 @@ func (c *call) deleteParameter() error {
 	if err := c.mayChange(); err != nil {
 		return err
 	}
-	if p.policy != nil {
+	if slices.Contains(pluginComponents, p.component) {
+		c.notes.removePlugin(pluginKey{v, p.component, p.name})
+	} else if p.policy != nil {
 		if err := v.OperatorPolicyDelete(p.name); err != nil {
 			return errNotFound
 		}
@@ -162,62 +178,6 @@ func (c *call) deleteParameter() error {
 		v.LimitsSet(warren.VirtualHostLimits{})
 	}
 	return c.status(http.StatusNoContent)
-}
-
-// Bounds of global parameters, which are kept for tools as long as the handler.
-const (
-	maxGlobals     = 1000
-	maxGlobalBytes = 64 << 10
-)
-
-// clusterNameParameter is the global parameter that has the name of the cluster.
-const clusterNameParameter = "cluster_name"
-
-// global is a global parameter.
-type global struct {
-	name  string
-	value any
-}
-
-func writeGlobal(f *fields, g *global) {
-	f.str("name", g.name)
-	f.any("value", g.value)
-}
-
-// all returns the global parameters, sorted by name.
-func (n *notes) all() []global {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	var list []global
-	for _, name := range sortedKeys(n.globals) {
-		list = append(list, global{name, n.globals[name]})
-	}
-	return list
-}
-
-func (n *notes) global(name string) (any, bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	v, ok := n.globals[name]
-	return v, ok
-}
-
-// set sets a global parameter and reports whether it is new.
-func (n *notes) set(name string, value any) (isNew bool, err error) {
-	if name == "" || len(name) > 255 {
-		return false, badRequest("a global parameter's name has 1 to 255 bytes")
-	}
-	if len(appendJSON(nil, value)) > maxGlobalBytes {
-		return false, badRequest("the value has more than %d bytes", maxGlobalBytes)
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	_, exists := n.globals[name]
-	if !exists && len(n.globals) >= maxGlobals {
-		return false, badRequest("there are %d global parameters, which is the limit", maxGlobals)
-	}
-	n.globals[name] = value
-	return !exists, nil
 }
 
 func (c *call) listGlobals() error {
@@ -237,7 +197,7 @@ func (c *call) putGlobal() error {
 	if err != nil {
 		return err
 	}
-	if err := require(body, "value"); err != nil {
+	if err := needs(body, "value"); err != nil {
 		return err
 	}
 	isNew, err := c.notes.set(c.names[0], body["value"])

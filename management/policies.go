@@ -118,7 +118,7 @@ func (s *policySet) putIn(c *call, v *warren.VirtualHost, name string, body warr
 }
 
 func policyOf(name string, body warren.Table) (p warren.Policy, err error) {
-	if err := require(body, "pattern", "definition"); err != nil {
+	if err := needs(body, "pattern", "definition"); err != nil {
 		return p, err
 	}
 	p.Name = name

@@ -25,6 +25,9 @@ func (c *call) listQueues() error {
 		return err
 	}
 	l := c.sampler.look()
+	if _, err := l.parseSpans(c.query); err != nil {
+		return err
+	}
 	return writeList(c, list[warren.QueueInfo]{
 		items: items,
 		name:  func(q *warren.QueueInfo) string { return q.Name },
@@ -64,6 +67,11 @@ func (c *call) getQueue() error {
 	return c.object(func(f *fields) {
 		c.writeQueue(f, &q, l)
 		c.writeQueueConsumers(f, v, &q)
+		for _, name := range [...]string{"incoming", "deliveries"} { // RabbitMQ counts by exchange and by channel here
+			if f.beginList(name) {
+				f.endList()
+			}
+		}
 	})
 }
 
@@ -128,6 +136,7 @@ func (h *Handler) writeQueue(f *fields, q *warren.QueueInfo, l *look) {
 	f.int("messages_ready_ram", q.Ready-q.OnDisk)
 	f.int("messages_unacknowledged_ram", q.Unacked)
 	f.int("messages_paged_out", q.OnDisk)
+	f.null("head_message_timestamp") // it is not known
 	f.int64("message_bytes", q.Bytes)
 	f.int64("message_bytes_ram", q.Bytes)
 	f.int64("memory", q.Bytes)
@@ -283,7 +292,7 @@ func (c *call) actOnQueue() error {
 	if _, _, err := c.queue(); err != nil {
 		return err
 	}
-	if err := require(body, "action"); err != nil {
+	if err := needs(body, "action"); err != nil {
 		return err
 	}
 	switch body["action"] {

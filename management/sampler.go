@@ -113,6 +113,7 @@ func (s *sampler) sample() {
 type round struct {
 	at       time.Time
 	stats    warren.Stats
+	process  process
 	vhosts   map[string]*vhostSample
 	channels map[channelKey]warren.ChannelCounts
 	sessions map[string]sessionSample
@@ -166,6 +167,8 @@ func (s *sampler) takeRound() *round {
 		r.channels[channelKey{ch.Session, ch.Number}] = ch.ChannelCounts
 	}
 	clients := s.clients()
+	r.process = measure()
+	r.process.sockets, r.process.diskFree = len(clients), max(0, s.broker.Capacity().DiskFree)
 	for _, x := range s.broker.Sessions() {
 		client := clients[x.ID]
 		r.sessions[x.ID] = sessionSample{x.ChannelCounts, client.Received, client.Sent}

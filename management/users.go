@@ -79,10 +79,22 @@ func (c *call) putUser() error {
 // declareUser sets the password of a user as the body says: as text or by its hash. A user
 // of which it says neither cannot log in, as in RabbitMQ.
 func (c *call) declareUser(name string, tags []string, body warren.Table) error {
-	if password, ok := body["password"].(string); ok {
+	_, plain := body["password"]
+	_, hashed := body["password_hash"]
+	switch {
+	case plain && hashed:
+		return badRequest("both_password_and_password_hash_are_provided")
+	case plain:
+		password, err := text(body, "password")
+		if err != nil {
+			return err
+		}
 		return c.broker.UserDeclare(name, password, tags...)
-	}
-	if hash, ok := body["password_hash"].(string); ok {
+	case hashed:
+		hash, err := text(body, "password_hash")
+		if err != nil {
+			return err
+		}
 		algorithm, _ := body["hashing_algorithm"].(string)
 		return c.broker.UserDeclareHash(name, hash, algorithm, tags...)
 	}
@@ -131,7 +143,7 @@ func (c *call) deleteUsers() error {
 	if err != nil {
 		return err
 	}
-	if err := require(body, "users"); err != nil {
+	if err := needs(body, "users"); err != nil {
 		return err
 	}
 	list, _ := body["users"].([]any)

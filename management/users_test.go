@@ -27,7 +27,9 @@ func TestUsers(t *testing.T) {
 
 	s.ask("PUT", "/api/users/u3", `{"password":"p"}`).requireError(400, "bad_request", "tags_not_present")
 	require.Equal(t, 400, s.ask("PUT", "/api/users/u3", `{"password_hash":"zz","tags":""}`).Code)
-	require.Equal(t, 400, s.ask("PUT", "/api/users/u3", `{"password":"p","tags":5}`).Code)
+	for _, body := range []string{`{"password":"p","tags":5}`, `{"password":"p","password_hash":"","tags":""}`, `{"password":5,"tags":""}`, `{"password_hash":null,"tags":""}`} {
+		require.Equal(t, 400, s.ask("PUT", "/api/users/u3", body).Code, body)
+	}
 	require.Equal(t, 400, s.ask("PUT", "/api/users/"+strings.Repeat("u", 256), `{"password":"p","tags":""}`).Code)
 	require.Equal(t, []string{"guest", "u1", "u2"}, names(s.get("/api/users").list(), "name"))
 	require.Equal(t, []string{"u1", "u2"}, names(s.get("/api/users/without-permissions").list(), "name"))

@@ -47,8 +47,8 @@ func (c *call) anyVHost(name string) (*warren.VirtualHost, error) {
 	return v, nil
 }
 
-// vhosts returns the virtual hosts that the user may see: those with permissions, or all
-// for the tags monitoring and administrator. If the path names one, it is that alone.
+// vhosts returns the virtual hosts whose content the user may see: those with permissions,
+// or all for administrators. If the path names one, it is that alone.
 func (c *call) vhosts() ([]*warren.VirtualHost, error) {
 	if len(c.names) > 0 {
 		v, err := c.vhost(c.names[0])
@@ -59,11 +59,20 @@ func (c *call) vhosts() ([]*warren.VirtualHost, error) {
 	}
 	var list []*warren.VirtualHost
 	for _, v := range c.broker.VirtualHosts() {
-		if c.user.level >= monitors || c.enters(v) {
+		if c.user.level == administrators || c.enters(v) {
 			list = append(list, v)
 		}
 	}
 	return list, nil
+}
+
+// named returns the virtual hosts that the user may know of: monitors know all.
+func (c *call) named() []*warren.VirtualHost {
+	if c.user.level >= monitors {
+		return c.broker.VirtualHosts()
+	}
+	list, _ := c.vhosts() // it fails for a path that names one only
+	return list
 }
 
 // collect returns what all virtual hosts have that the request is about.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
-	"sync"
 
 	"github.com/warrenmq/warren"
 )
@@ -17,42 +16,10 @@ func vhostRoutes() []route {
 	}
 }
 
-// vhostNote is what people write about a virtual host. The broker has no use for it; it
-// is kept as long as the handler.
-type vhostNote struct {
-	description      string
-	tags             []string
-	defaultQueueType string
-	tracing          bool
-}
-
-// notes has what the API keeps for people and their tools, and the broker does not know.
-type notes struct {
-	mu      sync.Mutex
-	vhosts  map[*warren.VirtualHost]vhostNote
-	globals map[string]any // global parameters
-
-	limits sync.Mutex // held while a limit of a virtual host changes
-}
-
-func newNotes() *notes {
-	return &notes{vhosts: make(map[*warren.VirtualHost]vhostNote), globals: make(map[string]any)}
-}
-
-func (n *notes) vhost(v *warren.VirtualHost) vhostNote {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.vhosts[v]
-}
-
 func (c *call) listVHosts() error {
-	vhosts, err := c.vhosts()
-	if err != nil {
-		return err
-	}
 	l := c.sampler.look()
 	return writeList(c, list[*warren.VirtualHost]{
-		items: vhosts,
+		items: c.named(),
 		name:  func(v **warren.VirtualHost) string { return (*v).Name() },
 		write: func(f *fields, v **warren.VirtualHost) { c.writeVHost(f, *v, l) },
 	})
@@ -138,14 +105,7 @@ func (c *call) putVHost() error {
 			return err
 		}
 	}
-	c.notes.mu.Lock()
-	for known := range c.notes.vhosts { // forget those that were deleted otherwise
-		if now, err := c.broker.VirtualHost(known.Name()); err != nil || now != known {
-			delete(c.notes.vhosts, known)
-		}
-	}
-	c.notes.vhosts[v] = note
-	c.notes.mu.Unlock()
+	c.notes.setVHost(c.broker, v, note)
 	return c.made(missing != nil)
 }
 
@@ -161,9 +121,7 @@ func (c *call) deleteVHost() error {
 	if err != nil {
 		return err
 	}
-	c.notes.mu.Lock()
-	delete(c.notes.vhosts, v)
-	c.notes.mu.Unlock()
+	c.notes.forget(c.broker)
 	return c.status(http.StatusNoContent)
 }
 
