@@ -129,8 +129,8 @@ func (c *call) made(isNew bool) error {
 	return c.status(http.StatusNoContent)
 }
 
-// buffer returns room for the JSON of n objects.
-func (c *call) buffer(n int) []byte { return make([]byte, 0, min(512*(n+1), 1<<20)) }
+// buffer returns room for the JSON of n objects. More room is made when it is needed.
+func (c *call) buffer(n int) []byte { return make([]byte, 0, min(1536*(n+1), 16<<20)) }
 
 // maxDepth is how deep objects and lists may be nested in a body. Tables of AMQP may be
 // 32 deep.
@@ -182,7 +182,7 @@ func needs(body warren.Table, names ...string) error {
 		return nil
 	}
 	text := strings.Join(missing, ",")
-	if len(text) > 78 { // RabbitMQ breaks long lines
+	if len(text) > 76 { // RabbitMQ breaks long lines
 		text = strings.Join(missing, ",\n ")
 	}
 	return badRequest("[%s]", text)

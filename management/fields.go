@@ -150,8 +150,10 @@ func (f *fields) table(name string, t warren.Table) {
 	if !f.begin(name) {
 		return
 	}
-	for _, key := range sortedKeys(t) {
-		f.any(key, t[key])
+	if len(t) > 0 {
+		for _, key := range sortedKeys(t) {
+			f.any(key, t[key])
+		}
 	}
 	f.end()
 }

@@ -158,7 +158,14 @@ func writeList[T any](c *call, l list[T]) error {
 		items = slices.Clone(items)
 		slices.Reverse(items)
 	}
-	f := &fields{want: q.want, out: c.buffer(len(items))}
+	shown := len(items)
+	if q.paged {
+		shown = min(shown, q.size)
+	}
+	if q.want != nil {
+		shown /= 10
+	}
+	f := &fields{want: q.want, out: c.buffer(shown)}
 	if !q.paged {
 		f.out = append(f.out, '[')
 		writeItems(f, items, l.write)

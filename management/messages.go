@@ -198,7 +198,7 @@ func (c *call) getMessages() error {
 	default:
 		return badRequest("unknown ackmode: %v", body["ackmode"])
 	}
-	f := &fields{out: c.buffer(g.count)}
+	f := &fields{out: c.buffer(1)}
 	f.out = append(f.out, '[')
 	err = c.channel(c.names[0], func(_ context.Context, _ *warren.VirtualHost, ch *warren.Channel) error {
 		n := 0
