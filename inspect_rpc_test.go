@@ -52,6 +52,7 @@ func TestWaitingCallsShowThemselves(t *testing.T) {
 			require.NoError(t, err)
 		}
 		synctest.Wait() // also for the handler of the call that was cancelled
+		synctest.Wait() // the handler of the cancelled one has to see that it is too late
 		info := rpcOf(t, b)
 		require.Zero(t, info.Calls)
 		require.Zero(t, info.OldestCall)
