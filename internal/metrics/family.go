@@ -54,17 +54,32 @@ type metric[T any] struct {
 // collect makes the families of metrics for all objects. labels returns the values of
 // the labels of an object; families share them.
 func collect[T any](metrics []metric[T], names []string, objects []T, labels func(*T) []string) []Family {
+	return collectSteady(metrics, names, objects, labels, nil)
+}
+
+// collectSteady is collect with counters that do not go back. counters returns them for
+// all objects, given their labels. Nil: what the objects show is right.
+func collectSteady[T any](metrics []metric[T], names []string, objects []T, labels func(*T) []string, counters func([][]string) [][]steadyCounter) []Family {
 	values := make([][]string, len(objects))
 	for i := range objects {
 		values[i] = labels(&objects[i])
 	}
+	var steady [][]steadyCounter
+	if counters != nil {
+		steady = counters(values)
+	}
 	families := make([]Family, 0, len(metrics))
-	for _, m := range metrics {
+	for n, m := range metrics {
 		f := Family{Name: m.name, Help: m.help, Kind: m.kind, Labels: names, Samples: make([]Sample, 0, len(objects))}
 		for i := range objects {
-			if m.has == nil || m.has(&objects[i]) {
-				f.Samples = append(f.Samples, Sample{Labels: values[i], Value: m.value(&objects[i])})
+			if m.has != nil && !m.has(&objects[i]) {
+				continue
 			}
+			v := m.value(&objects[i])
+			if steady != nil && m.kind == Counter {
+				v = steady[i][n].next(v)
+			}
+			f.Samples = append(f.Samples, Sample{Labels: values[i], Value: v})
 		}
 		families = append(families, f)
 	}

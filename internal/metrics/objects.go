@@ -1,8 +1,10 @@
 package metrics
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
@@ -12,8 +14,7 @@ import (
 type group struct {
 	name      string // as in the parameter family
 	onRequest bool   // it is not among the metrics per object
-	// collect makes the families. vhosts are those whose objects are wanted; nil: all.
-	collect func(s *Source, vhosts map[string]bool) []Family
+	collect   func(*view) []Family
 }
 
 // detailedName is the name of a metric when it was asked for by its group.
@@ -40,90 +41,99 @@ func groups() []group {
 	connection := []string{"connection", "vhost"}
 	exchange := []string{"vhost", "exchange"}
 	return []group{
-		{"queue_coarse_metrics", false, objects(coarseQueueMetrics(), queue, queues, queueLabels)},
-		{"queue_consumer_count", false, objects(queueConsumers(), queue, queues, queueLabels)},
-		{"queue_metrics", false, objects(append(queueConsumers(), queueMetrics()...), queue, queues, queueLabels)},
-		{"queue_delivery_metrics", false, objects(queueDeliveryMetrics(), queue, queues, queueLabels)},
-		{"queue_info", false, objects(queueInfo(), append(queue, "queue_type"), queues, func(q *warren.QueueInfo) []string {
+		objects("queue_coarse_metrics", false, coarseQueueMetrics(), queue, queues, queueLabels),
+		objects("queue_consumer_count", false, queueConsumers(), queue, queues, queueLabels),
+		objects("queue_metrics", false, append(queueConsumers(), queueMetrics()...), queue, queues, queueLabels),
+		objects("queue_delivery_metrics", false, queueDeliveryMetrics(), queue, queues, queueLabels),
+		objects("queue_info", false, queueInfo(), append(queue, "queue_type"), queues, func(q *warren.QueueInfo) []string {
 			return []string{q.VirtualHost, q.Name, "rabbit_" + string(q.Type) + "_queue"}
-		})},
-		{"exchange_metrics", false, objects(exchangeMetrics(), exchange, exchanges, exchangeLabels)},
-		{"exchange_bindings", true, objects(exchangeBindings(), append(exchange, "type"), exchanges, typedExchangeLabels)},
-		{"exchange_names", true, objects(exchangeNames(), append(exchange, "type"), exchanges, typedExchangeLabels)},
-		{"channel_metrics", false, objects(channelMetrics(), channel, channels, channelLabels)},
-		{"channel_exchange_metrics", false, objects(channelExchangeMetrics(), channel, channels, channelLabels)},
-		{"channel_queue_metrics", false, objects(channelQueueMetrics(), channel, channels, channelLabels)},
-		{"connection_coarse_metrics", false, objects(coarseConnectionMetrics(), connection, connections, func(c *amqp.ConnectionInfo) []string {
+		}),
+		objects("exchange_metrics", false, exchangeMetrics(), exchange, exchanges, exchangeLabels),
+		objects("exchange_bindings", true, exchangeBindings(), append(exchange, "type"), exchanges, typedExchangeLabels),
+		objects("exchange_names", true, exchangeNames(), append(exchange, "type"), exchanges, typedExchangeLabels),
+		objects("channel_metrics", false, channelMetrics(), channel, channels, channelLabels),
+		objects("channel_exchange_metrics", false, channelExchangeMetrics(), channel, channels, channelLabels),
+		objects("channel_queue_metrics", false, channelQueueMetrics(), channel, channels, channelLabels),
+		objects("connection_coarse_metrics", false, coarseConnectionMetrics(), connection, connections, func(c *amqp.ConnectionInfo) []string {
 			return []string{c.Session, c.VirtualHost}
-		})},
-		{"connection_metrics", false, objects(connectionMetrics(), connection, sessions, func(c *warren.SessionInfo) []string {
+		}),
+		objects("connection_metrics", false, connectionMetrics(), connection, sessions, func(c *warren.SessionInfo) []string {
 			return []string{c.ID, c.VirtualHost}
-		})},
-		{"vhost_status", true, objects(vhostStatus(), []string{"vhost"}, vhosts, func(v **warren.VirtualHost) []string {
+		}),
+		objects("vhost_status", true, vhostStatus(), []string{"vhost"}, vhosts, func(v **warren.VirtualHost) []string {
 			return []string{(*v).Name()}
-		})},
+		}),
 		{"rpc_metrics", false, handlerFamilies},
 	}
 }
 
-// objects makes the function collect of a group.
-func objects[T any](metrics []metric[T], names []string, list func(*Source, map[string]bool) []T, labels func(*T) []string) func(*Source, map[string]bool) []Family {
-	return func(s *Source, vhosts map[string]bool) []Family {
-		return collect(metrics, names, list(s, vhosts), labels)
-	}
-}
-
-// wanted reports whether the objects of a virtual host are.
-func wanted(vhosts map[string]bool, name string) bool { return vhosts == nil || vhosts[name] }
-
-func vhosts(s *Source, only map[string]bool) (list []*warren.VirtualHost) {
-	for _, v := range s.broker.VirtualHosts() {
-		if wanted(only, v.Name()) {
-			list = append(list, v)
+// objects makes a group of metrics of objects.
+func objects[T any](name string, onRequest bool, metrics []metric[T], labels []string, list func(*view) []T, values func(*T) []string) group {
+	counts := slices.ContainsFunc(metrics, func(m metric[T]) bool { return m.kind == Counter })
+	return group{name, onRequest, func(v *view) []Family {
+		if !counts {
+			return collect(metrics, labels, list(v), values)
 		}
-	}
-	return list
+		return collectSteady(metrics, labels, list(v), values, func(values [][]string) [][]steadyCounter {
+			return v.objects.of(name, len(metrics), values, v.only == nil)
+		})
+	}}
 }
 
-func queues(s *Source, only map[string]bool) (list []warren.QueueInfo) {
-	for _, v := range vhosts(s, only) {
-		list = append(list, v.Queues()...)
-	}
-	return list
+// view is one look at the objects of a broker, or of some of its virtual hosts. Each list
+// is made once.
+type view struct {
+	*Source
+	only map[string]bool // virtual hosts; nil: all
+
+	queues    func() []warren.QueueInfo
+	exchanges func() []warren.ExchangeInfo
+	channels  func() []warren.ChannelInfo
 }
 
-func exchanges(s *Source, only map[string]bool) (list []warren.ExchangeInfo) {
-	for _, v := range vhosts(s, only) {
-		list = append(list, v.Exchanges()...)
-	}
-	return list
-}
-
-func channels(s *Source, only map[string]bool) (list []warren.ChannelInfo) {
-	for _, c := range s.broker.Channels() {
-		if wanted(only, c.VirtualHost) {
-			list = append(list, c)
+func newView(s *Source, only map[string]bool) *view {
+	v := &view{Source: s, only: only}
+	v.queues = sync.OnceValue(func() (list []warren.QueueInfo) {
+		for _, h := range vhosts(v) {
+			list = append(list, h.Queues()...)
 		}
-	}
-	return list
+		return list
+	})
+	v.exchanges = sync.OnceValue(func() (list []warren.ExchangeInfo) {
+		for _, h := range vhosts(v) {
+			list = append(list, h.Exchanges()...)
+		}
+		return list
+	})
+	v.channels = sync.OnceValue(func() []warren.ChannelInfo {
+		return wantedOf(v, s.broker.Channels(), func(c *warren.ChannelInfo) string { return c.VirtualHost })
+	})
+	return v
 }
 
-func sessions(s *Source, only map[string]bool) (list []warren.SessionInfo) {
-	for _, c := range s.broker.Sessions() {
-		if wanted(only, c.VirtualHost) {
-			list = append(list, c)
-		}
+// wantedOf returns those objects whose virtual host is wanted.
+func wantedOf[T any](v *view, list []T, vhost func(*T) string) []T {
+	if v.only == nil {
+		return list
 	}
-	return list
+	return slices.DeleteFunc(list, func(o T) bool { return !v.only[vhost(&o)] })
 }
 
-func connections(s *Source, only map[string]bool) (list []amqp.ConnectionInfo) {
-	for _, server := range s.options.Servers {
-		for _, c := range server.Connections() {
-			if wanted(only, c.VirtualHost) {
-				list = append(list, c)
-			}
-		}
+func vhosts(v *view) []*warren.VirtualHost {
+	return wantedOf(v, v.broker.VirtualHosts(), func(h **warren.VirtualHost) string { return (*h).Name() })
+}
+
+func queues(v *view) []warren.QueueInfo       { return v.queues() }
+func exchanges(v *view) []warren.ExchangeInfo { return v.exchanges() }
+func channels(v *view) []warren.ChannelInfo   { return v.channels() }
+
+func sessions(v *view) []warren.SessionInfo {
+	return wantedOf(v, v.broker.Sessions(), func(s *warren.SessionInfo) string { return s.VirtualHost })
+}
+
+func connections(v *view) (list []amqp.ConnectionInfo) {
+	for _, server := range v.options.Servers {
+		list = append(list, wantedOf(v, server.Connections(), func(c *amqp.ConnectionInfo) string { return c.VirtualHost })...)
 	}
 	return list
 }

@@ -85,9 +85,9 @@ func distribution(d warren.Durations) *Distribution {
 	return h
 }
 
-func handlers(s *Source, only map[string]bool) (list []warren.HandlerInfo) {
-	for _, v := range vhosts(s, only) {
-		list = append(list, v.Handlers()...)
+func handlers(v *view) (list []warren.HandlerInfo) {
+	for _, h := range vhosts(v) {
+		list = append(list, h.Handlers()...)
 	}
 	return list
 }
@@ -111,7 +111,7 @@ func (s *Source) rpc() []Family {
 		st.TooLate += i.TooLate
 		st.TooFast += i.TooFast
 	}
-	now := handlers(s, nil)
+	now := handlers(newView(s, nil))
 	st.handlers = len(now)
 	for i := range now {
 		st.serving += now[i].Serving
@@ -167,8 +167,8 @@ func handlerMetrics() []metric[warren.HandlerInfo] {
 
 // handlerFamilies makes the metrics of each handler. The label handler is the tag of its
 // consumer: a handler that is started anew is another one.
-func handlerFamilies(s *Source, only map[string]bool) []Family {
-	list := handlers(s, only)
+func handlerFamilies(v *view) []Family {
+	list := handlers(v)
 	names := []string{"vhost", "queue", "handler"}
 	labels := func(h *warren.HandlerInfo) []string { return []string{h.VirtualHost, h.Queue, h.Tag} }
 	families := collect(handlerMetrics(), names, list, labels)

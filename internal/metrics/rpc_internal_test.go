@@ -67,3 +67,23 @@ func TestCountersDoNotGoBack(t *testing.T) {
 	require.InDelta(t, 15, after(9), 0)
 	require.InDelta(t, 15, after(0), 0)
 }
+
+func TestCountersOfObjectsAreKeptWhileTheseExist(t *testing.T) {
+	var s steadyObjects
+	show := func(all bool, labels ...string) (values []float64) {
+		list := make([][]string, len(labels))
+		for i, l := range labels {
+			list[i] = []string{"/", l}
+		}
+		for _, c := range s.of("group", 2, list, all) {
+			values = append(values, c[1].next(float64(10-5*len(labels))))
+		}
+		return values
+	}
+	require.Equal(t, []float64{5}, show(true, "a"))
+	require.Equal(t, []float64{5, 0}, show(true, "a", "b"), "a has lost 5")
+	require.Equal(t, []float64{5}, show(false, "c"))
+	require.Len(t, s.groups["group"], 3, "only some were looked at")
+	require.Equal(t, []float64{10}, show(true, "a"))
+	require.Len(t, s.groups["group"], 1)
+}

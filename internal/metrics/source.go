@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -39,6 +40,8 @@ type Source struct {
 	looked  time.Time   // the last time
 	past    past
 	steady  steady
+
+	objects steadyObjects
 }
 
 // NewSource makes a source of a broker's metrics. It needs no Close.
@@ -104,12 +107,7 @@ func (s *Source) PerObject() []Family {
 	s.watch()
 	families := s.identity("per-object")
 	families = append(families, s.whole(true)...)
-	for _, g := range groups() {
-		if !g.onRequest {
-			families = append(families, g.collect(s, nil)...)
-		}
-	}
-	return merged(families)
+	return merged(append(families, s.ofGroups(nil, func(g *group) bool { return !g.onRequest })...))
 }
 
 // Detailed returns the metrics of the named groups of objects, with names that begin
@@ -126,19 +124,25 @@ func (s *Source) Detailed(names, vhosts []string) []Family {
 			wanted[v] = true
 		}
 	}
-	for _, g := range groups() {
-		for _, name := range names {
-			if name != g.name {
-				continue
-			}
-			for _, f := range g.collect(s, wanted) {
-				f.Name = detailedName(f.Name)
-				families = append(families, f)
-			}
-			break
-		}
+	for _, f := range s.ofGroups(wanted, func(g *group) bool { return slices.Contains(names, g.name) }) {
+		f.Name = detailedName(f.Name)
+		families = append(families, f)
 	}
 	return merged(families)
+}
+
+// ofGroups returns the metrics of some groups of objects, in these virtual hosts; nil
+// means all.
+func (s *Source) ofGroups(vhosts map[string]bool, include func(*group) bool) (families []Family) {
+	s.objects.mu.Lock() // before the look: an earlier one would be taken for a step back
+	defer s.objects.mu.Unlock()
+	v := newView(s, vhosts)
+	for _, g := range groups() {
+		if include(&g) {
+			families = append(families, g.collect(v)...)
+		}
+	}
+	return families
 }
 
 // merged leaves out families whose name was there before: some belong to two groups.
