@@ -293,6 +293,7 @@ func TestEventsEnd(t *testing.T) {
 				break
 			}
 		}
+		synctest.Wait() // until the third one is declared
 		l := listen(t, b)
 		brokertest.Channel(t, b)
 		require.NoError(t, b.Close())
