@@ -229,8 +229,7 @@ func TestPermissionsOfOperations(t *testing.T) {
 }
 
 func TestHostsOwnLogin(t *testing.T) {
-	var s *site
-	s = newSite(t, &management.Options{Authenticate: func(r *http.Request) (warren.User, bool) {
+	s := newSite(t, &management.Options{Authenticate: func(r *http.Request) (warren.User, bool) {
 		name := r.Header.Get("X-Session")
 		tags := map[string][]string{"boss": {warren.Administrator}, "viewer": {warren.Monitoring}}
 		return warren.User{Name: name, Tags: tags[name]}, name != ""

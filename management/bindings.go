@@ -53,30 +53,45 @@ func (c *call) writeBindings(items []warren.BindingInfo) error {
 	})
 }
 
-// writeSome answers with the bindings of the path's virtual host for which f returns true.
-func (c *call) writeSome(f func(*warren.BindingInfo) bool) error {
+// bindingsOf returns the bindings of a virtual host for which f returns true. If they all
+// have one queue as their destination, it is named, so that no others are looked at.
+func bindingsOf(v *warren.VirtualHost, queue string, f func(*warren.BindingInfo) bool) []warren.BindingInfo {
+	var all []warren.BindingInfo
+	if queue == "" {
+		all = bindings(v)
+	} else {
+		if _, err := v.Queue(queue); err == nil {
+			all = append(all, defaultBinding(v.Name(), queue))
+		}
+		all = append(all, v.Bindings()...)
+	}
+	return slices.DeleteFunc(all, func(b warren.BindingInfo) bool { return !f(&b) })
+}
+
+// writeSome answers with bindings of the path's virtual host, see bindingsOf.
+func (c *call) writeSome(queue string, f func(*warren.BindingInfo) bool) error {
 	v, err := c.vhost(c.names[0])
 	if err != nil {
 		return err
 	}
-	return c.writeBindings(slices.DeleteFunc(bindings(v), func(b warren.BindingInfo) bool { return !f(&b) }))
+	return c.writeBindings(bindingsOf(v, queue, f))
 }
 
 func (c *call) listBindingsOfSource() error {
 	source := exchangeName(c.names[1])
-	return c.writeSome(func(b *warren.BindingInfo) bool { return b.Source == source })
+	return c.writeSome("", func(b *warren.BindingInfo) bool { return b.Source == source })
 }
 
 func (c *call) listBindingsToExchange() error {
 	name := exchangeName(c.names[1])
-	return c.writeSome(func(b *warren.BindingInfo) bool { return !b.ToQueue && b.Destination == name })
+	return c.writeSome("", func(b *warren.BindingInfo) bool { return !b.ToQueue && b.Destination == name })
 }
 
 func (c *call) listBindingsOfQueue() error {
 	if _, _, err := c.queue(); err != nil {
 		return err
 	}
-	return c.writeSome(func(b *warren.BindingInfo) bool { return b.ToQueue && b.Destination == c.names[1] })
+	return c.writeSome(c.names[1], func(b *warren.BindingInfo) bool { return b.ToQueue && b.Destination == c.names[1] })
 }
 
 // between reports whether a binding is from the path's source to its destination.
@@ -85,11 +100,11 @@ func (c *call) between(b *warren.BindingInfo, toQueue bool) bool {
 }
 
 func (c *call) listBindingsToQueueFrom() error {
-	return c.writeSome(func(b *warren.BindingInfo) bool { return c.between(b, true) })
+	return c.writeSome(c.names[2], func(b *warren.BindingInfo) bool { return c.between(b, true) })
 }
 
 func (c *call) listBindingsToExchangeFrom() error {
-	return c.writeSome(func(b *warren.BindingInfo) bool { return c.between(b, false) })
+	return c.writeSome("", func(b *warren.BindingInfo) bool { return c.between(b, false) })
 }
 
 // propertiesKey returns what tells a binding from others with the same ends. It is
@@ -126,11 +141,12 @@ func (c *call) binding(toQueue bool) (warren.BindingInfo, error) {
 	if err != nil {
 		return warren.BindingInfo{}, err
 	}
+	queue := ""
+	if toQueue {
+		queue = c.names[2]
+	}
 	var candidate *warren.BindingInfo
-	for _, b := range bindings(v) {
-		if !c.between(&b, toQueue) {
-			continue
-		}
+	for _, b := range bindingsOf(v, queue, func(b *warren.BindingInfo) bool { return c.between(b, toQueue) }) {
 		key := propertiesKey(&b)
 		if key == c.names[3] {
 			return b, nil

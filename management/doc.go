@@ -18,12 +18,26 @@
 // [warren.Broker.UserDeclare], or as [Options].Authenticate says. The tags of the user
 // say what is allowed, as in RabbitMQ: management lets users see and use what is in the
 // virtual hosts that they have permissions in, policymaker also lets them set policies
-// and parameters there, monitoring shows everything, and administrator may do
-// everything. Who has none of these tags gets no entry. The user guest gets it from
+// and parameters there, monitoring shows all connections, figures of the whole broker and
+// events, and administrator may do everything. Who has none of these tags gets no entry. The user guest gets it from
 // this machine only.
 //
 // Operations on queues and exchanges need the permissions that an AMQP client would
-// need for them.
+// need for them, also of administrators.
+//
+// # Differences from RabbitMQ
+//
+// The API is that of RabbitMQ 4.2 for what the broker has. What it does not have answers
+// 404, or an empty list. Pages may have 10,000 objects, as in LavinMQ. Descriptions and
+// tags of virtual hosts, global parameters, and parameters of the plug-ins federation and
+// shovel are kept for the tools that set them, as long as the handler; nothing acts on
+// them. An import of definitions that could not make everything answers 400 with the
+// reasons, and has made the rest. Fields of
+// queues that count bytes tell what messages hold in memory.
+//
+// Rates are over the last five to ten seconds. They and samples exist since somebody has
+// begun to look: what nobody looks at is not sampled. Exchanges, publishes of channels and
+// times of handlers are counted only meanwhile, see [warren.Broker.Watch].
 //
 // # The server around it
 //

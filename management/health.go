@@ -2,6 +2,8 @@ package management
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -168,18 +170,69 @@ func (c *call) checkProtocol() error {
 	})
 }
 
-// checkCertificates looks at the certificate of the connection that asks: the broker does
-// not know others.
+// checkCertificates fails if a certificate of an AMQP server with TLS ends within a time.
 func (c *call) checkCertificates() error {
-	within, err := strconv.Atoi(c.names[0])
-	if err != nil || within < 0 || within > 10_000 {
+	n, err := strconv.Atoi(c.names[0])
+	if err != nil || n < 0 || n > 10_000 {
 		return badRequest("Invalid expiration period")
 	}
+	at := time.Now()
 	switch c.names[1] {
-	case "days", "weeks", "months", "years":
+	case "days":
+		at = at.AddDate(0, 0, n)
+	case "weeks":
+		at = at.AddDate(0, 0, 7*n)
+	case "months":
+		at = at.AddDate(0, n, 0)
+	case "years":
+		at = at.AddDate(n, 0, 0)
+	default:
+		return badRequest("Time unit not recognised. Supported units: days, weeks, months, years.")
+	}
+	var failed []string
+	for _, l := range c.listeners() {
+		if l.protocol != "amqp/ssl" {
+			continue
+		}
+		end, err := certificateEnd(c.r.Context(), l)
+		if err != nil {
+			failed = append(failed, fmt.Sprintf("port %d: %s", l.port, err))
+		} else if end.Before(at) {
+			failed = append(failed, fmt.Sprintf("port %d: the certificate ends at %s", l.port, end.UTC().Format(time.RFC3339)))
+		}
+	}
+	if failed == nil {
 		return c.healthy()
 	}
-	return badRequest("Time unit not recognised. Supported units: days, weeks, months, years.")
+	return c.health("Certificates expiring: "+strings.Join(failed, ", "), nil)
+}
+
+// certificateEnd asks a listener for its certificate, as a client would, and returns when
+// it ends.
+func certificateEnd(ctx context.Context, l listener) (end time.Time, err error) {
+	host := l.host
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	d := &tls.Dialer{Config: &tls.Config{
+		InsecureSkipVerify: true, // the certificate is looked at, not trusted
+		VerifyConnection: func(s tls.ConnectionState) error {
+			if len(s.PeerCertificates) > 0 {
+				end = s.PeerCertificates[0].NotAfter
+			}
+			return nil
+		},
+	}}
+	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(l.port)))
+	if err == nil {
+		_ = conn.Close() // nothing was sent
+	}
+	if !end.IsZero() {
+		return end, nil // the listener may want a certificate of ours, which does not matter
+	}
+	return end, err
 }
 
 // alivenessQueue is the queue that aliveness tests use, as in RabbitMQ.

@@ -17,8 +17,9 @@ type look struct {
 	base    *round  // nil: there is none yet, and all rates are zero
 	seconds float64 // since then
 	spans   [spanKinds]span
-	points  []point // of the object that is shown, oldest first
-	before  uint64  // see sampler
+	points  []point                   // of the object that is shown, oldest first
+	before  uint64                    // see sampler
+	names   map[string]connectionName // of connections by session; nil until somebody asks
 }
 
 // shortest is the least time that a rate is told of: less is too short to mean anything.
@@ -55,6 +56,17 @@ func (l *look) vhost(name string) *vhostSample {
 		}
 	}
 	return &vhostSample{}
+}
+
+// owner returns the name of the connection of a session.
+func (l *look) owner(h *Handler, session string) connectionName {
+	if l.names == nil {
+		l.names = h.namesOf()
+	}
+	if n, ok := l.names[session]; ok {
+		return n
+	}
+	return connectionName{name: session}
 }
 
 // stats returns the broker's earlier figures.

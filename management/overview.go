@@ -2,33 +2,18 @@ package management
 
 import (
 	"runtime"
-	"runtime/debug"
-	"strings"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/metrics"
 )
 
-// Versions that tools want to know before they go on.
 const (
-	apiVersion  = "4.2.0" // the version of RabbitMQ whose API this is like
+	apiVersion  = metrics.Compatible // the version of RabbitMQ whose API this is like
 	productName = "Warren"
 )
 
 // productVersion is the version of the module, as the program was built with it.
-func productVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		const path = "github.com/warrenmq/warren"
-		if info.Main.Path == path && info.Main.Version != "" && info.Main.Version != "(devel)" {
-			return strings.TrimPrefix(info.Main.Version, "v")
-		}
-		for _, m := range info.Deps {
-			if m.Path == path {
-				return strings.TrimPrefix(m.Version, "v")
-			}
-		}
-	}
-	return "0.0.0"
-}
+func productVersion() string { return metrics.Version() }
 
 func overviewRoutes() []route {
 	return []route{

@@ -125,7 +125,7 @@ func (h *Handler) writeQueue(f *fields, q *warren.QueueInfo, l *look) {
 		f.str("idle_since", q.IdleSince.UTC().Format("2006-01-02T15:04:05.000+00:00"))
 	}
 	if q.Owner != "" && f.begin("owner_pid_details") {
-		f.str("name", q.Owner)
+		writeConnectionName(f, l.owner(h, q.Owner))
 		f.end()
 	}
 	was := l.queue(q.VirtualHost, q.Name)
