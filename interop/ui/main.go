@@ -1,6 +1,6 @@
 // Ui runs a broker with its pages under a prefix, for the browser test: with handlers
-// and calls in the same program, and with users beside guest: watcher, who has the tag
-// monitoring, and nobody, who has none. The test's clients do the rest over AMQP.
+// and calls in the same program, and with users beside guest: watcher, who has the
+// tag monitoring and may enter the virtual host, and nobody, who has no tag. The test's clients do the rest over AMQP.
 package main
 
 import (
@@ -46,6 +46,13 @@ func run(ctx context.Context) error {
 	}
 	defer b.Close()
 	if err := errors.Join(b.UserDeclare("watcher", "secret", "monitoring"), b.UserDeclare("nobody", "secret")); err != nil {
+		return err
+	}
+	v, err := b.VirtualHost(warren.DefaultVirtualHost)
+	if err != nil {
+		return err
+	}
+	if err := v.PermissionsSet("watcher", warren.Permissions{}); err != nil {
 		return err
 	}
 	clients := amqp.NewServer(b, nil)

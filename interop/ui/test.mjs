@@ -188,6 +188,9 @@ async function watcher(browser) {
   await show(page, '#/queues')
   await page.locator('tbody tr').first().waitFor()
   assert.equal(await page.locator('text=Declare queue…').count(), 0)
+  await page.locator('tbody th a').first().click()
+  await page.getByRole('heading', { name: 'Effective policy' }).waitFor()
+  assert.deepEqual(await page.locator('main button').allTextContents(), ['1 min', '10 min', '1 hour'])
   await show(page, '#/users') // by its address
   await page.locator('.failure', { hasText: 'Not administrator' }).waitFor()
   // Who loses the tag loses the page.

@@ -97,9 +97,13 @@ function measure(edges, defaultExchange) {
   }
   const between = fromExchanges.filter((e) => e.to.kind === 'exchange').sort((a, b) => b.to.layer - a.to.layer)
   for (const e of between) {
-    const known = (outOf.get(e.to) ?? []).filter((o) => o.mark === '').map((o) => o.rate)
-    e.rate = into.get(e.to).length === 1 ? Math.max(0, ...known) : 0
-    e.mark = e.to.note === 'fanout' || e.rate >= may(e.from) * 0.95 ? '' : '≥ '
+    const onward = outOf.get(e.to) ?? []
+    const most = (edges) => Math.max(0, ...edges.map((o) => o.rate))
+    const [known, bound] = [most(onward.filter((o) => o.mark === '')), most(onward)]
+    if (into.get(e.to).length > 1) e.rate = 0 // it has several ways
+    else e.rate = known > 0 ? known : bound
+    if (known === 0 && bound > 0) e.mark = '≤ '
+    else e.mark = e.to.note === 'fanout' || e.rate >= may(e.from) * 0.95 ? '' : '≥ '
   }
 }
 

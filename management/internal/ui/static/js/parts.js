@@ -55,6 +55,9 @@ export function entries(object, none = 'None.') {
     value !== null && typeof value === 'object' && !Array.isArray(value) ? entries(value, 'empty') : el('span', { class: 'name' }, plain(value))))))
 }
 
+// pattern shows a regular expression of permissions.
+export const pattern = (text) => el('code', { class: 'name' }, text === '' ? '(nothing)' : text)
+
 // features are the short marks of an exchange or a queue.
 export function features(row) {
   const marks = []

@@ -7,9 +7,9 @@ import { badge, state, toChannel, toVhost } from '../parts.js'
 export const columns = [
   { title: 'Channel', sort: 'name', cell: (c) => toChannel(c.name) },
   { title: 'Virtual host', sort: 'vhost', vhost: true, wide: true, cell: (c) => toVhost(c.vhost) },
-  { title: 'User', sort: 'user', cell: (c) => el('span', { class: 'name' }, c.user) },
+  { title: 'User', own: true, sort: 'user', cell: (c) => el('span', { class: 'name' }, c.user) },
   { title: 'Mode', wide: true, cell: (c) => el('span', { class: 'badges' }, c.confirm && badge('C', 'confirm mode: the broker confirms what is published'), c.transactional && badge('T', 'transaction mode')) },
-  { title: 'State', wide: true, cell: (c) => state(c.state) },
+  { title: 'State', own: true, wide: true, cell: (c) => state(c.state) },
   { title: 'Prefetch', sort: 'prefetch_count', num: true, hint: 'Limit of unsettled messages for later consumers; 0: none', cell: (c) => count(c.prefetch_count) },
   { title: 'Consumers', sort: 'consumer_count', num: true, cell: (c) => count(c.consumer_count) },
   { title: 'Unacked', sort: 'messages_unacknowledged', num: true, hint: 'Deliveries that are not settled', cell: (c) => count(c.messages_unacknowledged) },

@@ -28,14 +28,14 @@ export function view({ connection: c, channels }, page) {
   const line = (name, field, color) => ({ name, color, points: rates(c, field), value: c[`${field}_details`]?.rate ?? 0 })
   return [
     heading({ trail: [['Connections', 'connections']], title: c.name, about: c.user_provided_name, actions: [charts.rangePicker(page), mayClose && button('Close…', () => close(c), 'danger')] }),
-    el('div', { class: 'grid' },
+    el('div', { class: 'grid narrow' },
       section('About', facts(['State', state(c.state)], ['User', el('span', { class: 'name' }, c.user)], ['Virtual host', toVhost(c.vhost)], ['Protocol', c.protocol],
         ['TLS', c.ssl ? [c.ssl_protocol, c.ssl_cipher].filter(Boolean).join(', ') || 'yes' : 'no'], ['Login', c.auth_mechanism], ['Connected', ago(c.connected_at)],
-        ['Heartbeat', c.timeout > 0 ? `${c.timeout} s` : 'off'], ['Frames of at most', bytes(c.frame_max)], ['Channels of at most', count(c.channel_max)],
+        ['Heartbeat', c.timeout > 0 ? `${c.timeout} s` : 'off'], ['Frame limit', bytes(c.frame_max)], ['Channel limit', count(c.channel_max)],
         ['Received', bytes(c.recv_oct)], ['Sent', bytes(c.send_oct)], ['Held back because', c.blocked_reason ?? c.last_blocked_by === 'none' ? undefined : c.last_blocked_by])),
       el('section', { class: 'card' }, chart({ title: 'Data', write: (n) => `${bytes(n)}/s`, binary: true, range, series: [line('From client', 'recv_oct', 1), line('To client', 'send_oct', 2)] })),
       section('Client properties', entries(c.client_properties, 'The client has told nothing about itself.'))),
-    section('Channels', table({ caption: 'Channels', columns: columns.filter((col) => !col.vhost), rows: channels, key: (ch) => ch.name, empty: 'The client has opened no channel.' })),
+    section('Channels', table({ caption: 'Channels', columns: columns.filter((col) => !col.vhost && !col.own), rows: channels, key: (ch) => ch.name, empty: 'The client has opened no channel.' })),
   ]
 }
 

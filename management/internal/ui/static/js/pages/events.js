@@ -62,7 +62,7 @@ export function view(_, page) {
         { title: 'Event', cell: (e) => e.kind },
         { title: 'Virtual host', cell: (e) => e.data.vhost ? el('span', { class: 'name' }, e.data.vhost) : '–' },
         { title: 'Name', cell: (e) => e.kind === 'queue.created' ? to(['queues', e.data.vhost, e.data.name], el('span', { class: 'name' }, e.data.name)) : el('span', { class: 'name' }, e.data.name ?? e.data.message ?? '–') },
-        { title: 'Queue', cell: cell('queue') }, { title: 'User', wide: true, cell: cell('user') }, { title: 'Session', wide: true, cell: cell('session') }, { title: 'Reason', cell: cell('reason') },
+        { title: 'Queue', cell: cell('queue') }, { title: 'User', wide: true, cell: cell('user') }, { title: 'Session', wide: true, cell: (e) => e.data.session !== e.data.name ? cell('session')(e) : '–' }, { title: 'Reason', cell: cell('reason') },
       ],
     }),
   ]

@@ -25,7 +25,7 @@ export default listPage({
   title: 'Queues and streams', columns,
   path: (vhost) => vhost === '' ? ['queues'] : ['queues', vhost],
   key: (q) => `${q.vhost}\n${q.name}`,
-  empty: 'There is no queue. A client declares one, or you do by the button above.',
+  empty: 'There is no queue that you may see. Clients declare queues; you see those of virtual hosts in which you have permissions.',
   actions: (page) => [session.configuresAny() && button('Declare queue…', () => declare(page))],
 })
 

@@ -1,7 +1,7 @@
 import * as api from '../api.js'
 import { ask, confirm } from '../dialogs.js'
 import { el } from '../dom.js'
-import { button, exchangePath, exchangeText, facts, heading, section, toVhost } from '../parts.js'
+import { button, exchangePath, exchangeText, facts, heading, pattern, section, toVhost } from '../parts.js'
 import { go } from '../router.js'
 import * as scope from '../scope.js'
 import { table } from '../table.js'
@@ -17,8 +17,6 @@ export async function load(page) {
   return { user, permissions, topics }
 }
 
-const pattern = (text) => el('code', { class: 'name' }, text === '' ? '(nothing)' : text)
-
 export function view({ user, permissions, topics }, page) {
   const tags = Array.isArray(user.tags) ? user.tags.join(', ') : user.tags
   return [
@@ -26,7 +24,7 @@ export function view({ user, permissions, topics }, page) {
       trail: [['Users', 'users']], title: user.name,
       actions: [button('Password…', () => password(user, tags, page)), button('Tags…', () => retag(user, tags, page)), button('Delete…', () => remove(user), 'danger')],
     }),
-    section('About', facts(['Tags', tags || 'none: AMQP only'], ['Password', user.password_hash ? `set, ${String(user.hashing_algorithm ?? '').replace('rabbit_password_hashing_', '')}` : 'none: cannot log in'])),
+    section('About', facts(['Tags', tags || 'none: AMQP only'], ['Password', user.password_hash ? `set, ${String(user.hashing_algorithm ?? '').replace('rabbit_password_hashing_', '')}` : 'none, or one whose hash is not shown'])),
     section('Permissions', table({
       caption: 'Permissions', rows: permissions, key: (p) => p.vhost, empty: 'The user may enter no virtual host. Give rights by the button below.',
       columns: [
@@ -103,9 +101,14 @@ function password(user, tags, page) {
 function retag(user, tags, page) {
   ask({
     title: `What ${user.name} may do on these pages`, action: 'Save',
-    fields: [{ name: 'tags', label: 'Tags', value: tags, help: `Separated by commas: ${tagOptions.slice(1).join(', ')}. None: AMQP only.` }],
+    fields: [
+      { name: 'tags', label: 'Tags', value: tags, help: `Separated by commas: ${tagOptions.slice(1).join(', ')}. None: AMQP only.` },
+      // A user is set as a whole: without the hash the password would be lost.
+      !user.password_hash && { name: 'password', label: 'Password', type: 'password', autocomplete: 'new-password', help: 'The server does not show the hash of this password, so it must be given again. Without one the user can no longer log in.' },
+    ].filter(Boolean),
     submit: async (v) => {
-      await api.put(['users', user.name], { password_hash: user.password_hash, hashing_algorithm: user.hashing_algorithm, tags: v.tags })
+      const secret = user.password_hash ? { password_hash: user.password_hash, hashing_algorithm: user.hashing_algorithm } : v.password ? { password: v.password } : { password_hash: '' }
+      await api.put(['users', user.name], { ...secret, tags: v.tags })
       page.refresh()
     },
   })

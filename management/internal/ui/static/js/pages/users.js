@@ -17,7 +17,6 @@ export default listPage({
   columns: [
     { title: 'Name', sort: 'name', cell: (u) => to(['users', u.name], el('span', { class: 'name' }, u.name)) },
     { title: 'Tags', cell: (u) => el('span', { class: 'badges' }, tags(u).map((t) => badge(t, `tag ${t}`))) },
-    { title: 'Password', cell: (u) => u.password_hash ? 'set' : 'none: cannot log in' },
   ],
 })
 

@@ -3,7 +3,7 @@ import { ask, confirm } from '../dialogs.js'
 import { el } from '../dom.js'
 import * as charts from '../charts.js'
 import { count, rateOf } from '../format.js'
-import { button, heading, section, tile, tiles, to } from '../parts.js'
+import { button, heading, pattern, section, tile, tiles, to } from '../parts.js'
 import { go } from '../router.js'
 import { query } from '../samples.js'
 import * as session from '../session.js'
@@ -39,8 +39,8 @@ export function view({ vhost: v, permissions, limits }, page) {
     permissions && section('Permissions', table({
       caption: 'Permissions', rows: permissions, key: (p) => p.user, empty: 'No user may enter this virtual host.',
       columns: [
-        { title: 'User', cell: (p) => to(['users', p.user], el('span', { class: 'name' }, p.user)) }, { title: 'Configure', cell: (p) => el('code', { class: 'name' }, p.configure) },
-        { title: 'Write', cell: (p) => el('code', { class: 'name' }, p.write) }, { title: 'Read', cell: (p) => el('code', { class: 'name' }, p.read) },
+        { title: 'User', cell: (p) => to(['users', p.user], el('span', { class: 'name' }, p.user)) }, { title: 'Configure', cell: (p) => pattern(p.configure) },
+        { title: 'Write', cell: (p) => pattern(p.write) }, { title: 'Read', cell: (p) => pattern(p.read) },
       ],
     })),
   ]
