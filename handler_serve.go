@@ -240,7 +240,7 @@ func (h *Handler) traceReply(s *served, reply *Message) (end func(error)) {
 	}
 	sent := *reply // so that a reply need not be on the heap without a tracer
 	op := &Operation{
-		Kind: OperationReply, VirtualHost: h.vhost.name, RoutingKey: s.ReplyTo, Message: &sent, Request: &s.Message,
+		Kind: OperationReply, VirtualHost: h.vhost.name, RoutingKey: s.ReplyTo, Queue: h.queue.Name(), Message: &sent, Request: &s.Message,
 	}
 	_, end = op.begin(ctx, h.vhost.broker.options.Tracer)
 	reply.Headers = sent.Headers

@@ -47,7 +47,7 @@ type Operation struct {
 	VirtualHost string
 	Exchange    string // that the message is published to; empty: the default exchange
 	RoutingKey  string
-	Queue       string // that the message comes from; empty for what is sent
+	Queue       string // that the message comes from, or the request of an OperationReply; empty for what else is sent
 	ConsumerTag string // of what is received, unless it was got by Get or by a handler
 	DeliveryTag uint64 // likewise; zero for a handler
 	Redelivered bool   // the message was delivered before and not settled

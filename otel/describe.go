@@ -31,7 +31,7 @@ func describe(op *warren.Operation) (name string, kind trace.SpanKind, operation
 	case warren.OperationProcess:
 		return "process " + target, trace.SpanKindConsumer, "process"
 	case warren.OperationReply:
-		return "reply", trace.SpanKindProducer, "reply"
+		return "reply " + target, trace.SpanKindProducer, "reply"
 	}
 	// The routing key names the queue at the default exchange. At others there may be too
 	// many keys for a name.
@@ -56,12 +56,12 @@ func attributes(op *warren.Operation, operation string) []attribute.KeyValue {
 	list := make([]attribute.KeyValue, 0, 12)
 	list = append(list, semconv.MessagingSystemRabbitMQ, semconv.MessagingOperationName(operation), operationType(op.Kind),
 		semconv.MessagingMessageBodySize(len(m.Body)))
-	key := op.RoutingKey
+	key, queue := op.RoutingKey, op.Queue
 	if isReplyAddress(key) || op.Kind == warren.OperationReply {
-		key = ""
+		key, queue = "", ""
 		list = append(list, semconv.MessagingDestinationTemporary(true))
 	}
-	list = append(list, semconv.MessagingDestinationName(destination(op.Exchange, key, op.Queue)))
+	list = append(list, semconv.MessagingDestinationName(destination(op.Exchange, key, queue)))
 	if key != "" {
 		list = append(list, semconv.MessagingRabbitMQDestinationRoutingKey(key))
 	}

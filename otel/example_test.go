@@ -33,5 +33,5 @@ func ExampleNewTracer() {
 	// Unordered output:
 	// client call price
 	// consumer process price
-	// producer reply
+	// producer reply price
 }
