@@ -68,6 +68,7 @@ func TestEvents(t *testing.T) {
 		require.NotEmpty(t, event["time"])
 		before := e.Body.Len()
 		time.Sleep(16 * time.Second)
+		synctest.Wait()
 		require.Equal(t, ": still here\n\n", e.Body.String()[before:])
 		e.stop()
 		<-e.done

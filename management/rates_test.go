@@ -168,6 +168,9 @@ func TestSamplesOfOtherVirtualHostsAreNotTold(t *testing.T) {
 		require.Equal(t, 0.0, o["queue_totals"].(object)["messages"])
 		require.Equal(t, 0.0, rate(t, o, "queue_totals", "messages"))
 		values, _ := samples(t, o, "queue_totals", "messages")
-		require.Equal(t, []float64{0, 0}, values)
+		require.NotEmpty(t, values)
+		for _, v := range values {
+			require.Zero(t, v)
+		}
 	})
 }
