@@ -121,6 +121,16 @@ func propertiesKey(b *warren.BindingInfo) string {
 	return key
 }
 
+// hasKey reports whether a binding has a properties key. One without arguments may also be
+// named by its routing key as it is, because some clients escape that once less.
+func hasKey(b *warren.BindingInfo, key string) bool {
+	if strings.Contains(key, "~") {
+		return propertiesKey(b) == key
+	}
+	plain, err := url.QueryUnescape(key)
+	return len(b.Arguments) == 0 && (err == nil && plain == b.RoutingKey || key == b.RoutingKey)
+}
+
 func writeBinding(f *fields, b *warren.BindingInfo) {
 	kind := "exchange"
 	if b.ToQueue {
@@ -145,20 +155,11 @@ func (c *call) binding(toQueue bool) (warren.BindingInfo, error) {
 	if toQueue {
 		queue = c.names[2]
 	}
-	var candidate *warren.BindingInfo
-	for _, b := range bindingsOf(v, queue, func(b *warren.BindingInfo) bool { return c.between(b, toQueue) }) {
-		key := propertiesKey(&b)
-		if key == c.names[3] {
-			return b, nil
-		}
-		if plain, err := url.QueryUnescape(key); err == nil && plain == c.names[3] {
-			candidate = &b // some clients escape the key once where it needs twice
-		}
-	}
-	if candidate == nil {
+	found := bindingsOf(v, queue, func(b *warren.BindingInfo) bool { return c.between(b, toQueue) && hasKey(b, c.names[3]) })
+	if len(found) == 0 {
 		return warren.BindingInfo{}, errNotFound
 	}
-	return *candidate, nil
+	return found[0], nil
 }
 
 func (c *call) getQueueBinding() error    { return c.getBinding(true) }

@@ -89,10 +89,7 @@ func (c *call) export(write func(io.Writer) error, more func(*fields)) error {
 func (c *call) importDefinitions() error { return c.importFrom(c.broker.DefinitionsImport) }
 
 func (c *call) importVHost() error {
-	v, err := c.vhost(c.names[0])
-	if errors.Is(err, errNotFound) {
-		return badRequest("vhost_not_found")
-	}
+	v, err := c.vhostToChange(c.names[0])
 	if err != nil {
 		return err
 	}
@@ -105,11 +102,11 @@ func (c *call) importFrom(read func(io.Reader) error) error {
 	if err != nil {
 		return err
 	}
-	if len(bytes.TrimSpace(text)) == 0 {
-		return badRequest("failed_to_parse_json")
-	}
 	if depthOf(text) > maxDepth {
 		return badRequest("the JSON is nested more than %d deep", maxDepth)
+	}
+	if !json.Valid(text) || bytes.TrimSpace(text)[0] != '{' {
+		return badRequest("failed_to_parse_json")
 	}
 	err = read(bytes.NewReader(text))
 	if err == nil && len(c.names) == 0 {

@@ -54,6 +54,8 @@ func TestDefinitionsErrors(t *testing.T) {
 		{"name":"q","vhost":"nowhere","durable":true,"auto_delete":false,"arguments":{}}]}`)
 	require.Contains(t, a.object()["reason"], "queue 'q' in vhost 'nowhere'")
 	require.Equal(t, []string{"good"}, names(s.get("/api/queues").list(), "name"), "what can be made is made")
+	s.ask("POST", "/api/definitions", "{zz").requireError(400, "bad_request", "failed_to_parse_json")
+	s.ask("POST", "/api/definitions/none", "{}").requireError(404, "not_found", "vhost_not_found")
 	s.get("/api/definitions/none").requireError(400, "bad_request", "vhost_not_found")
 	s.want(413, "POST", "/api/definitions", `{"queues":"`+strings.Repeat("x", 64<<20)+`"}`)
 }

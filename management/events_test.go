@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,9 +21,35 @@ import (
 
 // stream is a client that reads events.
 type stream struct {
-	*httptest.ResponseRecorder
-	stop context.CancelFunc
-	done chan struct{}
+	header http.Header
+	stop   context.CancelFunc
+	done   chan struct{}
+
+	mu     sync.Mutex
+	status int
+	body   strings.Builder
+}
+
+func (e *stream) Header() http.Header { return e.header }
+func (e *stream) Flush()              {}
+
+func (e *stream) WriteHeader(status int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.status = status
+}
+
+func (e *stream) Write(p []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.body.Write(p)
+}
+
+// text returns what has come so far.
+func (e *stream) text() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.body.String()
 }
 
 // stream opens a stream of events and waits until it has begun.
@@ -34,7 +61,7 @@ func (s *site) stream(change ...func(*http.Request)) *stream {
 	for _, f := range change {
 		f(r)
 	}
-	e := &stream{httptest.NewRecorder(), stop, make(chan struct{})}
+	e := &stream{header: make(http.Header), stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(e.done)
 		s.h.ServeHTTP(e, r)
@@ -47,16 +74,16 @@ func TestEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
 		e := s.stream()
-		require.Equal(t, 200, e.Code)
+		require.Equal(t, 200, e.status)
 		require.Equal(t, "text/event-stream", e.Header().Get("Content-Type"))
 		s.want(201, "PUT", "/api/exchanges/%2F/a%22b%3Cc%3E", `{}`)
 		synctest.Wait()
-		lines := strings.Split(e.Body.String(), "\n")
+		lines := strings.Split(e.text(), "\n")
 		i := 0
 		for i < len(lines) && lines[i] != "event: exchange.created" {
 			i++
 		}
-		require.Less(t, i+1, len(lines), e.Body.String())
+		require.Less(t, i+1, len(lines), e.text())
 		text, ok := strings.CutPrefix(lines[i+1], "data: ")
 		require.True(t, ok)
 		require.NotContains(t, text, "<")
@@ -66,10 +93,10 @@ func TestEvents(t *testing.T) {
 		require.Equal(t, `a"b<c>`, event["name"])
 		require.Equal(t, "/", event["vhost"])
 		require.NotEmpty(t, event["time"])
-		before := e.Body.Len()
+		before := len(e.text())
 		time.Sleep(16 * time.Second)
 		synctest.Wait()
-		require.Equal(t, ": still here\n\n", e.Body.String()[before:])
+		require.Equal(t, ": still here\n\n", e.text()[before:])
 		e.stop()
 		<-e.done
 	})
@@ -85,7 +112,7 @@ func TestEventsEnd(t *testing.T) {
 		<-lost.done // the user may see them no longer
 		require.NoError(t, s.b.Close())
 		<-closed.done
-		require.Contains(t, closed.Body.String(), "event: end\n")
+		require.Contains(t, closed.text(), "event: end\n")
 	})
 }
 
@@ -99,7 +126,7 @@ func TestEventsAreForFewMonitors(t *testing.T) {
 		one.stop()
 		<-one.done
 		three := s.stream()
-		require.Equal(t, 200, three.Code)
+		require.Equal(t, 200, three.status)
 		for _, e := range []*stream{two, three} {
 			e.stop()
 			<-e.done

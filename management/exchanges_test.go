@@ -26,7 +26,12 @@ func TestBindings(t *testing.T) {
 	require.Len(t, s.get("/api/queues/%2F/q/bindings").list(), 4)
 	s.want(200, "GET", "/api/bindings/%2F/e/x/q/"+withArgs, "")
 	s.want(404, "GET", "/api/bindings/%2F/e/x/q/q/zzz", "")
-	s.want(200, "GET", "/api/bindings/%2F/e/x/e/amq.fanout/k%2F~%20%25", "") // escaped once
+	s.want(201, "POST", "/api/bindings/%2F/e/x/e/amq.fanout", `{"routing_key":"k/m"}`)
+	s.want(200, "GET", "/api/bindings/%2F/e/x/e/amq.fanout/k%252Fm", "")
+	s.want(204, "DELETE", "/api/bindings/%2F/e/x/e/amq.fanout/k%2Fm", "") // escaped once
+	s.want(201, "POST", "/api/bindings/%2F/e/x/e/amq.fanout", `{"routing_key":"~"}`)
+	s.want(404, "DELETE", "/api/bindings/%2F/e/x/e/amq.fanout/~", "") // that is the empty key
+	s.want(204, "DELETE", "/api/bindings/%2F/e/x/e/amq.fanout/%257E", "")
 	s.want(201, "POST", "/api/bindings/%2F/e/x/q/q%0A", `{"routing_key":"a.b"}`)
 	s.want(404, "DELETE", "/api/bindings/%2F/e/x/q/q/zzz", "")
 	for _, b := range []string{"q/q/a.b", "q/q/~", "q/" + withArgs, "e/" + odd} {

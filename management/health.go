@@ -151,7 +151,7 @@ func (c *call) checkPort() error {
 func (c *call) checkProtocol() error {
 	protocol := c.names[0]
 	switch protocol {
-	case "amqp091", "amqp0.9.1", "amqp-0-9-1":
+	case "amqp091", "amqp0.9.1", "amqp0-9-1", "amqp-0-9-1":
 		protocol = "amqp"
 	case "amqps", "amqp-tls", "amqp/tls":
 		protocol = "amqp/ssl"

@@ -220,6 +220,9 @@ func (c *call) getMessages() error {
 		}
 		return settle(ch)
 	})
+	if errors.Is(err, warren.ErrNotFound) {
+		return newError(http.StatusNotFound, "not_found", textOf(err))
+	}
 	if err != nil {
 		return err
 	}

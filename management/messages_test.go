@@ -88,7 +88,7 @@ func TestGetErrors(t *testing.T) {
 	s.want(400, "POST", "/api/queues/%2F/q/get", `{"count":1,"ackmode":"ack_requeue_true","encoding":"zz"}`)
 	s.want(400, "POST", "/api/queues/%2F/q/get", `{"count":"x","ackmode":"ack_requeue_true","encoding":"auto"}`)
 	s.ask("POST", "/api/queues/%2F/none/get", `{"count":1,"ackmode":"ack_requeue_true","encoding":"auto"}`).
-		requireError(404, "not_found", "no queue 'none' in vhost '/'")
+		requireError(404, "not_found", "NOT_FOUND - no queue 'none' in vhost '/'")
 }
 
 func TestPeekTakesNothing(t *testing.T) {

@@ -116,7 +116,7 @@ func (c *call) putParameter() error {
 	if err != nil {
 		return err
 	}
-	v, err := c.vhost(c.names[1])
+	v, err := c.vhostToChange(c.names[1])
 	if err != nil {
 		return err
 	}

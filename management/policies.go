@@ -94,7 +94,7 @@ func (s *policySet) put(c *call) error {
 	if err != nil {
 		return err
 	}
-	v, err := c.vhost(c.names[0])
+	v, err := c.vhostToChange(c.names[0])
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ func TestPolicies(t *testing.T) {
 		}
 	}
 	s.want(404, "GET", "/api/policies/none", "")
+	s.ask("PUT", "/api/policies/none/p", `{"pattern":"","definition":{}}`).requireError(404, "not_found", "vhost_not_found")
 	s.want(201, "PUT", "/api/queues/%2F/abc", "{}")
 	q := s.get("/api/queues/%2F/abc").object()
 	require.Equal(t, "p", q["policy"])

@@ -32,6 +32,15 @@ func (c *call) vhost(name string) (*warren.VirtualHost, error) {
 	return v, nil
 }
 
+// vhostToChange is vhost for changes, of which RabbitMQ says what is not there.
+func (c *call) vhostToChange(name string) (*warren.VirtualHost, error) {
+	v, err := c.vhost(name)
+	if errors.Is(err, errNotFound) {
+		err = errVHostNotFound
+	}
+	return v, err
+}
+
 // anyVHost returns a virtual host, whoever asks.
 func (c *call) anyVHost(name string) (*warren.VirtualHost, error) {
 	if name == "" {

@@ -70,6 +70,7 @@ func (h *Handler) writeVHost(f *fields, v *warren.VirtualHost, l *look) {
 		return
 	}
 	writeQueueCounts(f, &s.QueueCounts, &was.QueueCounts, l)
+	f.counter("confirm", s.Confirmed, was.Confirmed, l)
 	f.counter("return_unroutable", s.Returned, was.Returned, l)
 	f.counter("drop_unroutable", s.Unroutable, was.Unroutable, l)
 	f.end()
