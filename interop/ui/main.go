@@ -65,7 +65,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/broker/", http.StripPrefix("/broker", management.NewHandler(b, &management.Options{Servers: []*amqp.Server{clients}})))
+	mux.Handle("/broker/", http.StripPrefix("/broker", management.NewHandler(b, &management.Options{Servers: []*amqp.Server{clients}, NodeName: "warren@localhost"})))
 	pages := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	defer pages.Close()
 

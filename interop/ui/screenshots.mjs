@@ -9,6 +9,9 @@ const looks = {
   phone: { colorScheme: 'light', viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
 }
 
+// readme is the part of the overview that the README shows.
+const readme = { x: 0, y: 0, width: 1280, height: 684 }
+
 // samples are how many a chart must have, so that there is something to see.
 const samples = Number(process.env.UI_SAMPLES ?? 4)
 
@@ -26,7 +29,8 @@ export async function screenshots(browser, program, watch, dir) {
       await page.bringToFront()
       await show(page, path)
       await ready(page, name)
-      await page.screenshot({ path: `${dir}/${name}-${look}.png`, fullPage: look === 'phone' || name !== 'overview' })
+      await page.screenshot({ path: `${dir}/${name}-${look}.png`, fullPage: true })
+      if (name === 'overview' && look === 'light') await page.screenshot({ path: `${dir}/overview.png`, clip: readme })
     }
   }
   for (const [, page] of open) await page.context().close()

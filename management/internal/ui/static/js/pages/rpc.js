@@ -78,7 +78,7 @@ function handlerTable(rows) {
       { title: 'p99', num: true, hint: 'All but one in a hundred of the last minute took no longer', cell: (h) => h.timed > 0 ? [bar(h.p99_ms, slowest), ` ${millis(h.p99_ms)}`] : '–' },
       { title: 'Failed', num: true, cell: (h) => [rate(h.failed_details?.rate ?? 0), el('small', null, `${count(h.failed)} in all`)] },
       { title: 'Errors by code', cell: (h) => codes(h.errors ?? {}) },
-      { title: 'Caller gone', num: true, wide: true, hint: 'Requests that were not served because their caller had gone', cell: (h) => count(h.gone) },
+      { title: 'Gone', num: true, wide: true, hint: 'Requests that were not served because their caller had gone', cell: (h) => count(h.gone) },
     ],
   })
 }
