@@ -107,6 +107,7 @@ func (s *Source) PerObject() []Family {
 	s.watch()
 	families := s.identity("per-object")
 	families = append(families, s.whole(true)...)
+	families = append(families, s.rpc()...)
 	return merged(append(families, s.ofGroups(nil, func(g *group) bool { return !g.onRequest })...))
 }
 
