@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/warrenmq/warren"
 )
@@ -99,14 +100,29 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	send(w, r, e.status, f.out)
 }
 
+// A client has answerTime to read an answer of largeAnswer bytes or more, so that it does
+// not hold them for ever.
+const (
+	largeAnswer = 1 << 20
+	answerTime  = time.Minute
+)
+
 func send(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // the client may have gone
+	if r.Method == http.MethodHead {
+		return
 	}
+	if len(body) < largeAnswer {
+		_, _ = w.Write(body) // the client may have gone
+		return
+	}
+	deadline := http.NewResponseController(w) // its errors say that there are no deadlines here
+	_ = deadline.SetWriteDeadline(time.Now().Add(answerTime))
+	_, _ = w.Write(body)
+	_ = deadline.SetWriteDeadline(time.Time{})
 }
 
 // json answers with a JSON text.

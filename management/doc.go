@@ -43,7 +43,8 @@
 //
 // The handler bounds what it reads, and reads it only after the login. How long a
 // client may take is up to the server: set ReadHeaderTimeout, ReadTimeout and
-// IdleTimeout of [net/http.Server]. WriteTimeout does not end the stream of events.
+// IdleTimeout of [net/http.Server]. WriteTimeout does not end the stream of events, and an
+// answer of more than a megabyte may take a minute in any case.
 // Basic authentication sends the password with each request, so use TLS wherever others
 // could read along.
 //
