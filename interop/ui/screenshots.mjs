@@ -25,10 +25,11 @@ export async function screenshots(browser, program, watch, dir) {
     open.push([look, page])
   }
   for (const [name, path] of Object.entries(places)) {
-    for (const [look, page] of open) {
-      await page.bringToFront()
+    await Promise.all(open.map(async ([, page]) => {
       await show(page, path)
       await ready(page, name)
+    }))
+    for (const [look, page] of open) {
       await page.screenshot({ path: `${dir}/${name}-${look}.png`, fullPage: true })
       if (name === 'overview' && look === 'light') await page.screenshot({ path: `${dir}/overview.png`, clip: readme })
     }

@@ -220,6 +220,18 @@ async function keys(page) {
   assert.match(await page.evaluate(() => document.activeElement.innerText), /^Ready/) // the focus stays through a refresh
 }
 
+// pause stops and resumes what is refreshed.
+async function pause(page) {
+  await show(page, '#/queues/%2F/paused')
+  await page.getByText('This does not exist, or no longer.').waitFor()
+  await page.click('#pause')
+  await page.locator('#status:text-is("Paused")').waitFor()
+  await program.api('PUT', 'queues/%2F/paused', { durable: false })
+  assert.match(await text(page), /This does not exist/)
+  await page.click('#pause')
+  await page.getByRole('heading', { name: 'Effective policy' }).waitFor()
+}
+
 // events sees what happens as it happens.
 async function events(page) {
   await show(page, '#/events')
@@ -281,6 +293,7 @@ try {
   await part('a queue is deleted', () => remove(page))
   await part('a user with the tag monitoring sees and changes nothing', () => watcher(browser))
   await part('it works by keyboard', () => keys(page))
+  await part('it is paused and resumed', () => pause(page))
   await part('the broker goes away and comes back', () => restart(page))
   const traffic = await start(program.amqp)
   await part(`screenshots are in ${process.env.UI_SHOTS}`, () => screenshots(browser, program, watch, process.env.UI_SHOTS))

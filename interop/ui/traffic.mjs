@@ -31,6 +31,14 @@ async function nightly(connection) {
   }, 10000)
 }
 
+// caller asks a handler and gets the replies by direct reply-to.
+async function caller(connection) {
+  const channel = await connection.createChannel()
+  await channel.consume('amq.rabbitmq.reply-to', () => {}, { noAck: true, consumerTag: 'prices' })
+  let n = 0
+  return setInterval(() => settle(() => channel.sendToQueue('rpc.price', Buffer.from(JSON.stringify({ Article: n++ })), { replyTo: 'amq.rabbitmq.reply-to', correlationId: String(n), contentType: 'application/json' })), 40)
+}
+
 // settle does something unless the channel has been closed meanwhile.
 async function settle(run) {
   try { await run() } catch { /* the traffic has been stopped, or the broker has */ }
@@ -59,7 +67,7 @@ export async function start(url, rate = 200) {
     await publisher.bindQueue(name, exchange, key)
     for (let i = 1; i <= consumers; i++) await consume(back, name, `${name}-${i}`, after)
   }
-  const batch = await nightly(back)
+  const timers = [await nightly(back), await caller(shop)]
   let sent = 0
   const timer = setInterval(() => {
     const now = rate / 20 * (1 + 0.4 * Math.sin(Date.now() / 6000))
@@ -73,7 +81,7 @@ export async function start(url, rate = 200) {
   return {
     async stop() {
       clearInterval(timer)
-      clearInterval(batch)
+      timers.forEach(clearInterval)
       await Promise.allSettled([shop.close(), back.close()])
     },
   }

@@ -19,9 +19,9 @@ export async function load(page) {
   const name = page.query.name
   const [queues, exchanges, bindings, consumers] = await Promise.all([
     api.get(['queues', vhost], { page: 1, page_size: mostQueues, name, sort: name ? undefined : 'message_stats.publish_details.rate', sort_reverse: name ? undefined : 'true' }, page.signal),
-    api.get(['exchanges', vhost], null, page.signal),
+    api.get(['exchanges', vhost], { columns: 'name,type,message_stats' }, page.signal),
     bindingsOf(vhost, page),
-    api.get(['consumers', vhost], null, page.signal),
+    api.get(['consumers', vhost], { columns: 'consumer_tag,delivered,prefetch_count,queue.name,channel_details.name' }, page.signal),
   ])
   return { vhost, queues, exchanges, bindings, consumers: withRates(consumers.slice(0, mostConsumers), page) }
 }
