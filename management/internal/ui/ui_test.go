@@ -10,11 +10,15 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"github.com/warrenmq/warren/management/internal/ui"
 )
+
+// handler is made once, because it packs all files.
+var handler = sync.OnceValue(ui.Handler)
 
 // ask sends a request and returns the response. Headers are names and values.
 func ask(method, target string, headers ...string) *http.Response {
@@ -25,7 +29,7 @@ func ask(method, target string, headers ...string) *http.Response {
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	w := httptest.NewRecorder()
-	ui.Handler().ServeHTTP(w, r)
+	handler().ServeHTTP(w, r)
 	return w.Result()
 }
 

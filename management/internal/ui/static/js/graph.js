@@ -80,7 +80,7 @@ function queueNode(vhost, q) {
 }
 
 // measure gives the edges from exchanges their rates. An edge's mark says what the rate
-// is: nothing for the rate itself, or ≤ or ≥ for a bound of it.
+// is: nothing for the rate itself, ≈ if it is near, or ≤ or ≥ for a bound of it.
 function measure(edges, defaultExchange) {
   const into = Map.groupBy(edges, (e) => e.to)
   const outOf = Map.groupBy(edges, (e) => e.from)
@@ -88,22 +88,25 @@ function measure(edges, defaultExchange) {
   const may = (x) => into.has(x) ? Infinity : x.out
   const byDefault = edges.filter((e) => e.faint)
   const others = rateOf(defaultExchange?.message_stats, 'publish_out') - byDefault.reduce((sum, e) => sum + e.to.rate, 0)
-  const direct = others > Math.max(1, others * 0.05) // some is published straight to bound queues
+  // What the default exchange has passed on besides may have gone to queues that are
+  // bound to others, too; it may also be replies, which no queue takes.
+  const direct = (e) => e.faint || others < 1 || others < e.to.rate * 0.03 ? '' : others < e.to.rate * 0.25 ? '≈ ' : '≤ '
   const fromExchanges = edges.filter((e) => e.from.kind === 'exchange')
   for (const e of fromExchanges.filter((e) => e.to.kind !== 'exchange')) {
-    const ways = into.get(e.to).filter((w) => may(w.from) > 0).length + (direct && !e.faint ? 1 : 0)
+    const ways = into.get(e.to).filter((w) => may(w.from) > 0).length
     e.rate = may(e.from) > 0 ? Math.min(e.to.rate, may(e.from)) : 0
-    e.mark = ways > 1 && e.rate > 0 ? '≤ ' : ''
+    e.mark = ways > 1 ? '≤ ' : direct(e)
   }
   const between = fromExchanges.filter((e) => e.to.kind === 'exchange').sort((a, b) => b.to.layer - a.to.layer)
   for (const e of between) {
     const onward = outOf.get(e.to) ?? []
     const most = (edges) => Math.max(0, ...edges.map((o) => o.rate))
-    const [known, bound] = [most(onward.filter((o) => o.mark === '')), most(onward)]
+    const [known, bound] = [most(onward.filter((o) => o.mark === '' || o.mark === '≈ ')), most(onward)]
     if (into.get(e.to).length > 1) e.rate = 0 // it has several ways
     else e.rate = known > 0 ? known : bound
     if (known === 0 && bound > 0) e.mark = '≤ '
-    else e.mark = e.to.note === 'fanout' || e.rate >= may(e.from) * 0.95 ? '' : '≥ '
+    else if (e.to.note !== 'fanout' && e.rate < may(e.from) * 0.95) e.mark = '≥ '
+    else e.mark = known > 0 && onward.every((o) => o.mark !== '') ? '≈ ' : ''
   }
 }
 

@@ -63,7 +63,7 @@ export function view({ vhost, queues, exchanges, bindings, consumers }, page) {
     picture.nodes.length === 0
       ? el('div', { class: 'empty' }, name ? `No queue has "${name}" in its name.` : 'This virtual host has no queues and no exchanges of its own yet. Clients declare them.')
       : draw(picture),
-    el('p', { class: 'quiet' }, 'From left to right: exchanges, queues, consumers. Numbers at lines are messages per second of now; ≤ and ≥ mark the most and the least it can be where messages have several ways. Dashed lines come from the default exchange, by which every queue is reached. Names lead to pages.'),
+    el('p', { class: 'quiet' }, 'From left to right: exchanges, queues, consumers. Numbers at lines are messages per second of now; ≈, ≤ and ≥ mark what is about, at most, and at least so, because messages have several ways. Dashed lines come from the default exchange, by which every queue is reached. Names lead to pages.'),
   ]
 }
 
