@@ -96,7 +96,7 @@ func TestTheAgeOfOneCallAmongMany(t *testing.T) {
 				require.NoError(t, err)
 			}
 		}
-		defer b.Watch()()
+		stop := b.Watch()
 		many(20_000)
 		first := brokertest.Call(t.Context(), b, "slow", "x")
 		synctest.Wait()
@@ -108,14 +108,21 @@ func TestTheAgeOfOneCallAmongMany(t *testing.T) {
 		gate.Release <- struct{}{}
 		_, err := brokertest.Answer(t, first)
 		require.NoError(t, err)
-		brokertest.Later(time.Hour)
-		rpcOf(t, b)
-		second := brokertest.Call(t.Context(), b, "slow", "x")
-		brokertest.Later(time.Second)
-		require.Equal(t, time.Second, rpcOf(t, b).OldestCall)
-		gate.Release <- struct{}{}
-		_, err = brokertest.Answer(t, second)
-		require.NoError(t, err)
+		for what, pause := range map[string]func(){
+			"after a look":          func() { rpcOf(t, b) },
+			"after a new beginning": func() { stop(); stop = b.Watch() },
+		} {
+			many(20_000)
+			brokertest.Later(time.Hour)
+			pause()
+			call := brokertest.Call(t.Context(), b, "slow", "x")
+			brokertest.Later(time.Second)
+			require.Equal(t, time.Second, rpcOf(t, b).OldestCall, what)
+			gate.Release <- struct{}{}
+			_, err = brokertest.Answer(t, call)
+			require.NoError(t, err)
+		}
+		stop()
 	})
 }
 
