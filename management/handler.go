@@ -56,7 +56,7 @@ type Options struct {
 
 // Handler serves the page, the API and the metrics of one broker. Its methods are safe
 // for concurrent use. It needs no closing: what it counts while somebody looks ends
-// five minutes after the last look, or with the broker.
+// ten minutes after the last look at the latest, or with the broker.
 type Handler struct {
 	broker  *warren.Broker
 	options Options
