@@ -55,7 +55,7 @@ type look struct {
 // lookPart are messages that follow each other.
 type lookPart struct {
 	memory []Peeked
-	disk   *store.Peek // used in place of memory
+	disk   store.Peek // used in place of memory
 	place  uint64      // of the first message on disk; of a stream, its position is its place
 	stream bool
 	skip   int // messages on disk to be passed over

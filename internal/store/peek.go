@@ -10,25 +10,41 @@ import (
 
 // Peek is a look at messages on disk, without the consequences of Load: the taker is told
 // nothing, and what cannot be read is not given up.
-type Peek struct{ plan *plan }
+//
+// It is an interface, so that a program whose broker has no directory is linked without
+// the store.
+type Peek interface {
+	// Last is the position up to which Read reads.
+	Last() uint64
+	// Len is how many messages Read finds, if none of them is removed before. It is
+	// called with the queue's lock held.
+	Len() int
+	// Release gives up the files that Read would have read.
+	Release()
+	// Read reads the messages behind the first skip ones, in order. It stops when it has
+	// read bodies of most bytes, and then more is true if some were left out. It fails if
+	// the disk cannot be read, or with a *[journal.DamagedError] if messages are not what
+	// was written.
+	Read(skip int, most int64) (items []message.Item, more bool, err error)
+}
+
+// peek implements Peek.
+type peek struct{ plan *plan }
 
 // Peek plans to read messages from first to last, which are of the same level: a block of
 // them from the first one on that lives. It is nil if there is none. The caller calls Read
 // or Release, with no lock held.
-func (k *Queue) Peek(first, last uint64) *Peek {
+func (k *Queue) Peek(first, last uint64) Peek {
 	p := k.plan(first, last)
 	if p == nil {
 		return nil
 	}
-	return &Peek{p}
+	return &peek{p}
 }
 
-// Last is the position up to which Read reads.
-func (p *Peek) Last() uint64 { return p.plan.last }
+func (p *peek) Last() uint64 { return p.plan.last }
 
-// Len is how many messages Read finds, if none of them is removed before. It is called with
-// the lock held.
-func (p *Peek) Len() int {
+func (p *peek) Len() int {
 	n := len(p.plan.records)
 	for i := range p.plan.blocks {
 		b := &p.plan.blocks[i]
@@ -37,16 +53,12 @@ func (p *Peek) Len() int {
 	return n
 }
 
-// Release gives up the files that Read would have read.
-func (p *Peek) Release() { p.plan.release() }
+func (p *peek) Release() { p.plan.release() }
 
 // mostMoves is how often messages may move while they are looked for.
 const mostMoves = 100
 
-// Read reads the messages behind the first skip ones, in order. It stops when it has read
-// bodies of most bytes, and then more is true if some were left out. It fails if the disk
-// cannot be read, or with a *[journal.DamagedError] if messages are not what was written.
-func (p *Peek) Read(skip int, most int64) (items []message.Item, more bool, err error) {
+func (p *peek) Read(skip int, most int64) (items []message.Item, more bool, err error) {
 	k, last := p.plan.k, p.plan.last
 	r := loader{s: k.store, parser: parser{names: &k.store.names}}
 	for moves, plan := 0, p.plan; plan != nil && !more; {
