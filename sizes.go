@@ -34,15 +34,31 @@ type sizeCounts struct {
 
 // add counts a message with a body of n bytes.
 func (s *sizeCounts) add(n int) {
-	class := 0
-	for _, limit := range SizeLimits() {
-		if n <= limit {
-			break
-		}
-		class++
-	}
-	s.counts[class].Add(1)
+	s.counts[sizeClass(n)].Add(1)
 	s.bytes.Add(uint64(n))
+}
+
+// sizeClass returns which of the limits n does not exceed. Most messages are small.
+func sizeClass(n int) int {
+	switch {
+	case n <= 1e2:
+		return 0
+	case n <= 1e3:
+		return 1
+	case n <= 1e4:
+		return 2
+	case n <= 1e5:
+		return 3
+	case n <= 1e6:
+		return 4
+	case n <= 1e7:
+		return 5
+	case n <= 5e7:
+		return 6
+	case n <= 1e8:
+		return 7
+	}
+	return 8
 }
 
 // total returns how many messages were counted.
