@@ -16,21 +16,25 @@ admin() {
 	printf 'exit code %d\n' "${PIPESTATUS[0]}"
 }
 
-# stable replaces what differs from run to run.
+# stable replaces what differs from run to run, and leaves out the lines and spaces of
+# tables, and the exchange that RabbitMQ has for tracing.
 stable() {
-	sed -E -e 's/127\.0\.0\.1:[0-9]+ -> 127\.0\.0\.1:[0-9]+/PEER/g' -e 's/amq\.ctag-[-_A-Za-z0-9]+/CTAG/g' -e "s|$files|DIR|g" -e "s|127\.0\.0\.1:${where##*:}|BROKER|g"
+	sed -E -e '/^\+-[-+]*\+$/d; /amq\.rabbitmq\.trace +\|/d; s/ amq\.rabbitmq\.trace//g; s/ +/ /g; s/[A-Za-z0-9+\/]{48}/HASH/g' -e 's/127\.0\.0\.1:[0-9]+ -> 127\.0\.0\.1:[0-9]+/PEER/g' -e 's/amq\.ctag-[-_A-Za-z0-9]+/CTAG/g' -e "s|$files|DIR|g" -e "s|127\.0\.0\.1:${where##*:}|BROKER|g"
 }
 
-# json prints a file of definitions with its keys in order.
-json() { jq -S '[to_entries[] | .value |= (if type == "array" then sort_by(.vhost, .name, .user, .source, .destination) else . end)] | from_entries | del(.users[].password_hash)' "$1"; }
+# json prints definitions, an object on a line, in order and without passwords.
+json() {
+	jq -S -c 'to_entries[] | .key as $kind | .value | if type == "array" then .[] | del(.password_hash?, .warren_password_hash?) else . end | [$kind, .]' "$1" | sort
+}
 
 admin version
 admin help subcommands | head -n 3
 admin nothing
-admin show overview cluster_name object_totals.queues object_totals.exchanges queue_totals.messages
-for kind in exchanges queues bindings users vhosts permissions parameters policies operator_policies vhost_limits connections channels consumers; do
+admin show overview cluster_name object_totals.queues queue_totals.messages
+for kind in exchanges queues bindings users permissions parameters policies operator_policies vhost_limits connections channels consumers; do
 	admin list "$kind"
 done
+admin list vhosts name tracing
 admin list nodes type running
 admin list exchanges name type durable auto_delete internal arguments vhost
 
@@ -55,14 +59,16 @@ admin declare policy name=wrong pattern='^jobs' definition='{"nothing":5}'
 admin declare operator_policy name=small pattern='^jobs' definition='{"max-length":6}'
 admin declare vhost_limit vhost=v name=max-queues value=5
 admin declare parameter component=nothing name=p value='{}'
-for kind in queues bindings users vhosts permissions parameters policies operator_policies vhost_limits; do
+for kind in queues users permissions parameters policies operator_policies vhost_limits; do
 	admin list "$kind"
 done
+admin -S destination list bindings
+admin list vhosts name tracing
 admin -f tsv list queues vhost name durable auto_delete
 admin -f long list policies
 admin -f kvp list users name tags
 admin -f bash list exchanges
-admin -f raw_json list bindings source destination routing_key
+admin -f raw_json -S destination list bindings source destination routing_key
 admin -S type list exchanges name type
 admin -R -S name list exchanges name
 admin -V v list queues
@@ -126,9 +132,11 @@ admin delete vhost name=v
 admin delete user name=ann
 admin list queues
 admin import "$files/all.json"
-for kind in queues bindings users vhosts permissions policies operator_policies vhost_limits; do
+for kind in queues users permissions policies operator_policies vhost_limits; do
 	admin list "$kind"
 done
+admin -S destination list bindings
+admin -u ann -p secret list vhosts name
 printf '{' >"$files/broken.json"
 admin import "$files/broken.json"
 for user in ann ben; do admin delete user name="$user"; done

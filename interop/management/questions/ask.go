@@ -21,6 +21,7 @@ const patience = 8 * time.Second
 type asker struct {
 	base, amqp string // URLs
 	out        io.Writer
+	node       string
 	names      map[string]string // names that differ from run to run, and how they are written down
 }
 
@@ -176,6 +177,11 @@ func (a *asker) send(method, path string, r *request) answer {
 	return got
 }
 
+func isObject(v any) bool {
+	_, ok := v.(object)
+	return ok
+}
+
 // traceExchange tells what RabbitMQ alone has: its exchange for tracing.
 func traceExchange(v any) bool {
 	o, ok := v.(object)
@@ -192,7 +198,7 @@ func (g answer) String() string {
 	}
 	switch v := g.value.(type) {
 	case map[string]any:
-		if g.status >= 300 || len(v) <= 2 {
+		if g.status >= 300 || len(v) <= 2 && !slices.ContainsFunc(slices.Collect(maps.Values(v)), isObject) {
 			parts = append(parts, worded(g.status, v))
 		} else {
 			parts = append(parts, "object")

@@ -43,6 +43,10 @@ var sections = []struct {
 func main() {
 	log.SetFlags(0)
 	a := &asker{base: os.Getenv("MANAGEMENT_URL"), amqp: os.Getenv("AMQP_URL"), out: os.Stdout, names: map[string]string{}}
+	for _, node := range objects(a.get("nodes", quiet).value) {
+		a.node, _ = node["name"].(string)
+		a.names[a.node] = "NODE"
+	}
 	for _, section := range sections {
 		if len(os.Args) == 1 || os.Args[1] == section.name {
 			a.say("\n== %s", section.name)

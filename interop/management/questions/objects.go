@@ -36,7 +36,7 @@ func (a *asker) exchanges() {
 	a.delete("exchanges/%2F/amq.direct")
 	a.delete("exchanges/%2F/amq.default")
 	a.get("exchanges/%2F/amq.default", fields)
-	a.say("names: %s", values(a.get("exchanges/%2F", fields).value, "name"))
+	a.say("names: %s", values(a.get("exchanges/%2F").value, "name"))
 	a.say("types: %s", values(a.get("exchanges/%2F").value, "type"))
 	a.ask("PUT", "queues/%2F/q", quiet, with(object{}))
 	a.post("bindings/%2F/e/x/q/q", object{"routing_key": "k"})

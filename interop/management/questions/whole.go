@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"iter"
 	"log"
 	"net/url"
 	"strings"
@@ -101,6 +102,16 @@ func (a *asker) connections() {
 	a.delete("queues/%2F/q")
 }
 
+// awaited are the counts to wait for, in order: RabbitMQ's come one by one.
+func awaited(c *client) iter.Seq2[string, []string] {
+	return func(yield func(string, []string) bool) {
+		_ = yield("queues/%2F/q", []string{"publish", "deliver", "ack"}) &&
+			yield("exchanges/%2F/amq.fanout", []string{"publish_in", "publish_out"}) &&
+			yield("channels/"+c.name+url.PathEscape(" (1)"), []string{"publish", "deliver", "ack"}) &&
+			yield("overview", []string{"publish", "deliver", "ack"})
+	}
+}
+
 // statistics lets messages pass, and looks at the counts and rates.
 func (a *asker) statistics() {
 	a.ask("PUT", "queues/%2F/q", quiet, with(object{}))
@@ -117,7 +128,7 @@ func (a *asker) statistics() {
 	}
 	// Some before the broker is asked, so that there are counts, and one after it, so
 	// that there is a rate.
-	for _, path := range []string{"queues/%2F/q", "exchanges/%2F/amq.fanout", "channels/" + c.name + url.PathEscape(" (1)"), "overview"} {
+	for path, counts := range awaited(c) {
 		publish()
 		d := <-deliveries
 		if err := d.Ack(false); err != nil {
@@ -126,7 +137,12 @@ func (a *asker) statistics() {
 		a.await(path, func(g answer) bool {
 			v, _ := g.value.(object)
 			stats, _ := v["message_stats"].(object)
-			return len(stats) > 0 && (strings.HasPrefix(path, "exchanges") || stats["ack"] != nil)
+			for _, name := range counts {
+				if stats[name] == nil {
+					return false
+				}
+			}
+			return true
 		})
 		if path == "overview" {
 			a.get(path, fields)
@@ -143,7 +159,8 @@ func (a *asker) statistics() {
 	for _, query := range []string{"lengths_age=60&lengths_incr=0", "lengths_age=-1&lengths_incr=5", "msg_rates_age=1000000000&msg_rates_incr=1"} {
 		a.get("queues/%2F/q?" + query)
 	}
-	a.get("vhosts/%2F", fieldsOf(".message"))
+	a.await("vhosts/%2F", has("messages"))
+	a.get("vhosts/%2F", fields)
 	if err := c.conn.Close(); err != nil {
 		log.Fatal(err)
 	}
@@ -211,18 +228,11 @@ func (a *asker) health() {
 func (a *asker) whole() {
 	a.get("overview", fields)
 	a.get("nodes", fields)
-	node := "none"
-	for _, v := range objects(a.get("nodes", quiet).value) {
-		node, _ = v["name"].(string)
-	}
-	a.names[node] = "NODE"
-	a.get("nodes/"+node, fields)
-	a.get("nodes/"+node+"/memory", fields)
-	a.get("extensions", fields)
+	a.get("nodes/"+a.node, fields)
+	a.get("nodes/"+a.node+"/memory", fields)
+	a.get("extensions")
 	a.get("feature-flags")
 	a.get("deprecated-features")
 	a.get("deprecated-features/used")
-	a.get("auth/attempts/" + node)
 	a.post("rebalance/queues", object{})
-	a.delete("reset")
 }
