@@ -127,6 +127,9 @@ func (c *call) putParameter() error {
 		return err
 	}
 	if slices.Contains(pluginComponents, c.names[0]) {
+		if err := checkUpstream(c.names[0], body["value"]); err != nil {
+			return err
+		}
 		isNew, err := c.notes.setPlugin(pluginKey{v, c.names[0], c.names[2]}, body["value"])
 		if err != nil {
 			return err
@@ -158,6 +161,26 @@ func (c *call) putParameter() error {
 	v.LimitsSet(l)
 	c.notes.limits.Unlock()
 	return c.made(isNew)
+}
+
+// checkUpstream wants the address of an upstream, as the plug-in does.
+func checkUpstream(component string, value any) error {
+	if component != "federation-upstream" {
+		return nil
+	}
+	upstream, ok := value.(warren.Table)
+	if !ok {
+		return badRequest("Validation failed\n\nvalue should be an object\n")
+	}
+	switch uri := upstream["uri"].(type) {
+	case string:
+		return nil
+	case []any:
+		if len(uri) > 0 {
+			return nil
+		}
+	}
+	return badRequest("Validation failed\n\nKey \"uri\" not found in upstream\n")
 }
 
 func (c *call) deleteParameter() error {
