@@ -43,8 +43,7 @@ type Broker struct {
 	cancelHandlers context.CancelFunc // ends handlersCtx
 	state          atomic.Int32       // a brokerState
 	started        time.Time
-	watching       atomic.Int32  // number of watchers: see Watch
-	watches        atomic.Uint32 // how often Watch was called
+	watchers       watchers // see Watch
 	churn          churn
 	changes        changes
 

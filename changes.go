@@ -67,9 +67,9 @@ type change struct {
 	session    *Session
 	channel    *Channel
 	consumer   *Consumer
-	handler    *Handler
-	reason     error // why something ended; nil: it ended normally
-	count      int   // of problems of definitionsImported; of changes of changesLost
+	tag        string // of a handler's consumer of queue
+	reason     error  // why something ended; nil: it ended normally
+	count      int    // of problems of definitionsImported; of changes of changesLost
 }
 
 // changes are on their way to their readers. A change is recorded under the lock
@@ -155,7 +155,7 @@ func (b *Broker) recordChange(c change) {
 	if b.topology != nil {
 		b.topology.record(c)
 	}
-	b.churn.count(c.kind)
+	c.kind.countIn(&b.churn)
 	l := &b.changes
 	if !l.wanted(c.kind) {
 		return
@@ -213,4 +213,22 @@ func (l *changes) read(list []change) {
 func (b *Broker) announce(c change) {
 	b.recordChange(c)
 	b.notifyReaders()
+}
+
+// countIn counts a change of the kind, if it is one that counts.
+func (k changeKind) countIn(c *churn) {
+	switch k {
+	case sessionOpened:
+		c.sessionsOpened.Add(1)
+	case sessionClosed:
+		c.sessionsClosed.Add(1)
+	case channelOpened:
+		c.channelsOpened.Add(1)
+	case channelClosed:
+		c.channelsClosed.Add(1)
+	case queueDeclared:
+		c.queuesDeclared.Add(1)
+	case queueDeleted:
+		c.queuesDeleted.Add(1)
+	}
 }

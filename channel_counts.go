@@ -1,57 +1,6 @@
 package warren
 
-import (
-	"sync/atomic"
-
-	"github.com/warrenmq/warren/internal/queue"
-)
-
-// gets count what Get has taken while somebody watched.
-type gets struct {
-	all, noAck, redelivered, acked atomic.Uint64
-}
-
-// countGot counts a message that Get has taken.
-func (ch *Channel) countGot(d *queue.Delivered, noAck bool) {
-	if !ch.vhost.broker.watched() {
-		return
-	}
-	ch.got.all.Add(1)
-	if noAck {
-		ch.got.noAck.Add(1)
-	}
-	if d.Redelivered {
-		ch.got.redelivered.Add(1)
-	}
-}
-
-// maxPassed is how many exchanges a channel counts for apart. When there are more, it
-// begins again, and the exchanges keep what was counted.
-const maxPassed = 64
-
-// passedBy returns where a message that ch publishes to the exchange is counted. A nil
-// ch is the broker itself.
-func (x *declaredExchange) passedBy(ch *Channel) *passed {
-	if ch == nil {
-		return &x.passed
-	}
-	if c := ch.passed.Load(); c != nil && c.exchange == x {
-		return c
-	}
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	c := ch.exchanges[x]
-	if c == nil {
-		if len(ch.exchanges) >= maxPassed || ch.exchanges == nil {
-			ch.movePassed()
-			ch.exchanges = make(map[*declaredExchange]*passed)
-		}
-		c = &passed{exchange: x}
-		ch.exchanges[x] = c
-	}
-	ch.passed.Store(c)
-	return c
-}
+import "github.com/warrenmq/warren/internal/queue"
 
 // movePassed adds what the channel has counted for exchanges to their own counts. mu is
 // held. A publish that is under way may still count where nobody looks.
@@ -85,30 +34,6 @@ func (ch *Channel) confirmed() uint64 {
 	return n - min(n, uint64(line.Len()))
 }
 
-// addPublished adds what publishers of the virtual host have published.
-func (v *VirtualHost) addPublished(s *Stats) {
-	v.received.addTo(&s.Sizes)
-	s.Confirmed += v.confirmed.Load()
-	s.ReceivedConfirm += v.toConfirm.Load()
-	for _, session := range v.broker.sessionList(func(s *Session) bool { return s.vhost == v }) {
-		for _, ch := range session.channelList() {
-			s.Confirmed += ch.confirmed()
-			s.ReceivedConfirm += ch.published.Load()
-			ch.mu.Lock()
-			for _, c := range ch.exchanges {
-				c.in.addTo(&s.Sizes)
-			}
-			ch.mu.Unlock()
-		}
-	}
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	for _, x := range v.exchanges {
-		x.passed.in.addTo(&s.Sizes)
-	}
-	s.Received = s.Sizes.total()
-}
-
 // counts returns what the channel has counted. No lock is held.
 func (ch *Channel) counts() ChannelCounts {
 	ch.mu.Lock()
@@ -133,44 +58,4 @@ func (ch *Channel) counts() ChannelCounts {
 	sum.Redelivered += ch.got.redelivered.Load()
 	sum.Acked += ch.got.acked.Load()
 	return sum
-}
-
-// passedExchanges returns what the channels of the virtual host have counted for its
-// exchanges.
-func (v *VirtualHost) passedExchanges() map[*declaredExchange]ExchangeCounts {
-	sum := make(map[*declaredExchange]ExchangeCounts)
-	for _, s := range v.broker.sessionList(func(s *Session) bool { return s.vhost == v }) {
-		for _, ch := range s.channelList() {
-			ch.mu.Lock()
-			for x, c := range ch.exchanges {
-				counts := sum[x]
-				counts.add(c.counts())
-				sum[x] = counts
-			}
-			ch.mu.Unlock()
-		}
-	}
-	return sum
-}
-
-func (c *ChannelCounts) addConsumer(o queue.ConsumerCounts, noAck bool) {
-	c.Delivered += o.Delivered
-	c.Redelivered += o.Redelivered
-	if noAck {
-		c.DeliveredNoAck += o.Delivered
-	} else {
-		c.Acked += o.Acked
-	}
-}
-
-func (c *ChannelCounts) add(o *ChannelCounts) {
-	c.Published += o.Published
-	c.Unroutable += o.Unroutable
-	c.Returned += o.Returned
-	c.Delivered += o.Delivered
-	c.DeliveredNoAck += o.DeliveredNoAck
-	c.Redelivered += o.Redelivered
-	c.Got += o.Got
-	c.GotNoAck += o.GotNoAck
-	c.Acked += o.Acked
 }

@@ -79,7 +79,7 @@ func (ch *Channel) applyRun(run []queue.Settling, f fate) {
 	if f == requeued {
 		q.Requeue(c, run, true)
 	} else {
-		if c == nil && f == acked && ch.vhost.broker.watched() {
+		if c == nil && f == acked && ch.vhost.broker.watchers.any() {
 			ch.got.acked.Add(uint64(len(run)))
 		}
 		q.Settle(c, run, f == acked)

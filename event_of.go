@@ -30,6 +30,8 @@ func (c *change) event() Event {
 	switch {
 	case c.exchange != nil:
 		e.Name = c.exchange.Name
+	case c.tag != "":
+		e.Name, e.Queue = c.tag, c.queue.Name()
 	case c.queue != nil:
 		e.Name = c.queue.Name()
 		e.of(c.queue.owner)
@@ -45,8 +47,6 @@ func (c *change) event() Event {
 	case c.consumer != nil:
 		e.Name, e.Queue = c.consumer.tag, c.consumer.queue
 		e.on(c.consumer.ch)
-	case c.handler != nil:
-		e.Name, e.Queue = c.handler.tag, c.handler.queue.Name()
 	case c.channel != nil:
 		e.on(c.channel)
 	case c.session != nil:
@@ -70,10 +70,6 @@ func (e *Event) on(ch *Channel) {
 	ch.mu.Unlock()
 	e.of(ch.session)
 }
-
-// errQueueDeleted is why a consumer or a handler has ended. Its users get
-// ErrConsumerCancelled, which somebody can also cause by ConsumerCancel.
-var errQueueDeleted = errors.New("its queue was deleted")
 
 // why returns the reason of the change. That somebody has closed what has ended says no
 // more than the change itself.

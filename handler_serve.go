@@ -26,18 +26,18 @@ func (w *workers) Start(it message.Item) {
 
 // Joined notes that the handler has begun. Its queue does not change any more.
 func (w *workers) Joined() {
-	w.vhost.handlers.add((*Handler)(w))
-	w.vhost.recordChange(change{kind: handlerStarted, handler: (*Handler)(w)})
+	w.vhost.pools.add(w.pool)
+	w.vhost.recordChange(change{kind: handlerStarted, queue: w.queue, tag: w.tag})
 }
 
 // Ended notes that the handler has ended.
 func (w *workers) Ended(reason error) {
 	w.reason = reason
-	w.vhost.handlers.remove((*Handler)(w))
+	w.vhost.pools.remove(w.pool)
 	if reason == ErrConsumerCancelled {
 		reason = errQueueDeleted
 	}
-	w.vhost.recordChange(change{kind: handlerEnded, handler: (*Handler)(w), reason: reason})
+	w.vhost.recordChange(change{kind: handlerEnded, queue: w.queue, tag: w.tag, reason: reason})
 	close(w.done)
 }
 
@@ -111,7 +111,7 @@ func (h *Handler) request(it *message.Item, c *call) *served {
 
 // runTimed is run that takes the time, of some requests, while somebody watches.
 func (h *Handler) runTimed(ctx *requestContext, req *Request) (reply Message, err error) {
-	if !h.vhost.broker.watched() {
+	if !h.vhost.broker.watchers.any() {
 		return h.run(ctx, req)
 	}
 	weight := h.figures.weight()
@@ -171,7 +171,7 @@ func (h *Handler) panicked(p any) {
 	b := h.vhost.broker
 	if b.changes.wanted(handlerPanicked) {
 		text := names.Shorten(strings.ToValidUTF8(fmt.Sprint(p), "\uFFFD"))
-		b.announce(change{kind: handlerPanicked, vhost: h.vhost, handler: h, reason: errors.New(text)})
+		b.announce(change{kind: handlerPanicked, vhost: h.vhost, queue: h.queue, tag: h.tag, reason: errors.New(text)})
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -28,10 +27,5 @@ func (b *Broker) Started() time.Time { return b.started }
 // [HandlerInfo]. Queues and consumers count always. Without a watcher these counts stay
 // as they are, because they cost some nanoseconds for each message.
 func (b *Broker) Watch() (stop func()) {
-	b.watches.Add(1)
-	b.watching.Add(1)
-	return sync.OnceFunc(func() { b.watching.Add(-1) })
+	return b.watchers.add()
 }
-
-// watched reports whether somebody watches.
-func (b *Broker) watched() bool { return b.watching.Load() > 0 }

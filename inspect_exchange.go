@@ -29,17 +29,6 @@ type ExchangeInfo struct {
 	ExchangeCounts
 }
 
-// ExchangeCounts count messages while somebody watches: see [Broker.Watch].
-type ExchangeCounts struct {
-	In  uint64 // messages published to the exchange, by clients, calls and handlers
-	Out uint64 // copies that queues and requesters took of them, also by way of other exchanges
-}
-
-func (c *ExchangeCounts) add(o ExchangeCounts) {
-	c.In += o.In
-	c.Out += o.Out
-}
-
 // Exchanges returns the exchanges of the virtual host, sorted by name, with the
 // predeclared ones.
 func (v *VirtualHost) Exchanges() []ExchangeInfo {
@@ -121,4 +110,22 @@ func (b *bindingView) propertiesKey() string {
 	}
 	sum := sha256.Sum256([]byte(b.canonical))
 	return strings.ReplaceAll(key, "~", "%7E") + "~" + base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// passedExchanges returns what the channels of the virtual host have counted for its
+// exchanges.
+func (v *VirtualHost) passedExchanges() map[*declaredExchange]ExchangeCounts {
+	sum := make(map[*declaredExchange]ExchangeCounts)
+	for _, s := range v.broker.sessionList(func(s *Session) bool { return s.vhost == v }) {
+		for _, ch := range s.channelList() {
+			ch.mu.Lock()
+			for x, c := range ch.exchanges {
+				counts := sum[x]
+				counts.add(c.counts())
+				sum[x] = counts
+			}
+			ch.mu.Unlock()
+		}
+	}
+	return sum
 }

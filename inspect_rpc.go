@@ -1,6 +1,8 @@
 package warren
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/warrenmq/warren/internal/histogram"
@@ -62,12 +64,26 @@ func (d Durations) Sum() time.Duration { return d.times.Sum() }
 
 // Handlers returns the handlers of the virtual host, sorted by queue.
 func (v *VirtualHost) Handlers() []HandlerInfo {
-	handlers := v.handlers.list()
+	handlers := v.handlers()
 	list := make([]HandlerInfo, len(handlers))
 	for i, h := range handlers {
 		list[i] = HandlerInfo{Queue: h.queue.Name(), VirtualHost: v.name, Tag: h.tag, Concurrency: h.options.Concurrency}
 		h.figures.look(&list[i], h.pool)
 	}
+	return list
+}
+
+// handlers returns the handlers that serve requests or may get some, sorted by queue and
+// tag.
+func (v *VirtualHost) handlers() []*Handler {
+	pools := v.pools.list()
+	list := make([]*Handler, len(pools))
+	for i, p := range pools {
+		list[i] = (*Handler)(p.Host().(*workers))
+	}
+	slices.SortFunc(list, func(x, y *Handler) int {
+		return cmp.Or(cmp.Compare(x.queue.Name(), y.queue.Name()), cmp.Compare(x.tag, y.tag))
+	})
 	return list
 }
 

@@ -46,21 +46,6 @@ type ChannelInfo struct {
 	ChannelCounts
 }
 
-// ChannelCounts count messages. Publishes and Gets are counted while somebody watches,
-// see [Broker.Watch], what goes to consumers always.
-type ChannelCounts struct {
-	Published  uint64
-	Unroutable uint64 // of Published, those that no queue took and that were dropped
-	Returned   uint64 // of Published, those that were returned
-
-	Delivered      uint64 // to consumers, including redeliveries
-	DeliveredNoAck uint64 // of Delivered, those that need no ack
-	Redelivered    uint64 // of Delivered and Got
-	Got            uint64 // by Get
-	GotNoAck       uint64 // of Got, those that need no ack
-	Acked          uint64 // by an ack
-}
-
 // Sessions returns the sessions of all virtual hosts, the oldest first.
 func (b *Broker) Sessions() []SessionInfo {
 	sessions := b.sessionList(func(*Session) bool { return true })

@@ -7,35 +7,20 @@ import "sync/atomic"
 // A channel has one for each exchange that it publishes to, so that a publish adds to
 // one number that only this channel writes. Exchanges and channels are shown with sums.
 type passed struct {
-	exchange   *declaredExchange // nil: it is the exchange's own
+	exchange   *passed      // the exchange's own; nil: this is it
+	gone       *atomic.Bool // the exchange is deleted
 	in         sizeCounts
 	more       atomic.Uint64 // copies that were taken, beyond one of each message; may wrap around
 	unroutable atomic.Uint64
 	returned   atomic.Uint64
 }
 
-// countPassed counts a message that so many queues and requesters have taken. It does
-// nothing if nobody watched when the message was prepared.
-func (p *publishing) countPassed(taken int) {
-	if c := p.passed; c != nil {
-		c.in.add(len(p.Body))
-		if taken != 1 {
-			c.more.Add(uint64(taken) - 1)
-		}
-	}
-}
-
-// countUnrouted counts a message that nothing took, and that is returned or dropped.
-func (p *publishing) countUnrouted() {
-	c := p.passed
-	if c == nil {
-		return
-	}
-	p.countPassed(0)
-	if p.Mandatory || p.Immediate {
-		c.returned.Add(1)
-	} else {
-		c.unroutable.Add(1)
+// count counts a message with a body of so many bytes, that so many queues and
+// requesters have taken.
+func (c *passed) count(size, taken int) {
+	c.in.add(size)
+	if taken != 1 {
+		c.more.Add(uint64(taken) - 1)
 	}
 }
 
@@ -48,9 +33,9 @@ func (c *passed) counts() ExchangeCounts {
 // move adds what c has counted to the counts of its exchange and of its channel, and
 // sets it to zero. deleted gets it in place of an exchange that is no more.
 func (c *passed) move(ch *ChannelCounts, deleted *sizeCounts) {
-	x := &c.exchange.passed
+	x := c.exchange
 	in := &x.in
-	if c.exchange.Gone.Load() {
+	if c.gone.Load() {
 		in = deleted
 	}
 	moved, more, unroutable, returned := c.in.move(in), c.more.Swap(0), c.unroutable.Swap(0), c.returned.Swap(0)

@@ -169,7 +169,7 @@ func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange string) error
 		}
 	}
 	p.to, p.Exchange = x, &x.Name
-	if v.broker.watched() {
+	if v.broker.watchers.any() {
 		p.passed = x.passedBy(ch)
 	}
 	return nil

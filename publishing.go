@@ -73,6 +73,28 @@ func (p *publishing) takeKeys(headers Table) (Table, error) {
 	return rest, nil
 }
 
+// countPassed counts a message that so many queues and requesters have taken. It does
+// nothing if nobody watched when the message was prepared.
+func (p *publishing) countPassed(taken int) {
+	if p.passed != nil {
+		p.passed.count(len(p.Body), taken)
+	}
+}
+
+// countUnrouted counts a message that nothing took, and that is returned or dropped.
+func (p *publishing) countUnrouted() {
+	c := p.passed
+	if c == nil {
+		return
+	}
+	c.count(len(p.Body), 0)
+	if p.Mandatory || p.Immediate {
+		c.returned.Add(1)
+	} else {
+		c.unroutable.Add(1)
+	}
+}
+
 // release gives back what admit has counted, because those who have the message now
 // count it, or nobody has it.
 func (p *publishing) release(shared *queue.Shared) {

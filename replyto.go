@@ -121,7 +121,7 @@ func (t *replyTable) takeSlot(base string, c *replyConsumer, caller context.Cont
 		}
 		n := len(base) + 1 + secretLen + numberLen
 		s.address, s.unused = s.unused[:n], s.unused[n:]
-		s.began = t.begins.next(t.vhost.broker)
+		s.began = t.begins.next(&t.vhost.broker.watchers, &t.vhost.broker.queues.Clock)
 	}
 	s.consumer, s.caller = c, caller
 	return s, s.round.Add(1), s.address, nil

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"maps"
 	"slices"
+
+	"github.com/warrenmq/warren/internal/queue"
 )
 
 // Shutdown ends the broker gracefully. It accepts no new calls, channels, consumers
@@ -34,16 +36,16 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 	vhosts := slices.Collect(maps.Values(b.vhosts))
 	channels := channelsOf(b.sessionsWhere(func(s *Session) bool { return !s.isRemote() }))
 	b.mu.Unlock()
-	var serving []*Handler
+	var pools []*queue.Pool
 	for _, v := range vhosts {
-		serving = append(serving, v.handlers.list()...)
+		pools = append(pools, v.pools.list()...)
 	}
 	for _, ch := range channels {
 		ch.drain()
 	}
 	err := waitIdle(ctx, channels)
 	if err == nil {
-		err = waitCalm(ctx, serving)
+		err = waitCalm(ctx, pools)
 	}
 	dropped := b.remaining(vhosts)
 	closeErr := b.close(ctx)
@@ -79,11 +81,11 @@ func waitIdle(ctx context.Context, channels []*Channel) error {
 // waitCalm waits until no handler has a request to serve. A working handler may send
 // requests to one that was idle before, so it looks again until no handler has got a
 // message between two looks.
-func waitCalm(ctx context.Context, handlers []*Handler) error {
+func waitCalm(ctx context.Context, pools []*queue.Pool) error {
 	for last, looks := uint64(0), 0; ; looks++ {
 		sum := uint64(0)
-		for _, h := range handlers {
-			had, err := h.pool.WaitCalm(ctx)
+		for _, p := range pools {
+			had, err := p.WaitCalm(ctx)
 			if err != nil {
 				return err
 			}

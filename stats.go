@@ -121,6 +121,38 @@ func (v *VirtualHost) addStats(s *Stats) {
 	s.RepliesTooFast += v.replies.droppedSlow.Load()
 }
 
+// addPublished adds what publishers of the virtual host have published.
+func (v *VirtualHost) addPublished(s *Stats) {
+	v.received.addTo(&s.Sizes)
+	s.Confirmed += v.confirmed.Load()
+	s.ReceivedConfirm += v.toConfirm.Load()
+	for _, session := range v.broker.sessionList(func(s *Session) bool { return s.vhost == v }) {
+		for _, ch := range session.channelList() {
+			s.Confirmed += ch.confirmed()
+			s.ReceivedConfirm += ch.published.Load()
+			ch.mu.Lock()
+			for _, c := range ch.exchanges {
+				c.in.addTo(&s.Sizes)
+			}
+			ch.mu.Unlock()
+		}
+	}
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for _, x := range v.exchanges {
+		x.passed.in.addTo(&s.Sizes)
+	}
+	s.Received = s.Sizes.total()
+}
+
+// addTo adds what has come and gone.
+func (c *churn) addTo(s *Stats) {
+	s.SessionsOpened, s.SessionsClosed = c.sessionsOpened.Load(), c.sessionsClosed.Load()
+	s.ChannelsOpened, s.ChannelsClosed = c.channelsOpened.Load(), c.channelsClosed.Load()
+	s.QueuesDeclared, s.QueuesDeleted = c.queuesDeclared.Load(), c.queuesDeleted.Load()
+	s.Logins, s.LoginsRefused = c.logins.Load(), c.loginsRefused.Load()
+}
+
 // QueueCounts count the messages of a queue since it was declared.
 type QueueCounts struct {
 	Published    uint64 // messages that the queue took

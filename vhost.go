@@ -19,12 +19,12 @@ import (
 // Changes of the topology lock its mutex. Publishes share it while they look up
 // where a message goes.
 type VirtualHost struct {
-	broker   *Broker
-	name     string
-	id       uint64 // on disk; it does not change once others know the virtual host
-	replies  replyTable
-	handlers handlers
-	clients  int // number of users' sessions; guarded by broker.mu
+	broker  *Broker
+	name    string
+	id      uint64 // on disk; it does not change once others know the virtual host
+	replies replyTable
+	pools   pools // pools of its handlers
+	clients int   // number of users' sessions; guarded by broker.mu
 
 	walks sync.Pool // of *route.Walk
 

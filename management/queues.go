@@ -138,6 +138,7 @@ func (h *Handler) writeQueue(f *fields, q *warren.QueueInfo, l *look) {
 	f.int("messages_paged_out", q.OnDisk)
 	f.null("head_message_timestamp") // it is not known
 	f.int64("message_bytes", q.Bytes)
+	f.int64("message_bytes_ready", q.ReadyBytes)
 	f.int64("message_bytes_ram", q.Bytes)
 	f.int64("memory", q.Bytes)
 	if q.Stream != nil {

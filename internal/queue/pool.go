@@ -49,6 +49,9 @@ func NewPool(q *Queue, tag string, concurrency int, host PoolHost) *Pool {
 	return p
 }
 
+// Host returns the pool's owner.
+func (p *Pool) Host() PoolHost { return p.host }
+
 // Join makes the pool one of its queue's consumers. It fails as Queue.Add does.
 func (p *Pool) Join() error { return p.consumer.queue.Add(p.consumer) }
 
