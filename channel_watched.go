@@ -32,12 +32,18 @@ func (x *declaredExchange) passedBy(ch *Channel) *passed {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	c := ch.exchanges[x]
+	if c == nil && len(ch.exchanges) >= maxPassed {
+		ch.mu.Unlock()
+		ch.movePassed()
+		ch.mu.Lock()
+		c = ch.exchanges[x]
+	}
 	if c == nil {
-		if len(ch.exchanges) >= maxPassed || ch.exchanges == nil {
-			ch.movePassed()
+		if ch.exchanges == nil {
 			ch.exchanges = make(map[*declaredExchange]*passed)
 		}
 		c = &passed{exchange: &x.passed, gone: &x.Gone}
+		c.in.Open()
 		ch.exchanges[x] = c
 	}
 	ch.passed.Store(c)

@@ -118,13 +118,11 @@ func (v *VirtualHost) passedExchanges() map[*declaredExchange]ExchangeCounts {
 	sum := make(map[*declaredExchange]ExchangeCounts)
 	for _, s := range v.broker.sessionList(func(s *Session) bool { return s.vhost == v }) {
 		for _, ch := range s.channelList() {
-			ch.mu.Lock()
-			for x, c := range ch.exchanges {
+			for x, c := range ch.passedList() {
 				counts := sum[x]
 				counts.add(c.counts())
 				sum[x] = counts
 			}
-			ch.mu.Unlock()
 		}
 	}
 	return sum

@@ -269,13 +269,14 @@ func (ch *Channel) send(p *publishing) (nacked bool, err error) {
 			ch.recentQueue.Store(q)
 		}
 	}
+	if p.passed != nil {
+		p.Tally = &p.passed.in
+	}
 	taken, err := q.Push(&p.Publishing)
 	if !taken && err == nil {
+		p.Tally = nil
 		ch.recentQueue.Store(nil) // the queue is deleted, or no consumer has room
 		return ch.vhost.route(p)
-	}
-	if taken {
-		p.countPassed(1)
 	}
 	return err != nil, nil
 }

@@ -123,26 +123,27 @@ func (v *VirtualHost) addStats(s *Stats) {
 
 // addPublished adds what publishers of the virtual host have published.
 func (v *VirtualHost) addPublished(s *Stats) {
-	v.received.addTo(&s.Sizes)
+	sizes := v.received.Sum()
 	s.Confirmed += v.confirmed.Load()
 	s.ReceivedConfirm += v.toConfirm.Load()
 	for _, session := range v.broker.sessionList(func(s *Session) bool { return s.vhost == v }) {
 		for _, ch := range session.channelList() {
 			s.Confirmed += ch.confirmed()
 			s.ReceivedConfirm += ch.published.Load()
-			ch.mu.Lock()
-			for _, c := range ch.exchanges {
-				c.in.addTo(&s.Sizes)
+			for _, c := range ch.passedList() {
+				sum := c.in.Sum()
+				sizes.Plus(&sum)
 			}
-			ch.mu.Unlock()
 		}
 	}
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	for _, x := range v.exchanges {
-		x.passed.in.addTo(&s.Sizes)
+		sum := x.passed.in.Sum() // no queue counts for it, so no lock of a queue is taken
+		sizes.Plus(&sum)
 	}
-	s.Received = s.Sizes.total()
+	s.Sizes.sizes().Plus(&sizes)
+	s.Received += sizes.Len()
 }
 
 // addTo adds what has come and gone.

@@ -31,7 +31,7 @@ type VirtualHost struct {
 	failed     atomic.Uint64
 	unroutable atomic.Uint64
 	returned   atomic.Uint64
-	received   sizeCounts    // by exchanges that are deleted, while somebody watched
+	received   message.Tally // by exchanges that are deleted, while somebody watched
 	confirmed  atomic.Uint64 // to channels that are closed
 	toConfirm  atomic.Uint64 // from channels that are closed
 

@@ -59,7 +59,8 @@ func (r *removal) exchange(x *declaredExchange) {
 	v := r.vhost
 	delete(v.exchanges, x.Name)
 	x.Gone.Store(true)
-	x.passed.in.move(&v.received)
+	received := x.passed.in.End() // no queue counts for it
+	v.received.Put(&received)
 	x.held.Release()
 	v.recordChange(change{kind: exchangeDeleted, exchange: x})
 	r.exchanges = append(r.exchanges, x)

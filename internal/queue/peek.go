@@ -56,7 +56,7 @@ type look struct {
 type lookPart struct {
 	memory []Peeked
 	disk   store.Peek // used in place of memory
-	place  uint64      // of the first message on disk; of a stream, its position is its place
+	place  uint64     // of the first message on disk; of a stream, its position is its place
 	stream bool
 	skip   int // messages on disk to be passed over
 	n      int // messages on disk, behind those
