@@ -91,7 +91,7 @@ func (a *asker) messages() {
 	all := object{
 		"content_type": "text/plain", "content_encoding": "utf-8", "delivery_mode": 2, "priority": 3, "correlation_id": "c", "reply_to": "r", "expiration": "100000",
 		"message_id": "m", "timestamp": 1700000000, "type": "t", "user_id": "guest", "app_id": "a", "cluster_id": "k",
-		"headers": object{"text": "a", "n": 1, "big": 5000000000, "f": 1.5, "yes": true, "list": []any{1, "a", object{"k": "v"}}, "table": object{"k": object{"l": 1}}, "ü": "ü"},
+		"headers": object{"text": "a", "n": 1, "big": int64(5000000000), "f": 1.5, "yes": true, "list": []any{1, "a", object{"k": "v"}}, "table": object{"k": object{"l": 1}}, "ü": "ü"},
 	}
 	publish(message("all", "string", all))
 	get(object{"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto"})
