@@ -48,7 +48,7 @@ func bucketOf(d time.Duration) int {
 // limit returns the time that all times of a bucket are below.
 func limit(bucket int) time.Duration {
 	octave, part := bucket>>detail, bucket&(1<<detail-1)
-	return time.Duration((1<<detail + part) << (leastExponent - detail + octave))
+	return time.Duration(1<<detail+part) << (leastExponent - detail + octave)
 }
 
 // Count returns how many times there are.
