@@ -63,7 +63,7 @@ finish() {
 # lines differ, if a listed one does not, and if a rule changes nothing: ours, or with =
 # RabbitMQ's.
 compare() {
-	local list=$1 theirs=$2 ours=$3 kind=$4 other=${5-} failed=0 rule file
+	local differences=$1 theirs=$2 ours=$3 kind=$4 other=${5-} failed=0 rule file
 	while read -r who rule; do
 		for file in "$ours" "$theirs"; do
 			[[ $who == = || $file == "$ours" ]] || continue
@@ -73,8 +73,8 @@ compare() {
 			fi
 			mv "$tmp/ruled" "$file"
 		done
-	done < <(grep '^[~=] ' "$list")
-	awk -v other="$other" '/^% / { for_kind = $2 } /^$/ { for_kind = "" } /^[-+] / && (other == "" || for_kind != other)' "$list" >"$tmp/wanted"
+	done < <(grep '^[~=] ' "$differences")
+	awk -v other="$other" '/^% / { for_kind = $2 } /^$/ { for_kind = "" } /^[-+] / && (other == "" || for_kind != other)' "$differences" >"$tmp/wanted"
 	diff --old-line-format='- %L' --new-line-format='+ %L' --unchanged-line-format= "$theirs" "$ours" >"$tmp/found" || true
 	if ! diff --old-line-format="$kind: listed, but not so: %L" --new-line-format="$kind: not listed: %L" --unchanged-line-format= "$tmp/wanted" "$tmp/found"; then
 		failed=1

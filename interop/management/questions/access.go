@@ -35,13 +35,13 @@ func (a *asker) rights() {
 		}
 	}
 	a.ask("PUT", "vhosts/other", quiet)
-	a.ask("PUT", "queues/%2F/q", quiet, with(object{}))
-	a.ask("PUT", "queues/other/q", quiet, with(object{}))
+	a.ask("PUT", "queues/%2F/rq", quiet, with(object{}))
+	a.ask("PUT", "queues/other/rq", quiet, with(object{}))
 	for _, name := range []string{"management", "farmanagement", "policymaker", "farpolicymaker", "monitoring", "farmonitoring", "faradministrator"} {
 		user := as(name)
 		for _, path := range []string{
 			"overview", "nodes", "whoami", "connections", "channels", "consumers", "exchanges",
-			"queues", "queues/%2F", "queues/%2F/q", "queues/other/q", "bindings", "vhosts", "vhosts/other", "vhosts/%2F", "vhosts/%2F/connections",
+			"queues", "queues/%2F", "queues/%2F/rq", "queues/other/rq", "bindings", "vhosts", "vhosts/other", "vhosts/%2F", "vhosts/%2F/connections",
 			"users", "users/guest", "users/" + name, "users/" + name + "/permissions", "permissions", "permissions/%2F/guest", "topic-permissions",
 			"policies", "policies/%2F", "operator-policies", "parameters", "global-parameters", "vhost-limits", "vhost-limits/%2F", "user-limits",
 			"definitions", "definitions/%2F", "aliveness-test/%2F", "health/checks/alarms", "feature-flags", "queues/none/q", "exchanges/%2F/none",
@@ -50,10 +50,10 @@ func (a *asker) rights() {
 		}
 		a.put("exchanges/%2F/x."+name, object{}, user)
 		a.put("queues/%2F/q."+name, object{}, user)
-		a.post("bindings/%2F/e/amq.direct/q/q", object{"routing_key": name}, user)
-		a.post("exchanges/%2F/amq.default/publish", object{"routing_key": "q", "payload": "", "payload_encoding": "string", "properties": object{}}, user)
-		a.post("queues/%2F/q/get", object{"count": 1, "ackmode": "ack_requeue_false", "encoding": "auto"}, user)
-		a.delete("queues/%2F/q/contents", user)
+		a.post("bindings/%2F/e/amq.direct/q/rq", object{"routing_key": name}, user)
+		a.post("exchanges/%2F/amq.default/publish", object{"routing_key": "rq", "payload": "", "payload_encoding": "string", "properties": object{}}, user)
+		a.post("queues/%2F/rq/get", object{"count": 1, "ackmode": "ack_requeue_false", "encoding": "auto"}, user)
+		a.delete("queues/%2F/rq/contents", user)
 		a.delete("queues/%2F/q."+name, user)
 		a.delete("exchanges/%2F/x."+name, user)
 		a.put("policies/%2F/p."+name, object{"pattern": "x", "definition": object{"max-length": 1}}, user)
@@ -84,13 +84,13 @@ func (a *asker) rights() {
 		a.post("bindings/%2F/e/"+name+"/q/"+name, object{}, user)
 		a.post("exchanges/%2F/"+name+"/publish", object{"routing_key": "k", "payload": "", "payload_encoding": "string", "properties": object{}}, user)
 	}
-	a.post("queues/%2F/q/get", object{"count": 1, "ackmode": "ack_requeue_false", "encoding": "auto"}, as("mine"))
-	a.delete("queues/%2F/q/contents", as("mine"))
-	a.delete("queues/%2F/q", as("mine"))
+	a.post("queues/%2F/rq/get", object{"count": 1, "ackmode": "ack_requeue_false", "encoding": "auto"}, as("mine"))
+	a.delete("queues/%2F/rq/contents", as("mine"))
+	a.delete("queues/%2F/rq", as("mine"))
 	a.delete("users/mine")
 	a.delete("queues/%2F/mine")
 	a.delete("exchanges/%2F/mine")
-	a.delete("queues/%2F/q")
+	a.delete("queues/%2F/rq")
 	a.delete("vhosts/other")
 }
 

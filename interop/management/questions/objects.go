@@ -35,7 +35,7 @@ func (a *asker) exchanges() {
 	put("", object{"type": "direct"})
 	a.delete("exchanges/%2F/amq.direct")
 	a.delete("exchanges/%2F/amq.default")
-	a.get("exchanges/%2F/amq.default", fields)
+	a.get("exchanges/%2F/amq.default")
 	a.say("names: %s", values(a.get("exchanges/%2F").value, "name"))
 	a.say("types: %s", values(a.get("exchanges/%2F").value, "type"))
 	a.ask("PUT", "queues/%2F/q", quiet, with(object{}))

@@ -45,12 +45,12 @@ func (a *asker) connect(name string) *client {
 
 // connections looks at connections, channels and consumers, and closes them.
 func (a *asker) connections() {
-	a.ask("PUT", "queues/%2F/q", quiet, with(object{}))
+	a.ask("PUT", "queues/%2F/cq", quiet, with(object{}))
 	one, two := a.connect("one"), a.connect("two")
 	if err := one.ch.Qos(7, 0, false); err != nil {
 		log.Fatal(err)
 	}
-	if _, err := one.ch.Consume("q", "tag", false, false, false, false, amqp.Table{"x-priority": int32(3)}); err != nil {
+	if _, err := one.ch.Consume("cq", "tag", false, false, false, false, amqp.Table{"x-priority": int32(3)}); err != nil {
 		log.Fatal(err)
 	}
 	if err := one.ch.Confirm(false); err != nil {
@@ -79,12 +79,12 @@ func (a *asker) connections() {
 		a.say("consumer %s: %s", name, values(got.value, name))
 	}
 	a.get("consumers/%2F")
-	a.await("queues/%2F/q", func(g answer) bool {
+	a.await("queues/%2F/cq", func(g answer) bool {
 		v, _ := g.value.(object)
 		return len(objects(v["consumer_details"])) > 0
 	})
-	a.get("queues/%2F/q", fields)
-	a.delete("queues/%2F/q?if-unused=true")
+	a.get("queues/%2F/cq", fields)
+	a.delete("queues/%2F/cq?if-unused=true")
 
 	closed := one.conn.NotifyClose(make(chan *amqp.Error, 1))
 	a.delete("connections/" + one.name)
@@ -99,13 +99,13 @@ func (a *asker) connections() {
 	a.delete("connections/username/guest")
 	a.say("closed: %v", <-closed)
 	a.await("connections", func(g answer) bool { return g.status == 200 && len(objects(g.value)) == 0 })
-	a.delete("queues/%2F/q")
+	a.delete("queues/%2F/cq")
 }
 
 // awaited are the counts to wait for, in order: RabbitMQ's come one by one.
 func awaited(c *client) iter.Seq2[string, []string] {
 	return func(yield func(string, []string) bool) {
-		_ = yield("queues/%2F/q", []string{"publish", "deliver", "ack"}) &&
+		_ = yield("queues/%2F/sq", []string{"publish", "deliver", "ack"}) &&
 			yield("exchanges/%2F/amq.fanout", []string{"publish_in", "publish_out"}) &&
 			yield("channels/"+c.name+url.PathEscape(" (1)"), []string{"publish", "deliver", "ack"}) &&
 			yield("overview", []string{"publish", "deliver", "ack"})
@@ -114,10 +114,10 @@ func awaited(c *client) iter.Seq2[string, []string] {
 
 // statistics lets messages pass, and looks at the counts and rates.
 func (a *asker) statistics() {
-	a.ask("PUT", "queues/%2F/q", quiet, with(object{}))
-	a.ask("POST", "bindings/%2F/e/amq.fanout/q/q", quiet, with(object{}))
+	a.ask("PUT", "queues/%2F/sq", quiet, with(object{}))
+	a.ask("POST", "bindings/%2F/e/amq.fanout/q/sq", quiet, with(object{}))
 	c := a.connect("four")
-	deliveries, err := c.ch.Consume("q", "tag", false, false, false, false, nil)
+	deliveries, err := c.ch.Consume("sq", "tag", false, false, false, false, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -151,13 +151,13 @@ func (a *asker) statistics() {
 		}
 	}
 	const ranges = "?lengths_age=60&lengths_incr=5&msg_rates_age=60&msg_rates_incr=5"
-	for _, path := range []string{"queues/%2F/q", "exchanges/%2F/amq.fanout", "overview"} {
+	for _, path := range []string{"queues/%2F/sq", "exchanges/%2F/amq.fanout", "overview"} {
 		for _, place := range []string{".messages_details", ".queue_totals.messages_details", ".message_stats.publish_details", ".message_stats.publish_in_details"} {
 			a.get(path+ranges, fieldsOf(place))
 		}
 	}
 	for _, query := range []string{"lengths_age=60&lengths_incr=0", "lengths_age=-1&lengths_incr=5", "msg_rates_age=1000000000&msg_rates_incr=1"} {
-		a.get("queues/%2F/q?" + query)
+		a.get("queues/%2F/sq?" + query)
 	}
 	a.await("vhosts/%2F", has("messages"))
 	a.get("vhosts/%2F", fields)
@@ -165,7 +165,7 @@ func (a *asker) statistics() {
 		log.Fatal(err)
 	}
 	a.await("connections", func(g answer) bool { return g.status == 200 && len(objects(g.value)) == 0 })
-	a.delete("queues/%2F/q")
+	a.delete("queues/%2F/sq")
 }
 
 // definitions exports and imports.
