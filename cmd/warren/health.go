@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -131,5 +132,8 @@ func checkAMQP(ctx context.Context, u *url.URL, trust *tls.Config) error {
 	if [3]byte(frame[:3]) != [3]byte{1, 0, 0} || [4]byte(frame[7:]) != [4]byte{0, 10, 0, 10} {
 		return fmt.Errorf("%s does not begin the handshake: it is no AMQP 0-9-1 server", conn.RemoteAddr())
 	}
-	return nil
+	// The rest is read, so that the server sees a client that goes, not one that breaks.
+	size := int64(binary.BigEndian.Uint32(frame[3:])) - 4 + 1 // without class and method, with the end
+	_, err = io.CopyN(io.Discard, conn, min(size, 1<<16))
+	return err
 }
