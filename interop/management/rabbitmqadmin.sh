@@ -27,6 +27,16 @@ json() {
 	jq -S -c 'to_entries[] | .key as $kind | .value | if type == "array" then .[] | del(.password_hash?, .warren_password_hash?) else . end | [$kind, .]' "$1" | sort
 }
 
+# counted waits until the broker shows how many messages each queue has: RabbitMQ counts
+# every five seconds.
+counted() {
+	for _ in $(seq 100); do
+		/usr/bin/rabbitmqadmin --host "${where%:*}" --port "${where##*:}" -f tsv list queues messages | grep -qx '' || return 0
+		sleep 0.1
+	done
+}
+
+counted
 admin version
 admin help subcommands | head -n 3
 admin nothing
