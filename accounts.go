@@ -9,10 +9,23 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// Tags of users that have a meaning for the broker.
+// Tags of users that have a meaning for the broker or for package management, where they
+// mean what they mean in RabbitMQ. A user without any of the first four cannot use the
+// management API. None of them gives [Permissions].
 const (
-	// Administrator is for tools that manage the broker.
+	// Administrator may do everything: what Policymaker and Monitoring may, in all
+	// virtual hosts, and change virtual hosts, users, permissions, limits, operator
+	// policies and definitions, and close the connections of others.
 	Administrator = "administrator"
+	// Monitoring may do what Management may, and see the connections and channels of all
+	// users, and figures of the whole broker and of all virtual hosts.
+	Monitoring = "monitoring"
+	// Policymaker may do what Management may, and change policies and parameters of
+	// virtual hosts in which the user has permissions.
+	Policymaker = "policymaker"
+	// Management may use virtual hosts in which the user has permissions, as far as these
+	// allow, and see and close the user's own connections.
+	Management = "management"
 	// Impersonator lets a user publish messages with the UserId of another user.
 	Impersonator = "impersonator"
 )
@@ -30,6 +43,7 @@ type account struct {
 	tags     []string
 	password *password.Password // nil: the user cannot log in
 	grants   map[*VirtualHost]*grant
+	topics   map[*VirtualHost]topicGrants // nil: there are none
 }
 
 // storedPassword returns the account's password. It is nil if u is nil or if the
@@ -43,7 +57,7 @@ func (u *account) storedPassword() *password.Password {
 
 // setGrant sets what the user may do in v.
 func (u *account) setGrant(v *VirtualHost, g *grant) {
-	g.user, g.impersonator = u.name, slices.Contains(u.tags, Impersonator)
+	g.user, g.impersonator, g.topics = u.name, slices.Contains(u.tags, Impersonator), u.topics[v]
 	u.grants[v] = g
 }
 

@@ -36,3 +36,18 @@ func TestAMessageThatIsPublishedTakenAndAckedAllocatesNothing(t *testing.T) {
 		}), c.name)
 	}
 }
+
+// TestACallAllocatesItsRequestAlone: the handler may keep the request, so that it cannot
+// be used again.
+func TestACallAllocatesItsRequestAlone(t *testing.T) {
+	b := brokertest.New(t, nil)
+	brokertest.Handle(t, b, "echo", brokertest.Echo)
+	msg := warren.Message{Body: []byte("body")}
+	call := func() {
+		_, err := b.Call(t.Context(), "echo", msg)
+		require.NoError(t, err)
+	}
+	require.LessOrEqual(t, testing.AllocsPerRun(1000, call), 1.0)
+	defer b.Watch()()
+	require.LessOrEqual(t, testing.AllocsPerRun(1000, call), 1.0, "while somebody watches")
+}

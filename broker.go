@@ -42,6 +42,9 @@ type Broker struct {
 	handlersCtx    context.Context    // its end ends the contexts of all handlers; Close ends it
 	cancelHandlers context.CancelFunc // ends handlersCtx
 	state          atomic.Int32       // a brokerState
+	started        time.Time
+	watchers       watchers // see Watch
+	churn          churn
 	changes        changes
 
 	passwords    password.Verifier
@@ -54,10 +57,11 @@ type Broker struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	vhosts    map[string]*VirtualHost
-	sessions  map[*Session]struct{}
-	users     map[string]*account // nil: only guest exists, see usersLocked
-	closeDone chan struct{}       // made by Close, and closed when it has closed everything
+	vhosts      map[string]*VirtualHost
+	sessions    map[*Session]struct{}
+	lastSession uint64              // number of the last session
+	users       map[string]*account // nil: only guest exists, see usersLocked
+	closeDone   chan struct{}       // made by Close, and closed when it has closed everything
 }
 
 // The port adds the method Link to brokers, for package amqp only, and so do those of
@@ -86,7 +90,7 @@ func New(options *Options) *Broker {
 	rules := o.Like.rules()
 	o = o.withDefaults(rules)
 	b := &Broker{
-		options: o, like: rules, log: o.Logger,
+		options: o, like: rules, log: o.Logger, started: time.Now(),
 		vhosts:   make(map[string]*VirtualHost),
 		sessions: make(map[*Session]struct{}),
 	}
@@ -228,6 +232,7 @@ func (b *Broker) VirtualHostDelete(name string) error {
 	sessions := b.sessionsWhere(func(s *Session) bool { return s.vhost == v })
 	for _, u := range b.users {
 		delete(u.grants, v)
+		delete(u.topics, v)
 	}
 	b.recordChange(change{kind: vhostDeleted, vhost: v})
 	b.mu.Unlock()
@@ -255,6 +260,8 @@ func (b *Broker) checkOpen() error {
 	return nil
 }
 
+// addSession makes s one of the broker's sessions. The caller notifies the readers of
+// changes.
 func (b *Broker) addSession(s *Session, user string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -266,7 +273,10 @@ func (b *Broker) addSession(s *Session, user string) error {
 			return err
 		}
 	}
+	b.lastSession++
+	s.number = b.lastSession
 	b.sessions[s] = struct{}{}
+	b.recordChange(change{kind: sessionOpened, vhost: s.vhost, session: s, user: user})
 	return nil
 }
 

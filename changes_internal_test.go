@@ -191,7 +191,9 @@ func TestASlowReaderOfChangesLosesSome(t *testing.T) {
 	close(release)
 	<-done
 	require.Len(t, list.list, 1+maxPendingChanges+1)
-	require.Equal(t, change{kind: changesLost, count: missed}, list.list[len(list.list)-1])
+	last := list.list[len(list.list)-1]
+	require.Equal(t, changesLost, last.kind)
+	require.Equal(t, missed, last.count)
 	list.kinds()
 	require.NoError(t, b.UserDeclare("last", ""))
 	require.Equal(t, []changeKind{userDeclared}, list.kinds())
@@ -210,4 +212,61 @@ func TestAReaderOfChangesMayPanic(t *testing.T) {
 	require.PanicsWithValue(t, "reader", func() { b.UserDeclare("bad", "") })
 	require.NoError(t, b.UserDeclare("good", ""))
 	require.Equal(t, []changeKind{userDeclared, userDeclared}, list.kinds())
+}
+
+// TestAReaderOfChangesMayLeave: it reads nothing more, nobody else is hindered, and
+// without readers nothing is kept.
+func TestAReaderOfChangesMayLeave(t *testing.T) {
+	b := New(nil)
+	defer b.Close()
+	one, two := &changeList{}, &changeList{}
+	b.addChangeReader(one)
+	b.addChangeReader(two)
+	require.NoError(t, b.UserDeclare("ann", ""))
+	b.removeChangeReader(one)
+	require.NoError(t, b.UserDelete("ann"))
+	require.Equal(t, []changeKind{userDeclared}, one.kinds())
+	require.Equal(t, []changeKind{userDeclared, userDeleted}, two.kinds())
+	b.removeChangeReader(two)
+	b.removeChangeReader(two)
+	require.NoError(t, b.UserDeclare("ben", ""))
+	require.Empty(t, two.kinds())
+	require.EqualValues(t, 2, b.changes.recorded, "nobody reads")
+	require.Empty(t, b.changes.pending)
+}
+
+// TestAReaderOfChangesGetsNothingFromBefore: what was recorded before a reader came is
+// not read by it, even if nobody has read it yet.
+func TestAReaderOfChangesGetsNothingFromBefore(t *testing.T) {
+	b := New(nil)
+	defer b.Close()
+	one, two := &changeList{}, &changeList{}
+	b.addChangeReader(one)
+	b.recordChange(change{kind: userDeclared})
+	b.addChangeReader(two)
+	b.recordChange(change{kind: userDeleted})
+	b.notifyReaders()
+	require.Equal(t, []changeKind{userDeclared, userDeleted}, one.kinds())
+	require.Equal(t, []changeKind{userDeleted}, two.kinds())
+	b.recordChange(change{kind: userDeclared})
+	b.removeChangeReader(one)
+	b.removeChangeReader(two)
+	b.addChangeReader(two)
+	b.notifyReaders()
+	require.Empty(t, two.kinds())
+}
+
+// TestTheEndOfTheBrokerIsNeverLost: readers that are too slow for what is before it
+// hear of it, so that they end.
+func TestTheEndOfTheBrokerIsNeverLost(t *testing.T) {
+	b := New(nil)
+	list := &changeList{}
+	b.addChangeReader(list)
+	for range maxPendingChanges + 1 {
+		b.recordChange(change{kind: userDeleted})
+	}
+	require.NoError(t, b.Close())
+	kinds := list.kinds()
+	require.Len(t, kinds, maxPendingChanges+2)
+	require.Contains(t, kinds, brokerClosed)
 }

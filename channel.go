@@ -42,7 +42,9 @@ type Channel struct {
 	recentKey      atomic.Pointer[string]           // the last routing key of a client
 	recentGranted  atomic.Pointer[grantedExchange]  // the exchange that the user was allowed to publish to last
 	reply          atomic.Pointer[replyConsumer]
-	line           *confirm.Line // publishes that wait for the disk; made before mode says confirm or tx; nil: no disk
+	got            gets
+	passed         atomic.Pointer[passed] // of the exchange that was published to last while somebody watched
+	line           *confirm.Line          // publishes that wait for the disk; made before mode says confirm or tx; nil: no disk
 
 	_ [64]byte // consumers write the fields below, so these get another cache line
 
@@ -60,11 +62,14 @@ type Channel struct {
 	alarm       clock.Alarm     // rings when a delivery is not settled in time
 	shownNumber uint64          // the channel's number in errors and logs: over AMQP, the client's
 	client      link.Client     // of a connection; nil: the channel is used in process
+	told        bool            // channelOpened is recorded
 	loops       int             // loops and functions that read from consumers
 	idle        chan struct{}   // closed when there is no loop and nothing is unsettled; made by waitIdle
 	ctx         context.Context // of the functions of ConsumeFunc; made by the first one
 	cancel      context.CancelFunc
 	held        memory.Reservation
+	exchanges   map[*declaredExchange]*passed // that were published to while somebody watched
+	past        ChannelCounts                 // of consumers that have ended, and of what exchanges count now
 }
 
 // channelPort is like brokerPort.
@@ -89,6 +94,19 @@ func newChannel(s *Session) *Channel {
 
 // Session returns the session that the channel belongs to.
 func (ch *Channel) Session() *Session { return ch.session }
+
+// opened sets the number that users see and the client, which may be nil, and tells the
+// readers of changes, unless the channel is closed already.
+func (ch *Channel) opened(number uint64, client link.Client) {
+	ch.mu.Lock()
+	ch.shownNumber, ch.client = number, client
+	if !ch.closed.Load() {
+		ch.told = true
+		ch.vhost.broker.recordChange(change{kind: channelOpened, vhost: ch.vhost, session: ch.session, channel: ch})
+	}
+	ch.mu.Unlock()
+	ch.vhost.broker.notifyReaders()
+}
 
 // Close closes the channel (channel.close): its consumers end, its unsettled
 // deliveries return to their queues, and an uncommitted transaction is discarded. A
@@ -119,7 +137,7 @@ func (ch *Channel) end(reason error) {
 	}
 	ch.hold(&ch.tx, -ch.tx.bytes)
 	ch.tx = transaction{}
-	cancel, line := ch.cancel, ch.line
+	cancel, line, told := ch.cancel, ch.line, ch.told
 	ch.mu.Unlock()
 	if line != nil {
 		line.End(reason, ch.vhost.broker.state.Load() == stateClosed) // the broker's Close stores what there is
@@ -142,7 +160,18 @@ func (ch *Channel) end(reason error) {
 		c.end(reason, ch.vhost.broker.state.Load() != stateClosed)
 	}
 	ch.session.removeChannel(ch)
-	ch.vhost.broker.announce(change{kind: channelClosed, vhost: ch.vhost, session: ch.session, channel: ch, reason: reason})
+	if told {
+		ch.vhost.broker.announce(change{kind: channelClosed, vhost: ch.vhost, session: ch.session, channel: ch, reason: reason})
+	}
+}
+
+// endOutside closes the channel for a reason that neither its user nor the broker's end
+// has given, and tells its client. A nil client is none.
+func (ch *Channel) endOutside(reason error, client link.Client) {
+	ch.end(reason)
+	if client != nil {
+		client.Ended(reason)
+	}
 }
 
 // hold counts n bytes for the channel's transaction; n may be negative. The channel's

@@ -69,6 +69,32 @@ func (ch *Channel) removeTag(c *Consumer) {
 	}
 }
 
+// removeCounted is removeTag of a queue's consumer that has counted so much. It reports
+// whether it is the first one for the consumer.
+func (ch *Channel) removeCounted(c *Consumer, counts queue.ConsumerCounts) (first bool) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.consumers[c.tag] == c {
+		delete(ch.consumers, c.tag)
+	}
+	if c.counted {
+		return false
+	}
+	c.counted = true
+	ch.past.addConsumer(counts, c.inner.NoAck)
+	return true
+}
+
+// countAfter adds what a consumer has counted since removeCounted. When it ends, what
+// nobody has read does not count as delivered.
+func (ch *Channel) countAfter(c *Consumer, before queue.ConsumerCounts) {
+	after := c.inner.Counts()
+	after.Sub(before)
+	ch.mu.Lock()
+	ch.past.addConsumer(after, c.inner.NoAck)
+	ch.mu.Unlock()
+}
+
 // sortedConsumers returns the consumers, oldest first: the oldest is served first.
 // ch.mu is held.
 func (ch *Channel) sortedConsumers() []*Consumer {

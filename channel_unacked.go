@@ -79,6 +79,9 @@ func (ch *Channel) applyRun(run []queue.Settling, f fate) {
 	if f == requeued {
 		q.Requeue(c, run, true)
 	} else {
+		if c == nil && f == acked && ch.vhost.broker.watchers.any() {
+			ch.got.acked.Add(uint64(len(run)))
+		}
 		q.Settle(c, run, f == acked)
 	}
 }
@@ -143,10 +146,7 @@ func (o *settleAlarm) Ring() {
 	err := errOverdue(number, timeout)
 	b.log.Warn("channel closed: a delivery was not settled in time",
 		"vhost", ch.vhost.name, "session", ch.session.id, "channel", number, "queue", name, "timeout", timeout)
-	ch.end(err)
-	if client != nil {
-		client.Ended(err)
-	}
+	ch.endOutside(err, client)
 }
 
 // nextDue returns the delivery that must be settled first, or nil if none has a

@@ -97,13 +97,21 @@ func (ch *Channel) Confirm() error {
 // from [New], are answered at once. A returned message has both an answer and a
 // *[Return] error. PublishConfirm fails with 406 without Confirm.
 func (ch *Channel) PublishConfirm(ctx context.Context, exchange, key string, msg Message, o PublishOptions) (*Confirmation, error) {
+	if ch.vhost.broker.options.Tracer != nil {
+		return ch.publishConfirmTraced(ctx, exchange, key, msg, o)
+	}
+	return ch.publishToConfirm(ctx, exchange, key, &msg, o)
+}
+
+// publishToConfirm is PublishConfirm without a tracer.
+func (ch *Channel) publishToConfirm(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) (*Confirmation, error) {
 	if err := ch.checkOpen(); err != nil {
 		return nil, err
 	}
 	if ch.mode.Load() != modeConfirm {
 		return nil, failure(wire.BasicPublishID, wire.CodePreconditionFailed, "channel is not in confirm mode").withHint("call Confirm first")
 	}
-	tag, synced, nacked, err := ch.publishNumbered(ctx, exchange, key, &msg, o)
+	tag, synced, nacked, err := ch.publishNumbered(ctx, exchange, key, msg, o)
 	if tag == 0 {
 		return nil, err
 	}
@@ -116,6 +124,14 @@ func (ch *Channel) PublishConfirm(ctx context.Context, exchange, key string, msg
 		return c, err
 	}
 	c.answered.Store(true)
+	return c, err
+}
+
+// publishConfirmTraced is publishToConfirm with a tracer. It does not wait for the answer.
+func (ch *Channel) publishConfirmTraced(ctx context.Context, exchange, key string, msg Message, o PublishOptions) (*Confirmation, error) {
+	ctx, end := ch.tracePublish(ctx, exchange, key, &msg)
+	c, err := ch.publishToConfirm(ctx, exchange, key, &msg, o)
+	end(err)
 	return c, err
 }
 

@@ -81,7 +81,7 @@ func (ch *Channel) register(name string, o *ConsumeOptions, sink link.Sink) (*Co
 	ch.vhost.broker.notifyReaders()
 	if err := ch.vhost.broker.checkOpen(); err != nil && sink == nil { // Shutdown may have missed it
 		c.drain()
-		ch.removeTag(c)
+		c.end(ErrClosed, false)
 		return nil, err
 	}
 	return c, nil
@@ -268,16 +268,17 @@ func (ch *Channel) Get(name string, autoAck bool) (d Delivery, ok bool, err erro
 	if !ok {
 		return d, false, ch.getError(q, err)
 	}
+	ch.countGot(&got, autoAck)
 	d.fill(ch, &got.Item)
 	d.MessageCount = left
 	if autoAck {
 		d.DeliveryTag = ch.lastTag.Add(1)
-		return d, true, nil
-	}
-	d.DeliveryTag, err = ch.track(&got)
-	if err != nil { // the channel was closed after the message was taken
+	} else if d.DeliveryTag, err = ch.track(&got); err != nil { // the channel was closed after the message was taken
 		q.Unget(&got, false)
 		return Delivery{}, false, err
+	}
+	if ch.vhost.broker.options.Tracer != nil {
+		ch.traceReceive(context.Background(), q.Name(), d)
 	}
 	return d, true, nil
 }

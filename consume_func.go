@@ -104,12 +104,24 @@ func (w *worker) run() (ended bool) {
 			return false
 		}
 		w.calls = true
-		err = w.call(w.ctx, d)
+		if w.consumer.ch.vhost.broker.options.Tracer == nil {
+			err = w.call(w.ctx, d)
+		} else {
+			err = w.callTraced(d)
+		}
 		w.calls = false
 		w.settle(d.DeliveryTag, err)
 		return true
 	})
 	return true
+}
+
+// callTraced calls the function with a tracer.
+func (w *worker) callTraced(d Delivery) (err error) {
+	ctx, end := d.operation(OperationProcess, w.consumer.queue).begin(w.ctx, w.consumer.ch.vhost.broker.options.Tracer)
+	err = errUnfinished // unless the function returns
+	defer func() { end(err) }()
+	return w.call(ctx, d)
 }
 
 // end notes that a worker has ended, and with the last one the consumer.

@@ -19,12 +19,13 @@ type Consumer struct {
 	number uint64 // counts the channel's consumers from 1
 	queue  string
 
-	sink        link.Sink       // the connection that gets the deliveries; nil: Next or Deliveries return them
-	inner       *queue.Consumer // the queue's part of the consumer; nil for a direct reply-to consumer
-	sourceQueue *declaredQueue  // nil for a direct reply-to consumer
-	reply       *replyConsumer  // nil for a queue's consumer
-	ownPrefetch bool            // its options say the prefetch, so that Qos does not
-	ended       atomic.Bool     // set by Cancel and by the end of the channel
+	sink        link.Sink             // the connection that gets the deliveries; nil: Next or Deliveries return them
+	inner       *queue.Consumer       // the queue's part of the consumer; nil for a direct reply-to consumer
+	sourceQueue *declaredQueue        // nil for a direct reply-to consumer
+	reply       *replyConsumer        // nil for a queue's consumer
+	ownPrefetch bool                  // its options say the prefetch, so that Qos does not
+	ended       atomic.Pointer[error] // why readers get no more, set by Cancel and by the end of the channel; nil: they do
+	counted     bool                  // its channel has its counts; guarded by the channel's mu
 
 	// Of a consumer of ConsumeFunc.
 	done   chan struct{} // closed when it has ended and the last call has returned; nil: it is another consumer
@@ -39,7 +40,7 @@ func (s *consumerSink) Accepted() {
 	if c.sink != nil {
 		c.sink.Consuming(c.tag)
 	}
-	c.ch.vhost.recordChange(change{kind: consumerStarted, queue: c.sourceQueue, session: c.ch.session, channel: c.ch, consumer: c.tag})
+	c.ch.vhost.recordChange(change{kind: consumerStarted, consumer: c})
 }
 
 // Deliver sends a message to the connection. If the channel is closed, the message
@@ -56,7 +57,9 @@ func (s *consumerSink) Deliver(it message.Item) *mailbox.Mailbox {
 func (s *consumerSink) Cancelled(reason error) *mailbox.Mailbox {
 	c := (*Consumer)(s)
 	if reason == ErrConsumerCancelled {
-		c.ch.removeTag(c) // the tag may be used again
+		if c.ch.removeCounted(c, c.inner.CountsLocked()) { // the tag may be used again
+			c.ch.vhost.recordChange(change{kind: consumerEnded, consumer: c, reason: errQueueDeleted})
+		}
 		if c.sink != nil {
 			c.sink.Cancelled(c.tag)
 		}
@@ -82,6 +85,9 @@ func (c *Consumer) Next(ctx context.Context) (Delivery, error) {
 	}
 	var d Delivery
 	err := c.present(&one[0], &d)
+	if err == nil && c.ch.vhost.broker.options.Tracer != nil {
+		c.ch.traceReceive(ctx, c.queue, d)
+	}
 	return d, err
 }
 
@@ -95,7 +101,12 @@ func (c *Consumer) Deliveries(ctx context.Context) iter.Seq2[Delivery, error] {
 // yield yields deliveries by value.
 func (c *Consumer) yield(ctx context.Context, yield func(Delivery, error) bool) {
 	var d Delivery
-	c.each(ctx, maxBatch, &d, func(err error) bool { return yield(d, err) })
+	c.each(ctx, maxBatch, &d, func(err error) bool {
+		if err == nil && c.ch.vhost.broker.options.Tracer != nil {
+			c.ch.traceReceive(ctx, c.queue, d)
+		}
+		return yield(d, err)
+	})
 }
 
 // maxBatch is how many messages a loop reads at a time.
@@ -148,8 +159,8 @@ func (c *Consumer) loopError(ctx context.Context) error {
 	if err := c.ch.checkOpen(); err != nil {
 		return err
 	}
-	if c.ended.Load() {
-		return ErrClosed
+	if err := c.ended.Load(); err != nil {
+		return *err
 	}
 	return ctx.Err()
 }
@@ -163,24 +174,32 @@ func (c *Consumer) Cancel() error {
 }
 
 // end removes the consumer from its channel and its queue. Cancel calls it, and so
-// does the end of the channel. If cancelled is true, unread replies are dropped.
-func (c *Consumer) end(reason error, cancelled bool) {
-	c.ch.removeTag(c)
-	c.ended.Store(true)
+// does the end of the channel. If cancelled is true, unread replies are dropped. It
+// reports whether it is the first end.
+func (c *Consumer) end(reason error, cancelled bool) (first bool) {
 	if c.reply != nil {
-		c.reply.end(reason, cancelled)
-		return
+		c.ch.removeTag(c)
+		c.ended.Store(&reason)
+		return c.reply.end(reason, cancelled)
 	}
+	counts := c.inner.Counts()
+	first = c.ch.removeCounted(c, counts)
+	c.ended.Store(&reason)
 	v := c.ch.vhost
 	v.removeAutoDeleteQueue(c.sourceQueue, c.inner.Remove(reason))
-	v.broker.announce(change{kind: consumerEnded, vhost: v, queue: c.sourceQueue, session: c.ch.session, channel: c.ch, consumer: c.tag, reason: reason})
+	if first {
+		c.ch.countAfter(c, counts)
+		v.broker.announce(change{kind: consumerEnded, vhost: v, consumer: c, reason: reason})
+	}
+	return first
 }
 
 // drain lets the consumer get no more messages. Those that it has not shown return
 // to the queue, which stays even if it is auto-delete.
 func (c *Consumer) drain() {
-	c.ended.Store(true)
-	c.inner.Remove(ErrClosed)
+	closed := ErrClosed
+	c.ended.Store(&closed)
+	c.inner.Remove(closed)
 }
 
 // Done returns a channel that is closed when a consumer of ConsumeFunc has ended and
@@ -208,8 +227,8 @@ func (c *Consumer) fetch(ctx context.Context, batch []message.Item) (int, error)
 	if err := c.ch.checkOpen(); err != nil {
 		return 0, err
 	}
-	if c.ended.Load() {
-		return 0, ErrClosed
+	if err := c.ended.Load(); err != nil {
+		return 0, *err
 	}
 	return c.inner.Read(ctx, batch)
 }

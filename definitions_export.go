@@ -13,7 +13,7 @@ import (
 
 // DefinitionsExport writes the topology of the broker as JSON that RabbitMQ, LavinMQ
 // and [Broker.DefinitionsImport] read: users, virtual hosts with their limits,
-// permissions, policies and operator policies, exchanges, queues and bindings, each
+// permissions, topic permissions, policies and operator policies, exchanges, queues and bindings, each
 // sorted by name. It contains no messages, no exclusive queues, and no queues and
 // exchanges whose names begin with "amq.". It contains bindings whose source is such
 // an exchange.
@@ -64,6 +64,7 @@ func (b *Broker) exportAccounts(d *definitions.File) []*VirtualHost {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	d.Users, d.Permissions = definitions.Section[definitions.User]{}, definitions.Section[definitions.Permission]{}
+	d.TopicPermissions = definitions.Section[definitions.TopicPermission]{}
 	for _, u := range b.usersLocked() {
 		hash, algorithm := u.password.Foreign()
 		d.Users = append(d.Users, definitions.User{
@@ -73,10 +74,18 @@ func (b *Broker) exportAccounts(d *definitions.File) []*VirtualHost {
 		for v, g := range u.grants {
 			d.Permissions = append(d.Permissions, definitions.Permission{User: u.name, VirtualHost: v.name, Configure: g.Configure, Write: g.Write, Read: g.Read})
 		}
+		for v, topics := range u.topics {
+			for _, g := range topics {
+				d.TopicPermissions = append(d.TopicPermissions, definitions.TopicPermission{User: u.name, VirtualHost: v.name, Exchange: g.Exchange, Write: g.Write, Read: g.Read})
+			}
+		}
 	}
 	slices.SortFunc(d.Users, func(x, y definitions.User) int { return strings.Compare(x.Name, y.Name) })
 	slices.SortFunc(d.Permissions, func(x, y definitions.Permission) int {
 		return cmp.Or(strings.Compare(x.VirtualHost, y.VirtualHost), strings.Compare(x.User, y.User))
+	})
+	slices.SortFunc(d.TopicPermissions, func(x, y definitions.TopicPermission) int {
+		return cmp.Or(strings.Compare(x.VirtualHost, y.VirtualHost), strings.Compare(x.User, y.User), strings.Compare(x.Exchange, y.Exchange))
 	})
 	return slices.SortedFunc(maps.Values(b.vhosts), func(x, y *VirtualHost) int { return strings.Compare(x.name, y.name) })
 }

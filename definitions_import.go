@@ -46,9 +46,9 @@ func (e *DefinitionError) Unwrap() error { return e.Err }
 // Other hashes, such as LavinMQ's Bcrypt, are an error: a new user gets no password,
 // and an existing user does not change.
 //
-// Errors for lack of support are: limits of users, parameters of plugins such as
-// shovels, and topic permissions that do not allow everything. A user with such
-// topic permissions gets no permissions in that virtual host. The import skips
+// Errors for lack of support are: limits of users, and parameters of plugins such as
+// shovels. If a topic permission cannot be set, because Go does not know its pattern, the
+// user gets no permissions in that virtual host, rather than too many. The import skips
 // global parameters, descriptions of virtual hosts, and queues, exchanges and
 // bindings of queues whose names begin with "amq.". Objects without a virtual host
 // go to "/", as in LavinMQ. If the file has permissions, guest gets only these in
@@ -210,19 +210,19 @@ func (in *importer) definePermission(p *definitions.Permission) error {
 	return v.setPermissions(p.User, Permissions{Configure: p.Configure, Write: p.Write, Read: p.Read})
 }
 
-// defineTopicPermission refuses topic permissions, which the broker cannot enforce,
-// unless they allow everything. The user then gets no permissions in the virtual
-// host, rather than too many.
+// defineTopicPermission sets topic permissions. If they cannot be set, the user gets no
+// permissions in the virtual host, rather than too many.
 func (in *importer) defineTopicPermission(p *definitions.TopicPermission) error {
-	if p.Write == ".*" && p.Read == ".*" {
-		return nil
-	}
 	v, err := in.vhost(p.VirtualHost)
 	if err != nil {
 		return err
 	}
-	in.refusedPermissions[permissionScope{p.User, v.name}] = true
-	return errors.New("topic permissions are not supported, so the user's permissions in this vhost are not given")
+	err = v.setTopicPermissions(p.User, TopicPermissions{Exchange: p.Exchange, Write: p.Write, Read: p.Read})
+	if err != nil && in.broker.UserExists(p.User) {
+		in.refusedPermissions[permissionScope{p.User, v.name}] = true
+		err = fmt.Errorf("%w, so the user's permissions in this vhost are not given", err)
+	}
+	return err
 }
 
 func (in *importer) defineParameter(p *definitions.Parameter) error {

@@ -72,7 +72,6 @@ func TestDefinitionsOfRabbitMQAreImported(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		require.Equal(t, []string{
 			"user 'clara': limits of users are not supported: max-channels, max-connections",
-			"topic permissions on exchange 'orders' of user 'clara' in vhost 'shop': topic permissions are not supported, so the user's permissions in this vhost are not given",
 			"binding from exchange 'amq.direct' by key 'mine' to queue 'mine' in vhost 'shop': queue.bind: 404 NOT_FOUND - no queue 'mine' in vhost 'shop'",
 			"binding from exchange 'inner' by key '' to queue 'scratch' in vhost 'shop': queue.bind: 404 NOT_FOUND - no exchange 'inner' in vhost 'shop'",
 			"binding from exchange 'orders' by key 'order.*' to exchange 'inner' in vhost 'shop': exchange.bind: 404 NOT_FOUND - no exchange 'inner' in vhost 'shop'",
@@ -92,8 +91,9 @@ func TestDefinitionsOfRabbitMQAreImported(t *testing.T) {
 		require.Equal(t, warren.VirtualHostLimits{MaxConnections: 256, MaxQueues: 1000}, v.Limits())
 		p, _ := v.Permissions("dora")
 		require.Equal(t, warren.Permissions{Write: ".*", Read: ".*"}, p)
-		_, ok := v.Permissions("clara")
-		require.False(t, ok)
+		p, _ = v.Permissions("clara")
+		require.Equal(t, warren.Permissions{Configure: `^(orders|amq\.gen).*`, Write: ".*", Read: "^orders"}, p)
+		require.Equal(t, []warren.TopicPermissions{{Exchange: "orders", Write: `^order\.`, Read: ".*"}}, v.TopicPermissions("clara"))
 		require.Equal(t, []warren.Policy{
 			{Name: "ae", Pattern: "^events", ApplyTo: warren.ApplyToExchanges, Definition: warren.Table{"alternate-exchange": "unrouted"}},
 			{Name: "ttl", Pattern: "^orders", ApplyTo: warren.ApplyToQueues, Priority: 7, Definition: warren.Table{"max-length": int64(100000), "message-ttl": int64(3600000)}},
@@ -440,20 +440,24 @@ func TestImportedLimitsAreRabbitMQs(t *testing.T) {
 		importProblems(t, b, `{"queues":[{"name":"c","vhost":"v"}]}`))
 }
 
-func TestOnlyTopicPermissionsThatAllowAllAreImported(t *testing.T) {
+func TestAUserWithoutItsTopicPermissionsGetsNoOthers(t *testing.T) {
 	b := newBroker(t)
 	text := `{"users":[{"name":"ann"}],"vhosts":[{"name":"/"},{"name":"v"}],
 		"permissions":[{"user":"ann","vhost":"/","configure":"","write":".*","read":""},{"user":"ann","vhost":"v","configure":"","write":".*","read":""}],
-		"topic_permissions":[{"user":"ann","vhost":"/","exchange":"amq.topic","write":"PATTERN","read":".*"}]}`
-	require.Equal(t, []string{"topic permissions on exchange 'amq.topic' of user 'ann' in vhost '/': topic permissions are not supported, so the user's permissions in this vhost are not given"},
-		importProblems(t, b, strings.Replace(text, "PATTERN", "^a", 1)))
+		"topic_permissions":[{"user":"ann","vhost":"/","exchange":"amq.topic","write":"PATTERN","read":".*"},{"user":"none","vhost":"/","exchange":"x","write":"","read":""}]}`
+	problems := importProblems(t, b, strings.Replace(text, "PATTERN", "(?=a)", 1))
+	require.Len(t, problems, 2)
+	require.Contains(t, problems[0], "topic permissions on exchange 'amq.topic' of user 'ann' in vhost '/': the topic permission to write is not a regular expression")
+	require.Contains(t, problems[0], ", so the user's permissions in this vhost are not given")
+	require.Equal(t, "topic permissions on exchange 'x' of user 'none' in vhost '/': 404 NOT_FOUND - no user 'none'", problems[1])
 	_, ok := brokertest.VirtualHost(t, b, "/").Permissions("ann")
 	require.False(t, ok)
 	_, ok = brokertest.VirtualHost(t, b, "v").Permissions("ann")
 	require.True(t, ok)
-	importText(t, b, strings.Replace(text, "PATTERN", ".*", 1))
+	importProblems(t, b, strings.Replace(text, "PATTERN", "^a", 1))
 	_, ok = brokertest.VirtualHost(t, b, "/").Permissions("ann")
 	require.True(t, ok)
+	require.Equal(t, []warren.TopicPermissions{{Exchange: "amq.topic", Write: "^a", Read: ".*"}}, root(t, b).TopicPermissions("ann"))
 }
 
 func TestImportedPermissionsAreChecked(t *testing.T) {

@@ -37,8 +37,10 @@ func (v *VirtualHost) deliverRouted(p *publishing, queues []*route.Queue, replie
 	}
 	c := callOf(p.Content)
 	if !routed && (taken == 0 || p.Mandatory && c == nil) {
+		p.countUnrouted()
 		return false, v.handleUnrouted(p)
 	}
+	p.countPassed(taken)
 	if missed := len(queues) + len(replies) + len(delays) - taken; missed > 0 && taken > 0 && c != nil {
 		c.Lost(missed)
 	}

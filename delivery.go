@@ -1,6 +1,8 @@
 package warren
 
 import (
+	"context"
+
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/queue"
@@ -43,6 +45,20 @@ func (d *Delivery) fill(ch *Channel, it *message.Item) {
 // stream.
 func (d *Delivery) StreamOffset() (n int64, ok bool) {
 	return table.Integer(d.Headers[message.OffsetHeader])
+}
+
+// operation is what a tracer is told of a delivery that came from queue.
+func (d *Delivery) operation(kind OperationKind, queue string) *Operation {
+	return &Operation{
+		Kind: kind, VirtualHost: d.ch.vhost.name, Exchange: d.Exchange, RoutingKey: d.RoutingKey, Queue: queue,
+		ConsumerTag: d.ConsumerTag, DeliveryTag: d.DeliveryTag, Redelivered: d.Redelivered, Message: &d.Message,
+	}
+}
+
+// traceReceive tells the tracer of a delivery that was read from queue.
+func (ch *Channel) traceReceive(ctx context.Context, queue string, d Delivery) {
+	_, end := d.operation(OperationReceive, queue).begin(ctx, ch.vhost.broker.options.Tracer)
+	end(nil)
 }
 
 // deliverToSink gives a message its delivery tag and passes it to the connection. It

@@ -33,6 +33,8 @@ type storage interface {
 	Last() uint64
 	// Unreadable is how many messages could not be read since Open.
 	Unreadable() uint64
+	// Free is how many bytes of the disk are left for this process.
+	Free() (int64, error)
 	// Close stores what there is, as long as ctx lasts. Whoever still waits then is
 	// told confirm.ErrClosed.
 	Close(ctx context.Context) error

@@ -56,6 +56,12 @@
 // that its pattern matches, while they are in use. [Broker.DefinitionsExport]
 // writes the whole topology as JSON that RabbitMQ and LavinMQ read.
 //
+// # What is inside
+//
+// [Broker.VirtualHosts], [VirtualHost.Queues] and others show what exists, with what it
+// has counted. [VirtualHost.Peek] shows messages without taking them, [Broker.Events]
+// what changes. Package management makes an HTTP API and a page of these.
+//
 // # Errors
 //
 // Use [errors.Is] and [errors.As] to distinguish errors:

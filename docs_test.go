@@ -126,7 +126,7 @@ func walkGoFiles(t *testing.T, f func(name string)) {
 // exportedPackages imports packages from what the compiler has left of them.
 var exportedPackages = sync.OnceValues(func() (types.Importer, error) {
 	out, err := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}",
-		".", "./amqp", "github.com/rabbitmq/amqp091-go").Output()
+		".", "./amqp", "./management", "github.com/rabbitmq/amqp091-go").Output()
 	if err != nil {
 		return nil, err
 	}
@@ -160,12 +160,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net/http"
 	"os"
 	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/management"
 )
 
 type (
@@ -175,6 +177,8 @@ type (
 
 var (
 	_ amqp091.Config
+	_ http.Handler
+	_ management.Options
 	_ tls.Config
 	_ = errors.Is
 	_ = slog.Default
@@ -365,14 +369,16 @@ func TestContributingGivesAReasonForEveryDependency(t *testing.T) {
 	require.ElementsMatch(t, want, have)
 }
 
-// Names are warren.Name and amqp.Name anywhere, and `Type.Member`, whose type
-// is in one of the two packages.
+// Names are warren.Name, amqp.Name and management.Name anywhere, and `Type.Member`,
+// whose type is in one of the three packages.
 func TestDocumentsUseNamesThatExist(t *testing.T) {
 	packages := map[string]*types.Scope{
 		"warren": importPackage(t, modulePath).Scope(),
 		"amqp":   importPackage(t, modulePath+"/amqp").Scope(),
+
+		"management": importPackage(t, modulePath+"/management").Scope(),
 	}
-	qualified := regexp.MustCompile(`\b(warren|amqp)\.([A-Z]\w*)`)
+	qualified := regexp.MustCompile(`\b(warren|amqp|management)\.([A-Z]\w*)`)
 	member := regexp.MustCompile("`\\*?([A-Z]\\w*)\\.([A-Z]\\w*)`")
 	has := func(name, field string) bool {
 		for _, scope := range packages {

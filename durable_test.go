@@ -154,6 +154,27 @@ func durableKinds() []durableKind {
 			},
 		},
 		{
+			name: "topic permissions",
+			before: func(t testing.TB, b *warren.Broker) {
+				require.NoError(t, b.UserDeclare("ann", ""))
+				require.NoError(t, root(t, b).PermissionsSet("ann", warren.AllPermissions()))
+			},
+			create: func(t testing.TB, b *warren.Broker) {
+				require.NoError(t, root(t, b).TopicPermissionsSet("ann", warren.TopicPermissions{Exchange: "amq.topic", Write: "^{username}", Read: "r"}))
+			},
+			remove: func(t testing.TB, b *warren.Broker) {
+				require.NoError(t, root(t, b).TopicPermissionsDelete("ann", ""))
+			},
+			exists: func(t testing.TB, b *warren.Broker) bool {
+				s, err := root(t, b).SessionFor("ann")
+				require.NoError(t, err)
+				defer s.Close()
+				narrowed := brokertest.Send(brokertest.Channel(t, s), "amq.topic", "bob", warren.Message{}, warren.PublishOptions{}) != nil
+				require.Equal(t, narrowed, len(root(t, b).TopicPermissions("ann")) == 1)
+				return narrowed
+			},
+		},
+		{
 			name: "a policy",
 			create: func(t testing.TB, b *warren.Broker) {
 				require.NoError(t, root(t, b).PolicySet(warren.Policy{Name: "p", Pattern: "^q", ApplyTo: warren.ApplyToQueues, Priority: -7, Definition: warren.Table{"max-length": int32(5)}}))

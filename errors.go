@@ -125,3 +125,7 @@ func isNotFound(err error) bool {
 
 // quoteBool formats a property as RabbitMQ's texts do.
 func quoteBool(b bool) string { return "'" + strconv.FormatBool(b) + "'" }
+
+// errQueueDeleted is why a consumer or a handler has ended. Its users get
+// ErrConsumerCancelled, which somebody can also cause by ConsumerCancel.
+var errQueueDeleted = errors.New("its queue was deleted")

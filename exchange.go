@@ -85,6 +85,7 @@ type declaredExchange struct {
 	args           Table
 	id             uint32 // on disk; zero: the exchange is not there
 	light          bool   // the arguments hold little: see lightArguments
+	passed         passed // of messages from no channel, and from channels that no longer count for it
 
 	// Guarded by vhost.mu.
 	held     memory.Reservation // of the exchange itself

@@ -91,6 +91,8 @@ func (d *FakeDisk) At(time.Time) int64 { return 1 }
 
 func (d *FakeDisk) Unreadable() uint64 { return 0 }
 
+func (d *FakeDisk) Free() (int64, error) { return 1 << 40, nil }
+
 func (d *FakeDisk) Last() uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()

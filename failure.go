@@ -24,9 +24,11 @@ func (f failures) recovered(p any) error {
 	return &RemoteError{Code: CodePanic, Text: textPanic, Err: err}
 }
 
+var errGoexit = errors.New("the handler called runtime.Goexit")
+
 // goexitError is the error of a function that has ended its goroutine.
 func goexitError() error {
-	return &RemoteError{Code: CodePanic, Text: textPanic, Err: errors.New("the handler called runtime.Goexit")}
+	return &RemoteError{Code: CodePanic, Text: textPanic, Err: errGoexit}
 }
 
 // settle counts and logs an error that nobody else is told of. It returns the fate

@@ -67,10 +67,12 @@ const defaultConcurrency = 256
 type Handler struct {
 	vhost   *VirtualHost
 	queue   *declaredQueue
+	tag     string // of its consumer
 	pool    *queue.Pool
 	serve   HandlerFunc
 	options HandleOptions
 	workers tasks.Group
+	figures handlerFigures
 	done    chan struct{}
 	reason  error // why it has ended; written before done is closed
 }
@@ -154,13 +156,12 @@ func (h *Handler) register(name string, concurrency int) error {
 	if err != nil {
 		return err
 	}
-	h.queue = q
-	h.pool = queue.NewPool(q.engine(), names.New("amq.ctag-"), concurrency, (*workers)(h))
-	v.pools.add(h.pool)
+	h.queue, h.tag = q, names.New("amq.ctag-")
+	h.pool = queue.NewPool(q.engine(), h.tag, concurrency, (*workers)(h))
 	if err := v.consumeError(q, h.pool.Join()); err != nil {
-		v.pools.remove(h.pool)
 		return err
 	}
+	v.broker.notifyReaders()
 	return nil
 }
 
@@ -194,4 +195,5 @@ func (h *Handler) Close() error {
 // Stop takes no more requests, as Close does, but does not wait.
 func (h *Handler) Stop() {
 	h.vhost.removeAutoDeleteQueue(h.queue, h.pool.Stop(ErrClosed))
+	h.vhost.broker.notifyReaders()
 }

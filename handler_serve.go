@@ -1,9 +1,15 @@
 package warren
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
 
 	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/names"
 	"github.com/warrenmq/warren/internal/table"
 )
 
@@ -18,10 +24,20 @@ func (w *workers) Start(it message.Item) {
 	go h.work(it)
 }
 
+// Joined notes that the handler has begun. Its queue does not change any more.
+func (w *workers) Joined() {
+	w.vhost.pools.add(w.pool)
+	w.vhost.recordChange(change{kind: handlerStarted, queue: w.queue, tag: w.tag})
+}
+
 // Ended notes that the handler has ended.
 func (w *workers) Ended(reason error) {
 	w.reason = reason
 	w.vhost.pools.remove(w.pool)
+	if reason == ErrConsumerCancelled {
+		reason = errQueueDeleted
+	}
+	w.vhost.recordChange(change{kind: handlerEnded, queue: w.queue, tag: w.tag, reason: reason})
 	close(w.done)
 }
 
@@ -29,6 +45,7 @@ func (w *workers) Ended(reason error) {
 func (h *Handler) work(it message.Item) {
 	defer h.vhost.broker.tasks.Done()
 	defer h.workers.Done()
+	defer h.tellEnd()
 	defer func() {
 		if it.Exchange != nil {
 			h.settleGoexit(&it)
@@ -44,6 +61,16 @@ func (h *Handler) work(it message.Item) {
 	}
 }
 
+// tellEnd tells the readers of changes if the handler has ended: perhaps it was the
+// last worker.
+func (h *Handler) tellEnd() {
+	select {
+	case <-h.done:
+		h.vhost.broker.notifyReaders()
+	default:
+	}
+}
+
 // serveOne serves one request, sends the reply, settles the request and then wakes
 // the caller. stay says that the worker should wait for another request.
 func (h *Handler) serveOne(it *message.Item) (stay bool) {
@@ -51,11 +78,17 @@ func (h *Handler) serveOne(it *message.Item) (stay bool) {
 	if c != nil && c.ctx.caller.Err() != nil {
 		// The caller has gone, so no answer is needed.
 		h.vhost.replies.droppedGone.Add(1)
-		return h.pool.Done(it, acked, true)
+		return h.pool.Skip(it)
 	}
 	s := h.request(it, c)
-	reply, err := h.run(&s.ctx, &s.Request)
-	return h.finish(it, c, &s.Request, &reply, err, true)
+	var reply Message
+	var err error
+	if h.vhost.broker.options.Tracer == nil {
+		reply, err = h.runTimed(&s.ctx, &s.Request)
+	} else {
+		reply, err = h.runTraced(s)
+	}
+	return h.finish(it, c, s, &reply, err, true)
 }
 
 // request returns the request that the function sees. c is the item's content if it
@@ -76,29 +109,76 @@ func (h *Handler) request(it *message.Item, c *call) *served {
 	return s
 }
 
+// runTimed is run that takes the time, of some requests, while somebody watches.
+func (h *Handler) runTimed(ctx *requestContext, req *Request) (reply Message, err error) {
+	if !h.vhost.broker.watchers.any() {
+		return h.run(ctx, req)
+	}
+	weight := h.figures.weight()
+	if weight == 0 {
+		return h.run(ctx, req)
+	}
+	clock := &h.vhost.broker.queues.Clock
+	began := clock.Now()
+	reply, err = h.run(ctx, req)
+	h.figures.time(time.Duration(clock.Now()-began), weight)
+	return reply, err
+}
+
 // run calls the function, turns a panic into an error and ends the context.
 func (h *Handler) run(ctx *requestContext, req *Request) (reply Message, err error) {
 	defer func() {
 		ctx.finish()
 		if p := recover(); p != nil {
 			err = h.failures().recovered(p)
+			h.panicked(p)
 		}
 	}()
 	return h.serve(ctx, req)
+}
+
+// runTraced runs a handler with a tracer. The tracer's context takes the place of the
+// caller's, from which it is made.
+func (h *Handler) runTraced(s *served) (reply Message, err error) {
+	op := &Operation{
+		Kind: OperationProcess, VirtualHost: h.vhost.name, Exchange: s.Exchange, RoutingKey: s.RoutingKey, Queue: h.queue.Name(),
+		Redelivered: s.Redelivered, Message: &s.Message,
+	}
+	ctx, end := op.begin(s.ctx.parent(), h.vhost.broker.options.Tracer)
+	s.ctx.caller = ctx
+	err = errUnfinished
+	defer func() {
+		failed := err
+		if errors.Is(err, ErrNoReply) {
+			failed = withoutNoReply(err) // to send no reply is no failure
+		}
+		end(failed)
+	}()
+	return h.runTimed(&s.ctx, &s.Request)
 }
 
 // settleGoexit ends a request whose function has ended the worker's goroutine by
 // runtime.Goexit, as a test's FailNow does.
 func (h *Handler) settleGoexit(it *message.Item) {
 	c := callOf(it.Content)
-	req := &Request{Message: Message(it.Shown())}
-	h.finish(it, c, req, &Message{}, goexitError(), false)
+	s := &served{Request: Request{Message: Message(it.Shown())}}
+	h.panicked(errGoexit)
+	h.finish(it, c, s, &Message{}, goexitError(), false)
+}
+
+// panicked tells the readers of changes that the function has panicked with p.
+func (h *Handler) panicked(p any) {
+	b := h.vhost.broker
+	if b.changes.wanted(handlerPanicked) {
+		text := names.Shorten(strings.ToValidUTF8(fmt.Sprint(p), "\uFFFD"))
+		b.announce(change{kind: handlerPanicked, vhost: h.vhost, queue: h.queue, tag: h.tag, reason: errors.New(text)})
+	}
 }
 
 // finish sends the reply, settles the request and wakes the caller. stay and canStay
 // are as in Pool.Done.
-func (h *Handler) finish(it *message.Item, c *call, req *Request, reply *Message, err error, canStay bool) (stay bool) {
-	slot, err := h.sendReply(it, c, req, reply, err)
+func (h *Handler) finish(it *message.Item, c *call, s *served, reply *Message, err error, canStay bool) (stay bool) {
+	slot, err := h.sendReply(it, c, s, reply, err)
 	f := acked
 	if err != nil { // nobody has been told
 		f = h.failures().settle(err, h.options.Requeue)
@@ -112,33 +192,59 @@ func (h *Handler) finish(it *message.Item, c *call, req *Request, reply *Message
 
 // sendReply sends the reply or the error to the requester. If it returns a slot, the
 // caller must send its signal. It returns the error that nobody has been told of.
-func (h *Handler) sendReply(it *message.Item, c *call, req *Request, reply *Message, err error) (slot *replySlot, untold error) {
+func (h *Handler) sendReply(it *message.Item, c *call, s *served, reply *Message, err error) (slot *replySlot, untold error) {
 	if err != nil && errors.Is(err, ErrNoReply) {
-		return nil, withoutNoReply(err)
+		if err = withoutNoReply(err); err != nil {
+			h.figures.fail(err)
+		}
+		return nil, err
 	}
 	if err == nil {
 		err = remoteError(reply.Headers) // the reply may carry an error in its headers
 	}
-	if req.ReplyTo == "" {
+	if s.ReplyTo == "" {
+		if err != nil {
+			h.figures.fail(err)
+		}
 		return nil, err
 	}
-	if reply.ReplyTo == req.ReplyTo {
+	if reply.ReplyTo == s.ReplyTo {
 		reply.ReplyTo = ""
 	}
 	if err == nil {
 		err = h.checkReply(reply)
 	}
 	if err != nil {
+		h.figures.fail(err)
 		err = asRemoteError(err)
 		*reply = Message{}
 	}
 	if reply.CorrelationId == "" {
-		reply.CorrelationId = req.CorrelationId
+		reply.CorrelationId = s.CorrelationId
+	}
+	if h.vhost.broker.options.Tracer != nil && (err == nil || c == nil) { // a call gets an error without headers
+		end := h.traceReply(s, reply)
+		defer func() { end(untold) }()
 	}
 	if c != nil {
 		return h.replyToCall(c, reply, err), nil
 	}
-	return nil, h.publishReply(it, req, reply, err)
+	return nil, h.publishReply(it, &s.Request, reply, err)
+}
+
+// traceReply tells the tracer that a reply is sent to a routing key.
+func (h *Handler) traceReply(s *served, reply *Message) (end func(error)) {
+	ctx := s.ctx.caller
+	if ctx == nil { // the function has ended its goroutine
+		ctx = context.Background()
+	}
+	sent := *reply // so that a reply need not be on the heap without a tracer
+	op := &Operation{
+		Kind: OperationReply, VirtualHost: h.vhost.name, RoutingKey: s.ReplyTo, Queue: h.queue.Name(), Message: &sent, Request: &s.Message,
+	}
+	_, end = op.begin(ctx, h.vhost.broker.options.Tracer)
+	reply.Headers = sent.Headers
+	return end
 }
 
 // checkReply makes the checks of basic.publish, because a reply is a message like
@@ -171,7 +277,7 @@ func (h *Handler) publishReply(it *message.Item, req *Request, reply *Message, e
 		return err
 	}
 	if err != nil {
-		reply.Headers = h.errorHeaders(err.(*RemoteError))
+		reply.Headers = h.errorHeaders(err.(*RemoteError), reply.Headers)
 	}
 	p := newPublishing(PublishOptions{})
 	p.Body, p.Key = reply.Body, to
@@ -183,16 +289,18 @@ func (h *Handler) publishReply(it *message.Item, req *Request, reply *Message, e
 	return nil
 }
 
-// errorHeaders returns the headers of a reply that reports err. It logs what they
-// leave out.
-func (h *Handler) errorHeaders(err *RemoteError) Table {
+// errorHeaders returns the headers of a reply that reports err, and what a tracer has
+// added to them. It logs what they leave out.
+func (h *Handler) errorHeaders(err *RemoteError, traced Table) Table {
 	text := err.Text
 	if h.options.ExposeErrors {
 		text = err.detail()
 	} else if err.Err != nil && err.Code != CodePanic { // a panic has been logged
 		h.failures().log(err.Err)
 	}
-	return Table{ErrorCodeHeader: err.Code, ErrorTextHeader: text}
+	headers := Table{ErrorCodeHeader: err.Code, ErrorTextHeader: text}
+	maps.Copy(headers, traced)
+	return headers
 }
 
 // replyToCall gives the reply to the call that waits for it. It returns the slot to

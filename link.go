@@ -209,6 +209,9 @@ func (l *channelLink) setProperties(p *publishing, from *link.Publish) error {
 func (l *channelLink) takeCarbonKeys(p *publishing, e *message.Encoded) error {
 	headers := e.Headers()
 	rest, err := p.takeKeys(headers)
+	if err == nil {
+		err = l.channel().checkExtraTopics(p)
+	}
 	if err != nil || len(rest) == len(headers) {
 		return err
 	}
@@ -244,14 +247,13 @@ func (l *channelLink) Get(name string, noAck bool, sink link.Sink) (ok bool, err
 		q.Unget(&d, noAck)
 		return false, ch.checkOpen()
 	}
+	ch.countGot(&d, noAck)
 	return true, nil
 }
 
 // Serve sets the channel of a connection, and its number there.
 func (l *channelLink) Serve(number uint16, c link.Client) {
-	l.mu.Lock()
-	l.shownNumber, l.client = uint64(number), c
-	l.mu.Unlock()
+	l.channel().opened(uint64(number), c)
 }
 
 // Recover is Channel.Recover that calls done before the messages are delivered

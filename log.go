@@ -25,7 +25,8 @@ func (l changeLog) level(kind changeKind) slog.Level {
 func (l changeLog) wants(kind changeKind) bool {
 	switch kind {
 	case limitsSet, bindingMade, bindingRemoved, permissionsSet, permissionsDeleted,
-		sessionOpened, sessionClosed, channelOpened, channelClosed, consumerStarted, consumerEnded:
+		sessionOpened, sessionClosed, channelOpened, channelClosed, consumerStarted, consumerEnded,
+		handlerStarted, handlerEnded, handlerPanicked: // a panic is logged where it is caught
 		return false
 	}
 	return true

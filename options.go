@@ -17,6 +17,10 @@ type Options struct {
 	// broker. Nil: nothing is logged.
 	Logger *slog.Logger
 
+	// Tracer is told of what the program does with messages. Nil: nobody is told, which
+	// costs nothing.
+	Tracer Tracer
+
 	// Like says which broker this one is like where brokers differ. Zero:
 	// [LikeWarren].
 	Like Like

@@ -19,7 +19,8 @@ import (
 //	an alternate exchange   read on the exchange, write on the alternate
 //	a dead-letter exchange  read on the queue, write on the exchange
 //
-// The direct reply-to pseudo-queue needs no permission.
+// The direct reply-to pseudo-queue needs no permission. [TopicPermissions] can narrow what
+// a user may do with exchanges of type topic.
 type Permissions struct {
 	Configure string
 	Write     string
@@ -47,6 +48,12 @@ type grant struct {
 	user                   string
 	configure, write, read pattern.Pattern
 	impersonator           bool
+	topics                 topicGrants // what narrows it by routing keys; nil: nothing does
+}
+
+// renewed returns a copy for setGrant.
+func (g *grant) renewed() *grant {
+	return &grant{Permissions: g.Permissions, configure: g.configure, write: g.write, read: g.read}
 }
 
 func newGrant(p Permissions) (*grant, error) {

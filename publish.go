@@ -38,11 +38,19 @@ type PublishOptions struct {
 // address of this channel's reply consumer. It fails with 406 if the channel has
 // none.
 func (ch *Channel) Publish(ctx context.Context, exchange, key string, msg Message, o PublishOptions) error {
+	if ch.vhost.broker.options.Tracer != nil {
+		return ch.publishTraced(ctx, exchange, key, msg, o)
+	}
+	return ch.publish(ctx, exchange, key, &msg, o)
+}
+
+// publish is Publish without a tracer.
+func (ch *Channel) publish(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) error {
 	if ch.mode.Load() == modeConfirm {
-		return ch.publishConfirmed(ctx, exchange, key, &msg, o)
+		return ch.publishConfirmed(ctx, exchange, key, msg, o)
 	}
 	p := newPublishing(o)
-	if err := ch.prepare(ctx, &p, exchange, key, &msg); err != nil {
+	if err := ch.prepare(ctx, &p, exchange, key, msg); err != nil {
 		return err
 	}
 	if ch.mode.Load() == modeTx {
@@ -54,6 +62,22 @@ func (ch *Channel) Publish(ctx context.Context, exchange, key string, msg Messag
 		return ErrNacked
 	}
 	return err
+}
+
+// publishTraced is publish with a tracer.
+func (ch *Channel) publishTraced(ctx context.Context, exchange, key string, msg Message, o PublishOptions) error {
+	ctx, end := ch.tracePublish(ctx, exchange, key, &msg)
+	err := ch.publish(ctx, exchange, key, &msg, o)
+	end(err)
+	return err
+}
+
+// tracePublish begins a publish. The message is a copy of the caller's.
+func (ch *Channel) tracePublish(ctx context.Context, exchange, key string, msg *Message) (context.Context, func(error)) {
+	op := &Operation{
+		Kind: OperationPublish, VirtualHost: ch.vhost.name, Exchange: exchange, RoutingKey: key, Message: msg,
+	}
+	return op.begin(ctx, ch.vhost.broker.options.Tracer)
 }
 
 // publishConfirmed is Publish in confirm mode.
@@ -117,10 +141,16 @@ func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange string) error
 		return err
 	}
 	x := v.defaultExchange
+	var topics *grant // nil: routing keys need no permission
 	if ch != nil {
-		if g := ch.session.grant.Load(); g != nil && !g.write.All() {
-			if err := ch.checkPublishAccess(g, exchange); err != nil {
-				return err
+		if g := ch.session.grant.Load(); g != nil {
+			if !g.write.All() {
+				if err := ch.checkPublishAccess(g, exchange); err != nil {
+					return err
+				}
+			}
+			if g.topics != nil {
+				topics = g
 			}
 		}
 	}
@@ -133,7 +163,15 @@ func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange string) error
 	if len(p.Key) > maxShortString {
 		return checkName(wire.BasicPublishID, "routing key", p.Key)
 	}
+	if topics != nil {
+		if err := topics.checkTopic(wire.BasicPublishID, toWrite, v, x, p.Key); err != nil {
+			return err
+		}
+	}
 	p.to, p.Exchange = x, &x.Name
+	if v.broker.watchers.any() {
+		p.passed = x.passedBy(ch)
+	}
 	return nil
 }
 
@@ -187,6 +225,11 @@ func (ch *Channel) prepareProperties(p *publishing, props *message.Properties) e
 	if err != nil {
 		return err
 	}
+	if p.Extra != nil {
+		if err := ch.checkExtraTopics(p); err != nil {
+			return err
+		}
+	}
 	if g := ch.session.grant.Load(); g != nil && props.UserId != "" {
 		if err := g.checkUser(props.UserId, g.user); err != nil {
 			return err
@@ -226,8 +269,12 @@ func (ch *Channel) send(p *publishing) (nacked bool, err error) {
 			ch.recentQueue.Store(q)
 		}
 	}
+	if p.passed != nil {
+		p.Tally = &p.passed.in
+	}
 	taken, err := q.Push(&p.Publishing)
 	if !taken && err == nil {
+		p.Tally = nil
 		ch.recentQueue.Store(nil) // the queue is deleted, or no consumer has room
 		return ch.vhost.route(p)
 	}

@@ -14,7 +14,8 @@ import (
 type publishing struct {
 	message.Publishing
 	to       *declaredExchange
-	reserved int64 // bytes that admit has counted, until queues count the message
+	passed   *passed // counts the message; nil: nobody watches
+	reserved int64   // bytes that admit has counted, until queues count the message
 }
 
 // checkProperties refuses properties that AMQP cannot carry. The result is about the
@@ -70,6 +71,28 @@ func (p *publishing) takeKeys(headers Table) (Table, error) {
 		return nil, failure(wire.BasicPublishID, wire.CodePreconditionFailed, "invalid message: {unacceptable_type_in_header,%q,%s}", bad, table.TypeName(v))
 	}
 	return rest, nil
+}
+
+// countPassed counts a message that so many queues and requesters have taken. It does
+// nothing if nobody watched when the message was prepared.
+func (p *publishing) countPassed(taken int) {
+	if p.passed != nil {
+		p.passed.count(len(p.Body), taken)
+	}
+}
+
+// countUnrouted counts a message that nothing took, and that is returned or dropped.
+func (p *publishing) countUnrouted() {
+	c := p.passed
+	if c == nil {
+		return
+	}
+	c.count(len(p.Body), 0)
+	if p.Mandatory || p.Immediate {
+		c.returned.Add(1)
+	} else {
+		c.unroutable.Add(1)
+	}
 }
 
 // release gives back what admit has counted, because those who have the message now

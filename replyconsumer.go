@@ -59,8 +59,10 @@ func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, sink link.Sink
 			withHint("one reply consumer serves all requests of a channel")
 	} else if err = ch.addTag(c, o.Tag); err == nil {
 		ch.reply.Store(r)
+		v.recordChange(change{kind: consumerStarted, consumer: c})
 	}
 	ch.mu.Unlock()
+	v.broker.notifyReaders()
 	if err != nil {
 		r.slot.claim(r.round)
 		v.replies.freeSlot(r.slot)
@@ -151,9 +153,9 @@ func (r *replyConsumer) putBack(items []message.Item) {
 
 // end removes the address. Replies that have arrived can still be read, unless the
 // consumer was cancelled by its user.
-func (r *replyConsumer) end(reason error, cancelled bool) {
+func (r *replyConsumer) end(reason error, cancelled bool) (first bool) {
 	if !r.slot.claim(r.round) {
-		return
+		return false
 	}
 	r.ch.vhost.replies.freeSlot(r.slot)
 	r.ch.reply.CompareAndSwap(r, nil)
@@ -173,6 +175,9 @@ func (r *replyConsumer) end(reason error, cancelled bool) {
 	if wake {
 		r.box.Signal()
 	}
+	v := r.ch.vhost
+	v.broker.announce(change{kind: consumerEnded, vhost: v, consumer: r.Consumer, reason: reason})
+	return true
 }
 
 // context returns a context that ends when the requester goes away.

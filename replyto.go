@@ -72,6 +72,7 @@ type replyTable struct {
 	closed     bool
 	random     *rand.ChaCha8
 	untilRekey int // number of addresses until random gets a new key
+	begins     begins
 }
 
 // replySlot is the place of a requester: a Call, or a channel's reply consumer. It
@@ -88,6 +89,7 @@ type replySlot struct {
 	address  string
 	consumer *replyConsumer  // nil for a Call
 	caller   context.Context // of a Call
+	began    int64           // when a Call began, on the clock; zero: it is not known
 	unused   string          // addresses made in advance, all of the same length
 
 	// Owned by whoever claimed the slot, and after the signal by the caller.
@@ -119,6 +121,7 @@ func (t *replyTable) takeSlot(base string, c *replyConsumer, caller context.Cont
 		}
 		n := len(base) + 1 + secretLen + numberLen
 		s.address, s.unused = s.unused[:n], s.unused[n:]
+		s.began = t.begins.next(&t.vhost.broker.watchers, &t.vhost.broker.queues.Clock)
 	}
 	s.consumer, s.caller = c, caller
 	return s, s.round.Add(1), s.address, nil

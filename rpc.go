@@ -59,12 +59,14 @@ func callOptions(opts []CallOptions) (all CallOptions) {
 // ReplyTo. A request that is refused, or that waits for memory, fails as in
 // [Channel.Publish].
 func (b *Broker) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
-	err = b.root.call(ctx, queue, &msg, opts, &reply)
-	return reply, err
+	return b.root.Call(ctx, queue, msg, opts...)
 }
 
 // Call sends a request to a queue of this virtual host. See [Broker.Call].
 func (v *VirtualHost) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
+	if v.broker.options.Tracer != nil {
+		return v.callTraced(ctx, queue, msg, opts)
+	}
 	err = v.call(ctx, queue, &msg, opts, &reply)
 	return reply, err
 }
@@ -109,6 +111,17 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	return v.awaitReply(ctx, slot, round, reply)
 }
 
+// callTraced is call with a tracer.
+func (v *VirtualHost) callTraced(ctx context.Context, queue string, msg Message, opts []CallOptions) (reply Message, err error) {
+	op := &Operation{
+		Kind: OperationCall, VirtualHost: v.name, Exchange: callOptions(opts).Exchange, RoutingKey: queue, Message: &msg,
+	}
+	ctx, end := op.begin(ctx, v.broker.options.Tracer)
+	err = v.call(ctx, queue, &msg, opts, &reply)
+	end(err)
+	return reply, err
+}
+
 // prepareCall makes the checks of basic.publish. It completes msg, which is a copy
 // of the caller's message. The result is as in setProperties.
 func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, exchange, key string, msg *Message) (headers table.Checked, err error) {
@@ -140,6 +153,7 @@ func (v *VirtualHost) sendCall(p *publishing, c *call) error {
 			return ErrNacked
 		}
 		if taken {
+			p.countPassed(1)
 			return nil
 		}
 		c.slot.recentQueue = nil // the queue is deleted, or no consumer has room

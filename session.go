@@ -3,10 +3,12 @@ package warren
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -23,6 +25,8 @@ type Session struct {
 
 	vhost    *VirtualHost
 	id       string
+	since    time.Time
+	number   uint64                // counts the broker's sessions
 	diskWait *diskWait             // of its connection; nil: it has none. Set before there are channels
 	user     *account              // the logged-in user; nil: this program
 	grant    atomic.Pointer[grant] // permissions of the user; nil: everything is allowed
@@ -32,6 +36,7 @@ type Session struct {
 	// Guarded by mu.
 	channels map[*Channel]struct{}
 	opened   uint64                      // number of channels ever opened
+	past     ChannelCounts               // of channels that are closed
 	queues   map[*declaredQueue]struct{} // the exclusive queues
 	closed   bool
 	topology memory.Reservation
@@ -53,7 +58,7 @@ type sessionLink Session
 // newSession makes a session of a user. An empty name stands for this program.
 func newSession(v *VirtualHost, user string) (*Session, error) {
 	s := &Session{
-		vhost: v, id: uuid.NewString(),
+		vhost: v, id: uuid.NewString(), since: time.Now(),
 		channels: make(map[*Channel]struct{}), queues: make(map[*declaredQueue]struct{}),
 	}
 	s.sessionPort = link.NewSessionPort((*sessionLink)(s))
@@ -64,7 +69,7 @@ func newSession(v *VirtualHost, user string) (*Session, error) {
 		s.topology.Release()
 		return nil, err
 	}
-	v.broker.announce(change{kind: sessionOpened, vhost: v, session: s, user: user})
+	v.broker.notifyReaders()
 	return s, nil
 }
 
@@ -97,8 +102,8 @@ func (s *Session) Channel() (*Channel, error) {
 		return nil, err
 	}
 	ch, err := s.openChannel()
-	if err == nil {
-		s.vhost.broker.announce(change{kind: channelOpened, vhost: s.vhost, session: s, channel: ch})
+	if err == nil && !s.isRemote() { // Serve gives others their number
+		ch.opened(ch.number, nil)
 	}
 	return ch, err
 }
@@ -151,7 +156,11 @@ func (s *Session) end(reason string) {
 		s.vhost.removeQueue(q, queue.Always)
 	}
 	s.vhost.broker.removeSession(s)
-	s.vhost.broker.announce(change{kind: sessionClosed, vhost: s.vhost, session: s, user: s.User()})
+	c := change{kind: sessionClosed, vhost: s.vhost, session: s, user: s.User()}
+	if reason != shutdownReason || s.vhost.broker.state.Load() == stateClosed {
+		c.reason = errors.New(reason)
+	}
+	s.vhost.broker.announce(c)
 	if onEnd != nil {
 		onEnd(reason)
 	}
@@ -178,7 +187,9 @@ func (s *Session) removeExclusive(q *declaredQueue) {
 
 // removeChannel removes a closed channel from the session.
 func (s *Session) removeChannel(ch *Channel) {
+	counts := ch.takeCounts()
 	s.mu.Lock()
+	s.past.add(&counts)
 	delete(s.channels, ch)
 	s.mu.Unlock()
 }

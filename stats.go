@@ -46,6 +46,17 @@ type Stats struct {
 	RepliesTooLate uint64 // replies dropped because the requester had gone
 	RepliesTooFast uint64 // replies dropped because the requester's buffer was full
 
+	// These are since the broker began.
+	SessionsOpened, SessionsClosed uint64
+	ChannelsOpened, ChannelsClosed uint64
+	QueuesDeclared, QueuesDeleted  uint64 // declarations that made a queue, and queues deleted in whatever way
+	Logins, LoginsRefused          uint64 // by [Broker.Authenticate] and by the listener, unless its own options decide
+
+	ReceivedConfirm uint64       // messages published on channels in confirm mode
+	Confirmed       uint64       // messages confirmed to publishers
+	Received        uint64       // messages published to exchanges while somebody watched: see [Broker.Watch]
+	Sizes           MessageSizes // of these
+
 	Failed uint64 // messages on which a handler or a function of ConsumeFunc failed, and no requester was told
 }
 
@@ -66,9 +77,18 @@ func (b *Broker) Stats() Stats {
 		s.WaitingForDisk, s.DiskError = b.disk.gate.state()
 		s.Unreadable = b.disk.Unreadable()
 	}
+	b.churn.addTo(&s)
 	for _, v := range vhosts {
 		v.addStats(&s)
 	}
+	return s
+}
+
+// Stats returns the figures of the virtual host alone. Those that belong to the whole
+// broker, such as Memory, Waiting and DiskError, are zero.
+func (v *VirtualHost) Stats() Stats {
+	s := Stats{VirtualHosts: 1, Sessions: len(v.broker.sessionList(func(s *Session) bool { return s.vhost == v }))}
+	v.addStats(&s)
 	return s
 }
 
@@ -90,6 +110,7 @@ func (v *VirtualHost) addStats(s *Stats) {
 		s.Bytes += have.Bytes
 		s.QueueCounts.add(&have.Counts)
 	}
+	v.addPublished(s)
 	s.Unroutable += v.unroutable.Load()
 	s.Returned += v.returned.Load()
 	s.LettersDropped += v.lettersDropped.Load()
@@ -100,10 +121,47 @@ func (v *VirtualHost) addStats(s *Stats) {
 	s.RepliesTooFast += v.replies.droppedSlow.Load()
 }
 
+// addPublished adds what publishers of the virtual host have published.
+func (v *VirtualHost) addPublished(s *Stats) {
+	sizes := v.received.Sum()
+	s.Confirmed += v.confirmed.Load()
+	s.ReceivedConfirm += v.toConfirm.Load()
+	for _, session := range v.broker.sessionList(func(s *Session) bool { return s.vhost == v }) {
+		for _, ch := range session.channelList() {
+			s.Confirmed += ch.confirmed()
+			s.ReceivedConfirm += ch.published.Load()
+			for _, c := range ch.passedList() {
+				sum := c.in.Sum()
+				sizes.Plus(&sum)
+			}
+		}
+	}
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for _, x := range v.exchanges {
+		sum := x.passed.in.Sum() // no queue counts for it, so no lock of a queue is taken
+		sizes.Plus(&sum)
+	}
+	s.Sizes.sizes().Plus(&sizes)
+	s.Received += sizes.Len()
+}
+
+// addTo adds what has come and gone.
+func (c *churn) addTo(s *Stats) {
+	s.SessionsOpened, s.SessionsClosed = c.sessionsOpened.Load(), c.sessionsClosed.Load()
+	s.ChannelsOpened, s.ChannelsClosed = c.channelsOpened.Load(), c.channelsClosed.Load()
+	s.QueuesDeclared, s.QueuesDeleted = c.queuesDeclared.Load(), c.queuesDeleted.Load()
+	s.Logins, s.LoginsRefused = c.logins.Load(), c.loginsRefused.Load()
+}
+
 // QueueCounts count the messages of a queue since it was declared.
 type QueueCounts struct {
 	Published    uint64 // messages that the queue took
 	Delivered    uint64 // messages sent to consumers and Get, including redeliveries
+	NoAck        uint64 // of Delivered, those that need no ack
+	Got          uint64 // of Delivered, those by Get
+	GotNoAck     uint64 // of Got, those that need no ack
+	GetEmpty     uint64 // Gets that found no message
 	Redelivered  uint64 // deliveries of messages that had been delivered before
 	Acked        uint64 // messages settled by an ack, or delivered without ack
 	Dropped      uint64 // messages purged, deleted with the queue, lost without a dead letter exchange, or dropped from a stream

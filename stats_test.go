@@ -41,14 +41,14 @@ func TestStatsFollowAMessage(t *testing.T) {
 		d, _, err = ch.Get("q", false)
 		require.NoError(t, err)
 		require.Equal(t, 1, b.Stats().Unacked)
-		require.Equal(t, warren.QueueCounts{Published: 3, Delivered: 2, Redelivered: 1}, b.Stats().QueueCounts)
+		require.Equal(t, warren.QueueCounts{Published: 3, Delivered: 2, Got: 2, Redelivered: 1}, b.Stats().QueueCounts)
 		require.NoError(t, d.Ack(false))
 		_, _, err = ch.Get("q", true)
 		require.NoError(t, err)
 		d, _, err = ch.Get("q", false)
 		require.NoError(t, err)
 		require.NoError(t, d.Reject(false))
-		end := warren.QueueCounts{Published: 3, Delivered: 4, Redelivered: 1, Acked: 2, Dropped: 1}
+		end := warren.QueueCounts{Published: 3, Delivered: 4, NoAck: 1, Got: 4, GotNoAck: 1, Redelivered: 1, Acked: 2, Dropped: 1}
 		require.Equal(t, end, b.Stats().QueueCounts)
 
 		// What a queue has counted outlives it.
@@ -133,6 +133,8 @@ func TestNothingStaysOfWhatHasGone(t *testing.T) {
 		require.Equal(t, warren.Stats{
 			VirtualHosts: 1, Exchanges: 6,
 			QueueCounts: s.QueueCounts, Returned: 20, Replies: 20,
+			SessionsOpened: 20, SessionsClosed: 20, ChannelsOpened: 20, ChannelsClosed: 20,
+			QueuesDeclared: 40, QueuesDeleted: 40,
 		}, s)
 		require.EqualValues(t, 40, s.Published)
 	})

@@ -64,6 +64,10 @@ func (d *topologyDisk) recordAccount(c *change) {
 		d.putPermission(c.account, c.vhost)
 	case permissionsDeleted:
 		d.log.Put(&topology.PermissionGone{PermissionKey: c.account.permissionKey(c.vhost)})
+	case topicPermissionsSet:
+		d.log.Put(c.account.topics[c.vhost][c.topic].recorded(c.account.permissionKey(c.vhost)))
+	case topicPermissionsDeleted:
+		d.log.Put(&topology.TopicPermissionGone{TopicPermissionKey: topology.TopicPermissionKey{PermissionKey: c.account.permissionKey(c.vhost), Exchange: c.topic}})
 	}
 }
 
@@ -130,4 +134,8 @@ func (u *account) permissionKey(v *VirtualHost) topology.PermissionKey {
 func (u *account) recordedPermission(v *VirtualHost) *topology.Permission {
 	g := u.grants[v]
 	return &topology.Permission{PermissionKey: u.permissionKey(v), Configure: g.Configure, Write: g.Write, Read: g.Read}
+}
+
+func (g *topicGrant) recorded(of topology.PermissionKey) *topology.TopicPermission {
+	return &topology.TopicPermission{TopicPermissionKey: topology.TopicPermissionKey{PermissionKey: of, Exchange: g.Exchange}, Write: g.Write, Read: g.Read}
 }

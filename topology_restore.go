@@ -113,6 +113,9 @@ func (r *restorer) accounts() {
 		a := &account{id: id, name: u.Name, tags: u.Tags, password: p, grants: make(map[*VirtualHost]*grant)}
 		b.users[u.Name], r.users[id] = a, a
 	}
+	for k, p := range r.state.TopicPermissions {
+		r.topicPermission(r.users[k.User], r.vhosts[k.VirtualHost], p)
+	}
 	for k, p := range r.state.Permissions {
 		u, v := r.users[k.User], r.vhosts[k.VirtualHost]
 		g, err := newGrant(Permissions{Configure: p.Configure, Write: p.Write, Read: p.Read})
@@ -121,6 +124,18 @@ func (r *restorer) accounts() {
 			u.setGrant(v, g)
 		}
 	}
+}
+
+// topicPermission makes a user's topic permissions for an exchange. If they are left out,
+// the user may use no routing key there.
+func (r *restorer) topicPermission(u *account, v *VirtualHost, s *topology.TopicPermission) {
+	p := TopicPermissions{Exchange: s.Exchange, Write: s.Write, Read: s.Read}
+	g, err := newTopicGrant(p, u.name, v.name)
+	r.check(err, "the topic permissions of user '%s' for exchange '%s' in vhost '%s'", u.name, s.Exchange, v.name)
+	if err != nil {
+		g = &topicGrant{TopicPermissions: p}
+	}
+	u.setTopics(v, u.topics[v].with(p.Exchange, g))
 }
 
 // storedPassword returns a user's password. It is nil if the user has none.

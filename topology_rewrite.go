@@ -36,6 +36,11 @@ func (b *Broker) putAll(put func(topology.Record)) bool {
 		for v := range u.grants {
 			put(u.recordedPermission(v))
 		}
+		for v, topics := range u.topics {
+			for _, g := range topics {
+				put(g.recorded(u.permissionKey(v)))
+			}
+		}
 	}
 	b.mu.Unlock()
 	for _, v := range vhosts {

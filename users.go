@@ -59,7 +59,7 @@ func (b *Broker) declareUser(name string, p *password.Password, tags []string) e
 	old := u.password
 	u.password, u.tags = p, slices.Clone(tags)
 	for v, g := range u.grants {
-		u.setGrant(v, &grant{Permissions: g.Permissions, configure: g.configure, write: g.write, read: g.read})
+		u.setGrant(v, g.renewed())
 		b.updateGrants(u, v)
 	}
 	b.recordChange(change{kind: userDeclared, user: name, account: u})
@@ -115,14 +115,21 @@ func (b *Broker) Users() []User {
 // right password of each has come once, these and every wrong password take a few
 // hundredths of a second of work, on half of the processors at most.
 func (b *Broker) Authenticate(name, password string) error {
-	return (*brokerLink)(b).Authenticate(context.Background(), name, password, "")
+	return b.AuthenticateFrom(context.Background(), name, password, "")
 }
 
-// Authenticate is Broker.Authenticate that ends with ctx. Origins, such as addresses,
-// take turns where passwords cannot be checked at once, and so do not hold up each
-// other. It also fails with ErrLoginRefused if too many wait.
-func (l *brokerLink) Authenticate(ctx context.Context, name, password, origin string) error {
-	b := (*Broker)(l)
+// AuthenticateFrom is Authenticate for a server that lets others log in. Where a
+// password cannot be checked at once, origins, such as addresses of clients, take turns,
+// so that one of them does not hold up the others. The wait ends with ctx. It fails with
+// [ErrLoginRefused], which is also ctx's error if that ended the wait, and if too many
+// wait.
+func (b *Broker) AuthenticateFrom(ctx context.Context, name, password, origin string) error {
+	err := b.authenticate(ctx, name, password, origin)
+	b.churn.countLogin(err == nil)
+	return err
+}
+
+func (b *Broker) authenticate(ctx context.Context, name, password, origin string) error {
 	b.mu.Lock()
 	u := b.usersLocked()[name]
 	stored := u.storedPassword()
@@ -131,6 +138,30 @@ func (l *brokerLink) Authenticate(ctx context.Context, name, password, origin st
 		return fmt.Errorf("%w (%w)", ErrLoginRefused, err)
 	}
 	return nil
+}
+
+// Authenticate is Broker.AuthenticateFrom, but it does not count.
+func (l *brokerLink) Authenticate(ctx context.Context, name, password, origin string) error {
+	return (*Broker)(l).authenticate(ctx, name, password, origin)
+}
+
+// CountLogin counts a login of a connection.
+func (l *brokerLink) CountLogin(accepted bool) { l.churn.countLogin(accepted) }
+
+// UserHash returns the hash of a user's password and the name of its algorithm, as
+// [Broker.DefinitionsExport] writes them for RabbitMQ and [Broker.UserDeclareHash] reads
+// them. The hash is empty for a user who cannot log in by password, and for a password
+// of [Broker.UserDeclare], whose hash no other broker can check. It fails with
+// [ErrNotFound] if there is no user of this name.
+func (b *Broker) UserHash(name string) (hash, algorithm string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	u := b.usersLocked()[name]
+	if u == nil {
+		return "", "", errNoUser(name)
+	}
+	hash, algorithm = u.password.Foreign()
+	return hash, algorithm, nil
 }
 
 // UserExists reports whether there is an account of this name.

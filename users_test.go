@@ -160,3 +160,38 @@ func newBroker(t *testing.T) *warren.Broker {
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	return b
 }
+
+func TestAServerLogsInOthers(t *testing.T) {
+	b := newBroker(t)
+	require.NoError(t, b.UserDeclare("ann", "secret"))
+	require.NoError(t, b.AuthenticateFrom(t.Context(), "ann", "secret", "192.0.2.1"))
+	for _, c := range [][2]string{{"ann", "Secret"}, {"ann", ""}, {"bob", "secret"}, {"", ""}} {
+		require.ErrorIs(t, b.AuthenticateFrom(t.Context(), c[0], c[1], "192.0.2.1"), warren.ErrLoginRefused, "%q", c)
+	}
+}
+
+// TestAUsersHashIsThatOfRabbitMQ uses the example of RabbitMQ's documentation.
+func TestAUsersHashIsThatOfRabbitMQ(t *testing.T) {
+	const example = "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"
+	b := newBroker(t)
+	require.NoError(t, b.UserDeclareHash("imported", example, ""))
+	require.NoError(t, b.UserDeclareHash("short", "AAAAABEiM0RVZneImaq7zN3u/xA=", "rabbit_password_hashing_md5"))
+	require.NoError(t, b.UserDeclare("own", "secret"))
+	require.NoError(t, b.UserDeclare("bare", ""))
+	for name, want := range map[string][2]string{
+		"imported": {example, "rabbit_password_hashing_sha256"},
+		"short":    {"AAAAABEiM0RVZneImaq7zN3u/xA=", "rabbit_password_hashing_md5"},
+		"own":      {"", "rabbit_password_hashing_sha256"},
+		"bare":     {"", "rabbit_password_hashing_sha256"},
+	} {
+		hash, algorithm, err := b.UserHash(name)
+		require.NoError(t, err)
+		require.Equal(t, want, [2]string{hash, algorithm}, name)
+	}
+	hash, algorithm, err := b.UserHash("guest")
+	require.NoError(t, err)
+	require.NoError(t, b.UserDeclareHash("second", hash, algorithm))
+	require.NoError(t, b.Authenticate("second", "guest"), "the hash is good for the same password")
+	_, _, err = b.UserHash("nobody")
+	require.ErrorIs(t, err, warren.ErrNotFound)
+}

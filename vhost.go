@@ -31,6 +31,9 @@ type VirtualHost struct {
 	failed     atomic.Uint64
 	unroutable atomic.Uint64
 	returned   atomic.Uint64
+	received   message.Tally // by exchanges that are deleted, while somebody watched
+	confirmed  atomic.Uint64 // to channels that are closed
+	toConfirm  atomic.Uint64 // from channels that are closed
 
 	lettersDropped  atomic.Uint64
 	warnedOfLetters atomic.Int64 // when it was logged last, on the broker's clock; zero: never
@@ -256,6 +259,8 @@ func (v *VirtualHost) close(err error) {
 	condition := queue.Always
 	if (*host)(v).Over() {
 		condition = queue.Ends
+	} else {
+		v.broker.churn.queuesDeleted.Add(uint64(len(queues)))
 	}
 	for _, x := range exchanges {
 		x.Gate.Close(condition == queue.Ends)

@@ -27,6 +27,11 @@ func (v *VirtualHost) bind(m wire.MethodID, s *Session, source, key string, args
 	unbind := m == wire.QueueUnbindID || m == wire.ExchangeUnbindID
 	q, x, err := find()
 	from := v.exchanges[source]
+	if from != nil && source != "" {
+		if err := s.checkBindTopic(m, from, key); err != nil {
+			return err
+		}
+	}
 	switch {
 	case source == "":
 		return failure(m, wire.CodeAccessRefused, "operation not permitted on the default exchange")

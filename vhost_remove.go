@@ -59,6 +59,8 @@ func (r *removal) exchange(x *declaredExchange) {
 	v := r.vhost
 	delete(v.exchanges, x.Name)
 	x.Gone.Store(true)
+	received := x.passed.in.End() // no queue counts for it
+	v.received.Put(&received)
 	x.held.Release()
 	v.recordChange(change{kind: exchangeDeleted, exchange: x})
 	r.exchanges = append(r.exchanges, x)
@@ -106,6 +108,7 @@ func (v *VirtualHost) removeQueue(q *declaredQueue, c queue.Condition) (ready in
 	}
 	r.end()
 	rest.Drop()
+	v.broker.notifyReaders() // of its consumers
 	return ready, nil
 }
 

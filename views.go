@@ -29,6 +29,7 @@ type exchangeView struct {
 	internal   bool
 	args       Table
 	policies   appliedPolicies
+	bindings   int // of which it is the source
 
 	exchange *declaredExchange
 }
@@ -83,10 +84,10 @@ func (v *VirtualHost) view() topologyView {
 		deleted:   v.counts,
 	}
 	for _, q := range v.queues {
-		t.queues = append(t.queues, queueView{q.Name(), q.durable, q.exclusive, q.autoDelete, q.args, q.owner, q.policies, q})
+		t.queues = append(t.queues, v.viewQueue(q))
 	}
 	for _, x := range v.exchanges {
-		t.exchanges = append(t.exchanges, exchangeView{x.Name, x.kind, x.durable, x.autoDelete, x.internal, x.args, x.policies, x})
+		t.exchanges = append(t.exchanges, v.viewExchange(x))
 		for b := range x.Bindings() {
 			if !b.Vain() {
 				t.bindings = append(t.bindings, v.viewBinding(b))
@@ -94,6 +95,16 @@ func (v *VirtualHost) view() topologyView {
 		}
 	}
 	return t
+}
+
+// viewQueue returns a view of a queue. mu is held.
+func (v *VirtualHost) viewQueue(q *declaredQueue) queueView {
+	return queueView{q.Name(), q.durable, q.exclusive, q.autoDelete, q.args, q.owner, q.policies, q}
+}
+
+// viewExchange returns a view of an exchange. mu is held.
+func (v *VirtualHost) viewExchange(x *declaredExchange) exchangeView {
+	return exchangeView{x.Name, x.kind, x.durable, x.autoDelete, x.internal, x.args, x.policies, x.BindingCount(), x}
 }
 
 func (v *VirtualHost) viewBinding(b *route.Binding) bindingView {
@@ -107,64 +118,4 @@ func (v *VirtualHost) viewBinding(b *route.Binding) bindingView {
 		view.exclusive = q.exclusive
 	}
 	return view
-}
-
-// sessionView shows a session.
-type sessionView struct {
-	id, user string
-	vhost    *VirtualHost
-	channels int
-	queues   int // number of exclusive queues
-
-	session *Session
-}
-
-// viewSessions returns the sessions of all virtual hosts.
-func (b *Broker) viewSessions() []sessionView {
-	b.mu.Lock()
-	sessions := b.sessionsWhere(func(*Session) bool { return true })
-	b.mu.Unlock()
-	views := make([]sessionView, len(sessions))
-	for i, s := range sessions {
-		s.mu.Lock()
-		views[i] = sessionView{s.id, s.User(), s.vhost, len(s.channels), len(s.queues), s}
-		s.mu.Unlock()
-	}
-	return views
-}
-
-// channelView shows a channel.
-type channelView struct {
-	number    uint64
-	mode      channelMode
-	published uint64 // number of publishes in confirm mode
-	unacked   int
-	prefetch  int // limit for later consumers; zero: none
-	consumers []channelConsumerView
-}
-
-// channelConsumerView shows a consumer as its channel knows it.
-type channelConsumerView struct {
-	tag, queue string
-	reply      bool // a consumer of direct reply-to
-}
-
-// viewChannels returns the session's channels, in no particular order.
-func (s *Session) viewChannels() []channelView {
-	s.mu.Lock()
-	channels := make([]*Channel, 0, len(s.channels))
-	for ch := range s.channels {
-		channels = append(channels, ch)
-	}
-	s.mu.Unlock()
-	views := make([]channelView, len(channels))
-	for i, ch := range channels {
-		ch.mu.Lock()
-		views[i] = channelView{ch.shownNumber, ch.mode.Load(), ch.published.Load(), ch.unacked.Len(), ch.prefetch, nil}
-		for _, c := range ch.sortedConsumers() {
-			views[i].consumers = append(views[i].consumers, channelConsumerView{c.tag, c.queue, c.reply != nil})
-		}
-		ch.mu.Unlock()
-	}
-	return views
 }

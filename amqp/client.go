@@ -6,9 +6,10 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// client is what the listener keeps of a client's properties. They are no more than
-// that, because a table takes many times the memory of its octets.
+// client is what the listener keeps of a client's properties. They are no table,
+// because one takes many times the memory of its octets.
 type client struct {
+	properties    []byte // octets of the properties, or of a part of them
 	name          string // connection_name, for the log; shortened
 	hearsRefusals bool   // authentication_failure_close
 	hearsBlocked  bool   // connection.blocked
@@ -24,6 +25,7 @@ func newClient(properties wire.Table) client {
 		return v
 	}
 	return client{
+		properties:    keptProperties(properties),
 		name:          strings.Clone(short(name)),
 		hearsRefusals: can("authentication_failure_close"),
 		hearsBlocked:  can("connection.blocked"),

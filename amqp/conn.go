@@ -20,15 +20,18 @@ import (
 // conn is a client's connection. One goroutine, the reader, reads frames and handles
 // them. Another writes. A timer runs the heartbeat.
 type conn struct {
-	server *Server
-	net    net.Conn
-	out    output
-	ctx    context.Context // ends with the connection
-	cancel context.CancelFunc
+	server    *Server
+	net       net.Conn
+	out       output
+	ctx       context.Context // ends with the connection
+	cancel    context.CancelFunc
+	connected time.Time // when it was accepted
 
-	heard  atomic.Uint64 // number of reads that returned octets, for the heartbeat
-	busy   atomic.Bool   // the reader waits for memory or the disk, and so cannot read
-	ending atomic.Bool   // the connection itself closes the session
+	heard    atomic.Uint64         // number of reads that returned octets, for the heartbeat
+	received atomic.Uint64         // octets
+	blocked  atomic.Pointer[block] // the reader waits for memory or the disk, and so cannot read; nil: it does not
+	ending   atomic.Bool           // the connection itself closes the session
+	opened   atomic.Bool           // the handshake is over: what it has set does not change any more
 
 	// Owned by the reader.
 	frames      *wire.FrameReader
@@ -66,7 +69,7 @@ const (
 )
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{server: s, net: nc, channels: make(map[uint16]*channel)}
+	c := &conn{server: s, net: nc, connected: time.Now(), channels: make(map[uint16]*channel)}
 	c.waits = c.wait
 	c.out.init(nc, s.options.Buffer, s.broker.Link().Buffers())
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -358,6 +361,7 @@ func (l listening) Read(b []byte) (int, error) {
 	n, err := l.c.net.Read(b)
 	if n > 0 {
 		l.c.heard.Add(1)
+		l.c.received.Add(uint64(n))
 	}
 	return n, err
 }

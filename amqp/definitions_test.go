@@ -28,8 +28,14 @@ func TestUsersOfRabbitMQsDefinitionsLogIn(t *testing.T) {
 			require.NoError(t, err)
 			t.isRefused("amqp://"+user+":"+user+"-secret@localhost/", "NOT_ALLOWED - access to vhost '/' refused for user '"+user+"'")
 		}
-		t.isRefused("amqp://clara:clara-secret@localhost/shop", "NOT_ALLOWED - access to vhost 'shop' refused for user 'clara'")
-		_, err := t.login("amqp://dora:wrong@localhost/shop")
+		conn, err := t.login("amqp://clara:clara-secret@localhost/shop")
+		require.NoError(t, err)
+		ch := brokertest.ClientChannel(t, conn)
+		closed := ch.NotifyClose(make(chan *amqp091.Error, 1))
+		t.put(ch, "orders", "order.new", "hers")
+		t.put(ch, "orders", "invoice", "not hers")
+		t.isClose(closed, 403, "ACCESS_REFUSED - access to topic 'invoice' in exchange 'orders' in vhost 'shop' refused for user 'clara'")
+		_, err = t.login("amqp://dora:wrong@localhost/shop")
 		require.ErrorIs(t, err, amqp091.ErrCredentials)
 	})
 }

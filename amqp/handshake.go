@@ -28,6 +28,7 @@ func (c *conn) handshake() error {
 	if _, err := io.ReadFull(c.net, header[:]); err != nil {
 		return err
 	}
+	c.received.Add(uint64(len(header)))
 	if !wire.AcceptProtocol(header[:]) {
 		c.out.append(func(b []byte) []byte { return append(b, wire.ProtocolHeader...) })
 		c.lingers = true
@@ -162,10 +163,11 @@ func (c *conn) open() error {
 	c.session.Link().Account(&c.memory)
 	c.session.Link().Ended(c.sessionEnded)
 	c.session.Link().Waits(c.ctx, c.waits)
-	if err := c.session.Link().Reserve(connectionHeld); err != nil {
+	if err := c.session.Link().Reserve(connectionHeld + int64(len(c.client.properties))); err != nil {
 		return c.refuse(asError(err))
 	}
 	c.log(slog.LevelDebug, "connection opened", "vhost", v.Name())
+	c.opened.Store(true)
 	c.send(0, &wire.ConnectionOpenOk{})
 	return nil
 }

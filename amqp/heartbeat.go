@@ -80,7 +80,7 @@ func (h *heartbeat) beat() (dead bool) {
 // there are too many.
 func (h *heartbeat) countSilence() (tooLong bool) {
 	heard := h.conn.heard.Load()
-	if heard != h.heard || h.conn.busy.Load() {
+	if heard != h.heard || h.conn.blocked.Load() != nil {
 		h.heard, h.silent = heard, 0
 		return false
 	}

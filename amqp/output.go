@@ -24,6 +24,7 @@ type output struct {
 	most  int           // bytes; the highest limit
 	all   *link.Buffers // of all connections
 	wrote atomic.Uint64 // number of calls of Write, for the heartbeat
+	sent  atomic.Uint64 // octets
 	full  atomic.Bool   // the reader is to wait
 
 	mu sync.Mutex
@@ -171,8 +172,9 @@ func (o *output) run() {
 		if len(batch) == 0 {
 			continue // channels have begun to wait
 		}
-		_, err := o.conn.Write(batch)
+		n, err := o.conn.Write(batch)
 		o.wrote.Add(1)
+		o.sent.Add(uint64(max(0, n)))
 		o.keep(batch)
 		if err != nil {
 			o.close()

@@ -3,6 +3,7 @@ package amqp
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/internal/link"
@@ -192,14 +193,14 @@ func (ch *channel) publish() {
 func (c *conn) wait(reason string) {
 	if reason == "" {
 		c.unwatchPeer()
-		c.busy.Store(false)
+		c.blocked.Store(nil)
 		if c.client.hearsBlocked {
 			c.send(0, &wire.ConnectionUnblocked{})
 		}
 		return
 	}
 	c.flush()
-	c.busy.Store(true)
+	c.blocked.Store(&block{time.Now(), reason})
 	c.unwatchPeer = c.watchPeer()
 	if c.client.hearsBlocked {
 		c.send(0, &wire.ConnectionBlocked{Reason: reason})

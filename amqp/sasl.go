@@ -79,6 +79,14 @@ func (c *conn) admits(l Login, origin string) bool {
 	if f := s.options.Authenticate; f != nil {
 		return f(l)
 	}
+	accepted := c.knows(l, origin)
+	s.broker.Link().CountLogin(accepted)
+	return accepted
+}
+
+// knows reports whether the broker accepts a login.
+func (c *conn) knows(l Login, origin string) bool {
+	s := c.server
 	if l.Mechanism == "EXTERNAL" {
 		return len(l.TLS.VerifiedChains) > 0 && s.broker.UserExists(l.User)
 	}

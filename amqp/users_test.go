@@ -72,6 +72,34 @@ func TestARefusedOperationClosesTheChannelAlone(t *testing.T) {
 	})
 }
 
+func TestARefusedTopicClosesTheChannelAlone(t *testing.T) {
+	withServer(t, func(t *env) {
+		v, err := t.broker.VirtualHost("/")
+		require.NoError(t, err)
+		require.NoError(t, v.TopicPermissionsSet("guest", warren.TopicPermissions{Exchange: "amq.topic", Write: "^w", Read: "^r"}))
+		refused := func(key string) string {
+			return "ACCESS_REFUSED - access to topic '" + key + "' in exchange 'amq.topic' in vhost '/' refused for user 'guest'"
+		}
+		put := func(key string, headers amqp091.Table) func(ch *amqp091.Channel) error {
+			return func(ch *amqp091.Channel) error {
+				return ch.PublishWithContext(t.Context(), "amq.topic", key, false, false, amqp091.Publishing{Headers: headers})
+			}
+		}
+		ch := t.open()
+		t.queue(ch, "q")
+		require.NoError(t, ch.QueueBind("q", "r.#", "amq.topic", false, nil))
+		require.NoError(t, ch.QueueBind("q", "#", "amq.fanout", false, nil))
+		require.NoError(t, t.native().QueueBind("q", "w.#", "amq.topic", nil))
+		t.channelFails(403, refused("x"), put("x", nil))
+		t.channelFails(403, refused("cc"), put("w", amqp091.Table{"CC": []any{"cc"}}))
+		t.channelFails(403, refused("bcc"), put("w", amqp091.Table{"BCC": []any{"bcc"}}))
+		t.channelFails(403, refused("#"), func(ch *amqp091.Channel) error { return ch.QueueBind("q", "#", "amq.topic", false, nil) })
+		require.Zero(t, t.ready("q"))
+		require.NoError(t, put("w.1", amqp091.Table{"CC": []any{"w.2"}})(ch))
+		require.Equal(t, 1, t.ready("q"))
+	})
+}
+
 func TestADeletedUserIsDisconnected(t *testing.T) {
 	withServer(t, func(t *env) {
 		other := t.open()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs amqp091-go's own integration tests, written for RabbitMQ, against
-# examples/listener: bash interop/amqp091-suite.sh
+# Runs amqp091-go's own integration tests, written for RabbitMQ, against cmd/warren:
+# bash interop/amqp091-suite.sh
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -17,23 +17,19 @@ dir=$(go mod download -json "$module" | sed -n 's/^\t"Dir": "\(.*\)",\{0,1\}$/\1
 cp -r "$dir" "$tmp/suite"
 chmod -R u+w "$tmp/suite"
 
-go build -o "$tmp/proxy" ./interop/proxy
-listen -addr 127.0.0.1:0 -like rabbitmq
-listener=$started
-start "$tmp/proxy" -target "$address"
-read -r _ amqp _ http <<<"$line"
+warren -like rabbitmq
 
 cd "$tmp/suite"
-# The tests that lose a connection have RabbitMQ's management API cut it; here
-# the proxy does, at a port of its own.
-sed -i "s/15672/${http##*:}/" internal/utils/http.go recovery_test.go
+# The tests that lose a connection have the management API close it, and know
+# RabbitMQ's port.
+sed -i "s/15672/${management##*:}/" internal/utils/http.go recovery_test.go
 # Recovery waits 5 seconds before it tries again; here a tenth of it.
 sed -i 's/DefaultRetryInterval = 5 \* time.Second/DefaultRetryInterval = 500 * time.Millisecond/' recovery.go
 
 skip=$(IFS='|'; printf '^(%s)$' "${excluded[*]}")
 printf 'left out: %s\n' "${excluded[@]}"
 suite() {
-	AMQP_URL="amqp://guest:guest@$amqp/" go test -count=1 -tags integration -skip "$skip" -timeout 170s -v . >"$tmp/log" 2>&1
+	AMQP_URL="amqp://guest:guest@$address/" go test -count=1 -tags integration -skip "$skip" -timeout 170s -v . >"$tmp/log" 2>&1
 }
 # Its tests of recovery wait for seconds only, which can be too short on a busy machine.
 # Then all are run once more.
@@ -46,4 +42,4 @@ fi
 passed=$(grep -c '^--- PASS' "$tmp/log")
 echo "$passed tests passed"
 ((passed >= 245))
-stop "$listener"
+stop "$started"

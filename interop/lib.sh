@@ -12,6 +12,19 @@ listen() {
 	address=${address%/}
 }
 
+# warren FLAG... starts cmd/warren with these flags at free ports, and notes its process
+# id in $started, its address in $address and that of its management API in $management.
+warren() {
+	local dir=()
+	[[ -z $on_disk ]] || dir=(-dir "$(mktemp -d -p "$tmp")")
+	[[ -x $tmp/warren ]] || go build -o "$tmp/warren" ./cmd/warren
+	start "$tmp/warren" -amqp 127.0.0.1:0 -http 127.0.0.1:0 -log error "${dir[@]}" "$@"
+	address=${line##*amqp://}
+	address=${address%%/*}
+	management=${line##*http://}
+	management=${management%/}
+}
+
 # start COMMAND... runs a program of ours in the background, notes its process
 # id in $started, and waits for its first line, which it leaves in $line.
 start() {
@@ -44,6 +57,32 @@ finish() {
 	while kill -0 "$2" 2>/dev/null; do sleep 0.1; done
 }
 
+# compare LIST RABBITMQ OURS KIND [OTHER] compares transcripts. The list has the rules
+# and the lines that are to differ; those for the other kind do not count. A rule that
+# begins with ~ is done to our transcript, and one with = to both. It fails if other
+# lines differ, if a listed one does not, and if a rule changes nothing: ours, or with =
+# RabbitMQ's.
+compare() {
+	local differences=$1 theirs=$2 ours=$3 kind=$4 other=${5-} failed=0 rule file
+	while read -r who rule; do
+		for file in "$ours" "$theirs"; do
+			[[ $who == = || $file == "$ours" ]] || continue
+			sed -E "$rule" "$file" >"$tmp/ruled"
+			if cmp -s "$file" "$tmp/ruled"; then
+				[[ $who == = && $file == "$ours" ]] || { printf '%s: this rule changes nothing: %s\n' "$kind" "$rule"; failed=1; }
+			fi
+			mv "$tmp/ruled" "$file"
+		done
+	done < <(grep '^[~=] ' "$differences")
+	awk -v other="$other" '/^% / { for_kind = $2 } /^$/ { for_kind = "" } /^[-+] / && (other == "" || for_kind != other)' "$differences" >"$tmp/wanted"
+	diff --old-line-format='- %L' --new-line-format='+ %L' --unchanged-line-format= "$theirs" "$ours" >"$tmp/found" || true
+	if ! diff --old-line-format="$kind: listed, but not so: %L" --new-line-format="$kind: not listed: %L" --unchanged-line-format= "$tmp/wanted" "$tmp/found"; then
+		failed=1
+	fi
+	printf '%s: %d lines, and %d that differ as they should\n' "$kind" "$(wc -l <"$ours")" "$(grep -c '^+ ' "$tmp/wanted")"
+	return "$failed"
+}
+
 # cleanup ends what is left of what was started, and the temporary directory.
 cleanup() {
 	local pid
@@ -57,16 +96,29 @@ cleanup() {
 }
 
 # rabbitmq PORT PLUGIN... starts a RabbitMQ node of our own, from Debian's package,
-# at that port and the two after it, with those plugins. It notes the node's process
-# id in $started, and its address in $address. A node that was there before has what
-# it had.
+# at that port and the three after it, with those plugins. It notes the node's process
+# id in $started, its address in $address, and that of its management plugin, which
+# takes statistics as often as it can, in $management. A node that was there before
+# has what it had.
 rabbitmq() {
 	local dir=$tmp/rabbitmq port=$1 plugins
 	shift
 	plugins=$(printf '%s,' "$@")
 	need rabbitmq-server
 	mkdir -p "$dir"
+	management=127.0.0.1:$((port + 3))
 	echo "listeners.tcp.1 = 127.0.0.1:$port" >"$dir/conf"
+	if [[ $plugins == *rabbitmq_management* ]]; then
+		cat >>"$dir/conf" <<-EOF
+			management.tcp.ip = 127.0.0.1
+			management.tcp.port = $((port + 3))
+			collect_statistics_interval = 1000
+			management.db_cache_multiplier = 1
+			management.sample_retention_policies.global.minute = 1
+			management.sample_retention_policies.basic.minute = 1
+			management.sample_retention_policies.detailed.10 = 1
+		EOF
+	fi
 	echo "[${plugins%,}]." >"$dir/plugins"
 	epmd=$((port + 2))
 	env HOME="$dir" RABBITMQ_NODENAME="warren$port@localhost" RABBITMQ_DIST_PORT=$((port + 1)) ERL_EPMD_PORT=$epmd \

@@ -22,6 +22,14 @@ func (c *Clock) Now() int64 { return int64(time.Since(c.started)) + 1 }
 // becomes one.
 func (c *Clock) At(t time.Time) int64 { return max(1, int64(t.Sub(c.started))+1) }
 
+// Time converts a time on the clock to a time of day. Zero stays zero.
+func (c *Clock) Time(at int64) time.Time {
+	if at == 0 {
+		return time.Time{}
+	}
+	return c.started.Add(time.Duration(at - 1))
+}
+
 // Earlier returns the earlier of two times on the clock. Zero means never.
 func Earlier(a, b int64) int64 {
 	if a == 0 || b != 0 && b < a {

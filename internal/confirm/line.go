@@ -208,6 +208,13 @@ func (l *Line) End(reason error, wait bool) {
 	l.makeRoom()
 }
 
+// Len returns how many wait.
+func (l *Line) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.len()
+}
+
 // Waits reports whether publishes wait. Who has added all of them knows, if it is
 // false, that all of them were told.
 func (l *Line) Waits() bool {

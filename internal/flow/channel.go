@@ -95,6 +95,9 @@ func (ch *Channel) Pause(on bool) (was bool) {
 	return ch.state.And(^shut)&shut != 0
 }
 
+// Paused reports whether messages are kept back.
+func (ch *Channel) Paused() bool { return ch.state.Load()&shut != 0 }
+
 // SetLimit sets how many unsettled messages the consumers that share the prefetch may
 // have together. Zero means no limit. SetLimit reports whether it is the first limit.
 // Serve must follow.

@@ -50,6 +50,8 @@ type Broker interface {
 	// Authenticate checks a user's password. Where that takes long, origins, such as
 	// addresses, take turns; the wait ends with ctx.
 	Authenticate(ctx context.Context, name, password, origin string) error
+	// CountLogin counts a login, which need not have been by password.
+	CountLogin(accepted bool)
 }
 
 // Channel is a channel of the broker as a connection uses it.

@@ -10,6 +10,7 @@ type Publishing struct {
 	Shared    bool     // it goes to several queues that are on disk, which then store its body once
 	Extra     []string // further routing keys, from the headers CC and BCC
 	Hidden    []string // those of Extra that no consumer sees, from BCC
+	Tally     *Tally   // the queue that takes it counts it there; nil: nowhere
 	Deadline  int64    // when it expires by its property expiration, on the broker's clock; zero: never
 
 	// For a broker with a directory.

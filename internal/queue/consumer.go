@@ -74,6 +74,7 @@ type Consumer struct {
 	before, after *Consumer     // in its rank, if it is one of the queue's turns
 	older, newer  *Consumer     // in the queue's roster
 
+	counts    ConsumerCounts
 	held      memory.Reservation // of the consumer itself: see releaseHeld
 	abandoned int                // messages that were unread when the queue was deleted
 }

@@ -42,6 +42,8 @@ type Disk interface {
 	Load(first, last uint64) bool
 	// Keep takes out of a block what was removed since Load.
 	Keep(b *store.Block)
+	// Peek plans to read a block without loading it; nil: there is none.
+	Peek(first, last uint64) store.Peek
 	// Paged is how many messages from first to last can be loaded.
 	Paged(first, last uint64) int
 	// Delete drops all, because the queue is deleted.

@@ -48,12 +48,16 @@ func (q *Queue) reserveNext(had int) *Consumer {
 // message, unless c passes it on.
 func (q *Queue) hand(c *Consumer, it *message.Item) {
 	q.counts.Delivered++
+	c.counts.Delivered++
 	if it.Redelivered {
 		q.counts.Redelivered++
+		c.counts.Redelivered++
 	}
 	c.out++
 	if c.NoAck {
+		q.seldom().NoAck++
 		q.counts.Acked++
+		c.counts.Acked++
 		if q.disk != nil {
 			q.forgetOnDisk(it)
 		}

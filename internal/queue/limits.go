@@ -22,7 +22,7 @@ func (r *Rules) exceeded(n, bytes int64) bool {
 // for it.
 func (q *Queue) refuse(e *message.Entry) {
 	if q.rules.Overflow == RejectToDeadLetter && q.rules.DeadLetter != nil {
-		q.counts.DeadLettered++
+		q.seldom().DeadLettered++
 		q.memory.Add(e.Cost())
 		q.lost = append(q.lost, Lost{*e, nowhere, message.DiedMaxLen, q.rules.DeadLetter})
 	}

@@ -21,11 +21,11 @@ func (q *Queue) lose(it *message.Item, reason string) {
 			q.forgetOnDisk(it)
 		}
 		q.memory.Add(-it.Cost())
-		q.counts.Dropped++
+		q.seldom().Dropped++
 		it.Lost()
 		return
 	}
-	q.counts.DeadLettered++
+	q.seldom().DeadLettered++
 	q.lost = append(q.lost, Lost{it.Entry, it.Pos, reason, q.rules.DeadLetter})
 }
 

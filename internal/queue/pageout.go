@@ -24,11 +24,11 @@ func (q *Queue) Paged() { q.PageOut() }
 // queue, or, during relief, all that nobody has got yet. Those that are in memory only go
 // to disk then.
 func (q *Queue) PageOut() {
-	if q.disk == nil {
-		return
-	}
 	q.inPortions(func() bool {
-		if q.stream != nil {
+		switch {
+		case q.disk == nil: // or it is not open yet: the store may be quicker than Init
+			return false
+		case q.stream != nil:
 			q.pageStream()
 			return false
 		}

@@ -129,7 +129,7 @@ func (q *Queue) take(s *shelf, b *store.Block) {
 	q.disk.awaited.lose(o.first, b.Last) // they could not be read
 	o.first, o.dated, o.loading, o.awaits = max(o.first, b.Last+1), false, false, 0
 	o.sub(store.Count{Len: r.len, Bytes: r.bytes, Timed: r.timed})
-	q.counts.Dropped += uint64(b.Count.Len - r.len)
+	q.seldom().Dropped += uint64(b.Count.Len - r.len)
 	q.dropOutside(s, store.Count{Len: b.Count.Len - r.len, Bytes: b.Count.Bytes - r.bytes, Timed: b.Count.Timed - r.timed})
 }
 
@@ -232,6 +232,6 @@ func (q *Queue) trimOutside(s *shelf) {
 	q.disk.RemoveRange(first, last)
 	q.disk.awaited.lose(first, last)
 	o.first, o.dated = last+1, false
-	q.counts.Dropped += uint64(gone.Len)
+	q.seldom().Dropped += uint64(gone.Len)
 	q.dropOutside(s, gone)
 }

@@ -23,12 +23,16 @@ type Pool struct {
 	idling int           // workers that wait for messages, or are about to
 	closed bool          // messages is closed
 	reason error         // why it is closed
+	counts PoolCounts    // but Serving
 	calm   chan struct{} // closed when nothing is left to serve; made by WaitCalm
 }
 
 // PoolHost is the owner of a pool. Its methods are called with the queue's lock
 // held, and must not block.
 type PoolHost interface {
+	// Joined says that the pool is one of its queue's consumers. It is called before the
+	// first message.
+	Joined()
 	// Start starts a worker. It serves the message, and then those that Next
 	// returns.
 	Start(it message.Item)
@@ -45,11 +49,14 @@ func NewPool(q *Queue, tag string, concurrency int, host PoolHost) *Pool {
 	return p
 }
 
+// Host returns the pool's owner.
+func (p *Pool) Host() PoolHost { return p.host }
+
 // Join makes the pool one of its queue's consumers. It fails as Queue.Add does.
 func (p *Pool) Join() error { return p.consumer.queue.Add(p.consumer) }
 
-// Accepted implements Sink. It does nothing, because nobody waits for it.
-func (p *Pool) Accepted() {}
+// Accepted implements Sink.
+func (p *Pool) Accepted() { p.host.Joined() }
 
 // Deliver implements Sink. It gives the message to an idle worker or to a new one.
 func (p *Pool) Deliver(it message.Item) *mailbox.Mailbox {
@@ -78,9 +85,17 @@ func (p *Pool) Next() (it message.Item, ok bool) {
 // to call Next; that is never so without canStay. In that case the worker counts as
 // idle before anybody can send it a message.
 func (p *Pool) Done(it *message.Item, f Fate, canStay bool) (stay bool) {
+	return p.done(it, f, canStay, &p.counts.Served)
+}
+
+// Skip is Done for a message that needed not be served.
+func (p *Pool) Skip(it *message.Item) (stay bool) { return p.done(it, Acked, true, &p.counts.Skipped) }
+
+func (p *Pool) done(it *message.Item, f Fate, canStay bool, count *uint64) (stay bool) {
 	c := p.consumer
 	q := c.queue
 	q.mu.Lock()
+	*count++
 	// Each idle worker, and each message on its way to one, needs a place in messages.
 	if stay = canStay && !p.closed && p.idling+len(p.messages) < maxIdleWorkers; stay {
 		p.idling++
@@ -90,6 +105,9 @@ func (p *Pool) Done(it *message.Item, f Fate, canStay bool) (stay bool) {
 		q.tidy()
 	} else {
 		q.finish(it, f == Acked)
+		if f == Acked {
+			c.counts.Acked++
+		}
 	}
 	q.freeRoom(c, 1)
 	p.tellWaiters()
@@ -132,6 +150,23 @@ func (p *Pool) tellWaiters() {
 // isCalm reports whether nothing is left to serve.
 func (p *Pool) isCalm() bool {
 	return p.consumer.out == 0 && (p.closed || p.consumer.queue.store.len() == 0)
+}
+
+// PoolCounts count the messages of a pool.
+type PoolCounts struct {
+	Served  uint64
+	Skipped uint64
+	Serving int // messages that workers have now
+}
+
+// Counts returns the counts of the pool.
+func (p *Pool) Counts() PoolCounts {
+	q := p.consumer.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c := p.counts
+	c.Serving = p.consumer.out
+	return c
 }
 
 // WaitCalm waits until nothing is left to serve. It returns how many messages were

@@ -72,7 +72,9 @@ type Queue struct {
 	wake      *mailbox.Mailbox // to be signalled when the lock is free; nil: none
 	unacked   int              // messages that were delivered and are not settled
 	memory    memory.Account   // what ready and unacked messages hold
-	counts    Counts
+	counts    usualCounts
+	rare      *rareCounts        // see seldom
+	share     *message.Share     // of a publisher's tally; nil: nobody watches
 	held      memory.Reservation // of the queue itself: see releaseHeld
 	abandoned int                // messages that were unread when the queue was deleted
 
@@ -213,6 +215,9 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 	}
 	if q.stream != nil {
 		q.append(p)
+		if p.Tally != nil {
+			q.tally(p.Tally, len(e.Body))
+		}
 		q.unlockFor(l)
 		return true, nil
 	}
@@ -250,8 +255,25 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 			q.tidy()
 		}
 	}
+	if p.Tally != nil {
+		q.tally(p.Tally, len(e.Body))
+	}
 	q.unlockFor(l)
 	return true, nil
+}
+
+// tally counts a message for its publisher. The queue counts for one publisher at a time;
+// those of others count for themselves.
+func (q *Queue) tally(t *message.Tally, size int) {
+	if q.share.Add(t, size) {
+		return
+	}
+	if q.share.Ended() {
+		if q.share = t.NewShare(&q.mu); q.share.Add(t, size) {
+			return
+		}
+	}
+	t.Add(size)
 }
 
 // tidy takes out messages that may not stay, after ready messages have been added
@@ -290,7 +312,7 @@ func (q *Queue) releaseHeld() {
 // how many they are.
 func (q *Queue) takeReady() (rest Rest, n int) {
 	rest, n = Rest{queue: q}, q.ready()
-	q.counts.Dropped += uint64(n)
+	q.seldom().Dropped += uint64(n)
 	if q.stream != nil {
 		rest.segments = q.stream.takeAll()
 		return rest, n

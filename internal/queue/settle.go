@@ -43,6 +43,9 @@ func (q *Queue) Settle(c *Consumer, items []Settling, acked bool) {
 		for i := range part {
 			q.finish(&part[i].Delivery.Item, acked)
 		}
+		if acked && c != nil {
+			c.counts.Acked += uint64(len(part))
+		}
 		q.freeRoom(c, len(part))
 		q.unlock()
 	}
@@ -108,6 +111,8 @@ func (q *Queue) Redeliver(c *Consumer, items []Settling, w Waiter) bool {
 	}
 	q.counts.Delivered += uint64(len(items))
 	q.counts.Redelivered += uint64(len(items))
+	c.counts.Delivered += uint64(len(items))
+	c.counts.Redelivered += uint64(len(items))
 	if c.direct {
 		for i := range items {
 			q.wakeLater(c.sink.Deliver(items[i].Delivery.Item))
@@ -130,8 +135,10 @@ func (q *Queue) takeBack(c *Consumer, items []message.Item) {
 	for i := range items {
 		it := &items[i]
 		q.counts.Delivered--
+		c.counts.Delivered--
 		if it.Redelivered {
 			q.counts.Redelivered--
+			c.counts.Redelivered--
 		}
 		if !c.NoAck {
 			q.unacked--
@@ -144,7 +151,9 @@ func (q *Queue) takeBack(c *Consumer, items []message.Item) {
 			it.Redelivered = true
 		}
 		if c.NoAck {
+			q.seldom().NoAck--
 			q.counts.Acked--
+			c.counts.Acked--
 			if q.stream == nil {
 				q.keepAgain(it)
 			}
@@ -194,6 +203,7 @@ func (q *Queue) Get(noAck bool, w Waiter) (d Delivered, left int, ok bool, err e
 		return d, 0, false, ErrSingleActive
 	}
 	if q.deleted || !q.cleanHead() {
+		q.seldom().GetEmpty++
 		return d, 0, false, nil
 	}
 	d = Delivered{Queue: q, Timeout: q.timeout()}
@@ -201,10 +211,13 @@ func (q *Queue) Get(noAck bool, w Waiter) (d Delivered, left int, ok bool, err e
 	it := &d.Item
 	it.Counted = q.countsReturns
 	q.counts.Delivered++
+	q.seldom().Got++
 	if it.Redelivered {
 		q.counts.Redelivered++
 	}
 	if noAck {
+		q.seldom().NoAck++
+		q.seldom().GotNoAck++
 		q.counts.Acked++
 		q.memory.Add(-it.Cost())
 		if q.disk != nil {
@@ -221,6 +234,8 @@ func (q *Queue) Get(noAck bool, w Waiter) (d Delivered, left int, ok bool, err e
 func (q *Queue) Unget(d *Delivered, noAck bool) {
 	if noAck { // it was settled when it was taken
 		q.mu.Lock()
+		q.seldom().NoAck--
+		q.seldom().GotNoAck--
 		q.counts.Acked--
 		q.unacked++
 		q.memory.Add(d.Cost())

@@ -57,6 +57,7 @@ func (q *Queue) lend(c *Consumer, e *message.Entry) {
 	c.unsettled++
 	q.unacked++
 	q.counts.Delivered++
+	c.counts.Delivered++
 	q.deliver(c, &it)
 }
 
@@ -97,7 +98,7 @@ func (q *Queue) retain(now int64) {
 // evict drops the oldest segment. Readers that have not read it continue after it.
 func (q *Queue) evict() {
 	g := q.stream.shift()
-	q.counts.Dropped += uint64(g.len)
+	q.seldom().Dropped += uint64(g.len)
 	q.dropSegment(g)
 }
 

@@ -173,6 +173,6 @@ func (q *Queue) giveUp(g *segment) {
 	s.segments = slices.Delete(s.segments, i, i+1)
 	s.len -= g.len
 	s.bytes -= g.bytes
-	q.counts.Dropped += uint64(g.len)
+	q.seldom().Dropped += uint64(g.len)
 	q.dropSegment(g)
 }

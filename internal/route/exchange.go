@@ -34,6 +34,9 @@ func (x *Exchange) Binding(key BindingKey) *Binding { return x.bindings[key] }
 // Bindings returns the bindings that start here, in no order.
 func (x *Exchange) Bindings() iter.Seq[*Binding] { return maps.Values(x.bindings) }
 
+// BindingCount returns how many bindings start here.
+func (x *Exchange) BindingCount() int { return len(x.bindings) }
+
 // InUse reports whether bindings start here.
 func (x *Exchange) InUse() bool { return len(x.bindings) > 0 }
 

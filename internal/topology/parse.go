@@ -43,6 +43,10 @@ func (p *parser) record(k kind) (Record, error) {
 		return &Permission{p.permissionKey(), p.string(), p.string(), p.string()}, nil
 	case kindPermissionGone:
 		return &PermissionGone{p.permissionKey()}, nil
+	case kindTopicPermission:
+		return &TopicPermission{p.topicPermissionKey(), p.string(), p.string()}, nil
+	case kindTopicPermissionGone:
+		return &TopicPermissionGone{p.topicPermissionKey()}, nil
 	case kindPolicy:
 		return &Policy{p.policyKey(), p.string(), p.string(), p.int(), p.table()}, nil
 	case kindPolicyGone:
@@ -165,6 +169,10 @@ func (p *parser) table() table.Table {
 }
 
 func (p *parser) permissionKey() PermissionKey { return PermissionKey{p.id(), p.id()} }
+
+func (p *parser) topicPermissionKey() TopicPermissionKey {
+	return TopicPermissionKey{p.permissionKey(), p.string()}
+}
 
 func (p *parser) policyKey() (k PolicyKey) {
 	k.VirtualHost = p.id()

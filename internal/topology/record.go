@@ -43,6 +43,8 @@ const (
 	kindQueueGone
 	kindBinding
 	kindBindingGone
+	kindTopicPermission
+	kindTopicPermissionGone
 )
 
 // VirtualHost is a virtual host.
@@ -69,7 +71,7 @@ type User struct {
 	Tags      []string
 }
 
-// UserGone ends an account with its permissions.
+// UserGone ends an account with its permissions and topic permissions.
 type UserGone struct{ ID uint64 }
 
 // PermissionKey tells permissions apart.
@@ -83,6 +85,21 @@ type Permission struct {
 
 // PermissionGone ends a permission.
 type PermissionGone struct{ PermissionKey }
+
+// TopicPermissionKey tells topic permissions apart.
+type TopicPermissionKey struct {
+	PermissionKey
+	Exchange string // its name; it need not exist
+}
+
+// TopicPermission is which routing keys a user may use at an exchange.
+type TopicPermission struct {
+	TopicPermissionKey
+	Write, Read string // patterns of routing keys
+}
+
+// TopicPermissionGone ends a topic permission.
+type TopicPermissionGone struct{ TopicPermissionKey }
 
 // PolicyKey tells policies apart.
 type PolicyKey struct {
@@ -144,21 +161,23 @@ type Binding struct {
 // BindingGone ends a binding. Bindings of what is gone need none.
 type BindingGone struct{ ID uint64 }
 
-func (*VirtualHost) kind() kind     { return kindVirtualHost }
-func (*VirtualHostGone) kind() kind { return kindVirtualHostGone }
-func (*Limits) kind() kind          { return kindLimits }
-func (*User) kind() kind            { return kindUser }
-func (*UserGone) kind() kind        { return kindUserGone }
-func (*Permission) kind() kind      { return kindPermission }
-func (*PermissionGone) kind() kind  { return kindPermissionGone }
-func (*Policy) kind() kind          { return kindPolicy }
-func (*PolicyGone) kind() kind      { return kindPolicyGone }
-func (*Exchange) kind() kind        { return kindExchange }
-func (*ExchangeGone) kind() kind    { return kindExchangeGone }
-func (*Queue) kind() kind           { return kindQueue }
-func (*QueueGone) kind() kind       { return kindQueueGone }
-func (*Binding) kind() kind         { return kindBinding }
-func (*BindingGone) kind() kind     { return kindBindingGone }
+func (*VirtualHost) kind() kind         { return kindVirtualHost }
+func (*VirtualHostGone) kind() kind     { return kindVirtualHostGone }
+func (*Limits) kind() kind              { return kindLimits }
+func (*User) kind() kind                { return kindUser }
+func (*UserGone) kind() kind            { return kindUserGone }
+func (*Permission) kind() kind          { return kindPermission }
+func (*PermissionGone) kind() kind      { return kindPermissionGone }
+func (*TopicPermission) kind() kind     { return kindTopicPermission }
+func (*TopicPermissionGone) kind() kind { return kindTopicPermissionGone }
+func (*Policy) kind() kind              { return kindPolicy }
+func (*PolicyGone) kind() kind          { return kindPolicyGone }
+func (*Exchange) kind() kind            { return kindExchange }
+func (*ExchangeGone) kind() kind        { return kindExchangeGone }
+func (*Queue) kind() kind               { return kindQueue }
+func (*QueueGone) kind() kind           { return kindQueueGone }
+func (*Binding) kind() kind             { return kindBinding }
+func (*BindingGone) kind() kind         { return kindBindingGone }
 
 func (r *VirtualHost) appendTo(b []byte) []byte {
 	return appendString(binary.AppendUvarint(b, r.ID), r.Name)
@@ -189,6 +208,16 @@ func (r *PermissionGone) appendTo(b []byte) []byte {
 
 func (k PermissionKey) appendTo(b []byte) []byte {
 	return binary.AppendUvarint(binary.AppendUvarint(b, k.User), k.VirtualHost)
+}
+
+func (r *TopicPermission) appendTo(b []byte) []byte {
+	return appendStrings(r.TopicPermissionKey.appendTo(b), r.Write, r.Read)
+}
+
+func (r *TopicPermissionGone) appendTo(b []byte) []byte { return r.TopicPermissionKey.appendTo(b) }
+
+func (k TopicPermissionKey) appendTo(b []byte) []byte {
+	return appendString(k.PermissionKey.appendTo(b), k.Exchange)
 }
 
 func (r *Policy) appendTo(b []byte) []byte {

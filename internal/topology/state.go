@@ -4,14 +4,15 @@ import "maps"
 
 // State is what the records of a log amount to.
 type State struct {
-	VirtualHosts map[uint64]*VirtualHost
-	Limits       map[uint64]*Limits // by virtual host
-	Users        map[uint64]*User
-	Permissions  map[PermissionKey]*Permission
-	Policies     map[PolicyKey]*Policy
-	Exchanges    map[uint32]*Exchange
-	Queues       map[uint32]*Queue
-	Bindings     map[uint64]*Binding
+	VirtualHosts     map[uint64]*VirtualHost
+	Limits           map[uint64]*Limits // by virtual host
+	Users            map[uint64]*User
+	Permissions      map[PermissionKey]*Permission
+	TopicPermissions map[TopicPermissionKey]*TopicPermission
+	Policies         map[PolicyKey]*Policy
+	Exchanges        map[uint32]*Exchange
+	Queues           map[uint32]*Queue
+	Bindings         map[uint64]*Binding
 
 	// The highest numbers that any record has, also of what is gone.
 	LastID       uint64 // of virtual hosts, users and bindings
@@ -20,15 +21,16 @@ type State struct {
 
 func newState() *State {
 	return &State{
-		VirtualHosts: make(map[uint64]*VirtualHost),
-		Limits:       make(map[uint64]*Limits),
-		Users:        make(map[uint64]*User),
-		Permissions:  make(map[PermissionKey]*Permission),
-		Policies:     make(map[PolicyKey]*Policy),
-		Exchanges:    make(map[uint32]*Exchange),
-		Queues:       make(map[uint32]*Queue),
-		Bindings:     make(map[uint64]*Binding),
-		LastStoredID: FirstID - 1,
+		VirtualHosts:     make(map[uint64]*VirtualHost),
+		Limits:           make(map[uint64]*Limits),
+		Users:            make(map[uint64]*User),
+		Permissions:      make(map[PermissionKey]*Permission),
+		TopicPermissions: make(map[TopicPermissionKey]*TopicPermission),
+		Policies:         make(map[PolicyKey]*Policy),
+		Exchanges:        make(map[uint32]*Exchange),
+		Queues:           make(map[uint32]*Queue),
+		Bindings:         make(map[uint64]*Binding),
+		LastStoredID:     FirstID - 1,
 	}
 }
 
@@ -63,6 +65,13 @@ func (r *Permission) apply(s *State) {
 }
 
 func (r *PermissionGone) apply(s *State) { delete(s.Permissions, r.PermissionKey) }
+
+func (r *TopicPermission) apply(s *State) {
+	s.TopicPermissions[r.TopicPermissionKey] = r
+	s.used(r.User, r.VirtualHost)
+}
+
+func (r *TopicPermissionGone) apply(s *State) { delete(s.TopicPermissions, r.TopicPermissionKey) }
 
 func (r *Policy) apply(s *State) {
 	s.Policies[r.PolicyKey] = r
@@ -124,6 +133,9 @@ func (s *State) settle() {
 	maps.DeleteFunc(s.Permissions, func(k PermissionKey, _ *Permission) bool {
 		return gone(k.VirtualHost) || s.Users[k.User] == nil
 	})
+	maps.DeleteFunc(s.TopicPermissions, func(k TopicPermissionKey, _ *TopicPermission) bool {
+		return gone(k.VirtualHost) || s.Users[k.User] == nil
+	})
 	maps.DeleteFunc(s.Policies, func(k PolicyKey, _ *Policy) bool { return gone(k.VirtualHost) })
 	maps.DeleteFunc(s.Exchanges, func(_ uint32, x *Exchange) bool { return gone(x.VirtualHost) })
 	maps.DeleteFunc(s.Queues, func(_ uint32, q *Queue) bool { return gone(q.VirtualHost) })
@@ -137,6 +149,6 @@ func (s *State) hasExchange(id uint32) bool { return id < FirstID || s.Exchanges
 
 // Len is the number of objects.
 func (s *State) Len() int {
-	return len(s.VirtualHosts) + len(s.Limits) + len(s.Users) + len(s.Permissions) +
+	return len(s.VirtualHosts) + len(s.Limits) + len(s.Users) + len(s.Permissions) + len(s.TopicPermissions) +
 		len(s.Policies) + len(s.Exchanges) + len(s.Queues) + len(s.Bindings)
 }

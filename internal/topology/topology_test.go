@@ -19,6 +19,7 @@ func records() []Record {
 		&VirtualHost{1, "/"}, &VirtualHost{2, "v"}, &VirtualHostGone{3}, &Limits{2, -1, 1 << 40},
 		&User{4, "ann", "hash", "sha", []string{"a", "", "c"}}, &User{ID: 5}, &UserGone{6},
 		&Permission{PermissionKey{4, 2}, "c", "", "r"}, &PermissionGone{PermissionKey{5, 2}},
+		&TopicPermission{TopicPermissionKey{PermissionKey{4, 2}, "x"}, "w", ""}, &TopicPermissionGone{TopicPermissionKey{PermissionKey{4, 2}, "gone"}},
 		&Policy{PolicyKey{2, false, "p"}, "^a", "all", -3, args}, &Policy{PolicyKey{2, true, "p"}, "", "", 0, nil},
 		&PolicyGone{PolicyKey{2, true, "gone"}},
 		&Exchange{16, 2, "x", "topic", true, false, args}, &Exchange{17, 2, "y", "direct", false, true, nil}, &ExchangeGone{18},
@@ -46,7 +47,7 @@ func TestAMalformedRecordIsAnError(t *testing.T) {
 		_, err := parse(r.kind(), append(slices.Clone(b), 0))
 		require.ErrorIs(t, err, errMalformed)
 	}
-	for _, k := range []kind{0, kindBindingGone + 1, 255} {
+	for _, k := range []kind{0, kindTopicPermissionGone + 1, 255} {
 		_, err := parse(k, []byte{1})
 		require.ErrorContains(t, err, "unknown kind")
 	}
@@ -98,9 +99,9 @@ func TestWhatBelongsToSomethingGoneIsGone(t *testing.T) {
 		left func(s *State) bool
 	}{
 		{&VirtualHostGone{2}, func(s *State) bool {
-			return len(s.Limits)+len(s.Permissions)+len(s.Policies)+len(s.Exchanges)+len(s.Bindings) > 0 || s.Queues[19] != nil
+			return len(s.Limits)+len(s.Permissions)+len(s.TopicPermissions)+len(s.Policies)+len(s.Exchanges)+len(s.Bindings) > 0 || s.Queues[19] != nil
 		}},
-		{&UserGone{4}, func(s *State) bool { return len(s.Permissions) > 0 }},
+		{&UserGone{4}, func(s *State) bool { return len(s.Permissions) > 0 && len(s.TopicPermissions) > 0 }},
 		{&ExchangeGone{16}, func(s *State) bool { return s.Bindings[7] != nil }},
 		{&ExchangeGone{17}, func(s *State) bool { return s.Bindings[8] != nil }},
 		{&QueueGone{19}, func(s *State) bool { return s.Bindings[7] != nil }},

@@ -18,7 +18,7 @@ const module = "github.com/warrenmq/warren"
 // as examples and helpers of tests, may import everything.
 var house = map[string]string{
 	"amqp": ". internal/flow internal/like internal/link internal/memconn internal/wire",
-	".": "internal/argument internal/clock internal/confirm internal/definitions internal/delay internal/duplicates internal/files internal/flow internal/identity internal/journal " +
+	".": "internal/argument internal/clock internal/confirm internal/definitions internal/delay internal/duplicates internal/files internal/flow internal/histogram internal/identity internal/journal " +
 		"internal/like internal/link internal/mailbox internal/memory internal/message internal/names internal/password internal/pattern internal/queue " +
 		"internal/route internal/store internal/table internal/tasks internal/topology internal/unacked internal/wire",
 
@@ -36,6 +36,10 @@ var house = map[string]string{
 	"internal/topology": "internal/files internal/journal internal/table internal/wire",
 	"internal/identity": "internal/files",
 
+	"management":             ". amqp internal/metrics management/internal/ui",
+	"management/internal/ui": "",
+	"internal/metrics":       ". amqp",
+
 	"internal/definitions": "internal/names internal/table internal/wire",
 	"internal/password":    "internal/names",
 	"internal/link":        "internal/flow internal/like internal/memory internal/message internal/wire",
@@ -46,7 +50,7 @@ var house = map[string]string{
 	"internal/files/filestest": "internal/files",
 	"internal/journal":         "internal/files",
 
-	"internal/clock": "", "internal/confirm": "", "internal/files": "", "internal/flow": "", "internal/like": "", "internal/memory": "", "internal/memconn": "", "internal/pattern": "", "internal/tasks": "", "internal/unacked": "",
+	"internal/clock": "", "internal/confirm": "", "internal/files": "", "internal/flow": "", "internal/histogram": "", "internal/like": "", "internal/memory": "", "internal/memconn": "", "internal/pattern": "", "internal/tasks": "", "internal/unacked": "",
 }
 
 // list runs go list for packages of the module and gives its lines. It looks at

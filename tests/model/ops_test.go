@@ -175,7 +175,11 @@ type brokerState struct {
 
 func (w *world) state() brokerState {
 	s := brokerState{stats: w.server.Stats()}
-	s.stats.QueueCounts = warren.QueueCounts{}
+	// What was counted since the broker began has tests of its own.
+	n := &s.stats
+	n.QueueCounts, n.Confirmed, n.ReceivedConfirm = warren.QueueCounts{}, 0, 0
+	n.SessionsOpened, n.SessionsClosed, n.ChannelsOpened, n.ChannelsClosed = 0, 0, 0, 0
+	n.QueuesDeclared, n.QueuesDeleted, n.Logins, n.LoginsRefused = 0, 0, 0, 0
 	for i, name := range queueNames {
 		s.queues[i], _ = w.observer.QueueDeclarePassive(name)
 	}

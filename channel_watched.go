@@ -1,0 +1,51 @@
+package warren
+
+import "github.com/warrenmq/warren/internal/queue"
+
+// countGot counts a message that Get has taken.
+func (ch *Channel) countGot(d *queue.Delivered, noAck bool) {
+	if !ch.vhost.broker.watchers.any() {
+		return
+	}
+	ch.got.all.Add(1)
+	if noAck {
+		ch.got.noAck.Add(1)
+	}
+	if d.Redelivered {
+		ch.got.redelivered.Add(1)
+	}
+}
+
+// maxPassed is how many exchanges a channel counts for apart. When there are more, it
+// begins again, and the exchanges keep what was counted.
+const maxPassed = 64
+
+// passedBy returns where a message that ch publishes to the exchange is counted. A nil
+// ch is the broker itself.
+func (x *declaredExchange) passedBy(ch *Channel) *passed {
+	if ch == nil {
+		return &x.passed
+	}
+	if c := ch.passed.Load(); c != nil && c.exchange == &x.passed {
+		return c
+	}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	c := ch.exchanges[x]
+	if c == nil && len(ch.exchanges) >= maxPassed {
+		ch.mu.Unlock()
+		ch.movePassed()
+		ch.mu.Lock()
+		c = ch.exchanges[x]
+	}
+	if c == nil {
+		if ch.exchanges == nil {
+			ch.exchanges = make(map[*declaredExchange]*passed)
+		}
+		c = &passed{exchange: &x.passed, gone: &x.Gone}
+		c.in.Open()
+		ch.exchanges[x] = c
+	}
+	ch.passed.Store(c)
+	return c
+}
