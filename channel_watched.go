@@ -20,15 +20,9 @@ func (ch *Channel) countGot(d *queue.Delivered, noAck bool) {
 // begins again, and the exchanges keep what was counted.
 const maxPassed = 64
 
-// passedBy returns where a message that ch publishes to the exchange is counted. A nil
-// ch is the broker itself.
-func (x *declaredExchange) passedBy(ch *Channel) *passed {
-	if ch == nil {
-		return &x.passed
-	}
-	if c := ch.passed.Load(); c != nil && c.exchange == &x.passed {
-		return c
-	}
+// findPassed returns where a message that the channel publishes to the exchange is
+// counted, and keeps it for the next one.
+func (ch *Channel) findPassed(x *declaredExchange) *passed {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	c := ch.exchanges[x]

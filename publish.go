@@ -170,7 +170,12 @@ func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange string) error
 	}
 	p.to, p.Exchange = x, &x.Name
 	if v.broker.watchers.any() {
-		p.passed = x.passedBy(ch)
+		p.passed = &x.passed
+		if ch != nil {
+			if p.passed = ch.passed.Load(); p.passed == nil || p.passed.exchange != &x.passed {
+				p.passed = ch.findPassed(x)
+			}
+		}
 	}
 	return nil
 }

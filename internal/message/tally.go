@@ -1,6 +1,7 @@
 package message
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -44,10 +45,10 @@ type Sizes struct {
 	Bytes  uint64
 }
 
-// Add counts a message with a body of n bytes.
-func (s *Sizes) Add(n int) {
-	s.Counts[sizeClass(n)]++
-	s.Bytes += uint64(n)
+// add counts the messages of a class between two totals.
+func (s *Sizes) add(class int, now, began Total) {
+	s.Counts[class] += now.Messages - began.Messages
+	s.Bytes += now.Bytes - began.Bytes
 }
 
 // Plus adds other counts.
@@ -116,7 +117,8 @@ func (t *Tally) Sum() (sum Sizes) {
 	for _, s := range shares {
 		s.lock.Lock()
 		if s.tally == t {
-			sum.Plus(&s.sizes)
+			counted := s.sum()
+			sum.Plus(&counted)
 		}
 		s.lock.Unlock()
 	}
@@ -131,6 +133,7 @@ func (t *Tally) End() (sum Sizes) {
 	t.mu.Unlock()
 	for _, s := range shares {
 		s.lock.Lock()
+		s.stop(*s.total)
 		sum.Plus(&s.sizes)
 		s.tally = nil
 		s.lock.Unlock()
@@ -142,33 +145,97 @@ func (t *Tally) End() (sum Sizes) {
 	return sum
 }
 
-// Share is what one queue has counted for a tally. The queue's lock guards it.
-type Share struct {
-	tally *Tally // nil: it has ended
-	lock  *sync.Mutex
-	sizes Sizes
+// Total counts all messages that a queue ever got, whoever published them. The queue's
+// lock guards it.
+type Total struct{ Messages, Bytes uint64 }
+
+// Add counts a message with a body of n bytes.
+func (t *Total) Add(n int) {
+	t.Messages++
+	t.Bytes += uint64(n)
 }
 
-// NewShare makes the share of the queue with this lock, which is held. It is nil if there
-// may be no more.
-func (t *Tally) NewShare(lock *sync.Mutex) *Share {
+// Share is what one queue has counted for a tally. The queue's lock guards it.
+//
+// The queue has a Total anyway. So the share does nothing as long as messages of one
+// publisher and of one class follow each other, but knows the total of when they began to:
+// that is a run. All methods but Follows may be called on any share, and those of a nil
+// share do nothing.
+type Share struct {
+	run       *Tally // nil: there is no run
+	low, high int    // lengths of bodies that belong to the run
+
+	tally *Tally // whose share this is; nil: the tally has ended
+	lock  *sync.Mutex
+	total *Total
+	began Total // when the run began
+	sizes Sizes // of the runs before
+}
+
+// NewShare makes the share of the queue with this lock, which is held, and total. It is
+// nil if there may be no more.
+func (t *Tally) NewShare(lock *sync.Mutex, total *Total) *Share {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.shares) >= t.most {
 		return nil
 	}
-	s := &Share{tally: t, lock: lock}
+	s := &Share{tally: t, lock: lock, total: total}
+	s.stop(*total)
 	t.shares = append(t.shares, s)
 	return s
 }
 
-// Add counts a message with a body of n bytes, if the share is of the tally t.
-func (s *Share) Add(t *Tally, n int) bool {
-	if s == nil || s.tally != t {
+// Follows reports whether a message of a publisher with this tally, which may be nil, and
+// with a body of n bytes belongs to the run, or to none if there is none. Then the share
+// has nothing to do.
+func (s *Share) Follows(t *Tally, n int) bool {
+	if s == nil {
+		return t == nil
+	}
+	return s.run == t && s.low <= n && n <= s.high
+}
+
+// Switch ends the run before a message that does not belong to it and that the total
+// counts already, and begins another one with it. It reports false if the message is of
+// another tally than the share.
+func (s *Share) Switch(t *Tally, n int) bool {
+	if s == nil {
 		return false
 	}
-	s.sizes.Add(n)
+	before := Total{s.total.Messages - 1, s.total.Bytes - uint64(n)}
+	s.stop(before)
+	if t == nil || s.tally != t {
+		return false
+	}
+	s.run, s.began = t, before
+	class := sizeClass(n)
+	limits := SizeLimits()
+	s.low, s.high = 0, math.MaxInt
+	if class > 0 {
+		s.low = limits[class-1] + 1
+	}
+	if class < len(limits) {
+		s.high = limits[class]
+	}
 	return true
+}
+
+// stop ends the run, if there is one.
+func (s *Share) stop(now Total) {
+	if s.run != nil {
+		s.sizes.add(sizeClass(s.low), now, s.began)
+	}
+	s.run, s.low, s.high = nil, 0, math.MaxInt
+}
+
+// sum returns what was counted.
+func (s *Share) sum() Sizes {
+	sum := s.sizes
+	if s.run != nil {
+		sum.add(sizeClass(s.low), *s.total, s.began)
+	}
+	return sum
 }
 
 // Ended reports whether the share is of no tally any more. A nil one is of none.

@@ -49,7 +49,7 @@ func (q *Queue) Close(reason error, c Condition) (rest Rest, ready int, err erro
 		if c.box != nil && !c.NoAck {
 			unread := c.box.Unread()
 			c.abandoned = len(unread)
-			q.abandoned += c.abandoned
+			q.seldom().abandoned += c.abandoned
 			if q.disk != nil && q.disk.ended {
 				for i := range unread { // nobody gives them back any more
 					q.forgetOnDisk(&unread[i])

@@ -177,7 +177,7 @@ func (p *Pool) WaitCalm(ctx context.Context) (had uint64, err error) {
 		q.mu.Lock()
 		if p.isCalm() {
 			defer q.mu.Unlock()
-			return q.counts.Published, nil
+			return q.received.Messages, nil
 		}
 		if p.calm == nil {
 			p.calm = make(chan struct{})

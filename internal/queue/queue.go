@@ -72,11 +72,11 @@ type Queue struct {
 	wake      *mailbox.Mailbox // to be signalled when the lock is free; nil: none
 	unacked   int              // messages that were delivered and are not settled
 	memory    memory.Account   // what ready and unacked messages hold
+	received  message.Total    // messages that were published to it
 	counts    usualCounts
 	rare      *rareCounts        // see seldom
 	share     *message.Share     // of a publisher's tally; nil: nobody watches
 	held      memory.Reservation // of the queue itself: see releaseHeld
-	abandoned int                // messages that were unread when the queue was deleted
 
 	deleted       bool
 	paged         bool // messages may be outside: see paging.go
@@ -215,9 +215,6 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 	}
 	if q.stream != nil {
 		q.append(p)
-		if p.Tally != nil {
-			q.tally(p.Tally, len(e.Body))
-		}
 		q.unlockFor(l)
 		return true, nil
 	}
@@ -231,7 +228,10 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 	if q.store.levels != nil && e.Content != nil {
 		priority = e.Content.Priority()
 	}
-	q.counts.Published++
+	q.received.Add(len(e.Body))
+	if !q.share.Follows(p.Tally, len(e.Body)) {
+		q.tally(p.Tally, len(e.Body))
+	}
 	deadline := q.deadline(p)
 	if q.disk != nil && e.Content != nil {
 		q.keep(p, priority, deadline)
@@ -255,25 +255,23 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 			q.tidy()
 		}
 	}
-	if p.Tally != nil {
-		q.tally(p.Tally, len(e.Body))
-	}
 	q.unlockFor(l)
 	return true, nil
 }
 
-// tally counts a message for its publisher. The queue counts for one publisher at a time;
-// those of others count for themselves.
-func (q *Queue) tally(t *message.Tally, size int) {
-	if q.share.Add(t, size) {
-		return
-	}
+// tally counts a message, which the queue has received, for its publisher, who may have no
+// tally. The queue counts for one publisher at a time; messages of others are counted
+// apart. It need not be called for a message that follows one of the same kind.
+func (q *Queue) tally(t *message.Tally, n int) {
 	if q.share.Ended() {
-		if q.share = t.NewShare(&q.mu); q.share.Add(t, size) {
-			return
+		q.share = nil
+		if t != nil {
+			q.share = t.NewShare(&q.mu, &q.received)
 		}
 	}
-	t.Add(size)
+	if !q.share.Switch(t, n) && t != nil {
+		t.Add(n)
+	}
 }
 
 // tidy takes out messages that may not stay, after ready messages have been added
@@ -303,7 +301,7 @@ func (q *Queue) Purge() int {
 // releaseHeld gives back what the queue itself holds, once it is deleted and no
 // unsettled delivery refers to it but those that perhaps nobody reads.
 func (q *Queue) releaseHeld() {
-	if q.deleted && q.unacked <= q.abandoned {
+	if q.deleted && q.unacked <= q.seldom().abandoned {
 		q.held.Release()
 	}
 }

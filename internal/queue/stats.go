@@ -15,10 +15,14 @@ type Counts struct {
 }
 
 // usualCounts are the counts of a queue that most queues need.
-type usualCounts struct{ Published, Delivered, Redelivered, Acked uint64 }
+type usualCounts struct{ Delivered, Redelivered, Acked uint64 }
 
 // rareCounts are those that a queue need not have.
-type rareCounts struct{ NoAck, Got, GotNoAck, GetEmpty, Dropped, DeadLettered uint64 }
+type rareCounts struct {
+	NoAck, Got, GotNoAck, GetEmpty, Dropped, DeadLettered uint64
+
+	abandoned int // messages that were unread when the queue was deleted
+}
 
 // seldom returns the rare counts. It makes them at the first call, because there may be
 // very many queues. mu is held.
@@ -32,7 +36,7 @@ func (q *Queue) seldom() *rareCounts {
 // allCounts returns the counts. mu is held.
 func (q *Queue) allCounts() Counts {
 	n := &q.counts
-	c := Counts{Published: n.Published, Delivered: n.Delivered, Redelivered: n.Redelivered, Acked: n.Acked}
+	c := Counts{Published: q.received.Messages, Delivered: n.Delivered, Redelivered: n.Redelivered, Acked: n.Acked}
 	if r := q.rare; r != nil {
 		c.NoAck, c.Got, c.GotNoAck, c.GetEmpty = r.NoAck, r.Got, r.GotNoAck, r.GetEmpty
 		c.Dropped, c.DeadLettered = r.Dropped, r.DeadLettered

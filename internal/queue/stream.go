@@ -11,7 +11,10 @@ func (q *Queue) append(p *message.Publishing) {
 		synced, stored := q.disk.PutAt(s.next, p.Entry, now, p.Shared, p.Stored)
 		p.Synced, p.Stored = max(p.Synced, synced), stored
 	}
-	q.counts.Published++
+	q.received.Add(len(p.Body))
+	if !q.share.Follows(p.Tally, len(p.Body)) {
+		q.tally(p.Tally, len(p.Body))
+	}
 	q.memory.Add(s.append(&p.Entry, now, q.rules.segmentSize()))
 	for c := q.next(); c != nil; { // all have the same priority
 		next := c.after
