@@ -93,16 +93,26 @@ func (v *VirtualHost) checkPublisher(ctx context.Context, p *publishing, ch *Cha
 // returns ErrMemoryLimit instead of waiting if the options say so, and also if ctx
 // ends the wait.
 func (b *Broker) waitForMemory(ctx context.Context, size int64, channelClosed *atomic.Bool, onWait func()) error {
+	why := b.shortage()
 	switch err := b.queues.Memory.Admit(ctx, size, channelClosed, onWait); err {
 	case memory.ErrFull:
-		return ErrMemoryLimit
+		return why
 	case memory.ErrClosed:
 		return ErrClosed
 	case nil:
 		return nil
 	default:
-		return fmt.Errorf("%w (gave up waiting: %w)", ErrMemoryLimit, err)
+		return fmt.Errorf("%w (gave up waiting: %w)", why, err)
 	}
+}
+
+// shortage returns what publishers that have to wait for memory are told: ErrMemoryLimit,
+// or ErrDiskFull while there is an alarm for the disk that was set by hand.
+func (b *Broker) shortage() error {
+	if b.queues.Memory.Raised(memory.Disk) {
+		return ErrDiskFull
+	}
+	return ErrMemoryLimit
 }
 
 // isFreeToDisk reports whether a publish need not wait for the disk. If not, perhaps.

@@ -1,5 +1,7 @@
 package warren
 
+import "github.com/warrenmq/warren/internal/memory"
+
 // Capacity shows how much room a broker has, and whether it lets publishers in.
 type Capacity struct {
 	MemoryLimit int64 // bytes that [Stats].Memory may reach; zero: no limit
@@ -17,7 +19,7 @@ type Capacity struct {
 // Capacity returns how much room the broker has. It asks the system about the disk.
 func (b *Broker) Capacity() Capacity {
 	m := &b.queues.Memory
-	c := Capacity{MemoryAlarm: m.Alarm(), MessageSize: b.options.MaxMessageSize}
+	c := Capacity{MemoryAlarm: m.Alarm(), DiskAlarm: m.Raised(memory.Disk), MessageSize: b.options.MaxMessageSize}
 	if m.Limited() {
 		c.MemoryLimit = m.Limit()
 	}
@@ -26,7 +28,7 @@ func (b *Broker) Capacity() Capacity {
 	}
 	c.Disk, c.DiskLimit = true, max(0, b.options.DiskLimit)
 	_, reason := b.disk.gate.state()
-	c.DiskAlarm = reason != nil
+	c.DiskAlarm = c.DiskAlarm || reason != nil
 	free, err := b.disk.Free()
 	if err != nil {
 		free = -1

@@ -131,6 +131,8 @@ func blockedReason(why error) string {
 	switch {
 	case errors.Is(why, ErrDiskFull):
 		return "low on disk"
+	case why == ErrMemoryLimit:
+		return "low on memory"
 	case why == errDiskSlow:
 		return "the disk is slow"
 	}

@@ -128,7 +128,7 @@ func (l *channelLink) Admit(ctx context.Context, m *link.Publish, size int64, re
 		waited := false
 		err := b.waitForMemory(ctx, size, &ch.closed, func() {
 			waited = true
-			m.Waits("low on memory")
+			m.Waits(blockedReason(b.shortage()))
 		})
 		if waited {
 			m.Waits("")

@@ -49,6 +49,9 @@ func Open(dir string, options *Options) (*Broker, error) {
 	if err != nil {
 		return nil, openError(dir, err)
 	}
+	if options != nil && options.Link().Between != nil {
+		d = options.Link().Between.Put(d)
+	}
 	return open(d, dir, options)
 }
 

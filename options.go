@@ -5,12 +5,15 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/warrenmq/warren/internal/files"
 	"github.com/warrenmq/warren/internal/like"
 )
 
 // Options configure a [Broker]. The zero value is right for most programs and for
 // tests.
 type Options struct {
+	optionsPort
+
 	// Logger gets the broker's changes of state and the failures of handlers and of
 	// functions of ConsumeFunc that no requester is told in full, but no line for a
 	// message that nobody failed on. It is called with no lock held, so it may use the
@@ -98,6 +101,10 @@ type Options struct {
 	// Zero: 10 seconds.
 	CloseTimeout time.Duration
 }
+
+// The port adds the method Link to options, for package warrentest only. The alias keeps
+// the embedded field unexported.
+type optionsPort = files.Port
 
 // MemoryPolicy says what happens to publishers while queues hold
 // [Options].MemoryLimit bytes, or the disk takes nothing.

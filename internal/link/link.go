@@ -52,6 +52,9 @@ type Broker interface {
 	Authenticate(ctx context.Context, name, password, origin string) error
 	// CountLogin counts a login, which need not have been by password.
 	CountLogin(accepted bool)
+	// RaiseAlarm holds publishers back as if memory or the disk were short, until clear is
+	// called. It is for tests.
+	RaiseAlarm(r Resource) (clear func())
 }
 
 // Channel is a channel of the broker as a connection uses it.
@@ -132,6 +135,9 @@ type Session interface {
 	// fails if there is not so much left.
 	Reserve(bytes int64) error
 }
+
+// Resource is what an alarm is about: memory.Memory or memory.Disk.
+type Resource = memory.Resource
 
 // Account counts against the broker's memory limit.
 type Account = memory.Account

@@ -63,7 +63,9 @@ type Budget struct {
 	topology atomic.Int64 // bytes of topology alone
 	step     atomic.Int64 // bytes; a holder reports a change of at least this size: see setStep
 	waiting  atomic.Int32 // length of waiters
-	alarm    atomic.Bool  // the last state that alarmed was told; written with mu held
+	alarm    atomic.Bool  // publishers have to look; written with mu held
+	short    atomic.Bool  // the last state that alarmed was told; written with mu held
+	byHand   byHand       // written with mu held
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -89,11 +91,11 @@ func (b *Budget) Init(limit int64, refuses bool, alarmed Alarmed) {
 		limit = noLimit
 	}
 	b.limit, b.half = limit, limit/2
+	b.low = limit - limit/8 // room for many, so that publishers do not go on one at a time
 	b.setStep()
 	if !b.Limited() {
 		return
 	}
-	b.low = limit - limit/8 // room for many, so that publishers do not go on one at a time
 	b.slack = min(limit/16, maxSlack)
 	b.share = max(b.half, freeBookkeeping)
 }
@@ -284,7 +286,7 @@ func (b *Budget) Exhausted() bool { return b.used.Load() > b.limit+max(b.limit/8
 // publishers, with ErrClosed if the budget is closed or gone is set, and with
 // ctx's error. Whoever sets gone calls Wake afterwards; a nil gone is never set.
 func (b *Budget) Admit(ctx context.Context, n int64, gone *atomic.Bool, waits func()) error {
-	if b.fits(n) && b.waiting.Load() == 0 {
+	if b.fits(n) && b.waiting.Load() == 0 && !b.byHand.any() {
 		b.Add(n)
 		b.tellAlarm()
 		return nil
@@ -320,7 +322,7 @@ func (b *Budget) Admit(ctx context.Context, n int64, gone *atomic.Bool, waits fu
 	select {
 	case <-w.let: // it was let in at the same time
 		if w.err == nil {
-			b.used.Add(-n)
+			b.count(-n)
 		}
 	default:
 		b.waiters.Remove(place)
@@ -366,10 +368,10 @@ func (w *waiter) fail() {
 func (b *Budget) letIn() {
 	// Those who wait go on only below low, so that the alarm does not come and go
 	// with each message.
-	if b.used.Load() < b.low {
+	if b.used.Load() < b.low && !b.byHand.any() {
 		for e := b.waiters.Front(); e != nil && b.fits(e.Value.(*waiter).size); e = b.waiters.Front() {
 			w := b.waiters.Remove(e).(*waiter)
-			b.used.Add(w.size)
+			b.count(w.size)
 			b.setWaiting() // before w goes on, which tells the end of the alarm if it was the last
 			close(w.let)
 		}
@@ -377,9 +379,16 @@ func (b *Budget) letIn() {
 	b.setWaiting()
 }
 
+// count is Add with mu held, which lets nobody in.
+func (b *Budget) count(n int64) {
+	if b.Limited() {
+		b.used.Add(n)
+	}
+}
+
 // tellAlarm tells alarmed whether publishers wait, if that has changed.
 func (b *Budget) tellAlarm() {
-	if b.alarm.Load() == (b.waiting.Load() > 0) {
+	if b.alarm.Load() == (b.waiting.Load() > 0 || b.byHand.any()) {
 		return
 	}
 	b.tell(false)
@@ -390,9 +399,11 @@ func (b *Budget) tellAlarm() {
 func (b *Budget) tell(on bool) {
 	b.mu.Lock()
 	on = on || b.waiters.Len() > 0
-	changed := b.alarm.Swap(on) != on
+	b.alarm.Store(on || b.byHand.any())
+	short := b.byHand.isShort(on)
+	changed := b.short.Swap(short) != short
 	if changed {
-		b.alarmed.RecordMemoryAlarm(on)
+		b.alarmed.RecordMemoryAlarm(short)
 	}
 	b.mu.Unlock()
 	if changed {
