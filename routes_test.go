@@ -24,7 +24,7 @@ func TestRoutesTellWhereAMessageWouldGo(t *testing.T) {
 		}
 		brokertest.Queues(t, ch, "c", "a", "b")
 		brokertest.Stream(t, ch, "log", warren.QueueOptions{Durable: true})
-		require.NoError(t, ch.ExchangeDeclare("x", warren.Topic, warren.ExchangeOptions{AlternateExchange: "rest"}))
+		require.NoError(t, ch.ExchangeDeclare("x", warren.Topic, warren.ExchangeOptions{Alternate: "rest"}))
 		require.NoError(t, ch.ExchangeDeclare("rest", warren.Fanout, warren.ExchangeOptions{}))
 		require.NoError(t, ch.QueueBind("c", "k.*", "x", nil))
 		require.NoError(t, ch.QueueBind("a", "k.#", "x", nil))
