@@ -2,7 +2,6 @@ package warrentest
 
 import (
 	"bytes"
-	"net"
 	"testing"
 
 	"github.com/warrenmq/warren"
@@ -33,13 +32,17 @@ type Options struct {
 // when they fail, so they are for the test's goroutine.
 type Broker struct {
 	*warren.Broker
-	// Server is the listener. Clients that it accepts by itself, and not by Dial or URL of
-	// the Broker, meet no faults and are not recorded.
+	// Server is the listener. Clients that it accepts by itself, not by Dial or URL of the
+	// Broker, meet no faults and are not recorded.
 	Server *amqp.Server
 
 	t       testing.TB
 	options Options
 	root    *warren.VirtualHost // "/", in which everything is meant that names no other
+	log     recorder
+	faults  faults
+	taps    taps
+	port    port
 }
 
 // New starts a broker for t, with at most one Options. It ends when t ends.
@@ -76,12 +79,22 @@ func (b *Broker) init() {
 
 // end ends everything with the test.
 func (b *Broker) end() {
+	if b.t.Failed() && !b.options.Quiet {
+		if text := b.recentEvents(); text != "" {
+			b.t.Logf("warrentest: clients (->) and the broker (<-) have sent:\n%s", text)
+		}
+	}
+	b.port.close()
+	for _, t := range b.taps.list() {
+		t.cut()
+	}
 	if err := b.Server.Close(); err != nil {
 		b.t.Errorf("warrentest: close the listener: %v", err)
 	}
 	if err := b.Close(); err != nil {
 		b.t.Errorf("warrentest: close the broker: %v", err)
 	}
+	b.taps.running.Wait()
 }
 
 // check ends the test if err is not nil.
@@ -90,19 +103,4 @@ func (b *Broker) check(err error, what string) {
 	if err != nil {
 		b.t.Fatalf("warrentest: %s: %v", what, err)
 	}
-}
-
-// Dial connects a client without a socket. Its arguments are not used: they make it fit
-// amqp091.Config.Dial.
-func (b *Broker) Dial(network, addr string) (net.Conn, error) { return b.Server.Dial(network, addr) }
-
-// URL returns the amqp URL of the broker, for the user guest. The first call opens a port
-// of 127.0.0.1. It must not be called in a bubble of [testing/synctest], because waiting
-// for a socket stops the time there: use Dial.
-func (b *Broker) URL() string {
-	b.t.Helper()
-	if b.Server.Addr() == nil {
-		b.check(b.Server.Listen("127.0.0.1:0"), "listen")
-	}
-	return b.Server.URL()
 }
