@@ -6,7 +6,7 @@ import "slices"
 // what they have left of the method goes on.
 type strike struct {
 	tap    *tap
-	fault  *Fault
+	fault  *Fault // nil: only another one, after the method
 	op     *op   // the method that the match means
 	target *op   // what is to be passed on: op itself, or its answer; nil: nothing, after a method without an answer
 	lane   *lane // of target; nil with Now
@@ -20,7 +20,7 @@ type strike struct {
 // run runs the actions from the i-th on. One that may wait does so in a goroutine of its
 // own, behind which what follows in the lane waits.
 func (s *strike) run(i int) {
-	for ; i < len(s.fault.actions); i++ {
+	for ; s.fault != nil && i < len(s.fault.actions); i++ {
 		a := &s.fault.actions[i]
 		if a.slow && !s.detached {
 			s.detached = true
