@@ -126,10 +126,11 @@ func callsLine(v *warren.VirtualHost) string {
 
 // connection is a client's connection.
 type connection struct {
-	name, user, peer string
-	session          string
-	channels         int
-	blocked          string // why; empty: it is not
+	name, user string
+	from       string // with the peer's address; empty: it has no socket
+	session    string
+	channels   int
+	blocked    string // why; empty: it is not
 }
 
 // connections returns the connections of clients, the oldest first.
@@ -143,9 +144,9 @@ func (b *Broker) connections() []connection {
 	for i := range infos {
 		c, info := &list[i], &infos[i]
 		c.name, _ = info.ClientProperties["connection_name"].(string)
-		c.user, c.peer, c.session = info.User, info.PeerHost, info.Session
+		c.user, c.session = info.User, info.Session
 		if info.PeerPort != 0 {
-			c.peer = net.JoinHostPort(info.PeerHost, strconv.Itoa(info.PeerPort))
+			c.from = " from " + net.JoinHostPort(info.PeerHost, strconv.Itoa(info.PeerPort))
 		}
 		c.channels = channels[info.Session]
 		if info.State == amqp.Blocked {
@@ -157,7 +158,7 @@ func (b *Broker) connections() []connection {
 
 // String shows the connection.
 func (c *connection) String() string {
-	return fmt.Sprintf("%s of user '%s' from %s with %s", c.short(), c.user, c.peer, count(c.channels, "channel", "channels"))
+	return fmt.Sprintf("%s of user '%s'%s with %s", c.short(), c.user, c.from, count(c.channels, "channel", "channels"))
 }
 
 // short shows the connection's name.
