@@ -11,7 +11,11 @@ import (
 // Dial connects a client without a socket. Its arguments are not used: they make it fit
 // amqp091.Config.Dial. It fails if a fault refuses the client.
 func (b *Broker) Dial(network, addr string) (net.Conn, error) {
-	if !b.admit() {
+	leave, ok := b.enter()
+	if ok {
+		defer leave()
+	}
+	if !ok || !b.admit() {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
 	}
 	client, mine := memconn.Pipe(0)
@@ -63,11 +67,15 @@ func (b *Broker) accept(l net.Listener) {
 		if err != nil {
 			return
 		}
-		if !b.admit() {
+		leave, ok := b.enter()
+		if !ok || !b.admit() {
 			c.Close()
-			continue
+		} else {
+			b.connect(c)
 		}
-		b.connect(c)
+		if ok {
+			leave()
+		}
 	}
 }
 

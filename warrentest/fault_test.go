@@ -342,6 +342,22 @@ func TestReverseConfirms(t *testing.T) {
 	})
 }
 
+func TestReverseDeliveries(t *testing.T) {
+	withClient(t, func(t *testing.T, b *warrentest.Broker, c *client) {
+		b.Before(warrentest.Match{Method: "basic.deliver", Times: 3}, warrentest.Reverse(3))
+		deliveries, err := c.ch.Consume("q", "", true, false, false, false, nil)
+		require.NoError(t, err)
+		var got []string
+		for _, body := range []string{"1", "2", "3", "4"} {
+			c.publish(body)
+		}
+		for _, d := range heard(deliveries) {
+			got = append(got, string(d.Body))
+		}
+		require.Equal(t, []string{"3", "2", "1", "4"}, got)
+	})
+}
+
 func TestStallIsSilence(t *testing.T) {
 	withClient(t, func(t *testing.T, b *warrentest.Broker, c *client) {
 		b.Now(warrentest.Match{}, warrentest.Stall())
@@ -441,8 +457,8 @@ func TestActionsHappenInOrder(t *testing.T) {
 		b.After(publishing, warrentest.Delay(time.Minute), warrentest.Call(func(warrentest.Event) { at = time.Since(begin) }), warrentest.Cut())
 		c.publish("1")
 		time.Sleep(2 * time.Minute)
-		require.Equal(t, time.Minute, at)
 		require.Len(t, heard(c.closed), 1)
+		require.Equal(t, time.Minute, at)
 	})
 }
 

@@ -178,6 +178,3 @@ func (e *Event) writeMessage(s *strings.Builder) {
 		fmt.Fprintf(s, " routed to %v", e.Routed)
 	}
 }
-
-// inProcess is the connection of what the program does by its own channels.
-const inProcess = "in process"

@@ -7,9 +7,9 @@ import "slices"
 type strike struct {
 	tap    *tap
 	fault  *Fault // nil: only another one, after the method
-	op     *op   // the method that the match means
-	target *op   // what is to be passed on: op itself, or its answer; nil: nothing, after a method without an answer
-	lane   *lane // of target; nil with Now
+	op     *op    // the method that the match means
+	target *op    // what is to be passed on: op itself, or its answer; nil: nothing, after a method without an answer
+	lane   *lane  // of target; nil with Now
 
 	forward  bool // target goes on
 	again    bool // twice

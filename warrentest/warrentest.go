@@ -61,11 +61,16 @@ func New(t testing.TB, options ...Options) *Broker {
 func (b *Broker) init() {
 	b.t.Helper()
 	o := &b.options
-	if o.Dir == "" {
+	var own warren.Options
+	if o.Broker != nil {
+		own = *o.Broker
+	}
+	own.Tracer = &tracer{&b.log, own.Tracer}
+	if o.Broker = &own; o.Dir == "" {
 		b.Broker = warren.New(o.Broker)
 	} else {
 		var err error
-		b.Broker, err = warren.Open(o.Dir, o.Broker)
+		b.Broker, err = b.open()
 		b.check(err, "open the broker's directory")
 	}
 	if o.Definitions != nil {
@@ -79,6 +84,7 @@ func (b *Broker) init() {
 
 // end ends everything with the test.
 func (b *Broker) end() {
+	b.reportLeft()
 	if b.t.Failed() && !b.options.Quiet {
 		if text := b.recentEvents(); text != "" {
 			b.t.Logf("warrentest: clients (->) and the broker (<-) have sent:\n%s", text)
@@ -88,6 +94,7 @@ func (b *Broker) end() {
 	for _, t := range b.taps.list() {
 		t.cut()
 	}
+	b.healDisk()
 	if err := b.Server.Close(); err != nil {
 		b.t.Errorf("warrentest: close the listener: %v", err)
 	}
