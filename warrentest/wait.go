@@ -137,7 +137,7 @@ func (b *Broker) WaitConnections(n int, within ...time.Duration) {
 // WaitIdle waits until the broker has nothing to do in any virtual host: no queue that
 // has consumers has ready messages, nothing is delivered and not settled, no call waits
 // for an answer, no publisher is blocked or waits for the disk. Streams do not count, nor
-// do messages that wait for a delay or a TTL.
+// do messages that wait for a delay or a TTL, nor what a fault holds back.
 //
 // In a bubble of [testing/synctest] everything that could happen at once has happened
 // then. Elsewhere the broker does not know what a client is about to send, so wait for the
