@@ -73,8 +73,11 @@ func (b *Broker) healDisk() {
 	}
 }
 
-// disk makes directories with faults. It implements files.Between.
+// disk is what a broker with a directory has. It makes directories with faults, and
+// implements files.Between.
 type disk struct {
+	outage outage
+
 	mu     sync.Mutex
 	faults []*diskFault // guarded by mu
 }

@@ -76,13 +76,13 @@ func (q *Question) Replies() []warren.Delivery {
 	return slices.Clone(q.got)
 }
 
-// Reply waits for the first reply and returns it. It fails the test after 5 seconds, and
-// for a reply with another correlation id.
-func (q *Question) Reply() warren.Message {
+// Reply waits for the first reply and returns it. It fails the test after 5 seconds, or
+// the time within, and for a reply with another correlation id.
+func (q *Question) Reply(within ...time.Duration) warren.Message {
 	t := q.broker.t
 	t.Helper()
-	if !q.await(patience) {
-		t.Fatalf("warrentest: after %v, %s has no answer; let its server answer, or see what it does with RequireNoReply\n%s", patience, q, q.where())
+	if bound := boundOf(within); !q.await(bound) {
+		q.broker.inVain(bound, "the answer to "+q.String(), []string{q.where()})
 	}
 	first := q.Replies()[0]
 	if first.CorrelationId != q.id {
@@ -94,10 +94,10 @@ func (q *Question) Reply() warren.Message {
 
 // RequireReply waits for the first reply and fails the test unless it has this body and
 // is no error.
-func (q *Question) RequireReply(body string) {
+func (q *Question) RequireReply(body string, within ...time.Duration) {
 	t := q.broker.t
 	t.Helper()
-	switch m := q.Reply(); {
+	switch m := q.Reply(within...); {
 	case codeOf(m) != "":
 		t.Fatalf("warrentest: %s was answered with the error %s, not with %.100q", q, errorOf(m), body)
 	case string(m.Body) != body:
@@ -107,10 +107,10 @@ func (q *Question) RequireReply(body string) {
 
 // RequireError waits for the first reply and fails the test unless it says an error of
 // this code, as a handler's does: see [warren.RemoteError].
-func (q *Question) RequireError(code string) {
+func (q *Question) RequireError(code string, within ...time.Duration) {
 	t := q.broker.t
 	t.Helper()
-	switch m := q.Reply(); {
+	switch m := q.Reply(within...); {
 	case codeOf(m) == "":
 		t.Fatalf("warrentest: %s was answered with %.100q, not with an error of the code %q", q, m.Body, code)
 	case codeOf(m) != code:
@@ -136,6 +136,14 @@ func (q *Question) RequireOneReply(d time.Duration) {
 	if q.awaitMore(1, d) {
 		t.Fatalf("warrentest: within %v %s was to have one answer, and it has %s", d, q, describe("answer", q.Replies()))
 	}
+}
+
+// boundOf is how long a wait takes at most.
+func boundOf(within []time.Duration) time.Duration {
+	if len(within) > 0 {
+		return within[0]
+	}
+	return usualBound
 }
 
 // String says what was asked.

@@ -107,11 +107,12 @@ func (s *Script) Requests() []warren.Delivery {
 }
 
 // Wait waits until n requests have come, answered or not, and returns them all. After 5
-// seconds it fails the test.
-func (s *Script) Wait(n int) []warren.Delivery {
-	t := s.broker.t
-	t.Helper()
-	timeout := time.NewTimer(patience)
+// seconds, or the time within, it fails the test.
+func (s *Script) Wait(n int, within ...time.Duration) []warren.Delivery {
+	b := s.broker
+	b.t.Helper()
+	bound := boundOf(within)
+	timeout := time.NewTimer(bound)
 	defer timeout.Stop()
 	for {
 		s.mu.Lock()
@@ -127,8 +128,7 @@ func (s *Script) Wait(n int) []warren.Delivery {
 		select {
 		case <-more:
 		case <-timeout.C:
-			t.Fatalf("warrentest: after %v, the script of queue %q has got %s, not %d: let the code under test ask, or wait for fewer",
-				patience, s.queue, describe("request", requests), n)
+			b.inVain(bound, fmt.Sprintf("%d requests at the script of queue %q", n, s.queue), []string{describe("request", requests)})
 		}
 	}
 }
