@@ -232,6 +232,7 @@ func TestNackBeforeAndAfterAPublish(t *testing.T) {
 		b.Before(publishing, warrentest.Nack())
 		c.publish("refused")
 		c.publish("kept")
+		synctest.Wait()
 		b.After(publishing, warrentest.Nack())
 		c.publish("kept, too")
 		c.publish("last")

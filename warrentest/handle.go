@@ -44,31 +44,28 @@ func (t *tap) isBlocked() bool {
 // meet lets the fault f, or the one that means the op, act on it, and passes on what is
 // left. about is what the fault is about: the op, or what it answers.
 func (t *tap) meet(o *op, f *Fault, about *op, l *lane, detached bool) {
-	set := &t.broker.faults
 	if f == nil {
-		f, about = set.take(before, &o.Event), o
-	}
-	if o.after = set.take(after, &o.Event); f == nil && o.after == nil {
-		t.note(o)
-		t.pass(o)
-		return
+		f, about = t.broker.faults.take(before, &o.Event), o
 	}
 	if f != nil {
 		o.Fault = f.String()
 	}
 	t.note(o)
 	s := &strike{tap: t, fault: f, op: about, target: o, lane: l, forward: true, detached: detached}
-	s.then = func() {
-		if !s.forward {
-			t.swallow(o, f)
-			return
-		}
-		if later := o.after; later != nil && !t.isAnswered(o) {
-			s := &strike{tap: t, fault: later, op: o, lane: l, detached: s.detached}
-			s.run(0)
-		}
-	}
 	s.run(0)
+}
+
+// finish is the end of a strike.
+func (t *tap) finish(s *strike) {
+	o := s.target
+	switch {
+	case o == nil:
+	case !s.forward:
+		t.swallow(o, s.fault)
+	case o.after != nil && !t.isAnswered(o):
+		later := &strike{tap: t, fault: o.after, op: o, lane: s.lane, detached: s.detached}
+		later.run(0)
+	}
 }
 
 // isAnswered reports whether the listener answers an op, or confirms it.
@@ -148,6 +145,7 @@ func (t *tap) mayConfirmTogether(c *channel, tag uint64) bool {
 
 // pass writes an op to the other side.
 func (t *tap) pass(o *op) {
+	o.after = t.broker.faults.take(after, &o.Event) // before it can be answered
 	out := t.to(o.From)
 	if o.settles {
 		for _, tag := range o.settled {

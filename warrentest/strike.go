@@ -6,7 +6,7 @@ import "slices"
 // what they have left of the method goes on.
 type strike struct {
 	tap    *tap
-	fault  *Fault // nil: only another one, after the method
+	fault  *Fault // nil: there is none
 	op     *op    // the method that the match means
 	target *op    // what is to be passed on: op itself, or its answer; nil: nothing, after a method without an answer
 	lane   *lane  // of target; nil with Now
@@ -14,7 +14,6 @@ type strike struct {
 	forward  bool // target goes on
 	again    bool // twice
 	detached bool // the strike has a goroutine of its own
-	then     func()
 }
 
 // run runs the actions from the i-th on. One that may wait does so in a goroutine of its
@@ -35,9 +34,7 @@ func (s *strike) run(i int) {
 			s.tap.passAgain(s.target)
 		}
 	}
-	if s.then != nil {
-		s.then()
-	}
+	s.tap.finish(s)
 }
 
 // misused fails the test because of an action that does not fit the method.
