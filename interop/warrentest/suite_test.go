@@ -24,6 +24,7 @@ var long = flag.Bool("long", false, "let amqp091-go wait as long as it does, and
 // RabbitMQ's own client. Its tests that lose a connection have the management API close
 // it, and know RabbitMQ's port.
 func TestAMQP091(t *testing.T) {
+	t.Parallel()
 	b := warrentest.New(t, warrentest.Options{Broker: &warren.Options{Like: warren.LikeRabbitMQ}})
 	api := httptest.NewServer(management.NewHandler(b.Broker, &management.Options{Servers: []*amqp.Server{b.Server}}))
 	t.Cleanup(api.Close)
@@ -39,6 +40,7 @@ func TestAMQP091(t *testing.T) {
 			"TestConnection_Close_WhenMemoryAlarmIsActive": "it needs rabbitmqctl, to set RabbitMQ's memory watermark",
 		},
 		passes: 383,
+		busy:   "Timeout waiting", // for the recovery, for some seconds
 	}
 	if !*long { // recovery waits before it tries again
 		s.replaced["DefaultRetryInterval = 5 * time.Second"] = "DefaultRetryInterval = 500 * time.Millisecond"
@@ -47,6 +49,7 @@ func TestAMQP091(t *testing.T) {
 }
 
 func TestWatermill(t *testing.T) {
+	t.Parallel()
 	b := warrentest.New(t)
 	s := suite{
 		module:   "github.com/ThreeDotsLabs/watermill-amqp/v3@v3.0.1",
@@ -77,6 +80,7 @@ func TestWatermill(t *testing.T) {
 // RabbitMQ too, if the channel is closed for it before the test has gone on. So here that
 // takes a while.
 func TestGoCloud(t *testing.T) {
+	t.Parallel()
 	b := warrentest.New(t)
 	b.Before(warrentest.Match{Method: "channel.close", From: warrentest.Server, Times: warrentest.Forever}, warrentest.Delay(200*time.Millisecond))
 	suite{
