@@ -126,7 +126,7 @@ func walkGoFiles(t *testing.T, f func(name string)) {
 // exportedPackages imports packages from what the compiler has left of them.
 var exportedPackages = sync.OnceValues(func() (types.Importer, error) {
 	out, err := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}",
-		".", "./amqp", "./management", "github.com/rabbitmq/amqp091-go").Output()
+		".", "./amqp", "./management", "./warrentest", "github.com/rabbitmq/amqp091-go").Output()
 	if err != nil {
 		return nil, err
 	}
