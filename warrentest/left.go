@@ -34,16 +34,28 @@ func (b *Broker) reportLeft() {
 func (b *Broker) left() []string {
 	lines := b.connectionLines()
 	owner := b.sessionName()
+	gone := 0 // unsettled deliveries of channels that no queue has
+	for _, ch := range b.Channels() {
+		gone += ch.Unacked
+	}
 	for _, v := range b.VirtualHosts() {
 		consumers := v.Consumers()
+		for i := range consumers {
+			if consumers[i].Handler {
+				gone += consumers[i].Unacked
+			}
+		}
 		for _, q := range v.Queues() {
-			if q.Unacked > 0 {
+			if gone -= q.Unacked; q.Unacked > 0 {
 				lines = append(lines, unsettledLine(&q, consumers, owner))
 			}
 		}
 		if line := callsLine(v); line != "" {
 			lines = append(lines, line)
 		}
+	}
+	if gone > 0 { // or more: what waits in a consumer of this process is its queue's alone
+		lines = append(lines, "at least "+count(gone, "delivery", "deliveries")+" that nobody has settled of queues that are deleted")
 	}
 	return lines
 }

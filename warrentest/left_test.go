@@ -69,6 +69,28 @@ func TestTheEndReportsWhatIsLeft(t *testing.T) {
 	)
 }
 
+func TestTheEndReportsDeliveriesOfDeletedQueues(t *testing.T) {
+	leaves(t, func(t testing.TB, b *warrentest.Broker) {
+		ch := brokertest.Channel(t, b)
+		brokertest.Queues(t, ch, "q", "other")
+		brokertest.Stream(t, ch, "log", warren.QueueOptions{Durable: true})
+		for _, queue := range []string{"q", "other", "log"} {
+			brokertest.Fill(t, ch, queue, "1", "2")
+		}
+		brokertest.Take(t, ch, "q")
+		brokertest.Take(t, ch, "q")
+		brokertest.Take(t, ch, "other")
+		brokertest.Consume(t, ch, "log", warren.ConsumeOptions{Tag: "reader", Prefetch: 1, Offset: warren.StreamFirst()})
+		b.WaitUnacked("log", 1)
+		_, err := ch.QueueDelete("q", warren.QueueDeleteOptions{})
+		require.NoError(t, err)
+	},
+		"1 delivery that nobody has settled in queue 'log': 1 of consumer 'reader' of the test's process",
+		"1 delivery that nobody has settled in queue 'other': 1 by basic.get, or of consumers that were cancelled",
+		"at least 1 delivery that nobody has settled of queues that are deleted",
+	)
+}
+
 func TestTheEndReportsNothingIfAllHasGone(t *testing.T) {
 	leaves(t, func(t testing.TB, b *warrentest.Broker) {
 		conn := named(t, b, "worker") // it is closed before the end of the broker

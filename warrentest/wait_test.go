@@ -246,6 +246,17 @@ func TestAWaitForConnectionsInVainShowsThem(t *testing.T) {
 		func(t testing.TB, b *warrentest.Broker) { b.WaitConnections(2) })
 }
 
+func TestAConnectionWithASocketShowsItsPort(t *testing.T) {
+	text := failure(t, func(t testing.TB) {
+		b := warrentest.New(t)
+		conn, err := amqp091.Dial(b.URL())
+		require.NoError(t, err)
+		defer conn.Close()
+		b.WaitConnections(2, 0)
+	})
+	require.Regexp(t, `\n  a connection without a name of user 'guest' from 127\.0\.0\.1:\d+ with no channels\n`, text)
+}
+
 func TestAWaitForIdleInVainShowsAllThatIsNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := failure(t, func(t testing.TB) {
