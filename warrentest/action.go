@@ -188,6 +188,16 @@ func CancelConsumer() Action {
 	}}
 }
 
+// DeleteQueue deletes the queue that the method is about, with its messages, under its
+// consumers: their clients get basic.cancel.
+func DeleteQueue() Action {
+	return Action{name: "DeleteQueue()", moments: atMethods, rule: "it needs a queue; use Before or After", do: func(s *strike) {
+		if err := s.tap.broker.deleteQueue(s.op.VirtualHost, s.op.Queue); err != nil {
+			s.misused(err.Error())
+		}
+	}}
+}
+
 // Call calls f with the method, which goes on when f returns. f must not end the test, so
 // it reports by Error, and it must not wait for what this connection does next.
 func Call(f func(e Event)) Action {

@@ -12,7 +12,6 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 
-	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/warrentest"
 )
 
@@ -435,15 +434,7 @@ func TestDeleteAQueueUnderItsConsumers(t *testing.T) {
 	withClient(t, func(t *testing.T, b *warrentest.Broker, c *client) {
 		_, err := c.ch.Consume("q", "tag", false, false, false, false, nil)
 		require.NoError(t, err)
-		b.Before(warrentest.Match{Method: "basic.deliver"}, warrentest.Call(func(e warrentest.Event) {
-			ch, err := b.Channel()
-			if err == nil {
-				_, err = ch.QueueDelete(e.Queue, warren.QueueDeleteOptions{})
-			}
-			if err != nil {
-				t.Error(err)
-			}
-		}))
+		b.Before(warrentest.Match{Method: "basic.deliver"}, warrentest.DeleteQueue())
 		c.publish("1")
 		require.Equal(t, []string{"tag"}, heard(c.cancels))
 		_, _, err = c.ch.Get("q", true)

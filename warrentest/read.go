@@ -37,7 +37,6 @@ const maxFrame = 1 << 20
 // read reads what a side sends until the connection ends.
 func (t *tap) read(from Side) {
 	defer t.cut()
-	in := &end{}
 	in, out := t.toClient, t.toServer
 	if from == Server {
 		in, out = out, in

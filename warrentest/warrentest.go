@@ -53,7 +53,6 @@ func New(t testing.TB, options ...Options) *Broker {
 		b.options = options[0]
 	}
 	b.init()
-	t.Cleanup(b.end)
 	return b
 }
 
@@ -73,13 +72,14 @@ func (b *Broker) init() {
 		b.Broker, err = b.open()
 		b.check(err, "open the broker's directory")
 	}
-	if o.Definitions != nil {
-		b.check(b.DefinitionsImport(bytes.NewReader(o.Definitions)), "import the definitions")
-	}
 	root, err := b.VirtualHost(warren.DefaultVirtualHost)
 	b.check(err, "find the virtual host /")
 	b.root = root
 	b.Server = amqp.NewServer(b.Broker, o.Server)
+	b.t.Cleanup(b.end)
+	if o.Definitions != nil {
+		b.check(b.DefinitionsImport(bytes.NewReader(o.Definitions)), "import the definitions")
+	}
 }
 
 // end ends everything with the test.

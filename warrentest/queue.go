@@ -1,5 +1,7 @@
 package warrentest
 
+import "github.com/warrenmq/warren"
+
 // CancelConsumers lets the broker cancel all consumers of a queue of the virtual host "/",
 // as when a queue's leader changes: clients get basic.cancel. It returns how many there
 // were.
@@ -19,4 +21,19 @@ func (b *Broker) cancelConsumers(vhost, queue string) (n int) {
 		}
 	}
 	return n
+}
+
+// deleteQueue deletes a queue with its messages.
+func (b *Broker) deleteQueue(vhost, name string) error {
+	v, err := b.VirtualHost(vhost)
+	if err != nil {
+		return err
+	}
+	ch, err := v.Channel()
+	if err != nil {
+		return err
+	}
+	defer ch.Close()
+	_, err = ch.QueueDelete(name, warren.QueueDeleteOptions{})
+	return err
 }
