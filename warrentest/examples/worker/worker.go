@@ -4,6 +4,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,10 +22,10 @@ const (
 )
 
 const (
-	prefetch    = 4                // jobs at a time
-	answerTime  = 30 * time.Second // how long the broker may take for an answer
-	firstPause  = time.Second      // before the worker connects again, doubled each time
-	longestTime = time.Minute      // of a pause, and after which a connection was a good one
+	prefetch    = 4 // jobs at a time
+	heartbeat   = 10 * time.Second
+	firstPause  = time.Second // before the worker connects again, doubled each time
+	longestTime = time.Minute // of a pause, and after which a connection was a good one
 )
 
 // Config says how a worker connects and what it does.
@@ -33,10 +34,23 @@ type Config struct {
 	URL string
 	// Dial opens a connection, as amqp091.Config.Dial. Nil: by TCP.
 	Dial func(network, addr string) (net.Conn, error)
+	// Patience is how long the broker may take for an answer. Zero: 30 seconds.
+	Patience time.Duration
 	// Do does a job.
 	Do func(job []byte) (result []byte)
 	// Log is told why a connection ended. Nil: nobody is.
 	Log func(error)
+}
+
+func (c *Config) url() string { return cmp.Or(c.URL, "amqp://") }
+
+func (c *Config) patience() time.Duration { return cmp.Or(c.Patience, 30*time.Second) }
+
+func (c *Config) dial(network, addr string) (net.Conn, error) {
+	if c.Dial != nil {
+		return c.Dial(network, addr)
+	}
+	return net.DialTimeout(network, addr, c.patience())
 }
 
 // Run does jobs until ctx ends: it takes them from the queue jobs, publishes each result
@@ -68,7 +82,7 @@ func serve(ctx context.Context, c Config) error {
 		return err
 	}
 	defer l.close()
-	deliveries, err := l.consume(Jobs)
+	deliveries, err := l.consume()
 	if err != nil {
 		return err
 	}
@@ -94,7 +108,7 @@ func serve(ctx context.Context, c Config) error {
 // do does a job. An error says that the connection is not to be used any more, so that the
 // job will come again.
 func do(l *link, d amqp091.Delivery, work func([]byte) []byte) error {
-	err := l.publish(Results, d.MessageId, work(d.Body))
+	err := l.publish(d.MessageId, work(d.Body))
 	if errors.Is(err, errNacked) {
 		time.Sleep(firstPause)
 		return d.Nack(false, true) // the broker may take it later
