@@ -135,31 +135,36 @@ var faults = []struct {
 	{name: "the disk fails", set: func(b *warrentest.Broker) effect { return alarm(b.FailSync(nil)) }, undo: 5 * time.Minute, twice: true},
 }
 
-// TestWorkerOutlivesEveryFault lets each fault meet a worker that has four jobs of twelve
-// in hand. In the end each job is done and its result is there.
+// TestWorkerOutlivesEveryFault lets each fault meet the worker that is written by hand.
 func TestWorkerOutlivesEveryFault(t *testing.T) {
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
-			t.Run("by hand", func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { outlive(t, worker.Run, 0, f.set, f.undo, f.twice) })
-			})
-			t.Run("by the library", func(t *testing.T) {
-				if f.wall {
-					t.Parallel()
-					outlive(t, worker.RunRecovering, time.Second, f.set, f.undo, f.twice)
-					return
-				}
-				synctest.Test(t, func(t *testing.T) {
-					t.Cleanup(func() { time.Sleep(time.Minute) }) // goroutines of the library end by timers
-					outlive(t, worker.RunRecovering, 0, f.set, f.undo, f.twice)
-					time.Sleep(time.Minute) // closed while it recovers, the library would leave goroutines for ever
-				})
+			synctest.Test(t, func(t *testing.T) { outlive(t, worker.Run, 0, f.set, f.undo, f.twice) })
+		})
+	}
+}
+
+// TestRecoveringWorkerOutlivesEveryFault lets each fault meet the worker with the
+// reconnects of the library, in a bubble where it can be.
+func TestRecoveringWorkerOutlivesEveryFault(t *testing.T) {
+	for _, f := range faults {
+		t.Run(f.name, func(t *testing.T) {
+			if f.wall {
+				t.Parallel()
+				outlive(t, worker.RunRecovering, time.Second, f.set, f.undo, f.twice)
+				return
+			}
+			synctest.Test(t, func(t *testing.T) {
+				t.Cleanup(func() { time.Sleep(time.Minute) }) // goroutines of the library end by timers
+				outlive(t, worker.RunRecovering, 0, f.set, f.undo, f.twice)
+				time.Sleep(time.Minute) // closed while it recovers, the library would leave goroutines for ever
 			})
 		})
 	}
 }
 
-// outlive lets a fault meet a worker.
+// outlive lets a fault meet a worker that has four jobs of twelve in hand. In the end each
+// job is done and its result is there.
 func outlive(t *testing.T, run func(context.Context, worker.Config), patience time.Duration, f set, undo time.Duration, twice bool) {
 	b := warrentest.New(t, warrentest.Options{Dir: t.TempDir(), NothingLeft: true})
 	hold := start(t, b, run, patience)

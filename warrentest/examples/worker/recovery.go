@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rabbitmq/amqp091-go"
@@ -63,34 +64,46 @@ func serveRecovering(ctx context.Context, c Config) error {
 	}
 	g.opened()
 	returns := watchReturns(ch)
+	closes := ch.NotifyClose(make(chan *amqp091.Error, 1))
+	go func() {
+		for range closes {
+			g.epoch.Add(1)
+		}
+	}()
 	var jobs sync.WaitGroup
 	defer jobs.Wait()
 	for {
 		select {
 		case <-ctx.Done():
-			return ch.Cancel("worker", false)
+			return nil // what has come meanwhile goes back to the queue
 		case d, ok := <-deliveries:
 			if !ok {
 				return errors.New("the consumer has ended")
 			}
+			epoch := g.epoch.Load()
 			jobs.Go(func() {
 				result := c.Do(d.Body)
-				for publish(ch, returns, c.patience(), Results, d.MessageId, result) != nil {
-					if ctx.Err() != nil {
-						return // the job comes again to another worker
+				for ctx.Err() == nil && g.epoch.Load() == epoch {
+					if publish(ch, returns, c.patience(), Results, d.MessageId, result) == nil {
+						if g.epoch.Load() == epoch {
+							d.Ack(false)
+						}
+						return
 					}
 					time.Sleep(firstPause)
 				}
-				d.Ack(false) // on another connection than the job's it fails, and the job comes again
 			})
 		}
 	}
 }
 
 // guard closes the socket of a connection that does not open in time, because the library
-// waits for the answers to what it sends then without a bound.
+// waits for the answers to what it sends then without a bound. And it counts connections
+// and channels: a delivery of one that has gone must not be acknowledged on the next, where
+// its tag is another job's. That job comes again.
 type guard struct {
 	config Config
+	epoch  atomic.Int64
 
 	mu    sync.Mutex
 	timer *time.Timer // guarded by mu; nil: none yet
@@ -102,6 +115,7 @@ func (g *guard) dial(network, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	g.epoch.Add(1)
 	g.opened() // the one before has failed
 	g.mu.Lock()
 	defer g.mu.Unlock()
