@@ -23,7 +23,7 @@ const (
 
 // Event is a method that a client or the broker has sent, with the message that it
 // carries, or what the program itself has done with a message by its own channels and
-// handlers.
+// handlers: what it sends and gets, but not how it settles that.
 type Event struct {
 	At     time.Time
 	Method string // AMQP's name, such as "basic.publish"; Connect; Heartbeat
@@ -50,8 +50,8 @@ type Event struct {
 
 	// Message is what the method carries, and nil for others. It must not be changed.
 	Message *warren.Message
-	// Routed are the queues that the message of a publish went to when it came, in the
-	// order of their names, if the broker has got it.
+	// Routed are the queues that the message of a client's publish goes to if no fault
+	// keeps it from the broker, in the order of their names.
 	Routed []string
 	// Fault says what a fault has done to the method: the actions as they are written in
 	// a test. Empty: nothing.
