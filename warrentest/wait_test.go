@@ -265,6 +265,7 @@ func TestAWaitForIdleInVainShowsAllThatIsNot(t *testing.T) {
 			brokertest.Queues(t, ch, "q", "full")
 			brokertest.Handle(t, b, "rpc", brokertest.NewGate().Serve)
 			brokertest.Call(t.Context(), b, "rpc", "x")
+			synctest.Wait() // the request is there before memory is full
 			brokertest.Fill(t, ch, "q", "1", "2")
 			brokertest.Consume(t, ch, "q", warren.ConsumeOptions{Prefetch: 1})
 			conn := named(t, b, "publisher")
