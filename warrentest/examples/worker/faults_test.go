@@ -18,6 +18,7 @@ import (
 var (
 	result = warrentest.Match{Method: "basic.publish", RoutingKey: worker.Results}
 	job    = warrentest.Match{Method: "basic.deliver", Queue: worker.Jobs}
+	ack    = warrentest.Match{Method: "basic.ack", From: warrentest.Client, Queue: worker.Jobs}
 	online = warrentest.Match{Connection: "worker"}
 )
 
@@ -71,19 +72,6 @@ type alarm func()
 func (a alarm) Undo()      { a() }
 func (a alarm) Count() int { return 1 }
 
-// deleteJobs deletes the queue of the jobs. Those in hand have left it.
-func deleteJobs(b *warrentest.Broker) effect {
-	ch, err := b.Channel()
-	if err == nil {
-		defer ch.Close()
-		_, err = ch.QueueDelete(worker.Jobs, warren.QueueDeleteOptions{})
-	}
-	if err != nil {
-		panic(err)
-	}
-	return alarm(func() {})
-}
-
 func restart(b *warrentest.Broker) effect {
 	b.Restart()
 	return alarm(func() {})
@@ -120,10 +108,8 @@ var faults = []struct {
 	{name: "the handshake stops", set: again(before(method("connection.open-ok", 1), warrentest.Drop())), twice: true, wall: true},
 	{name: "a queue is locked", set: again(before(method("queue.declare", 2), warrentest.CloseChannel(405, "RESOURCE_LOCKED"))), twice: true},
 	{name: "the consumer gets no answer", set: again(after(method("basic.consume", 1), warrentest.Drop())), twice: true, wall: true},
-	{name: "the consumer is cancelled", set: func(b *warrentest.Broker) effect {
-		return b.Before(result, warrentest.Call(func(warrentest.Event) { b.CancelConsumers(worker.Jobs) }))
-	}},
-	{name: "the queue of the jobs is deleted", set: deleteJobs},
+	{name: "the consumer is cancelled", set: before(ack, warrentest.CancelConsumer())},
+	{name: "the queue of the jobs is deleted", set: before(ack, warrentest.DeleteQueue()), undo: time.Second},
 	{name: "the broker restarts", set: restart, twice: true},
 	{name: "the broker falls silent", set: now(warrentest.Stall()), undo: time.Hour, twice: true},
 	{name: "the network is slow", set: now(warrentest.Slow(50)), undo: 5 * time.Minute},
@@ -178,13 +164,13 @@ func outlive(t *testing.T, run func(context.Context, worker.Config), patience ti
 	if undo > 0 {
 		e.Undo()
 	}
+	b.WaitFor("the fault to act", func() bool { return e.Count() > 0 }, time.Minute)
 	b.WaitConsumers(worker.Jobs, 1, time.Hour)
 
 	submit(t, b, 8, 4)
 	b.WaitFor("the result of each job", func() bool { return len(results(b)) == 12 }, time.Hour)
 	b.WaitReady(worker.Jobs, 0, time.Hour)
 	b.WaitUnacked(worker.Jobs, 0, time.Hour)
-	require.NotZero(t, e.Count(), "the fault has met nothing")
 	for id, n := range results(b) {
 		require.True(t, n == 1 || twice, "the result of job %s is there %d times", id, n)
 	}
