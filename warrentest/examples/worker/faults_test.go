@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"strconv"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -117,7 +118,9 @@ var faults = []struct {
 	{name: "the worker's heartbeats get lost", set: before(heartbeats(warrentest.Client), warrentest.Drop()), undo: 5 * time.Minute},
 	{name: "publishers are blocked", set: now(warrentest.Block("low on memory")), undo: 5 * time.Minute, twice: true},
 	{name: "memory is short", set: func(b *warrentest.Broker) effect { return alarm(b.MemoryAlarm()) }, undo: 5 * time.Minute, twice: true},
-	{name: "the disk is full", set: func(b *warrentest.Broker) effect { return alarm(b.DiskAlarm()) }, undo: 5 * time.Minute, twice: true},
+	{name: "disk space is short", set: func(b *warrentest.Broker) effect { return alarm(b.DiskAlarm()) }, undo: 5 * time.Minute, twice: true},
+	{name: "the disk takes nothing", set: func(b *warrentest.Broker) effect { return alarm(b.FailWrites(syscall.ENOSPC)) }, undo: 5 * time.Minute, twice: true},
+	{name: "the disk is slow", set: func(b *warrentest.Broker) effect { return alarm(b.SlowSync(time.Minute)) }, undo: 5 * time.Minute, twice: true},
 	{name: "the disk fails", set: func(b *warrentest.Broker) effect { return alarm(b.FailSync(nil)) }, undo: 5 * time.Minute, twice: true},
 }
 
