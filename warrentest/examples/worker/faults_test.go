@@ -134,11 +134,12 @@ func TestWorkerOutlivesEveryFault(t *testing.T) {
 }
 
 // TestRecoveringWorkerOutlivesEveryFault lets each fault meet the worker with the
-// reconnects of the library, in a bubble where it can be.
+// reconnects of the library: in a bubble where it does not connect again, or where that
+// takes long.
 func TestRecoveringWorkerOutlivesEveryFault(t *testing.T) {
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
-			if f.wall {
+			if f.wall || f.twice && f.undo == 0 { // it connects again
 				t.Parallel()
 				outlive(t, worker.RunRecovering, time.Second, f.set, f.undo, f.twice)
 				return
