@@ -18,13 +18,16 @@ type op struct {
 	props  wire.RawProperties
 	body   []byte
 
-	channel  *channel    // nil: of the connection itself, or of none that is open
-	size     uint64      // of the body, of which a part has come
-	confirms []confirmed // of an ack or nack of publishes
-	after    *Fault      // that acts when it was carried out
-	answers  *op         // what it answers, if a fault is to act on the answer
-	settled  []uint64    // delivery tags of the broker that it settles, if they are not the client's
-	settles  bool        // settled is set
+	channel   *channel    // nil: of the connection itself, or of none that is open
+	hasHeader bool        // the content's header has come
+	size      uint64      // of the body
+	come      uint64      // how much of it has come
+	tooLarge  bool        // the broker refuses it by its size, so its frames go on as they come
+	confirms  []confirmed // of an ack or nack of publishes
+	after     *Fault      // that acts when it was carried out
+	answers   *op         // what it answers, if a fault is to act on the answer
+	settled   []uint64    // delivery tags of the broker that it settles, if they are not the client's
+	settles   bool        // settled is set
 }
 
 // errNoFrame is the error for what is no frame. From then on the tap passes on what it
@@ -126,20 +129,22 @@ func (t *tap) frame(from Side, frame []byte, partial map[uint16]*op) error {
 			partial[f.Channel] = o
 			return nil
 		}
-	case f.Type == wire.FrameHeader && o != nil && len(o.frames) == 1:
+	case f.Type == wire.FrameHeader && o != nil && !o.hasHeader:
 		h, err := wire.ParseContentHeader(f.Payload)
 		if err != nil || h.Properties.Check() != nil {
 			return t.giveUp(from, o, frame, partial)
 		}
-		o.frames = append(o.frames, frame)
-		o.props, o.size = h.Properties, h.BodySize
-		if h.BodySize > 0 {
+		o.hasHeader, o.props, o.size, o.tooLarge = true, h.Properties, h.BodySize, h.BodySize > t.broker.maxMessage()
+		t.addContent(o, frame)
+		if o.size > 0 {
 			return nil
 		}
-	case f.Type == wire.FrameBody && o != nil && len(o.frames) > 1:
-		o.frames = append(o.frames, frame)
-		o.body = append(o.body, f.Payload...)
-		if uint64(len(o.body)) < o.size {
+	case f.Type == wire.FrameBody && o != nil && o.hasHeader:
+		if o.come += uint64(len(f.Payload)); !o.tooLarge {
+			o.body = append(o.body, f.Payload...)
+		}
+		t.addContent(o, frame)
+		if o.come < o.size {
 			return nil
 		}
 	case f.Type == wire.FrameHeartbeat:
@@ -151,8 +156,33 @@ func (t *tap) frame(from Side, frame []byte, partial map[uint16]*op) error {
 		return t.giveUp(from, o, frame, partial)
 	}
 	delete(partial, f.Channel)
-	t.submit(o)
+	if !o.tooLarge {
+		t.submit(o)
+	}
 	return nil
+}
+
+// addContent adds a frame of a content to its op.
+func (t *tap) addContent(o *op, frame []byte) {
+	o.frames = append(o.frames, frame)
+	if !o.tooLarge {
+		return
+	}
+	frames := o.frames
+	o.frames = nil
+	t.lane(o.From, o.Channel).do(func(bool) {
+		for _, f := range frames {
+			t.to(o.From).write(f)
+		}
+	})
+}
+
+// maxMessage returns how long a body may be.
+func (b *Broker) maxMessage() uint64 {
+	if n := b.options.Broker.MaxMessageSize; n > 0 {
+		return uint64(n)
+	}
+	return uint64(b.Link().Like().MaxMessageSize)
 }
 
 // giveUp passes on what has come of a content, for the other side to say what is wrong

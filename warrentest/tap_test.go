@@ -8,6 +8,7 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/warrentest"
 )
 
@@ -97,5 +98,23 @@ func TestAClientSeesNothingOfTheTap(t *testing.T) {
 		time.Sleep(time.Hour)
 		require.Empty(t, heard(c.closed))
 		require.NoError(t, c.conn.Close())
+	})
+}
+
+func TestAMessageThatIsTooLargeClosesItsChannelOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := warrentest.New(t, warrentest.Options{Broker: &warren.Options{MaxMessageSize: 100_000}})
+		c := dial(t, b, "worker")
+		c.publish(string(make([]byte, 100_000)))
+		require.Equal(t, acks(1), heard(c.confirms))
+		c.publish(string(make([]byte, 100_001)))
+		closed := heard(c.chClosed)
+		require.Len(t, closed, 1)
+		require.Equal(t, 406, closed[0].Code)
+		c.channel()
+		c.publish("small")
+		require.Equal(t, acks(1), heard(c.confirms))
+		require.Empty(t, heard(c.closed))
+		b.WaitReady("q", 2)
 	})
 }
