@@ -59,21 +59,21 @@ finish() {
 
 # compare LIST RABBITMQ OURS KIND [OTHER] compares transcripts. The list has the rules
 # and the lines that are to differ; those for the other kind do not count. A rule that
-# begins with ~ is done to our transcript, and one with = to both. It fails if other
+# begins with ~ is done to our transcript, and one with = or ? to both. It fails if other
 # lines differ, if a listed one does not, and if a rule changes nothing: ours, or with =
-# RabbitMQ's.
+# RabbitMQ's. One with ? may change nothing, for what comes only sometimes.
 compare() {
 	local differences=$1 theirs=$2 ours=$3 kind=$4 other=${5-} failed=0 rule file
 	while read -r who rule; do
 		for file in "$ours" "$theirs"; do
-			[[ $who == = || $file == "$ours" ]] || continue
+			[[ $who != "~" || $file == "$ours" ]] || continue
 			sed -E "$rule" "$file" >"$tmp/ruled"
 			if cmp -s "$file" "$tmp/ruled"; then
-				[[ $who == = && $file == "$ours" ]] || { printf '%s: this rule changes nothing: %s\n' "$kind" "$rule"; failed=1; }
+				[[ $who == "?" || $who == = && $file == "$ours" ]] || { printf '%s: this rule changes nothing: %s\n' "$kind" "$rule"; failed=1; }
 			fi
 			mv "$tmp/ruled" "$file"
 		done
-	done < <(grep '^[~=] ' "$differences")
+	done < <(grep '^[~=?] ' "$differences")
 	awk -v other="$other" '/^% / { for_kind = $2 } /^$/ { for_kind = "" } /^[-+] / && (other == "" || for_kind != other)' "$differences" >"$tmp/wanted"
 	diff --old-line-format='- %L' --new-line-format='+ %L' --unchanged-line-format= "$theirs" "$ours" >"$tmp/found" || true
 	if ! diff --old-line-format="$kind: listed, but not so: %L" --new-line-format="$kind: not listed: %L" --unchanged-line-format= "$tmp/wanted" "$tmp/found"; then
