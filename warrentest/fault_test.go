@@ -486,3 +486,27 @@ func TestWhatNoFrameIsGoesToTheBrokerAsItIs(t *testing.T) {
 		})
 	}
 }
+
+// TestNowWhileClientsDial: a connection that is just being made may be cut.
+func TestNowWhileClientsDial(t *testing.T) {
+	b := warrentest.New(t, warrentest.Options{Quiet: true})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 200 {
+			if conn, err := b.Dial("", ""); err != nil {
+				t.Error(err)
+			} else {
+				conn.Close()
+			}
+		}
+	}()
+	for {
+		b.Now(warrentest.Match{Connection: "#*"}, warrentest.Cut())
+		select {
+		case <-done:
+			return
+		default:
+		}
+	}
+}

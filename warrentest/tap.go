@@ -21,7 +21,6 @@ import (
 // A lane keeps the order of one channel in one direction.
 type tap struct {
 	broker   *Broker
-	number   int
 	toClient *end
 	toServer *end
 	rate     atomic.Int64 // bytes per second; zero: no limit
@@ -65,7 +64,7 @@ func (b *Broker) connect(client net.Conn) *tap {
 		channels: make(map[uint16]*channel), lanes: make(map[laneID]*lane),
 	}
 	t.toClient, t.toServer = &end{tap: t, conn: client}, &end{tap: t, conn: mine}
-	t.name = "#" + strconv.Itoa(b.taps.add(t))
+	b.taps.add(t)
 	return t.serve(server)
 }
 
@@ -289,13 +288,14 @@ type taps struct {
 	number int    // guarded by mu; of connections that there have been
 }
 
-func (s *taps) add(t *tap) (number int) {
+// add adds a connection that others may cut from now on, and gives it a name until it
+// has one.
+func (s *taps) add(t *tap) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open = append(s.open, t)
 	s.number++
-	t.number = s.number
-	return s.number
+	t.name = "#" + strconv.Itoa(s.number)
+	s.open = append(s.open, t)
 }
 
 func (s *taps) remove(t *tap) {
