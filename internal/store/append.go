@@ -108,7 +108,7 @@ func (s *Store) appendShared(p *place, e *message.Entry, at *message.Stored) jou
 // appended wakes the tender when so much was appended that it should look at the log.
 func (s *Store) appended(seq journal.Seq) {
 	if uint64(seq) >= s.lookAt.Load() {
-		s.lookAt.Store(s.tender.look(uint64(seq)))
+		s.tender.look(uint64(seq))
 	}
 }
 

@@ -50,16 +50,12 @@ func (t *tender) init() { t.quit, t.idle = make(chan struct{}), make(chan struct
 
 func (t *tender) start(s *Store) {
 	t.mu.Lock()
-	again := t.started
-	if !again { // the goroutine reads store without mu
+	defer t.mu.Unlock()
+	if !t.started { // the goroutine reads store without mu
 		t.store, t.started = s, true
+		s.lookAt.Store(0)
+		t.kickLocked()
 	}
-	t.mu.Unlock()
-	if again {
-		return
-	}
-	s.lookAt.Store(0)
-	t.kick()
 }
 
 // kick lets the goroutine look whether there is work. It may be called with the lock of a
@@ -67,6 +63,10 @@ func (t *tender) start(s *Store) {
 func (t *tender) kick() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.kickLocked()
+}
+
+func (t *tender) kickLocked() {
 	t.work = true
 	if t.started && !t.stopped && !t.running {
 		t.running = true
@@ -75,23 +75,25 @@ func (t *tender) kick() {
 }
 
 // look lets the goroutine look at the log, in which seq was appended. If it has not done
-// so since the last time, because the disk is slow, publishers should wait. It returns the
-// number with which it is to be called again.
-func (t *tender) look(seq uint64) (next uint64) {
-	t.kick()
+// so since the last time, because the disk is slow, publishers should wait.
+func (t *tender) look(seq uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.started {
-		return never
+	if !t.started || seq < t.store.lookAt.Load() { // it looked meanwhile
+		return
 	}
+	t.kickLocked()
+	next := uint64(never)
 	switch {
 	case !t.late:
 		t.late, t.fullAt = true, seq+mostLag*uint64(t.store.opt.FileSize)
-	case seq >= t.fullAt:
+		next = t.fullAt
+	case seq < t.fullAt:
+		next = t.fullAt
+	default:
 		t.setFullLocked(!t.stopped)
-		return never
 	}
-	return t.fullAt
+	t.store.lookAt.Store(next)
 }
 
 // stop ends the goroutine.
@@ -272,8 +274,8 @@ func (s *Store) roll() {
 	}
 	t.mu.Lock()
 	t.late = false
-	t.mu.Unlock()
 	s.lookAt.Store(uint64(now) + uint64(next))
+	t.mu.Unlock()
 	t.setFull(t.low || s.lag() > mostLag)
 }
 
