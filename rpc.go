@@ -150,7 +150,7 @@ func (v *VirtualHost) sendCall(p *publishing, c *call) error {
 	if q := v.calledQueue(p, c.slot); q != nil {
 		taken, err := q.Push(&p.Publishing)
 		if err != nil {
-			return ErrNacked
+			return nackedBy(err)
 		}
 		if taken {
 			p.countPassed(1)
@@ -220,5 +220,5 @@ func (v *VirtualHost) awaitReply(ctx context.Context, slot *replySlot, round uin
 	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
 		return context.DeadlineExceeded
 	}
-	return err
+	return receivedError(err)
 }
