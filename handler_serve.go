@@ -185,13 +185,13 @@ func (h *Handler) finish(it *message.Item, c *call, s *served, reply *Message, e
 	}
 	stay = h.pool.Done(it, f, canStay)
 	if slot != nil {
-		slot.signal <- struct{}{}
+		slot.tell()
 	}
 	return stay
 }
 
 // sendReply sends the reply or the error to the requester. If it returns a slot, the
-// caller must send its signal. It returns the error that nobody has been told of.
+// caller must call its tell. It returns the error that nobody has been told of.
 func (h *Handler) sendReply(it *message.Item, c *call, s *served, reply *Message, err error) (slot *replySlot, untold error) {
 	if err != nil && errors.Is(err, ErrNoReply) {
 		if err = withoutNoReply(err); err != nil {

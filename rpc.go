@@ -85,7 +85,7 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	if err != nil {
 		return err
 	}
-	slot, round, address, err := v.replies.takeSlot(DirectReplyTo, nil, ctx)
+	slot, round, address, err := v.replies.takeSlot(DirectReplyTo, holder{caller: ctx})
 	if err != nil {
 		p.release(&v.broker.queues)
 		return err
