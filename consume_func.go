@@ -24,6 +24,7 @@ type function struct {
 	consumer *Consumer
 	call     DeliveryFunc
 	requeue  func(error) bool
+	ended    func() // called when the consumer has ended and the last call has returned; nil: nothing
 	ctx      context.Context
 
 	mu sync.Mutex
@@ -44,6 +45,11 @@ func (ch *Channel) ConsumeFunc(queue string, o ConsumeOptions, f DeliveryFunc) (
 	if o.Concurrency < 0 {
 		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "a consumer's concurrency of %d is negative", o.Concurrency)
 	}
+	return ch.runFunction(queue, o, f, nil)
+}
+
+// runFunction is ConsumeFunc, which has made its checks. ended may be nil.
+func (ch *Channel) runFunction(queue string, o ConsumeOptions, f DeliveryFunc, ended func()) (*Consumer, error) {
 	setDefault(&o.Concurrency, 1)
 	tasks := &ch.vhost.broker.tasks
 	tasks.Add()
@@ -53,7 +59,7 @@ func (ch *Channel) ConsumeFunc(queue string, o ConsumeOptions, f DeliveryFunc) (
 		return nil, err
 	}
 	c.done = make(chan struct{})
-	run := &function{consumer: c, call: f, requeue: o.Requeue, ctx: ch.context(), workers: o.Concurrency}
+	run := &function{consumer: c, call: f, requeue: o.Requeue, ended: ended, ctx: ch.context(), workers: o.Concurrency}
 	size := maxBatch
 	if o.Concurrency > 1 {
 		size = 1 // one worker must not keep what others could work on
@@ -133,10 +139,15 @@ func (f *function) end(reason error) {
 	f.mu.Unlock()
 	f.consumer.Cancel() // the function may have called runtime.Goexit; other workers end by it
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.workers--; f.workers == 0 {
+	f.workers--
+	last := f.workers == 0
+	if last {
 		f.consumer.reason = f.reason
 		close(f.consumer.done)
+	}
+	f.mu.Unlock()
+	if last && f.ended != nil {
+		f.ended()
 	}
 }
 

@@ -28,6 +28,8 @@ type VirtualHost struct {
 
 	walks sync.Pool // of *route.Walk
 
+	publisher atomic.Pointer[Channel] // of Publish and Enqueue; nil: none was needed yet
+
 	failed     atomic.Uint64
 	unroutable atomic.Uint64
 	returned   atomic.Uint64
