@@ -6,7 +6,7 @@ import "context"
 // known: the request has no ReplyTo, or the requester has gone, or its ReplyTo is a queue
 // that several may share. Requesters can be compared by ==.
 type Requester struct {
-	// InProcess: a Call of this program waits for the reply.
+	// InProcess: a Call of this program, or one that returns more answers, waits for the reply.
 	InProcess bool
 	// Session is the ID of the requester's session, see [Session.ID], by which
 	// [Broker.Sessions] knows its address and what its client says about itself. It is
@@ -31,13 +31,14 @@ func RequesterOf(ctx context.Context) Requester {
 	}
 	v := h.vhost
 	if isReplyAddress(req.ReplyTo) {
-		switch r := v.replies.find(req.ReplyTo); {
-		case r.consumer != nil:
-			return requesterWith(r.consumer.ch.session)
-		case r.slot != nil:
-			return Requester{InProcess: true, User: req.UserId}
+		r := v.replies.find(req.ReplyTo)
+		if r.slot == nil {
+			return Requester{}
 		}
-		return Requester{}
+		if c, ok := r.consumer.(*replyConsumer); ok {
+			return requesterWith(c.ch.session)
+		}
+		return Requester{InProcess: true, User: req.UserId}
 	}
 	if q := v.queue(req.ReplyTo); q != nil && q.owner != nil {
 		return requesterWith(q.owner)
