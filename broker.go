@@ -44,6 +44,7 @@ type Broker struct {
 	state          atomic.Int32       // a brokerState
 	started        time.Time
 	watchers       watchers // see Watch
+	publishes      chained[PublishFunc]
 	churn          churn
 	changes        changes
 

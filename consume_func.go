@@ -7,18 +7,6 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// DeliveryFunc works on one delivery, and settles it by what it returns: nil
-// acknowledges it, an error rejects it, which makes it a dead letter, or requeues it,
-// see [ConsumeOptions].Requeue. A panic counts as an error. An error is logged and
-// counted in [Stats].Failed. The function may settle the delivery itself, before it
-// returns: what it returns then settles nothing. To settle later, or several at once,
-// read with [Consumer.Next] or [Channel.Deliveries].
-//
-// ctx ends with the channel, from when the delivery is for others, and so with the
-// broker. It does not end when the consumer is cancelled. With ctx the function may
-// publish and call while the broker drains, see [Broker.Shutdown].
-type DeliveryFunc func(ctx context.Context, d Delivery) error
-
 // function runs the function of ConsumeFunc.
 type function struct {
 	consumer *Consumer
@@ -51,6 +39,7 @@ func (ch *Channel) ConsumeFunc(queue string, o ConsumeOptions, f DeliveryFunc) (
 // runFunction is ConsumeFunc, which has made its checks. ended may be nil.
 func (ch *Channel) runFunction(queue string, o ConsumeOptions, f DeliveryFunc, ended func()) (*Consumer, error) {
 	setDefault(&o.Concurrency, 1)
+	f = chain(ch.vhost.broker.options.Intercept.Consume, chain(o.Intercept, f))
 	tasks := &ch.vhost.broker.tasks
 	tasks.Add()
 	defer tasks.Done()

@@ -10,31 +10,6 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// HandlerFunc serves one request. The returned message is the reply: it goes to the
-// request's ReplyTo, and gets the request's CorrelationId unless it has one. Without
-// a ReplyTo the message is one way, and what is returned with a nil error has no
-// meaning.
-//
-// A returned error, or a panic, is sent as the reply: the caller gets it as
-// [*RemoteError]. What goes to requesters outside of this process is its code and a
-// short text, see [HandleOptions].ExposeErrors. If there is no requester, or none
-// that the reply can reach, the message is rejected, which makes it a dead letter,
-// or requeued, see [HandleOptions].Requeue; the error is logged and counted in
-// [Stats].Failed.
-//
-// In process, ctx has the values, the deadline and the cancellation of the caller's
-// context. It also ends when the requester goes away, when the broker closes, and
-// when the handler returns. [RequestFrom] returns the request from ctx.
-//
-// To have a third party answer, a handler publishes req.Message with the same
-// ReplyTo and CorrelationId and returns [ErrNoReply].
-//
-// A reply goes to its requester alone: the headers CC and BCC have no effect. A
-// reply that returns the request's own ReplyTo loses it, so that a handler may
-// return req.Message whole. Its Expiration counts in a queue that ReplyTo names;
-// elsewhere a reply does not wait.
-type HandlerFunc func(ctx context.Context, req *Request) (Message, error)
-
 // Responder serves queues with handlers. [Broker] and [VirtualHost] are Responders.
 // A connection to a remote broker can be one, too.
 type Responder interface {
@@ -58,6 +33,9 @@ type HandleOptions struct {
 	ExposeErrors bool
 	// Codec is the codec of [HandleFor]. Nil: [JSON].
 	Codec Codec
+	// Intercept are the interceptors of this handler, inside of those of
+	// [Options].Intercept. The first is the outermost.
+	Intercept []func(HandlerFunc) HandlerFunc
 }
 
 const defaultConcurrency = 256
@@ -90,6 +68,9 @@ func handleOptions(opts []HandleOptions) (all HandleOptions) {
 		all.ExposeErrors = all.ExposeErrors || o.ExposeErrors
 		if o.Codec != nil {
 			all.Codec = o.Codec
+		}
+		if o.Intercept != nil {
+			all.Intercept = o.Intercept
 		}
 	}
 	return all
@@ -127,6 +108,7 @@ func (v *VirtualHost) handle(name string, h HandlerFunc, opts []HandleOptions) (
 	if err := checkName(wire.BasicConsumeID, "queue name", name); err != nil {
 		return nil, err
 	}
+	h = chain(v.broker.options.Intercept.Handle, chain(o.Intercept, h))
 	handler := &Handler{vhost: v, serve: h, options: o, done: make(chan struct{})}
 	for {
 		err := handler.register(name, o.Concurrency)

@@ -13,41 +13,6 @@ type Caller interface {
 	Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (Message, error)
 }
 
-// CallOptions say how a request is sent. The zero value sends it to a queue, where
-// it waits for a handler. If several are given to one Call, the last one that sets a
-// field determines it.
-type CallOptions struct {
-	// Exchange is where the request is published, with Call's argument queue as
-	// routing key. The first reply is the answer. Empty: the default exchange.
-	Exchange string
-	// RequireConsumer makes the call fail with [ErrNoConsumers] at once unless a
-	// consumer has room for the request.
-	RequireConsumer bool
-	// Properties are the properties of the request of [CallFor], such as Headers and
-	// Priority. ContentType is the codec's unless it is set here, Body is not used.
-	Properties Message
-	// Codec is the codec of [CallFor]. Nil: [JSON].
-	Codec Codec
-}
-
-// callOptions merges several options into one.
-func callOptions(opts []CallOptions) (all CallOptions) {
-	for i := range opts {
-		o := &opts[i]
-		if o.Exchange != "" {
-			all.Exchange = o.Exchange
-		}
-		all.RequireConsumer = all.RequireConsumer || o.RequireConsumer
-		if !o.Properties.properties().Plain() {
-			all.Properties = o.Properties
-		}
-		if o.Codec != nil {
-			all.Codec = o.Codec
-		}
-	}
-	return all
-}
-
 // Call sends a request to a queue and waits for the answer. The package
 // documentation says what the request carries.
 //
@@ -64,6 +29,9 @@ func (b *Broker) Call(ctx context.Context, queue string, msg Message, opts ...Ca
 
 // Call sends a request to a queue of this virtual host. See [Broker.Call].
 func (v *VirtualHost) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
+	if v.broker.options.Intercept.Call != nil {
+		return v.callIntercepted(ctx, queue, msg, opts)
+	}
 	if v.broker.options.Tracer != nil {
 		return v.callTraced(ctx, queue, msg, opts)
 	}
@@ -109,6 +77,25 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 		return err
 	} // else the request was sent, or has an answer already
 	return v.awaitReply(ctx, slot, round, reply)
+}
+
+// callIntercepted is Call with interceptors. They get options of their own, so that
+// those of a Call without interceptors need not be on the heap.
+func (v *VirtualHost) callIntercepted(ctx context.Context, queue string, msg Message, opts []CallOptions) (Message, error) {
+	own := append([]CallOptions(nil), opts...)
+	if f := v.calls.f.Load(); f != nil {
+		return (*f)(ctx, queue, msg, own...)
+	}
+	return v.calls.make(v.broker.options.Intercept.Call, v.callNext)(ctx, queue, msg, own...)
+}
+
+// callNext is what the innermost interceptor calls.
+func (v *VirtualHost) callNext(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
+	if v.broker.options.Tracer != nil {
+		return v.callTraced(ctx, queue, msg, opts)
+	}
+	err = v.call(ctx, queue, &msg, opts, &reply)
+	return reply, err
 }
 
 // callTraced is call with a tracer.

@@ -25,6 +25,7 @@ type VirtualHost struct {
 	replies replyTable
 	pools   pools // pools of its handlers
 	clients int   // number of users' sessions; guarded by broker.mu
+	calls   chained[CallFunc]
 
 	walks sync.Pool // of *route.Walk
 
