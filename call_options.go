@@ -15,6 +15,9 @@ type CallOptions struct {
 	Properties Message
 	// Codec is the codec of [CallFor]. Nil: [JSON].
 	Codec Codec
+	// Window is how many items of [Broker.CallStream] the handler may send ahead of the
+	// loop. Zero or less: 256. More than 65536 is 65536.
+	Window int
 }
 
 // callOptions merges several options into one.
@@ -30,6 +33,9 @@ func callOptions(opts []CallOptions) (all CallOptions) {
 		}
 		if o.Codec != nil {
 			all.Codec = o.Codec
+		}
+		if o.Window != 0 {
+			all.Window = o.Window
 		}
 	}
 	return all

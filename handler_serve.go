@@ -217,7 +217,7 @@ func (h *Handler) sendReply(it *message.Item, c *call, s *served, reply *Message
 	if err != nil {
 		h.figures.fail(err)
 		err = asRemoteError(err)
-		*reply = Message{}
+		*reply = Message{Headers: endHeader(reply.Headers)}
 	}
 	if reply.CorrelationId == "" {
 		reply.CorrelationId = s.CorrelationId

@@ -1,0 +1,106 @@
+package warren
+
+import (
+	"maps"
+
+	"github.com/warrenmq/warren/internal/message"
+)
+
+// Headers of the messages of a stream of items between a caller and a server. A program
+// in any language may send them; docs/rpc.md has the protocol. All numbers are integers
+// of any width.
+const (
+	StreamHeader       = "x-warren-stream"    // of a request: how many items may come before there is more credit
+	StreamInHeader     = "x-warren-stream-in" // of a request: true if the caller will send items as well
+	StreamItemHeader   = "x-warren-item"      // the number of the item that the message is, from 1 on
+	StreamCreditHeader = "x-warren-credit"    // how many items more the other end may send
+	StreamEndHeader    = "x-warren-end"       // no more items come: how many there were
+	StreamCancelHeader = "x-warren-cancel"    // true: the caller wants no more items
+)
+
+// streamSignal is what a message of a stream says.
+type streamSignal struct {
+	item   uint64 // its number; zero: the message is none
+	credit uint64
+	cancel bool
+	last   bool  // no more items come, or the message is a plain reply
+	plain  bool  // the message is a plain reply
+	err    error // the other end has failed
+}
+
+// readSignal reads the headers of a message.
+func readSignal(c message.Content) (s streamSignal) {
+	if c == nil {
+		return streamSignal{last: true, plain: true}
+	}
+	var credit, cancel, end bool
+	s.credit, credit = count(c.Header(StreamCreditHeader))
+	if n, ok := count(c.Header(StreamItemHeader)); ok {
+		s.item = n
+		return s
+	}
+	s.cancel, cancel = c.Header(StreamCancelHeader).(bool)
+	_, end = count(c.Header(StreamEndHeader))
+	if c.Header(ErrorCodeHeader) != nil {
+		s.err = remoteError(c.Headers())
+	}
+	s.plain = !credit && !cancel && !end && s.err == nil
+	s.last = end || s.plain || s.err != nil
+	return s
+}
+
+// count returns a header that is a number of items. ok is false if it is none.
+func count(v any) (n uint64, ok bool) {
+	var i int64
+	switch v := v.(type) {
+	case int64:
+		i = v
+	case int:
+		i = int64(v)
+	case int32:
+		i = int64(v)
+	case int16:
+		i = int64(v)
+	case int8:
+		i = int64(v)
+	case uint8:
+		i = int64(v)
+	case uint16:
+		i = int64(v)
+	case uint32:
+		i = int64(v)
+	default:
+		return 0, false
+	}
+	return uint64(max(0, i)), true
+}
+
+// itemOf returns an item that came from the network without what is the stream's own.
+func itemOf(e *message.Entry) Message {
+	m := Message(e.Shown())
+	m.CorrelationId, m.ReplyTo = "", ""
+	rest := 0
+	for name := range m.Headers {
+		if name != StreamItemHeader && name != StreamCreditHeader {
+			rest++
+		}
+	}
+	switch rest {
+	case len(m.Headers):
+	case 0:
+		m.Headers = nil
+	default:
+		m.Headers = maps.Clone(m.Headers) // others may share it
+		delete(m.Headers, StreamItemHeader)
+		delete(m.Headers, StreamCreditHeader)
+	}
+	return m
+}
+
+// endHeader returns the headers of a reply without all but StreamEndHeader.
+func endHeader(t Table) Table {
+	if end, ok := t[StreamEndHeader]; ok {
+		return Table{StreamEndHeader: end}
+	}
+	return nil
+}
