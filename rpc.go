@@ -199,8 +199,12 @@ func (v *VirtualHost) awaitReply(ctx context.Context, slot *replySlot, round uin
 	if err == nil {
 		return nil
 	}
-	// If the context has ended, return its error. The queue or the handler may have
-	// seen the same end first and answered with another error.
+	return callError(ctx, err)
+}
+
+// callError returns the error of a call that was answered with err. If the context has
+// ended, that is its error: the queue or the handler may have seen the same end first.
+func callError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
