@@ -98,8 +98,8 @@ func (c *streamCall) answered(s *replySlot) {
 		if !reply.properties().Plain() {
 			e.Content = message.NewPublished(reply.properties())
 		}
-		c.in.putPlain(&e)
 		sent = 1
+		err = c.in.putPlain(&e)
 	}
 	c.in.finish(sent, err)
 	close(c.done)
@@ -141,7 +141,7 @@ func (c *streamCall) deliver(e message.Entry) bool {
 	}
 	ok := true
 	switch {
-	case s.item > 0:
+	case s.isItem:
 		ok = c.item(s.item, e)
 	case s.last:
 		if ok = c.slot.claim(c.round); ok {

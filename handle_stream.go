@@ -207,7 +207,7 @@ func (s *streamServer) deliver(e message.Entry) bool {
 	switch {
 	case signal.cancel:
 		s.cancel()
-	case signal.item > 0:
+	case signal.isItem:
 		s.item(signal.item, e)
 	case signal.last:
 		sent, _ := count(e.Content.Header(StreamEndHeader))

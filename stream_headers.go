@@ -20,7 +20,8 @@ const (
 
 // streamSignal is what a message of a stream says.
 type streamSignal struct {
-	item   uint64 // its number; zero: the message is none
+	isItem bool
+	item   uint64 // its number
 	credit uint64
 	cancel bool
 	last   bool  // no more items come, or the message is a plain reply
@@ -36,7 +37,7 @@ func readSignal(c message.Content) (s streamSignal) {
 	var credit, cancel, end bool
 	s.credit, credit = count(c.Header(StreamCreditHeader))
 	if n, ok := count(c.Header(StreamItemHeader)); ok {
-		s.item = n
+		s.isItem, s.item = true, n
 		return s
 	}
 	s.cancel, cancel = c.Header(StreamCancelHeader).(bool)

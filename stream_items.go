@@ -57,16 +57,17 @@ func (in *itemsIn) put(number uint64, e *message.Entry) (taken bool, broken erro
 	return true, nil
 }
 
-// putPlain takes a plain reply, which needs no credit.
-func (in *itemsIn) putPlain(e *message.Entry) (taken bool) {
+// putPlain takes a plain reply as the only item, for which no credit is needed.
+func (in *itemsIn) putPlain(e *message.Entry) (broken error) {
 	in.mu.Lock()
-	if in.came > 0 || in.over {
-		in.mu.Unlock()
-		return false
+	if in.came > 0 {
+		defer in.mu.Unlock()
+		return fmt.Errorf("%w: a plain reply came after item %d", ErrBrokenStream, in.came)
 	}
 	in.came++
+	in.budget = nil // as the answer of a Call, it does not count
 	in.add(e)
-	return true
+	return nil
 }
 
 // add appends an item and wakes the reader. It unlocks mu.
