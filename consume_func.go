@@ -33,13 +33,13 @@ func (ch *Channel) ConsumeFunc(queue string, o ConsumeOptions, f DeliveryFunc) (
 	if o.Concurrency < 0 {
 		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "a consumer's concurrency of %d is negative", o.Concurrency)
 	}
+	f = chain(ch.vhost.broker.options.Intercept.Consume, chain(o.Intercept, f))
 	return ch.runFunction(queue, o, f, nil)
 }
 
 // runFunction is ConsumeFunc, which has made its checks. ended may be nil.
 func (ch *Channel) runFunction(queue string, o ConsumeOptions, f DeliveryFunc, ended func()) (*Consumer, error) {
 	setDefault(&o.Concurrency, 1)
-	f = chain(ch.vhost.broker.options.Intercept.Consume, chain(o.Intercept, f))
 	tasks := &ch.vhost.broker.tasks
 	tasks.Add()
 	defer tasks.Done()

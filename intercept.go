@@ -49,7 +49,8 @@ type Interceptors struct {
 	// PublishConfirm whose interceptors return nil without a Confirmation, because next
 	// was not called, gives one that is acked and has no DeliveryTag.
 	Publish []func(PublishFunc) PublishFunc
-	// Consume is for the functions of [Channel.ConsumeFunc].
+	// Consume is for the functions of [Channel.ConsumeFunc], [Broker.Subscribe] and
+	// [Broker.Work]. A subscription repeats after what the outermost has returned.
 	Consume []func(DeliveryFunc) DeliveryFunc
 }
 

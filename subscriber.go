@@ -178,6 +178,7 @@ func (v *VirtualHost) subscribe(queue string, f DeliveryFunc, o WorkOptions, bin
 	if err != nil {
 		return nil, err
 	}
+	f = chain(v.broker.options.Intercept.Consume, f)
 	s := newSubscription(ch, queue, declared, retry, f)
 	if err = ch.Confirm(); err == nil {
 		_, err = ch.QueueDeclare(queue, declared)
