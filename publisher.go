@@ -117,7 +117,8 @@ func (v *VirtualHost) Publish(ctx context.Context, exchange, key string, msg Mes
 // If there is no such queue, it is declared: durable, unless the options say otherwise.
 // A message without a DeliveryMode becomes [Persistent], so that it is on disk in a broker
 // from [Open] when Enqueue returns. It fails like [Channel.Publish] in confirm mode and
-// [Channel.QueueDeclare]; then the job may be in the queue or not.
+// [Channel.QueueDeclare]; then the job may be in the queue or not. A job that the queue
+// drops as a duplicate fails with [ErrNoRoute], see [Deduplication].
 func (b *Broker) Enqueue(ctx context.Context, queue string, msg Message, opts ...EnqueueOptions) error {
 	return b.root.Enqueue(ctx, queue, msg, opts...)
 }
@@ -138,12 +139,7 @@ func (v *VirtualHost) Enqueue(ctx context.Context, queue string, msg Message, op
 	if delay <= 0 {
 		return publishDeclaring(ctx, ch, queue, &declared, &msg)
 	}
-	if _, err := ch.QueueDeclarePassive(queue); errors.Is(err, ErrNotFound) {
-		_, err = ch.QueueDeclare(queue, declared)
-		if err != nil {
-			return err
-		}
-	} else if err != nil {
+	if err := declareMissing(ch, queue, &declared); err != nil {
 		return err
 	}
 	return publishDelayed(ctx, ch, queue, delay, &declared, &msg)

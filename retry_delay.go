@@ -85,9 +85,19 @@ func publishDeclaring(ctx context.Context, ch *Channel, queue string, declared *
 		if err = ch.Publish(ctx, "", queue, *msg, PublishOptions{Mandatory: true}); !errors.Is(err, ErrNoRoute) {
 			return err
 		}
-		if _, err := ch.QueueDeclare(queue, *declared); err != nil {
-			return conflict(queue, err)
+		if err := declareMissing(ch, queue, declared); err != nil {
+			return err
 		}
+	}
+	return err
+}
+
+// declareMissing declares a queue unless there is one, which is used as it is.
+func declareMissing(ch *Channel, queue string, declared *QueueOptions) error {
+	_, err := ch.QueueDeclarePassive(queue)
+	if errors.Is(err, ErrNotFound) {
+		_, err = ch.QueueDeclare(queue, *declared)
+		err = conflict(queue, err)
 	}
 	return err
 }

@@ -138,7 +138,9 @@ type settledError struct {
 	err     error
 }
 
-func (e *settledError) Error() string { return fmt.Sprintf("attempt %d: %v; %s", e.attempt, e.err, e.fate) }
+func (e *settledError) Error() string {
+	return fmt.Sprintf("attempt %d: %v; %s", e.attempt, e.err, e.fate)
+}
 func (e *settledError) Unwrap() error { return e.err }
 
 func isUnsettled(err error) bool {
