@@ -334,6 +334,7 @@ func TestConcurrencyOfASubscription(t *testing.T) {
 			brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 				var mu sync.Mutex
 				running, most := 0, 0
+				did := 0
 				f := func(context.Context, order) error {
 					mu.Lock()
 					running++
@@ -342,19 +343,19 @@ func TestConcurrencyOfASubscription(t *testing.T) {
 					time.Sleep(time.Second)
 					mu.Lock()
 					running--
+					did++
 					mu.Unlock()
 					return nil
 				}
 				for n := range 12 {
 					enqueue(t, b, n)
 				}
-				begin := time.Now()
 				sub := work(t, b, f, test.o)
-				for brokertest.Ready(t, brokertest.Channel(t, b), "jobs") > 0 || running > 0 {
-					brokertest.Later(time.Second / 2)
-				}
+				brokertest.Later(time.Duration(12/test.most)*time.Second - time.Millisecond)
 				require.Equal(t, test.most, most)
-				require.InDelta(t, 12/test.most, time.Since(begin).Seconds(), 1)
+				require.Equal(t, 12-test.most, did)
+				brokertest.Later(time.Millisecond)
+				require.Equal(t, 12, did)
 				require.NoError(t, sub.Close())
 			})
 		})
@@ -383,4 +384,40 @@ func TestFailuresAreLogged(t *testing.T) {
 	} {
 		require.Contains(t, text, want)
 	}
+}
+
+func TestInterceptorsStandAroundASubscriptionsFunction(t *testing.T) {
+	var saw []string
+	note := func(who string) func(warren.DeliveryFunc) warren.DeliveryFunc {
+		return func(next warren.DeliveryFunc) warren.DeliveryFunc {
+			return func(ctx context.Context, d warren.Delivery) error {
+				attempt := warren.DeliveryFrom(ctx).Attempt()
+				saw = append(saw, fmt.Sprint(who, attempt))
+				if who == "broker" && attempt == 1 {
+					return errWork // it never calls next
+				}
+				err := next(ctx, d)
+				saw = append(saw, fmt.Sprint(err))
+				return err
+			}
+		}
+	}
+	o := &warren.Options{Intercept: warren.Interceptors{Consume: []func(warren.DeliveryFunc) warren.DeliveryFunc{note("broker")}}}
+	brokertest.RunWith(t, o, func(t *testing.T, b *warren.Broker) {
+		work(t, b, func(ctx context.Context, o order) error {
+			if warren.DeliveryFrom(ctx).Attempt() == 2 {
+				return errWork
+			}
+			return nil
+		}, warren.WorkOptions{Intercept: []func(warren.DeliveryFunc) warren.DeliveryFunc{note("first"), note("second")}})
+		enqueue(t, b, 1)
+		brokertest.Later(time.Minute)
+		require.Equal(t, []string{
+			"broker1",
+			"broker2", "first2", "second2", "the work failed", "the work failed", "the work failed",
+			"broker3", "first3", "second3", "<nil>", "<nil>", "<nil>",
+		}, saw)
+		require.EqualValues(t, 2, b.Stats().Failed)
+		brokertest.Clean(t, b)
+	})
 }

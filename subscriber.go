@@ -38,6 +38,10 @@ type WorkOptions struct {
 	QueueOptions QueueOptions
 	// Codec is the codec of [WorkFor]. Nil: [JSON].
 	Codec Codec
+	// Intercept are the interceptors of the function, inside of those of
+	// [Options].Intercept. The first is the outermost. What one of them fails with is a
+	// failure of the function.
+	Intercept []func(DeliveryFunc) DeliveryFunc
 }
 
 // SubscribeOptions say how [Broker.Subscribe] and [SubscribeFor] subscribe to events. If
@@ -60,6 +64,8 @@ type SubscribeOptions struct {
 	QueueOptions QueueOptions
 	// Codec is the codec of [SubscribeFor]. Nil: [JSON].
 	Codec Codec
+	// Intercept is as in [WorkOptions].
+	Intercept []func(DeliveryFunc) DeliveryFunc
 }
 
 // workOptions merges several options into one.
@@ -82,6 +88,9 @@ func workOptions(opts []WorkOptions) (all WorkOptions) {
 		if o.Codec != nil {
 			all.Codec = o.Codec
 		}
+		if o.Intercept != nil {
+			all.Intercept = o.Intercept
+		}
 	}
 	return all
 }
@@ -94,7 +103,7 @@ func subscribeOptions(opts []SubscribeOptions) (queue string, all WorkOptions) {
 		if o.Queue != "" {
 			queue = o.Queue
 		}
-		list[i] = WorkOptions{o.Retry, o.Concurrency, o.Prefetch, o.Transient, o.QueueOptions, o.Codec}
+		list[i] = WorkOptions{o.Retry, o.Concurrency, o.Prefetch, o.Transient, o.QueueOptions, o.Codec, o.Intercept}
 	}
 	return queue, workOptions(list)
 }
@@ -178,7 +187,7 @@ func (v *VirtualHost) subscribe(queue string, f DeliveryFunc, o WorkOptions, bin
 	if err != nil {
 		return nil, err
 	}
-	f = chain(v.broker.options.Intercept.Consume, f)
+	f = chain(v.broker.options.Intercept.Consume, chain(o.Intercept, f))
 	s := newSubscription(ch, queue, declared, retry, f)
 	if err = ch.Confirm(); err == nil {
 		_, err = ch.QueueDeclare(queue, declared)

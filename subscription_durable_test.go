@@ -101,7 +101,7 @@ func TestAPowerCutLosesNoJob(t *testing.T) {
 			done := make(map[int]bool)
 			confirmed := jobsUntilCut(t, dir, retry, done)
 			ended = dir.Ops() < n
-			for range 3 {
+			for range brokertest.Less(3, 3) {
 				b := openFiles(t, dir.Image(rnd), nil)
 				after := maps.Clone(done)
 				work(t, b, func(_ context.Context, o order) error {
