@@ -15,6 +15,18 @@ type CallOptions struct {
 	Properties Message
 	// Codec is the codec of [CallFor]. Nil: [JSON].
 	Codec Codec
+	// Durable lets the request of a [Broker.Call] outlive its caller, the server that works
+	// on it, and the broker, if its queue is durable and the broker is from [Open]: it is
+	// persistent, its handler's context does not end when the caller goes away, and it is
+	// served again when a server or the broker dies before it is settled. So it is served
+	// at least once if the broker keeps it, unless its deadline, which is ctx's, is over: by
+	// MessageId, which is a new one unless it is set, a handler can tell a repeat. If the
+	// handler fails and nobody waits any more, the request is rejected or requeued, as a
+	// message without a requester.
+	//
+	// Who waits gets the answer as of any call. The call itself does not wait for the disk:
+	// [SyncMode] says how soon the request is there.
+	Durable bool
 	// Window is how many items of [Broker.CallStream] the handler may send ahead of the
 	// loop. Zero or less: 256. More than 65536 is 65536.
 	Window int
@@ -34,6 +46,7 @@ func callOptions(opts []CallOptions) (all CallOptions) {
 		if o.Codec != nil {
 			all.Codec = o.Codec
 		}
+		all.Durable = all.Durable || o.Durable
 		if o.Window != 0 {
 			all.Window = o.Window
 		}

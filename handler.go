@@ -33,6 +33,11 @@ type HandleOptions struct {
 	ExposeErrors bool
 	// Codec is the codec of [HandleFor]. Nil: [JSON].
 	Codec Codec
+	// Durable declares the queue durable and not auto-delete, so that in a broker from
+	// [Open] it keeps persistent requests, see [CallOptions].Durable, while it has no
+	// handler, and over a restart. If there is another queue of the name that is not
+	// durable, Handle fails with 406.
+	Durable bool
 	// Intercept are the interceptors of this handler, inside of those of
 	// [Options].Intercept. The first is the outermost.
 	Intercept []func(HandlerFunc) HandlerFunc
@@ -66,6 +71,7 @@ func handleOptions(opts []HandleOptions) (all HandleOptions) {
 			all.Requeue = o.Requeue
 		}
 		all.ExposeErrors = all.ExposeErrors || o.ExposeErrors
+		all.Durable = all.Durable || o.Durable
 		if o.Codec != nil {
 			all.Codec = o.Codec
 		}
@@ -120,7 +126,7 @@ func (v *VirtualHost) handle(name string, h HandlerFunc, opts []HandleOptions) (
 		}
 		// The queue does not exist, so declare it. It may be gone again before the
 		// next attempt, if another handler has declared it and is being closed.
-		q, err := v.declareQueue(nil, name, QueueOptions{AutoDelete: true})
+		q, err := v.declareQueue(nil, name, QueueOptions{Durable: o.Durable, AutoDelete: !o.Durable})
 		if err == nil {
 			name = q.Name // the broker may have chosen or changed the name
 		} else {
@@ -137,6 +143,10 @@ func (h *Handler) register(name string, concurrency int) error {
 	q, err := v.findQueue(wire.BasicConsumeID, nil, name)
 	if err != nil {
 		return err
+	}
+	if h.options.Durable && !q.durable {
+		return failure(wire.QueueDeclareID, wire.CodePreconditionFailed, "inequivalent arg 'durable' for queue '%s' in vhost '%s': received 'true' but current is 'false'", q.Name(), v.name).
+			withHint("delete the queue, or handle it without Durable")
 	}
 	h.queue, h.tag = q, names.New("amq.ctag-")
 	h.pool = queue.NewPool(q.engine(), h.tag, concurrency, (*workers)(h))

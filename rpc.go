@@ -44,10 +44,13 @@ func (v *VirtualHost) Call(ctx context.Context, queue string, msg Message, opts 
 func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts []CallOptions, reply *Message) error {
 	var p publishing
 	p.Mandatory = true
-	exchange := ""
+	exchange, served := "", ctx
 	if len(opts) > 0 {
 		o := callOptions(opts)
 		exchange, p.Immediate = o.Exchange, o.RequireConsumer
+		if o.Durable {
+			served = makeDurable(ctx, msg)
+		}
 	}
 	headers, err := v.prepareCall(ctx, &p, exchange, queue, msg)
 	if err != nil {
@@ -58,7 +61,7 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 		p.release(&v.broker.queues)
 		return err
 	}
-	c := slot.newCall(ctx, round, msg)
+	c := slot.newCall(served, round, msg)
 	c.ReplyTo = address
 	if c.CorrelationId == "" {
 		c.CorrelationId = address[len(DirectReplyTo)+1:]

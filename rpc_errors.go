@@ -43,6 +43,7 @@ const (
 
 	textTimeout   = "the handler ran out of time"
 	textCancelled = "the handler was told to stop"
+	textOverdue   = "the deadline was over before the handler had the request"
 	textRefused   = "a call of the handler was refused"
 )
 
