@@ -57,6 +57,7 @@ func (v *VirtualHost) HandleStream(queue string, f StreamFunc, opts ...HandleOpt
 // streamServer is the server's end of a stream.
 type streamServer struct {
 	streamEnd
+	caller    string      // its address
 	cancelled atomic.Bool // the caller wants no more
 	cancelCtx context.CancelFunc
 	gone      context.Context // of the function
@@ -70,7 +71,6 @@ var (
 	errNotStream      = &RemoteError{Code: CodeStream, Text: "the queue is answered by a stream of items: the request has no header " + StreamHeader}
 	errStreamTo       = &RemoteError{Code: CodeStream, Text: "a stream of items needs a direct reply address as reply_to"}
 	errStreamNoReply  = &RemoteError{Code: CodeError, Text: "a stream of items cannot go without its end", Err: ErrNoReply}
-	errStreamStopped  = errors.New("warren: nobody takes items any more")
 	errOutsideHandler = errors.New("warren: the context is not a handler's")
 )
 
@@ -86,7 +86,7 @@ func (f StreamFunc) serve(ctx context.Context, req *Request) (Message, error) {
 	case !isReplyAddress(req.ReplyTo):
 		return Message{}, errStreamTo
 	}
-	s := &streamServer{}
+	s := &streamServer{caller: req.ReplyTo}
 	s.init(h.vhost, defaultWindow)
 	ctx, s.cancelCtx = context.WithCancel(ctx)
 	defer s.cancelCtx()
@@ -145,15 +145,19 @@ func (s *streamServer) run(items iter.Seq2[Message, error]) error {
 			return err
 		}
 		if !ok {
-			return s.whyStopped()
+			err = s.whyStopped()
+			s.cancelCtx() // before yield returns false
+			return err
 		}
 	}
 	return nil
 }
 
-// whyStopped returns an error if the stream was stopped by something else than its caller.
+// whyStopped returns an error if the stream was stopped by something else than the end of
+// its caller.
 func (s *streamServer) whyStopped() error {
-	if s.cancelled.Load() {
+	r := s.vhost.replies.find(s.caller)
+	if s.cancelled.Load() || r.slot == nil || r.caller != nil && r.caller.Err() != nil {
 		return nil
 	}
 	return s.gone.Err()
@@ -190,8 +194,8 @@ func (s *streamServer) finish(sent uint64, err error) {
 
 func (s *streamServer) cancel() {
 	s.cancelled.Store(true)
+	s.cancelCtx() // before yield returns false
 	s.out.stop()
-	s.cancelCtx()
 }
 
 // context returns a context that ends with the server.
@@ -209,6 +213,8 @@ func (s *streamServer) deliver(e message.Entry) bool {
 		s.cancel()
 	case signal.isItem:
 		s.item(signal.item, e)
+	case signal.plain:
+		s.in.finish(0, errNoSignal)
 	case signal.last:
 		sent, _ := count(e.Content.Header(StreamEndHeader))
 		s.finish(sent, signal.err)

@@ -19,6 +19,7 @@ type remotePeer struct {
 
 var (
 	errNoStreamAddress = brokenStream("the first message of the server has no direct reply address as reply_to")
+	errNoSignal        = brokenStream("a message of the caller has no header of the protocol")
 	errItemsPanicked   = errors.New("warren: the caller's items panicked")
 	errItemsUnfinished = errors.New("warren: the caller's items ended by runtime.Goexit")
 )
@@ -63,7 +64,11 @@ func (r *remotePeer) finish(sent uint64, err error) {
 	headers := Table{StreamEndHeader: int64(sent)}
 	if err != nil {
 		e := asRemoteError(err)
-		headers[ErrorCodeHeader], headers[ErrorTextHeader] = e.Code, e.Text
+		text := e.Text
+		if text == textError {
+			text = "the items of the caller ended with an error"
+		}
+		headers[ErrorCodeHeader], headers[ErrorTextHeader] = e.Code, text
 	}
 	r.say(headers)
 }
