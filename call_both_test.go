@@ -220,6 +220,9 @@ func TestAnAMQPClientSendsItems(t *testing.T) {
 		c.send("q", "c", "", amqp091.Table{"x-warren-stream": int32(1000), "x-warren-stream-in": true})
 		server := c.gets(amqp091.Table{"x-warren-credit": int64(256)}, "").ReplyTo
 		for i := range 300 {
+			if i == 256 {
+				synctest.Wait() // for more credit
+			}
 			c.send(server, "c", "x", amqp091.Table{"x-warren-item": int32(i + 1)})
 		}
 		items, credit := 0, 0
