@@ -2,12 +2,16 @@ package warren
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/warrenmq/warren/internal/message"
 )
+
+// errServerLostRequest: a server over AMQP was lost, and so was the request.
+var errServerLostRequest = fmt.Errorf("%w: %w", ErrServerLost, ErrRequestDropped)
 
 // streamCall is the caller's end of a stream. It waits for its end by a slot, as a Call
 // does for its answer: whoever claims the slot ends the stream.
@@ -90,6 +94,9 @@ func (c *streamCall) end() {
 func (c *streamCall) answered(s *replySlot) {
 	reply, err := s.reply, s.err
 	s.reply, s.err = Message{}, nil
+	if _, remote := c.other().(*remotePeer); remote && err == ErrRequestDropped {
+		err = errServerLostRequest
+	}
 	c.out.stop()
 	sent, isEnd := count(reply.Headers[StreamEndHeader])
 	if err == nil && !isEnd {
@@ -135,6 +142,10 @@ func (c *streamCall) deliver(e message.Entry) bool {
 	if !c.isFrom(&e, &s) {
 		t.droppedGone.Add(1)
 		return false
+	}
+	if s.broken != nil {
+		c.fail(s.broken)
+		return true
 	}
 	if s.credit > 0 {
 		c.out.add(s.credit)

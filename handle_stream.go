@@ -30,8 +30,9 @@ type StreamResponder interface {
 	HandleStream(queue string, f StreamFunc, opts ...HandleOptions) (*Handler, error)
 }
 
-// CodeStream is the code of a [RemoteError] for a request that does not ask for a stream
-// of items, at a queue whose handler answers with one. Nothing was done for it.
+// CodeStream is the code of a [RemoteError] for a caller that does not keep to the rules of
+// streams: its request does not ask for a stream of items, at a queue whose handler answers
+// with one, and nothing was done for it; or its items or credit are not as they should be.
 const CodeStream = "stream"
 
 // HandleStream serves a queue as [Broker.Handle] does, but answers each request with a
@@ -68,7 +69,7 @@ type streamServer struct {
 }
 
 var (
-	errNotStream      = &RemoteError{Code: CodeStream, Text: "the queue is answered by a stream of items: the request has no header " + StreamHeader}
+	errNotStream      = &RemoteError{Code: CodeStream, Text: "the queue is answered by a stream of items: the request has no header " + StreamHeader + " with a number of items"}
 	errStreamTo       = &RemoteError{Code: CodeStream, Text: "a stream of items needs a direct reply address as reply_to"}
 	errStreamNoReply  = &RemoteError{Code: CodeError, Text: "a stream of items cannot go without its end", Err: ErrNoReply}
 	errOutsideHandler = errors.New("warren: the context is not a handler's")
@@ -107,6 +108,9 @@ func (f StreamFunc) serve(ctx context.Context, req *Request) (Message, error) {
 	err := s.run(f(ctx, req, s.items(ctx)))
 	if errors.Is(err, ErrNoReply) {
 		err = errStreamNoReply
+	}
+	if broken := s.in.reason(); err != nil && errors.Is(broken, ErrBrokenStream) {
+		err = &RemoteError{Code: CodeStream, Text: broken.Error(), Err: broken}
 	}
 	return Message{Headers: Table{StreamEndHeader: int64(s.out.sent)}}, err
 }
@@ -176,9 +180,16 @@ func (s *streamServer) end() {
 func (s *streamServer) item(number uint64, e message.Entry) bool {
 	taken, broken := s.in.put(number, &e)
 	if broken != nil {
-		s.in.finish(0, broken)
+		s.broke(broken)
 	}
 	return taken
+}
+
+// broke ends the stream of a caller that has not kept to the rules.
+func (s *streamServer) broke(err error) {
+	s.in.finish(0, err)
+	s.cancelCtx()
+	s.out.stop()
 }
 
 func (s *streamServer) credit(n uint64) { s.out.add(n) }
@@ -205,6 +216,10 @@ func (s *streamServer) context() context.Context { return s.gone }
 func (s *streamServer) deliver(e message.Entry) bool {
 	signal := readSignal(e.Content)
 	s.vhost.replies.delivered.Add(1)
+	if signal.broken != nil {
+		s.broke(signal.broken)
+		return true
+	}
 	if signal.credit > 0 {
 		s.credit(signal.credit)
 	}

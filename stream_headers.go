@@ -1,6 +1,7 @@
 package warren
 
 import (
+	"fmt"
 	"maps"
 
 	"github.com/warrenmq/warren/internal/message"
@@ -27,6 +28,7 @@ type streamSignal struct {
 	last   bool  // no more items come, or the message is a plain reply
 	plain  bool  // the message is a plain reply
 	err    error // the other end has failed
+	broken error // a header of the message makes no sense
 }
 
 // readSignal reads the headers of a message.
@@ -35,19 +37,30 @@ func readSignal(c message.Content) (s streamSignal) {
 		return streamSignal{last: true, plain: true}
 	}
 	var credit, cancel, end bool
-	s.credit, credit = count(c.Header(StreamCreditHeader))
-	if n, ok := count(c.Header(StreamItemHeader)); ok {
-		s.isItem, s.item = true, n
+	s.credit, credit = s.number(c, StreamCreditHeader)
+	if s.item, s.isItem = s.number(c, StreamItemHeader); s.isItem {
 		return s
 	}
 	s.cancel, cancel = c.Header(StreamCancelHeader).(bool)
-	_, end = count(c.Header(StreamEndHeader))
+	_, end = s.number(c, StreamEndHeader)
 	if c.Header(ErrorCodeHeader) != nil {
 		s.err = remoteError(c.Headers())
 	}
 	s.plain = !credit && !cancel && !end && s.err == nil
 	s.last = end || s.plain || s.err != nil
 	return s
+}
+
+// number returns a header that is a number of items. ok is false if there is none.
+func (s *streamSignal) number(c message.Content, name string) (n uint64, ok bool) {
+	v := c.Header(name)
+	if v == nil {
+		return 0, false
+	}
+	if n, ok = count(v); !ok {
+		s.broken = fmt.Errorf("%w: the header %s is %v, which is no number of items", ErrBrokenStream, name, v)
+	}
+	return n, ok
 }
 
 // count returns a header that is a number of items. ok is false if it is none.
@@ -73,7 +86,7 @@ func count(v any) (n uint64, ok bool) {
 	default:
 		return 0, false
 	}
-	return uint64(max(0, i)), true
+	return uint64(max(0, i)), i >= 0
 }
 
 // itemOf returns an item that came from the network without what is the stream's own.
