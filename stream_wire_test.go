@@ -251,7 +251,7 @@ func TestFailuresOfAStreamReachAnAMQPClient(t *testing.T) {
 		}
 		c.send("count", "c", "", nil)
 		c.gets(amqp091.Table{
-			"x-warren-error": "stream", "x-warren-error-text": "the queue is answered by a stream of items: the request has no header x-warren-stream",
+			"x-warren-error": "stream", "x-warren-error-text": "the queue is answered by a stream of items: the request has no header x-warren-stream with a number of items",
 		}, "")
 		require.NoError(t, c.conn.Close())
 		brokertest.Clean(t, b)
