@@ -288,3 +288,30 @@ func TestADurableRequestOfAClientOutlivesTheBroker(t *testing.T) {
 		require.NoError(t, b.Close())
 	})
 }
+
+// What the broker's end interrupts is no failure of the request: it is no dead letter, and
+// nobody is asked whether to put it back.
+func TestADurableRequestIsNoDeadLetterOfTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filestest.New()
+		b := openFiles(t, dir, nil)
+		ch := brokertest.Channel(t, b)
+		brokertest.Queue(t, ch, "failed", warren.QueueOptions{Durable: true})
+		brokertest.Queue(t, ch, "q", warren.QueueOptions{Durable: true, DeadLetter: &warren.DeadLetter{RoutingKey: "failed"}})
+		gate := brokertest.NewGate()
+		brokertest.Handle(t, b, "q", gate.Serve, warren.HandleOptions{Requeue: func(err error) bool {
+			t.Error("asked", err)
+			return false
+		}})
+		call := brokertest.Call(t.Context(), b, "q", "x", durably)
+		<-gate.Entered
+		require.NoError(t, b.Close())
+		require.ErrorIs(t, (<-call).Err, warren.ErrClosed)
+		require.Zero(t, b.Stats().Failed)
+		b = openFiles(t, dir, nil)
+		ch = brokertest.Channel(t, b)
+		require.Empty(t, brokertest.Drain(t, ch, "failed"))
+		require.Equal(t, []string{"x"}, brokertest.Drain(t, ch, "q"))
+		require.NoError(t, b.Close())
+	})
+}

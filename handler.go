@@ -85,7 +85,8 @@ func handleOptions(opts []HandleOptions) (all HandleOptions) {
 // Handle serves a queue: it calls h for each request, up to
 // [HandleOptions].Concurrency at the same time, and sends what h returns to the
 // request's ReplyTo. It declares the queue if it does not exist: transient and
-// auto-delete, so that calls fail with [ErrNoRoute] when the last handler has gone.
+// auto-delete, so that calls fail with [ErrNoRoute] when the last handler has gone, unless
+// [HandleOptions].Durable is set.
 //
 // The request is acknowledged after its reply has been sent, also if the reply is an
 // error. It fails with 406 for a nil h and, like [Channel.Consume], if the queue
