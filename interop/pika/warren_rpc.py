@@ -139,10 +139,12 @@ class Peer:
             deadline = time.time() + timeout
             headers[DEADLINE] = int(deadline * 1000)
         talk = self.talks[correlation_id] = Talk(self, correlation_id, None, 0, deadline)
+        sender = (nothing for nothing in ()) if items is None else talk.sender(items)
         try:
             self.publish("", queue, body, correlation_id=correlation_id, headers=headers, **properties)
-            yield from talk.read(window, iter(()) if items is None else talk.sender(items))
+            yield from talk.read(window, sender)
         finally:
+            sender.close()
             del self.talks[correlation_id]
             if not talk.ended:
                 talk.send({CANCEL: True})
