@@ -71,7 +71,6 @@ type streamServer struct {
 var (
 	errNotStream      = &RemoteError{Code: CodeStream, Text: "the queue is answered by a stream of items: the request has no header " + StreamHeader + " with a number of items"}
 	errStreamTo       = &RemoteError{Code: CodeStream, Text: "a stream of items needs a direct reply address as reply_to"}
-	errStreamNoReply  = &RemoteError{Code: CodeError, Text: "a stream of items cannot go without its end", Err: ErrNoReply}
 	errOutsideHandler = errors.New("warren: the context is not a handler's")
 )
 
@@ -107,7 +106,7 @@ func (f StreamFunc) serve(ctx context.Context, req *Request) (Message, error) {
 	s.other().credit(s.in.granted)
 	err := s.run(f(ctx, req, s.items(ctx)))
 	if errors.Is(err, ErrNoReply) {
-		err = errStreamNoReply
+		err = errors.New("a stream of items cannot go without its end: " + err.Error())
 	}
 	if broken := s.in.reason(); err != nil && errors.Is(broken, ErrBrokenStream) {
 		err = &RemoteError{Code: CodeStream, Text: broken.Error(), Err: broken}
