@@ -117,6 +117,10 @@ func (f StreamFunc) serve(ctx context.Context, req *Request) (Message, error) {
 // meet finds the caller.
 func (s *streamServer) meet(req *Request) error {
 	r := s.vhost.replies.find(req.ReplyTo)
+	if r.slot == nil { // the requester has gone
+		s.vhost.replies.droppedGone.Add(1)
+		return ErrNoReply
+	}
 	if c, ok := r.consumer.(*streamCall); ok {
 		s.join(c)
 		if !c.join(s) {
