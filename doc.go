@@ -25,6 +25,12 @@
 // exchange with ReplyTo as routing key and the CorrelationId of the request.
 // The first answer counts.
 //
+// [Broker.CallMany] asks all queues of an exchange and loops over their answers;
+// [Broker.CallStream] and [Broker.HandleStream] answer a request with many items, and
+// take many, with back-pressure. [CallOptions].Durable is for requests that outlive who
+// works on them, [Interceptors] stand around all of this, and [Repeatable] tells which
+// failed calls can be sent again without harm.
+//
 // # Events and jobs
 //
 // [PublishFor] tells an event to all who [SubscribeFor] it by a pattern; [EnqueueFor] gives

@@ -236,7 +236,7 @@ func TestADurableCallOutlivesTheBroker(t *testing.T) {
 				serve := func(ctx context.Context, req *warren.Request) (warren.Message, error) {
 					require.NoError(t, ctx.Err(), "the requester has gone with the old broker")
 					require.NotEmpty(t, req.MessageId)
-					require.Zero(t, warren.RequesterOf(ctx))
+					require.Zero(t, warren.RequesterFrom(ctx))
 					d, ok := ctx.Deadline()
 					require.True(t, ok)
 					want, _ := long.Deadline()

@@ -82,11 +82,11 @@ func ExampleRepeatable() {
 }
 
 // A handler knows who gets its reply.
-func ExampleRequesterOf() {
+func ExampleRequesterFrom() {
 	b := warren.New(nil)
 	defer b.Close()
 	_, err := b.Handle("whoami", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
-		who := warren.RequesterOf(ctx)
+		who := warren.RequesterFrom(ctx)
 		return warren.Message{Body: fmt.Appendf(nil, "in process: %t, user: %q", who.InProcess, who.User)}, nil
 	})
 	if err != nil {

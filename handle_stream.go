@@ -37,7 +37,7 @@ const CodeStream = "stream"
 
 // HandleStream serves a queue as [Broker.Handle] does, but answers each request with a
 // stream of items, for callers of [Broker.CallStream] and for clients that speak the
-// protocol of docs/rpc.md. A plain Call fails with a [*RemoteError] of [CodeStream]. The
+// protocol of docs/protocol.md. A plain Call fails with a [*RemoteError] of [CodeStream]. The
 // request is acknowledged when the stream has ended, until when it counts for
 // [HandleOptions].Concurrency.
 //

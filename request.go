@@ -26,7 +26,7 @@ type Request struct {
 // In process, ctx has the values, the deadline and the cancellation of the caller's
 // context. It also ends when the requester goes away, when the broker closes, and
 // when the handler returns. The header [DeadlineHeader] of a request sets a deadline,
-// too. [RequestFrom] returns the request from ctx, and [RequesterOf] who waits for the
+// too. [RequestFrom] returns the request from ctx, and [RequesterFrom] who waits for the
 // reply.
 //
 // To have a third party answer, a handler publishes req.Message with the same

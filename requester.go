@@ -19,11 +19,11 @@ type Requester struct {
 	User string
 }
 
-// RequesterOf returns who waits for the reply of the request that a handler works on, if
+// RequesterFrom returns who waits for the reply of the request that a handler works on, if
 // ctx is the handler's context or made from one. Otherwise, and if that is not known, it
 // returns the zero value. It tells who waits now: who has passed the request on, as a
 // handler with [ErrNoReply] does, is not the requester.
-func RequesterOf(ctx context.Context) Requester {
+func RequesterFrom(ctx context.Context) Requester {
 	req := RequestFrom(ctx)
 	h, _ := ctx.Value(handlerKey{}).(*Handler)
 	if req == nil || h == nil || req.ReplyTo == "" {

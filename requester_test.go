@@ -16,14 +16,14 @@ import (
 func requesters(t *testing.T, b *warren.Broker) chan warren.Requester {
 	found := make(chan warren.Requester, 8)
 	brokertest.Handle(t, b, "who", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
-		found <- warren.RequesterOf(context.WithValue(ctx, contextKey{}, "of the handler's"))
+		found <- warren.RequesterFrom(context.WithValue(ctx, contextKey{}, "of the handler's"))
 		return warren.Message{}, nil
 	})
 	return found
 }
 
 func TestRequesterInTheProcess(t *testing.T) {
-	require.Zero(t, warren.RequesterOf(t.Context()))
+	require.Zero(t, warren.RequesterFrom(t.Context()))
 	brokertest.Run(t, func(t *testing.T, b *warren.Broker) {
 		found := requesters(t, b)
 		_, err := b.Call(t.Context(), "who", warren.Message{})
@@ -92,7 +92,7 @@ func TestRequesterOverTheNetwork(t *testing.T) {
 		gone := make(chan struct{})
 		brokertest.Handle(t, b, "late", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
 			<-gone
-			found <- warren.RequesterOf(ctx)
+			found <- warren.RequesterFrom(ctx)
 			return warren.Message{}, nil
 		})
 		require.NoError(t, ch.PublishWithContext(t.Context(), "", "late", false, false, amqp091.Publishing{ReplyTo: warren.DirectReplyTo}))

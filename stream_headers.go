@@ -8,7 +8,7 @@ import (
 )
 
 // Headers of the messages of a stream of items between a caller and a server. A program
-// in any language may send them; docs/rpc.md has the protocol. All numbers are integers
+// in any language may send them; docs/protocol.md has the protocol. All numbers are integers
 // of any width.
 const (
 	StreamHeader       = "x-warren-stream"    // of a request: how many items may come before there is more credit

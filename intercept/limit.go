@@ -10,7 +10,7 @@ import (
 
 // LimitPerCaller serves at most n requests of a caller at the same time, in each handler
 // that it stands around. One more fails with [warren.CodeBusy], which says that a repeat is
-// safe. Callers are told apart by [warren.RequesterOf]: a session of a client is one, all
+// safe. Callers are told apart by [warren.RequesterFrom]: a session of a client is one, all
 // calls of this program are one together, and so are all whom nobody knows. Messages
 // without ReplyTo have no caller, and are not limited. Zero or less: no limit.
 func LimitPerCaller(n int) warren.Interceptors {
@@ -23,7 +23,7 @@ func LimitPerCaller(n int) warren.Interceptors {
 			if req.ReplyTo == "" {
 				return next(ctx, req)
 			}
-			caller := warren.RequesterOf(ctx)
+			caller := warren.RequesterFrom(ctx)
 			if !l.enter(caller) {
 				return warren.Message{}, &warren.RemoteError{
 					Code: warren.CodeBusy, Text: fmt.Sprintf("the caller has %d requests here already", n),

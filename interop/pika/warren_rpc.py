@@ -1,4 +1,4 @@
-"""Calls and streams of answers by pika, as caller and as server: docs/rpc.md has the protocol."""
+"""Calls and streams of answers by pika, as caller and as server: docs/protocol.md has the protocol."""
 
 import collections
 import time

@@ -105,7 +105,7 @@ func tellEnding(ctx context.Context, _ *warren.Request) (warren.Message, error) 
 
 // tellWho tells who calls, and a header of the request.
 func tellWho(ctx context.Context, req *warren.Request) (warren.Message, error) {
-	r := warren.RequesterOf(ctx)
+	r := warren.RequesterFrom(ctx)
 	return warren.Message{Body: fmt.Append(nil, r.User, " ", r.InProcess, " ", req.Headers["lang"], " ", req.MessageId)}, nil
 }
 

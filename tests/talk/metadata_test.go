@@ -17,11 +17,11 @@ func TestAHandlerSeesTheClientThatCalls(t *testing.T) {
 	run(t, func(t *tried) {
 		var who warren.Requester
 		brokertest.Handle(t, t.Broker, "who", func(ctx context.Context, _ *warren.Request) (warren.Message, error) {
-			who = warren.RequesterOf(ctx)
+			who = warren.RequesterFrom(ctx)
 			return warren.Message{}, nil
 		})
 		t.handleStream("streams", func(ctx context.Context, _ *warren.Request, _ seq) seq {
-			who = warren.RequesterOf(ctx)
+			who = warren.RequesterFrom(ctx)
 			return messages()
 		})
 		h := t.hand()

@@ -1,6 +1,6 @@
 // Package talk_test speaks the protocol of streams by hand, as an AMQP client in any
 // language does: the client is the caller, or the server, and the other side is a
-// broker's HandleStream or CallStream. The protocol is in docs/rpc.md.
+// broker's HandleStream or CallStream. The protocol is in docs/protocol.md.
 package talk_test
 
 import (
