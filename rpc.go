@@ -24,13 +24,18 @@ type Caller interface {
 // ReplyTo. A request that is refused, or that waits for memory, fails as in
 // [Channel.Publish].
 func (b *Broker) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
+	if b.options.Intercept.Call != nil { // as in VirtualHost.Call, without one more copy of the message
+		return (*b.root.callIntercepted())(ctx, queue, msg, append([]CallOptions(nil), opts...)...)
+	}
 	return b.root.Call(ctx, queue, msg, opts...)
 }
 
 // Call sends a request to a queue of this virtual host. See [Broker.Call].
 func (v *VirtualHost) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
 	if v.broker.options.Intercept.Call != nil {
-		return v.callIntercepted(ctx, queue, msg, opts)
+		// Interceptors get options of their own, so that those of a Call without
+		// interceptors need not be on the heap.
+		return (*v.callIntercepted())(ctx, queue, msg, append([]CallOptions(nil), opts...)...)
 	}
 	if v.broker.options.Tracer != nil {
 		return v.callTraced(ctx, queue, msg, opts)
@@ -82,23 +87,25 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	return v.awaitReply(ctx, slot, round, reply)
 }
 
-// callIntercepted is Call with interceptors. They get options of their own, so that
-// those of a Call without interceptors need not be on the heap.
-func (v *VirtualHost) callIntercepted(ctx context.Context, queue string, msg Message, opts []CallOptions) (Message, error) {
-	own := append([]CallOptions(nil), opts...)
+// callIntercepted returns Call with its interceptors.
+func (v *VirtualHost) callIntercepted() *CallFunc {
 	if f := v.calls.f.Load(); f != nil {
-		return (*f)(ctx, queue, msg, own...)
+		return f
 	}
-	return v.calls.make(v.broker.options.Intercept.Call, v.callNext)(ctx, queue, msg, own...)
+	return v.makeCalls()
 }
 
-// callNext is what the innermost interceptor calls.
-func (v *VirtualHost) callNext(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
-	if v.broker.options.Tracer != nil {
-		return v.callTraced(ctx, queue, msg, opts)
+// makeCalls puts the interceptors around call.
+func (v *VirtualHost) makeCalls() *CallFunc {
+	// A method value would copy the message once more.
+	next := func(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
+		if v.broker.options.Tracer != nil {
+			return v.callTraced(ctx, queue, msg, opts)
+		}
+		err = v.call(ctx, queue, &msg, opts, &reply)
+		return reply, err
 	}
-	err = v.call(ctx, queue, &msg, opts, &reply)
-	return reply, err
+	return v.calls.make(v.broker.options.Intercept.Call, next)
 }
 
 // callTraced is call with a tracer.
