@@ -39,7 +39,8 @@ type Interceptors struct {
 	// and [Broker.CallStream].
 	Call []func(CallFunc) CallFunc
 	// Handle is for handlers, of calls from inside and from outside of the process. A
-	// handler of a stream of items returns when the stream has ended.
+	// handler of a stream of items returns when the stream has ended. Its items cannot be
+	// taken back: if it is called again, it fails.
 	Handle []func(HandlerFunc) HandlerFunc
 	// Publish is for [Channel.Publish] and [Channel.PublishConfirm]. In a transaction it
 	// is for the Publish, not for the commit. What an interceptor publishes itself is

@@ -39,8 +39,9 @@ func TestInterceptorsOfAHandlerStandAroundStreams(t *testing.T) {
 			}
 		}
 		for _, kind := range []string{"twice", "panic after"} { // the stream has ended when the interceptor goes on
-			items, _ := bodiesOf(b.CallStream(t.Context(), "q", warren.Message{Type: kind}, nil))
+			items, err := bodiesOf(b.CallStream(t.Context(), "q", warren.Message{Type: kind}, nil))
 			require.Equal(t, []string{"a", "b"}, items, kind)
+			require.Error(t, err)
 		}
 		brokertest.Clean(t, b)
 	})
