@@ -24,18 +24,21 @@ type Caller interface {
 // ReplyTo. A request that is refused, or that waits for memory, fails as in
 // [Channel.Publish].
 func (b *Broker) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
-	if b.options.Intercept.Call != nil { // as in VirtualHost.Call, without one more copy of the message
-		return (*b.root.callIntercepted())(ctx, queue, msg, append([]CallOptions(nil), opts...)...)
-	}
 	return b.root.Call(ctx, queue, msg, opts...)
 }
 
 // Call sends a request to a queue of this virtual host. See [Broker.Call].
 func (v *VirtualHost) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
 	if v.broker.options.Intercept.Call != nil {
-		// Interceptors get options of their own, so that those of a Call without
-		// interceptors need not be on the heap.
-		return (*v.callIntercepted())(ctx, queue, msg, append([]CallOptions(nil), opts...)...)
+		var own []CallOptions // so that those of a Call without interceptors need not be on the heap
+		if len(opts) > 0 {
+			own = append(own, opts...)
+		}
+		f := v.calls.f.Load()
+		if f == nil {
+			f = v.makeCalls()
+		}
+		return (*f)(ctx, queue, msg, own...)
 	}
 	if v.broker.options.Tracer != nil {
 		return v.callTraced(ctx, queue, msg, opts)
@@ -87,15 +90,7 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	return v.awaitReply(ctx, slot, round, reply)
 }
 
-// callIntercepted returns Call with its interceptors.
-func (v *VirtualHost) callIntercepted() *CallFunc {
-	if f := v.calls.f.Load(); f != nil {
-		return f
-	}
-	return v.makeCalls()
-}
-
-// makeCalls puts the interceptors around call.
+// makeCalls returns Call with its interceptors, before it is called for the first time.
 func (v *VirtualHost) makeCalls() *CallFunc {
 	// A method value would copy the message once more.
 	next := func(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
