@@ -68,7 +68,7 @@ func (ch *Channel) publishToConfirm(ctx context.Context, exchange, key string, m
 // publishNext, which leaves the Confirmation in the options, more than once, or never.
 func (ch *Channel) publishConfirmIntercepted(ctx context.Context, exchange, key string, msg Message, o PublishOptions) (*Confirmation, error) {
 	o.confirmed = new(atomic.Pointer[Confirmation])
-	err := ch.publishIntercepted(ctx, exchange, key, msg, o)
+	err := (*ch.vhost.broker.publishIntercepted())(ctx, ch, exchange, key, msg, o)
 	c := o.confirmed.Load()
 	if c == nil && err == nil {
 		c = &Confirmation{}

@@ -71,6 +71,7 @@ type streamServer struct {
 var (
 	errNotStream      = &RemoteError{Code: CodeStream, Text: "the queue is answered by a stream of items: the request has no header " + StreamHeader + " with a number of items"}
 	errStreamTo       = &RemoteError{Code: CodeStream, Text: "a stream of items needs a direct reply address as reply_to"}
+	errStreamAgain    = &RemoteError{Code: CodeStream, Text: "an interceptor has called the handler of a stream of items more than once for a request"}
 	errOutsideHandler = errors.New("warren: the context is not a handler's")
 )
 
@@ -124,6 +125,9 @@ func (s *streamServer) meet(req *Request) error {
 	if c, ok := r.consumer.(*streamCall); ok {
 		s.join(c)
 		if !c.join(s) {
+			if first, ok := c.other().(*streamServer); ok && RequestFrom(first.gone) == RequestFrom(s.gone) {
+				return errStreamAgain
+			}
 			return ErrNoReply // another handler was first
 		}
 		return nil

@@ -35,9 +35,12 @@ type PublishFunc func(ctx context.Context, ch *Channel, exchange, key string, ms
 // operation of its own, and inside of OperationProcess. Nil functions are left out.
 type Interceptors struct {
 	// Call is for [Broker.Call], [VirtualHost.Call] and what is built on them, such as
-	// [CallFor].
+	// [CallFor]. It is not for those whose answers are a loop, such as [Broker.CallMany]
+	// and [Broker.CallStream].
 	Call []func(CallFunc) CallFunc
-	// Handle is for handlers, of calls from inside and from outside of the process.
+	// Handle is for handlers, of calls from inside and from outside of the process. A
+	// handler of a stream of items returns when the stream has ended. Its items cannot be
+	// taken back: if it is called again, it fails.
 	Handle []func(HandlerFunc) HandlerFunc
 	// Publish is for [Channel.Publish] and [Channel.PublishConfirm]. In a transaction it
 	// is for the Publish, not for the commit. What an interceptor publishes itself is
@@ -80,15 +83,15 @@ type chained[F intercepted] struct {
 }
 
 // make returns the function. inner is the one that interceptors stand around.
-func (c *chained[F]) make(with []func(F) F, inner F) F {
+func (c *chained[F]) make(with []func(F) F, inner F) *F {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f := c.f.Load(); f != nil {
-		return *f
+		return f
 	}
 	f := chain(with, inner)
 	c.f.Store(&f)
-	return f
+	return &f
 }
 
 // copied returns the lists of i, which the user may change. An empty one is nil.

@@ -29,7 +29,7 @@ import (
 func (ch *Channel) Publish(ctx context.Context, exchange, key string, msg Message, o PublishOptions) error {
 	if ch.vhost.broker.options.Intercept.Publish != nil {
 		o.confirmed = nil // an interceptor may publish with the options that it was given
-		return ch.publishIntercepted(ctx, exchange, key, msg, o)
+		return (*ch.vhost.broker.publishIntercepted())(ctx, ch, exchange, key, msg, o)
 	}
 	if ch.vhost.broker.options.Tracer != nil {
 		return ch.publishTraced(ctx, exchange, key, msg, o)
@@ -37,13 +37,12 @@ func (ch *Channel) Publish(ctx context.Context, exchange, key string, msg Messag
 	return ch.publish(ctx, exchange, key, &msg, o)
 }
 
-// publishIntercepted calls the interceptors.
-func (ch *Channel) publishIntercepted(ctx context.Context, exchange, key string, msg Message, o PublishOptions) error {
-	b := ch.vhost.broker
+// publishIntercepted returns publishNext with its interceptors.
+func (b *Broker) publishIntercepted() *PublishFunc {
 	if f := b.publishes.f.Load(); f != nil {
-		return (*f)(ctx, ch, exchange, key, msg, o)
+		return f
 	}
-	return b.publishes.make(b.options.Intercept.Publish, publishNext)(ctx, ch, exchange, key, msg, o)
+	return b.publishes.make(b.options.Intercept.Publish, publishNext)
 }
 
 // publishNext is what the innermost interceptor calls: Publish or PublishConfirm.

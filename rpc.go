@@ -30,7 +30,15 @@ func (b *Broker) Call(ctx context.Context, queue string, msg Message, opts ...Ca
 // Call sends a request to a queue of this virtual host. See [Broker.Call].
 func (v *VirtualHost) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
 	if v.broker.options.Intercept.Call != nil {
-		return v.callIntercepted(ctx, queue, msg, opts)
+		var own []CallOptions // so that those of a Call without interceptors need not be on the heap
+		if len(opts) > 0 {
+			own = append(own, opts...)
+		}
+		f := v.calls.f.Load()
+		if f == nil {
+			f = v.makeCalls()
+		}
+		return (*f)(ctx, queue, msg, own...)
 	}
 	if v.broker.options.Tracer != nil {
 		return v.callTraced(ctx, queue, msg, opts)
@@ -82,23 +90,17 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 	return v.awaitReply(ctx, slot, round, reply)
 }
 
-// callIntercepted is Call with interceptors. They get options of their own, so that
-// those of a Call without interceptors need not be on the heap.
-func (v *VirtualHost) callIntercepted(ctx context.Context, queue string, msg Message, opts []CallOptions) (Message, error) {
-	own := append([]CallOptions(nil), opts...)
-	if f := v.calls.f.Load(); f != nil {
-		return (*f)(ctx, queue, msg, own...)
+// makeCalls returns Call with its interceptors, before it is called for the first time.
+func (v *VirtualHost) makeCalls() *CallFunc {
+	// A method value would copy the message once more.
+	next := func(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
+		if v.broker.options.Tracer != nil {
+			return v.callTraced(ctx, queue, msg, opts)
+		}
+		err = v.call(ctx, queue, &msg, opts, &reply)
+		return reply, err
 	}
-	return v.calls.make(v.broker.options.Intercept.Call, v.callNext)(ctx, queue, msg, own...)
-}
-
-// callNext is what the innermost interceptor calls.
-func (v *VirtualHost) callNext(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
-	if v.broker.options.Tracer != nil {
-		return v.callTraced(ctx, queue, msg, opts)
-	}
-	err = v.call(ctx, queue, &msg, opts, &reply)
-	return reply, err
+	return v.calls.make(v.broker.options.Intercept.Call, next)
 }
 
 // callTraced is call with a tracer.

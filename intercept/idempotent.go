@@ -85,7 +85,7 @@ func Idempotent(o IdempotentOptions) warren.Interceptors {
 	s := &served{o: o, running: make(map[Key]*run)}
 	return handlers(func(next warren.HandlerFunc) warren.HandlerFunc {
 		return func(ctx context.Context, req *warren.Request) (warren.Message, error) {
-			if req.MessageId == "" || req.Headers[streamHeader] != nil {
+			if req.MessageId == "" || req.Headers[warren.StreamHeader] != nil {
 				return next(ctx, req)
 			}
 			key := Key{User: req.UserId, MessageId: req.MessageId}
@@ -96,9 +96,6 @@ func Idempotent(o IdempotentOptions) warren.Interceptors {
 		}
 	})
 }
-
-// streamHeader marks a request whose answer is a stream of messages.
-const streamHeader = "x-warren-stream"
 
 // served is what Idempotent knows.
 type served struct {
