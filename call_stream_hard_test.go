@@ -422,7 +422,7 @@ func TestTenThousandStreamsAtOnce(t *testing.T) {
 				close(all)
 			}
 			<-all
-			return double(nil, nil, in)
+			return double(t.Context(), nil, in)
 		}, warren.HandleOptions{Concurrency: n})
 		require.NoError(t, err)
 		var wg sync.WaitGroup
