@@ -41,6 +41,10 @@
 //	warren.SubscribeFor(b, "shop", "order.*", func(ctx context.Context, e OrderPaid) error { ... })
 //	err := warren.PublishFor(ctx, b, "shop", "order.paid", OrderPaid{Order: 7})
 //
+// [Options].Intercept and [HandleOptions].Intercept have functions that stand around
+// calls, handlers, publishes and functions that consume, as middleware of net/http does:
+// see [Interceptors]. Package intercept has some that repeat, refuse, log and more.
+//
 // # The AMQP model
 //
 // A [Channel] has the methods of AMQP under the names of amqp091-go. Over
