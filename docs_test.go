@@ -159,6 +159,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"iter"
 	"log/slog"
 	"net/http"
 	"os"
@@ -188,6 +189,7 @@ var (
 	_ = errors.Is
 	_ = slog.Default
 	_ time.Time
+	_ iter.Seq[int]
 
 	b           *warren.Broker
 	v           *warren.VirtualHost
