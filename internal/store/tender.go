@@ -83,17 +83,15 @@ func (t *tender) look(seq uint64) {
 		return
 	}
 	t.kickLocked()
-	next := uint64(never)
-	switch {
-	case !t.late:
+	if !t.late {
 		t.late, t.fullAt = true, seq+mostLag*uint64(t.store.opt.FileSize)
-		next = t.fullAt
-	case seq < t.fullAt:
-		next = t.fullAt
-	default:
-		t.setFullLocked(!t.stopped)
 	}
-	t.store.lookAt.Store(next)
+	if seq < t.fullAt {
+		t.store.lookAt.Store(t.fullAt)
+		return
+	}
+	t.setFullLocked(!t.stopped)
+	t.store.lookAt.Store(never) // until the goroutine has looked
 }
 
 // stop ends the goroutine.
