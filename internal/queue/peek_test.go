@@ -38,6 +38,7 @@ func window(bodies []string, skip, n int) []string {
 
 // looks wants looks at a queue to show the messages of bodies, and to leave no trace.
 func (q *diskQueue) looks(rng *rand.Rand, bodies []string) {
+	synctest.Wait() // the store may still page out, and the queue drop what is on disk
 	before, memory := q.Stats(), q.inMemory()
 	for range 5 {
 		skip, n := rng.IntN(len(bodies)+10), rng.IntN(1000)
