@@ -44,6 +44,7 @@ type Broker struct {
 	state          atomic.Int32       // a brokerState
 	started        time.Time
 	watchers       watchers // see Watch
+	publishes      chained[PublishFunc]
 	churn          churn
 	changes        changes
 
@@ -260,12 +261,12 @@ func (b *Broker) checkOpen() error {
 	return nil
 }
 
-// addSession makes s one of the broker's sessions. The caller notifies the readers of
-// changes.
-func (b *Broker) addSession(s *Session, user string) error {
+// addSession makes s one of the broker's sessions, up to a state of the broker. The caller
+// notifies the readers of changes.
+func (b *Broker) addSession(s *Session, user string, latest brokerState) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.state.Load() != stateOpen || b.vhosts[s.vhost.name] != s.vhost {
+	if b.state.Load() > latest || b.vhosts[s.vhost.name] != s.vhost {
 		return ErrClosed
 	}
 	if user != "" {

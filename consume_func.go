@@ -7,23 +7,12 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// DeliveryFunc works on one delivery, and settles it by what it returns: nil
-// acknowledges it, an error rejects it, which makes it a dead letter, or requeues it,
-// see [ConsumeOptions].Requeue. A panic counts as an error. An error is logged and
-// counted in [Stats].Failed. The function may settle the delivery itself, before it
-// returns: what it returns then settles nothing. To settle later, or several at once,
-// read with [Consumer.Next] or [Channel.Deliveries].
-//
-// ctx ends with the channel, from when the delivery is for others, and so with the
-// broker. It does not end when the consumer is cancelled. With ctx the function may
-// publish and call while the broker drains, see [Broker.Shutdown].
-type DeliveryFunc func(ctx context.Context, d Delivery) error
-
 // function runs the function of ConsumeFunc.
 type function struct {
 	consumer *Consumer
 	call     DeliveryFunc
 	requeue  func(error) bool
+	ended    func() // called when the consumer has ended and the last call has returned; nil: nothing
 	ctx      context.Context
 
 	mu sync.Mutex
@@ -44,6 +33,12 @@ func (ch *Channel) ConsumeFunc(queue string, o ConsumeOptions, f DeliveryFunc) (
 	if o.Concurrency < 0 {
 		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "a consumer's concurrency of %d is negative", o.Concurrency)
 	}
+	f = chain(ch.vhost.broker.options.Intercept.Consume, chain(o.Intercept, f))
+	return ch.runFunction(queue, o, f, nil)
+}
+
+// runFunction is ConsumeFunc, which has made its checks. ended may be nil.
+func (ch *Channel) runFunction(queue string, o ConsumeOptions, f DeliveryFunc, ended func()) (*Consumer, error) {
 	setDefault(&o.Concurrency, 1)
 	tasks := &ch.vhost.broker.tasks
 	tasks.Add()
@@ -53,7 +48,7 @@ func (ch *Channel) ConsumeFunc(queue string, o ConsumeOptions, f DeliveryFunc) (
 		return nil, err
 	}
 	c.done = make(chan struct{})
-	run := &function{consumer: c, call: f, requeue: o.Requeue, ctx: ch.context(), workers: o.Concurrency}
+	run := &function{consumer: c, call: f, requeue: o.Requeue, ended: ended, ctx: ch.context(), workers: o.Concurrency}
 	size := maxBatch
 	if o.Concurrency > 1 {
 		size = 1 // one worker must not keep what others could work on
@@ -133,10 +128,15 @@ func (f *function) end(reason error) {
 	f.mu.Unlock()
 	f.consumer.Cancel() // the function may have called runtime.Goexit; other workers end by it
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.workers--; f.workers == 0 {
+	f.workers--
+	last := f.workers == 0
+	if last {
 		f.consumer.reason = f.reason
 		close(f.consumer.done)
+	}
+	f.mu.Unlock()
+	if last && f.ended != nil {
+		f.ended()
 	}
 }
 

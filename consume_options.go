@@ -37,6 +37,9 @@ type ConsumeOptions struct {
 	// with err: true puts it back into its queue, where it is ready again at once;
 	// [QueueOptions].DeliveryLimit bounds how often. Nil: it is rejected.
 	Requeue func(err error) bool
+	// Intercept are the interceptors of the function of ConsumeFunc, inside of those of
+	// [Options].Intercept. The first is the outermost.
+	Intercept []func(DeliveryFunc) DeliveryFunc
 
 	Args Table // more arguments of basic.consume
 }

@@ -22,6 +22,18 @@ type Delivery struct {
 	ch *Channel
 }
 
+// DeliveryFunc works on one delivery, and settles it by what it returns: nil
+// acknowledges it, an error rejects it, which makes it a dead letter, or requeues it,
+// see [ConsumeOptions].Requeue. A panic counts as an error. An error is logged and
+// counted in [Stats].Failed. The function may settle the delivery itself, before it
+// returns: what it returns then settles nothing. To settle later, or several at once,
+// read with [Consumer.Next] or [Channel.Deliveries].
+//
+// ctx ends with the channel, from when the delivery is for others, and so with the
+// broker. It does not end when the consumer is cancelled. With ctx the function may
+// publish and call while the broker drains, see [Broker.Shutdown].
+type DeliveryFunc func(ctx context.Context, d Delivery) error
+
 // fill sets all fields of d except the tags and MessageCount.
 func (d *Delivery) fill(ch *Channel, it *message.Item) {
 	switch c := it.Outgoing().(type) {

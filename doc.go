@@ -25,6 +25,26 @@
 // exchange with ReplyTo as routing key and the CorrelationId of the request.
 // The first answer counts.
 //
+// [Broker.CallMany] asks all queues of an exchange and loops over their answers;
+// [Broker.CallStream] and [Broker.HandleStream] answer a request with many items, and
+// take many, with back-pressure. [CallOptions].Durable is for requests that outlive who
+// works on them, [Interceptors] stand around all of this, and [Repeatable] tells which
+// failed calls can be sent again without harm.
+//
+// # Events and jobs
+//
+// [PublishFor] tells an event to all who [SubscribeFor] it by a pattern; [EnqueueFor] gives
+// a job to one of those who [WorkFor] its queue. A function that fails gets its event or
+// job again after a delay, while others are worked on, as [Retry] says; after some attempts
+// it goes to a dead letter queue.
+//
+//	warren.SubscribeFor(b, "shop", "order.*", func(ctx context.Context, e OrderPaid) error { ... })
+//	err := warren.PublishFor(ctx, b, "shop", "order.paid", OrderPaid{Order: 7})
+//
+// [Options].Intercept and [HandleOptions].Intercept have functions that stand around
+// calls, handlers, publishes and functions that consume, as middleware of net/http does:
+// see [Interceptors]. Package intercept has some that repeat, refuse, log and more.
+//
 // # The AMQP model
 //
 // A [Channel] has the methods of AMQP under the names of amqp091-go. Over
@@ -86,6 +106,7 @@
 //   - [*LockedError], [ErrNotStore], [*FormatError] and [*DamagedError]: a
 //     directory that cannot be opened.
 //   - [ErrConsumerCancelled]: the queue of a consumer was deleted.
+//   - [*QueueConflictError]: a queue for events or jobs exists with other options.
 //   - [ErrSlowConsumer]: a direct reply-to consumer did not read its replies.
 //   - [*DroppedError]: messages went down with the broker at [Broker.Shutdown].
 //   - [ErrClosed]: the broker, session, channel or consumer was closed. It
@@ -100,7 +121,7 @@
 //
 // The broker works in the goroutines that call it. It starts one goroutine for
 // each request that a handler serves (up to 16 of them wait for more requests)
-// and [ConsumeOptions].Concurrency for each ConsumeFunc. [Broker.Close] waits
+// and [ConsumeOptions].Concurrency for each ConsumeFunc, Subscribe and Work. [Broker.Close] waits
 // for them all. Functions of the user are called with no lock held.
 //
 // Memory is bounded: publishers wait, or fail, while all queues together hold

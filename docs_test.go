@@ -126,7 +126,7 @@ func walkGoFiles(t *testing.T, f func(name string)) {
 // exportedPackages imports packages from what the compiler has left of them.
 var exportedPackages = sync.OnceValues(func() (types.Importer, error) {
 	out, err := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}",
-		".", "./amqp", "./management", "./warrentest", "github.com/rabbitmq/amqp091-go").Output()
+		".", "./amqp", "./management", "./warrentest", "./intercept", "github.com/rabbitmq/amqp091-go").Output()
 	if err != nil {
 		return nil, err
 	}
@@ -159,6 +159,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"iter"
 	"log/slog"
 	"net/http"
 	"os"
@@ -168,6 +169,7 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/intercept"
 	"github.com/warrenmq/warren/management"
 	"github.com/warrenmq/warren/warrentest"
 )
@@ -182,10 +184,12 @@ var (
 	_ http.Handler
 	_ management.Options
 	_ warrentest.Options
+	_ intercept.RetryOptions
 	_ tls.Config
 	_ = errors.Is
 	_ = slog.Default
 	_ time.Time
+	_ iter.Seq[int]
 
 	b           *warren.Broker
 	v           *warren.VirtualHost

@@ -10,31 +10,6 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// HandlerFunc serves one request. The returned message is the reply: it goes to the
-// request's ReplyTo, and gets the request's CorrelationId unless it has one. Without
-// a ReplyTo the message is one way, and what is returned with a nil error has no
-// meaning.
-//
-// A returned error, or a panic, is sent as the reply: the caller gets it as
-// [*RemoteError]. What goes to requesters outside of this process is its code and a
-// short text, see [HandleOptions].ExposeErrors. If there is no requester, or none
-// that the reply can reach, the message is rejected, which makes it a dead letter,
-// or requeued, see [HandleOptions].Requeue; the error is logged and counted in
-// [Stats].Failed.
-//
-// In process, ctx has the values, the deadline and the cancellation of the caller's
-// context. It also ends when the requester goes away, when the broker closes, and
-// when the handler returns. [RequestFrom] returns the request from ctx.
-//
-// To have a third party answer, a handler publishes req.Message with the same
-// ReplyTo and CorrelationId and returns [ErrNoReply].
-//
-// A reply goes to its requester alone: the headers CC and BCC have no effect. A
-// reply that returns the request's own ReplyTo loses it, so that a handler may
-// return req.Message whole. Its Expiration counts in a queue that ReplyTo names;
-// elsewhere a reply does not wait.
-type HandlerFunc func(ctx context.Context, req *Request) (Message, error)
-
 // Responder serves queues with handlers. [Broker] and [VirtualHost] are Responders.
 // A connection to a remote broker can be one, too.
 type Responder interface {
@@ -58,6 +33,14 @@ type HandleOptions struct {
 	ExposeErrors bool
 	// Codec is the codec of [HandleFor]. Nil: [JSON].
 	Codec Codec
+	// Durable declares the queue durable and not auto-delete, so that in a broker from
+	// [Open] it keeps persistent requests, see [CallOptions].Durable, while it has no
+	// handler, and over a restart. If there is another queue of the name that is not
+	// durable, Handle fails with 406.
+	Durable bool
+	// Intercept are the interceptors of this handler, inside of those of
+	// [Options].Intercept. The first is the outermost.
+	Intercept []func(HandlerFunc) HandlerFunc
 }
 
 const defaultConcurrency = 256
@@ -88,8 +71,12 @@ func handleOptions(opts []HandleOptions) (all HandleOptions) {
 			all.Requeue = o.Requeue
 		}
 		all.ExposeErrors = all.ExposeErrors || o.ExposeErrors
+		all.Durable = all.Durable || o.Durable
 		if o.Codec != nil {
 			all.Codec = o.Codec
+		}
+		if o.Intercept != nil {
+			all.Intercept = o.Intercept
 		}
 	}
 	return all
@@ -98,7 +85,8 @@ func handleOptions(opts []HandleOptions) (all HandleOptions) {
 // Handle serves a queue: it calls h for each request, up to
 // [HandleOptions].Concurrency at the same time, and sends what h returns to the
 // request's ReplyTo. It declares the queue if it does not exist: transient and
-// auto-delete, so that calls fail with [ErrNoRoute] when the last handler has gone.
+// auto-delete, so that calls fail with [ErrNoRoute] when the last handler has gone, unless
+// [HandleOptions].Durable is set.
 //
 // The request is acknowledged after its reply has been sent, also if the reply is an
 // error. It fails with 406 for a nil h and, like [Channel.Consume], if the queue
@@ -127,6 +115,7 @@ func (v *VirtualHost) handle(name string, h HandlerFunc, opts []HandleOptions) (
 	if err := checkName(wire.BasicConsumeID, "queue name", name); err != nil {
 		return nil, err
 	}
+	h = chain(v.broker.options.Intercept.Handle, chain(o.Intercept, h))
 	handler := &Handler{vhost: v, serve: h, options: o, done: make(chan struct{})}
 	for {
 		err := handler.register(name, o.Concurrency)
@@ -138,7 +127,7 @@ func (v *VirtualHost) handle(name string, h HandlerFunc, opts []HandleOptions) (
 		}
 		// The queue does not exist, so declare it. It may be gone again before the
 		// next attempt, if another handler has declared it and is being closed.
-		q, err := v.declareQueue(nil, name, QueueOptions{AutoDelete: true})
+		q, err := v.declareQueue(nil, name, QueueOptions{Durable: o.Durable, AutoDelete: !o.Durable})
 		if err == nil {
 			name = q.Name // the broker may have chosen or changed the name
 		} else {
@@ -155,6 +144,10 @@ func (h *Handler) register(name string, concurrency int) error {
 	q, err := v.findQueue(wire.BasicConsumeID, nil, name)
 	if err != nil {
 		return err
+	}
+	if h.options.Durable && !q.durable {
+		return failure(wire.QueueDeclareID, wire.CodePreconditionFailed, "inequivalent arg 'durable' for queue '%s' in vhost '%s': received 'true' but current is 'false'", q.Name(), v.name).
+			withHint("delete the queue, or handle it without Durable")
 	}
 	h.queue, h.tag = q, names.New("amq.ctag-")
 	h.pool = queue.NewPool(q.engine(), h.tag, concurrency, (*workers)(h))

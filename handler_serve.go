@@ -81,6 +81,9 @@ func (h *Handler) serveOne(it *message.Item) (stay bool) {
 		return h.pool.Skip(it)
 	}
 	s := h.request(it, c)
+	if s.ctx.terms.areOver() {
+		return h.dropOverdue(it, c, s)
+	}
 	var reply Message
 	var err error
 	if h.vhost.broker.options.Tracer == nil {
@@ -106,6 +109,9 @@ func (h *Handler) request(it *message.Item, c *call) *served {
 	}
 	s.Exchange, s.RoutingKey, s.Redelivered = *it.Exchange, it.Key, it.Redelivered
 	s.ctx.handler, s.ctx.request = h, &s.Request
+	if len(s.Headers) > 0 {
+		s.ctx.terms = termsOf(s.Headers)
+	}
 	return s
 }
 
@@ -178,6 +184,9 @@ func (h *Handler) panicked(p any) {
 // finish sends the reply, settles the request and wakes the caller. stay and canStay
 // are as in Pool.Done.
 func (h *Handler) finish(it *message.Item, c *call, s *served, reply *Message, err error, canStay bool) (stay bool) {
+	if err != nil && s.ctx.terms.isDurable() && h.vhost.broker.handlersCtx.Err() != nil {
+		return h.pool.Done(it, requeued, canStay) // the broker's end is no answer: the next one serves it
+	}
 	slot, err := h.sendReply(it, c, s, reply, err)
 	f := acked
 	if err != nil { // nobody has been told
@@ -185,13 +194,13 @@ func (h *Handler) finish(it *message.Item, c *call, s *served, reply *Message, e
 	}
 	stay = h.pool.Done(it, f, canStay)
 	if slot != nil {
-		slot.signal <- struct{}{}
+		slot.tell()
 	}
 	return stay
 }
 
 // sendReply sends the reply or the error to the requester. If it returns a slot, the
-// caller must send its signal. It returns the error that nobody has been told of.
+// caller must call its tell. It returns the error that nobody has been told of.
 func (h *Handler) sendReply(it *message.Item, c *call, s *served, reply *Message, err error) (slot *replySlot, untold error) {
 	if err != nil && errors.Is(err, ErrNoReply) {
 		if err = withoutNoReply(err); err != nil {
@@ -216,8 +225,11 @@ func (h *Handler) sendReply(it *message.Item, c *call, s *served, reply *Message
 	}
 	if err != nil {
 		h.figures.fail(err)
+		if s.ctx.terms.isDurable() && isReplyAddress(s.ReplyTo) && !h.vhost.replies.isWaiting(s.ReplyTo) {
+			return nil, err // nobody has gone on waiting
+		}
 		err = asRemoteError(err)
-		*reply = Message{}
+		*reply = Message{Headers: endHeader(reply.Headers)}
 	}
 	if reply.CorrelationId == "" {
 		reply.CorrelationId = s.CorrelationId

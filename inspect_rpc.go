@@ -23,7 +23,8 @@ type HandlerInfo struct {
 	// at most 101 codes: when there are 100, and for a code of more than 255 bytes, others
 	// count as "other". Nil: nothing has failed.
 	Errors map[string]uint64
-	// Gone counts requests that were not served because their caller had gone.
+	// Gone counts requests that were not served because their caller had gone, or the
+	// deadline in their header was over, see [DeadlineHeader].
 	Gone uint64
 
 	// Durations are the times that the function took, while somebody watches: see

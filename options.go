@@ -24,6 +24,10 @@ type Options struct {
 	// costs nothing.
 	Tracer Tracer
 
+	// Intercept are the interceptors of all calls, handlers, publishes and functions of
+	// ConsumeFunc. None: there is nothing around these, which costs nothing.
+	Intercept Interceptors
+
 	// Like says which broker this one is like where brokers differ. Zero:
 	// [LikeWarren].
 	Like Like
@@ -153,6 +157,7 @@ func (o Options) withDefaults(r *like.Rules) Options {
 	setDefault(&o.MaxChannels, 2047)
 	setDefault(&o.MemoryLimit, 1<<30)
 	setDefault(&o.DiskLimit, 256<<20)
+	o.Intercept = o.Intercept.copied()
 	o.Mailbox, o.ReplyBuffer = max(0, o.Mailbox), max(0, o.ReplyBuffer)
 	setDefault(&o.Mailbox, 256)
 	setDefault(&o.ReplyBuffer, 4096)

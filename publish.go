@@ -7,17 +7,6 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// PublishOptions are the flags of basic.publish.
-type PublishOptions struct {
-	// Mandatory: if no queue takes the message, Publish fails with a *[Return] of
-	// 312 (see [ErrNoRoute]). Otherwise such a message is dropped silently.
-	Mandatory bool
-	// Immediate: only queues with a consumer that has room take the message. If
-	// there is none, Publish fails with a *[Return] of 313 (see [ErrNoConsumers]),
-	// as in LavinMQ. With [LikeRabbitMQ] it fails with 540.
-	Immediate bool
-}
-
 // Publish sends a message to an exchange with a routing key (basic.publish). An
 // empty exchange is the default exchange: key is then the name of a queue.
 //
@@ -38,10 +27,43 @@ type PublishOptions struct {
 // address of this channel's reply consumer. It fails with 406 if the channel has
 // none.
 func (ch *Channel) Publish(ctx context.Context, exchange, key string, msg Message, o PublishOptions) error {
+	if ch.vhost.broker.options.Intercept.Publish != nil {
+		o.confirmed = nil // an interceptor may publish with the options that it was given
+		return (*ch.vhost.broker.publishIntercepted())(ctx, ch, exchange, key, msg, o)
+	}
 	if ch.vhost.broker.options.Tracer != nil {
 		return ch.publishTraced(ctx, exchange, key, msg, o)
 	}
 	return ch.publish(ctx, exchange, key, &msg, o)
+}
+
+// publishIntercepted returns publishNext with its interceptors.
+func (b *Broker) publishIntercepted() *PublishFunc {
+	if f := b.publishes.f.Load(); f != nil {
+		return f
+	}
+	return b.publishes.make(b.options.Intercept.Publish, publishNext)
+}
+
+// publishNext is what the innermost interceptor calls: Publish or PublishConfirm.
+func publishNext(ctx context.Context, ch *Channel, exchange, key string, msg Message, o PublishOptions) error {
+	traced := ch.vhost.broker.options.Tracer != nil
+	var c *Confirmation
+	var err error
+	switch {
+	case o.confirmed != nil && traced:
+		c, err = ch.publishConfirmTraced(ctx, exchange, key, msg, o)
+	case o.confirmed != nil:
+		c, err = ch.publishToConfirm(ctx, exchange, key, &msg, o)
+	case traced:
+		return ch.publishTraced(ctx, exchange, key, msg, o)
+	default:
+		return ch.publish(ctx, exchange, key, &msg, o)
+	}
+	if c != nil {
+		o.confirmed.Store(c)
+	}
+	return err
 }
 
 // publish is Publish without a tracer.

@@ -49,7 +49,7 @@ func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, sink link.Sink
 		return nil, err
 	}
 	var err error
-	if r.slot, r.round, r.address, err = v.replies.takeSlot(name, r, nil); err != nil {
+	if r.slot, r.round, r.address, err = v.replies.takeSlot(name, holder{consumer: r}); err != nil {
 		r.held.Release()
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (ch *Channel) consumeReplies(name string, o *ConsumeOptions, sink link.Sink
 
 // deliver puts a reply into the mailbox, or passes it to the connection. It reports
 // false if the consumer has ended, or has to end because the mailbox is full.
-func (r *replyConsumer) deliver(e *message.Entry) bool {
+func (r *replyConsumer) deliver(e message.Entry) bool {
 	t := &r.ch.vhost.replies
 	r.mu.Lock()
 	if r.gone {
@@ -86,7 +86,7 @@ func (r *replyConsumer) deliver(e *message.Entry) bool {
 		return false
 	}
 	if r.sink != nil {
-		r.deliverToSink(e)
+		r.deliverToSink(&e)
 		r.mu.Unlock()
 		t.delivered.Add(1)
 		return true
@@ -99,7 +99,7 @@ func (r *replyConsumer) deliver(e *message.Entry) bool {
 		r.end(ErrSlowConsumer, false)
 		return false
 	}
-	wake := r.box.Put(&message.Item{Entry: *e})
+	wake := r.box.Put(&message.Item{Entry: e})
 	r.mu.Unlock()
 	if wake {
 		r.box.Signal()

@@ -75,7 +75,7 @@ type replyTable struct {
 	begins     begins
 }
 
-// replySlot is the place of a requester: a Call, or a channel's reply consumer. It
+// replySlot is the place of a requester: a Call, an end of a stream of items, or a channel's reply consumer. It
 // is used again for later requesters, each of which has a round of its own.
 type replySlot struct {
 	number int
@@ -86,11 +86,10 @@ type replySlot struct {
 	round atomic.Uint64
 
 	// Guarded by replyTable.mu.
-	address  string
-	consumer *replyConsumer  // nil for a Call
-	caller   context.Context // of a Call
-	began    int64           // when a Call began, on the clock; zero: it is not known
-	unused   string          // addresses made in advance, all of the same length
+	address string
+	holder
+	began  int64  // when a Call began, on the clock; zero: it is not known
+	unused string // addresses made in advance, all of the same length
 
 	// Owned by whoever claimed the slot, and after the signal by the caller.
 	reply       Message
@@ -98,9 +97,30 @@ type replySlot struct {
 	recentQueue *declaredQueue // the queue of an earlier call
 }
 
-// takeSlot gives a requester a slot and an address that begins with base. The
-// requester is the reply consumer c, or a Call with the context caller.
-func (t *replyTable) takeSlot(base string, c *replyConsumer, caller context.Context) (s *replySlot, round uint64, address string, err error) {
+// holder is who holds a slot and its address.
+type holder struct {
+	consumer addressee       // takes all that comes to the address; nil for a Call
+	caller   context.Context // of a call; nil: the holder waits for no answer
+	waiter   waiter          // is told of the answer; nil: signal is sent
+}
+
+// addressee takes what comes to an address, any number of messages.
+type addressee interface {
+	// deliver takes a message. It reports false if the addressee has gone. The entry is a
+	// copy, so that the publisher's need not be on the heap.
+	deliver(e message.Entry) bool
+	// context returns a context that ends when the addressee goes away.
+	context() context.Context
+}
+
+// waiter waits for an answer otherwise than by a slot's signal.
+type waiter interface {
+	// answered is called once, when the slot has been claimed and has its answer.
+	answered(s *replySlot)
+}
+
+// takeSlot gives a requester a slot and an address that begins with base.
+func (t *replyTable) takeSlot(base string, h holder) (s *replySlot, round uint64, address string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -113,7 +133,7 @@ func (t *replyTable) takeSlot(base string, c *replyConsumer, caller context.Cont
 		s = &replySlot{number: len(t.slots), signal: make(chan struct{}, 1)}
 		t.slots = append(t.slots, s)
 	}
-	if c != nil {
+	if h.caller == nil {
 		s.address = t.newAddresses(s.number, base, 1)
 	} else {
 		if s.unused == "" {
@@ -123,7 +143,7 @@ func (t *replyTable) takeSlot(base string, c *replyConsumer, caller context.Cont
 		s.address, s.unused = s.unused[:n], s.unused[n:]
 		s.began = t.begins.next(&t.vhost.broker.watchers, &t.vhost.broker.queues.Clock)
 	}
-	s.consumer, s.caller = c, caller
+	s.holder = h
 	return s, s.round.Add(1), s.address, nil
 }
 
@@ -163,7 +183,7 @@ func (t *replyTable) newAddresses(slot int, base string, n int) string {
 // freeSlot takes the slot back. The round of its requester is over.
 func (t *replyTable) freeSlot(s *replySlot) {
 	t.mu.Lock()
-	s.address, s.consumer, s.caller = "", nil, nil
+	s.address, s.holder = "", holder{}
 	t.free = append(t.free, s)
 	t.mu.Unlock()
 }
@@ -172,8 +192,8 @@ func (t *replyTable) freeSlot(s *replySlot) {
 type requester struct {
 	slot     *replySlot // nil: there is no requester
 	round    uint64
-	consumer *replyConsumer  // nil for a Call
-	caller   context.Context // of a Call
+	consumer addressee       // nil for a Call
+	caller   context.Context // of a Call, or of a stream of answers
 }
 
 // find returns the requester that holds the address.
@@ -209,7 +229,7 @@ func (t *replyTable) isWaiting(address string) bool {
 func (t *replyTable) deliver(address string, e *message.Entry) bool {
 	r := t.find(address)
 	if r.consumer != nil {
-		return r.consumer.deliver(e)
+		return r.consumer.deliver(*e)
 	}
 	s := r.slot
 	if s == nil || !s.claim(r.round) {
@@ -218,7 +238,7 @@ func (t *replyTable) deliver(address string, e *message.Entry) bool {
 	}
 	s.reply = Message(e.Shown())
 	s.err = remoteError(s.reply.Headers)
-	s.signal <- struct{}{}
+	s.tell()
 	t.delivered.Add(1)
 	return true
 }
@@ -227,12 +247,12 @@ func (t *replyTable) deliver(address string, e *message.Entry) bool {
 // It reports false if the address is none of a Call that waits.
 func (t *replyTable) answerCall(address string, reply *Message, err error) bool {
 	r := t.find(address)
-	if r.slot == nil || r.consumer != nil || !r.slot.claim(r.round) {
+	if r.slot == nil || r.caller == nil || !r.slot.claim(r.round) {
 		return false
 	}
 	reply.Headers = table.Widen(reply.Headers)
 	r.slot.reply, r.slot.err = *reply, err
-	r.slot.signal <- struct{}{}
+	r.slot.tell()
 	t.delivered.Add(1)
 	return true
 }
@@ -245,6 +265,15 @@ func (s *replySlot) claim(round uint64) bool { return s.round.CompareAndSwap(rou
 func (s *replySlot) fail(round uint64, err error) {
 	if s.claim(round) {
 		s.err = err
+		s.tell()
+	}
+}
+
+// tell tells the requester that its answer is complete.
+func (s *replySlot) tell() {
+	if s.waiter != nil {
+		s.waiter.answered(s)
+	} else {
 		s.signal <- struct{}{}
 	}
 }
@@ -255,7 +284,7 @@ func (t *replyTable) close() {
 	defer t.mu.Unlock()
 	t.closed = true
 	for _, s := range t.slots {
-		if round := s.round.Load(); round%2 == 1 && s.consumer == nil {
+		if round := s.round.Load(); round%2 == 1 && s.caller != nil {
 			s.fail(round, ErrClosed)
 		}
 	}

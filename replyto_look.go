@@ -14,7 +14,7 @@ func (t *replyTable) look(from int, oldest int64, info *RPCInfo) (began int64, m
 	for _, s := range t.slots[from:to] {
 		switch {
 		case s.round.Load()%2 == 0:
-		case s.consumer != nil:
+		case s.caller == nil:
 			info.ReplyConsumers++
 		default:
 			info.Calls++

@@ -13,41 +13,6 @@ type Caller interface {
 	Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (Message, error)
 }
 
-// CallOptions say how a request is sent. The zero value sends it to a queue, where
-// it waits for a handler. If several are given to one Call, the last one that sets a
-// field determines it.
-type CallOptions struct {
-	// Exchange is where the request is published, with Call's argument queue as
-	// routing key. The first reply is the answer. Empty: the default exchange.
-	Exchange string
-	// RequireConsumer makes the call fail with [ErrNoConsumers] at once unless a
-	// consumer has room for the request.
-	RequireConsumer bool
-	// Properties are the properties of the request of [CallFor], such as Headers and
-	// Priority. ContentType is the codec's unless it is set here, Body is not used.
-	Properties Message
-	// Codec is the codec of [CallFor]. Nil: [JSON].
-	Codec Codec
-}
-
-// callOptions merges several options into one.
-func callOptions(opts []CallOptions) (all CallOptions) {
-	for i := range opts {
-		o := &opts[i]
-		if o.Exchange != "" {
-			all.Exchange = o.Exchange
-		}
-		all.RequireConsumer = all.RequireConsumer || o.RequireConsumer
-		if !o.Properties.properties().Plain() {
-			all.Properties = o.Properties
-		}
-		if o.Codec != nil {
-			all.Codec = o.Codec
-		}
-	}
-	return all
-}
-
 // Call sends a request to a queue and waits for the answer. The package
 // documentation says what the request carries.
 //
@@ -64,6 +29,17 @@ func (b *Broker) Call(ctx context.Context, queue string, msg Message, opts ...Ca
 
 // Call sends a request to a queue of this virtual host. See [Broker.Call].
 func (v *VirtualHost) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
+	if v.broker.options.Intercept.Call != nil {
+		var own []CallOptions // so that those of a Call without interceptors need not be on the heap
+		if len(opts) > 0 {
+			own = append(own, opts...)
+		}
+		f := v.calls.f.Load()
+		if f == nil {
+			f = v.makeCalls()
+		}
+		return (*f)(ctx, queue, msg, own...)
+	}
 	if v.broker.options.Tracer != nil {
 		return v.callTraced(ctx, queue, msg, opts)
 	}
@@ -76,21 +52,24 @@ func (v *VirtualHost) Call(ctx context.Context, queue string, msg Message, opts 
 func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts []CallOptions, reply *Message) error {
 	var p publishing
 	p.Mandatory = true
-	exchange := ""
+	exchange, served := "", ctx
 	if len(opts) > 0 {
 		o := callOptions(opts)
 		exchange, p.Immediate = o.Exchange, o.RequireConsumer
+		if o.Durable {
+			served = makeDurable(ctx, msg)
+		}
 	}
 	headers, err := v.prepareCall(ctx, &p, exchange, queue, msg)
 	if err != nil {
 		return err
 	}
-	slot, round, address, err := v.replies.takeSlot(DirectReplyTo, nil, ctx)
+	slot, round, address, err := v.replies.takeSlot(DirectReplyTo, holder{caller: ctx})
 	if err != nil {
 		p.release(&v.broker.queues)
 		return err
 	}
-	c := slot.newCall(ctx, round, msg)
+	c := slot.newCall(served, round, msg)
 	c.ReplyTo = address
 	if c.CorrelationId == "" {
 		c.CorrelationId = address[len(DirectReplyTo)+1:]
@@ -109,6 +88,19 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 		return err
 	} // else the request was sent, or has an answer already
 	return v.awaitReply(ctx, slot, round, reply)
+}
+
+// makeCalls returns Call with its interceptors, before it is called for the first time.
+func (v *VirtualHost) makeCalls() *CallFunc {
+	// A method value would copy the message once more.
+	next := func(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
+		if v.broker.options.Tracer != nil {
+			return v.callTraced(ctx, queue, msg, opts)
+		}
+		err = v.call(ctx, queue, &msg, opts, &reply)
+		return reply, err
+	}
+	return v.calls.make(v.broker.options.Intercept.Call, next)
 }
 
 // callTraced is call with a tracer.
@@ -150,7 +142,7 @@ func (v *VirtualHost) sendCall(p *publishing, c *call) error {
 	if q := v.calledQueue(p, c.slot); q != nil {
 		taken, err := q.Push(&p.Publishing)
 		if err != nil {
-			return ErrNacked
+			return nackedBy(err)
 		}
 		if taken {
 			p.countPassed(1)
@@ -212,13 +204,17 @@ func (v *VirtualHost) awaitReply(ctx context.Context, slot *replySlot, round uin
 	if err == nil {
 		return nil
 	}
-	// If the context has ended, return its error. The queue or the handler may have
-	// seen the same end first and answered with another error.
+	return callError(ctx, err)
+}
+
+// callError returns the error of a call that was answered with err. If the context has
+// ended, that is its error: the queue or the handler may have seen the same end first.
+func callError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
 		return context.DeadlineExceeded
 	}
-	return err
+	return receivedError(err)
 }

@@ -13,10 +13,17 @@ type requestContext struct {
 	caller  context.Context // of an in-process Call; otherwise nil
 	handler *Handler
 	request *Request
+	terms   *terms // of the request; nil: none
 	live    atomic.Pointer[liveContext]
 }
 
 func (c *requestContext) parent() context.Context {
+	if c.terms.isDurable() {
+		if c.caller != nil {
+			return context.WithoutCancel(c.caller)
+		}
+		return context.Background()
+	}
 	if c.caller != nil {
 		return c.caller
 	}
@@ -37,7 +44,13 @@ func (c *requestContext) ensureLive() *liveContext {
 	if l := c.live.Load(); l != nil {
 		return l
 	}
-	ctx, cancel := context.WithCancel(c.parent())
+	var ctx context.Context
+	var cancel context.CancelFunc
+	if d, ok := c.Deadline(); ok && c.terms != nil {
+		ctx, cancel = context.WithDeadline(c.parent(), d)
+	} else {
+		ctx, cancel = context.WithCancel(c.parent())
+	}
 	l := &liveContext{ctx, cancel, context.AfterFunc(c.handler.vhost.broker.handlersCtx, cancel)}
 	if !c.live.CompareAndSwap(nil, l) {
 		l.stopAndCancel()
@@ -54,12 +67,12 @@ func (c *requestContext) finish() {
 	}
 }
 
-// Deadline returns the caller's deadline.
-func (c *requestContext) Deadline() (time.Time, bool) {
-	if c.caller == nil {
-		return time.Time{}, false
+// Deadline returns the caller's deadline, or that of the request's terms.
+func (c *requestContext) Deadline() (d time.Time, ok bool) {
+	if c.caller != nil {
+		d, ok = c.caller.Deadline()
 	}
-	return c.caller.Deadline()
+	return c.terms.earlier(d, ok)
 }
 
 // Done returns a channel that is closed when the request's work should stop.

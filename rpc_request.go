@@ -10,15 +10,6 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
-// Request is a message as a handler gets it. It is the handler's for ever, but must
-// not be changed: others share its body and headers.
-type Request struct {
-	Message
-	Exchange    string // the exchange that it was published to
-	RoutingKey  string // the key that it was published with
-	Redelivered bool   // it was delivered before and not settled
-}
-
 // served is a request with the context of its handler.
 type served struct {
 	Request

@@ -57,6 +57,11 @@ type sessionLink Session
 
 // newSession makes a session of a user. An empty name stands for this program.
 func newSession(v *VirtualHost, user string) (*Session, error) {
+	return openSession(v, user, stateOpen)
+}
+
+// openSession is newSession that succeeds up to a state of the broker.
+func openSession(v *VirtualHost, user string, latest brokerState) (*Session, error) {
 	s := &Session{
 		vhost: v, id: uuid.NewString(), since: time.Now(),
 		channels: make(map[*Channel]struct{}), queues: make(map[*declaredQueue]struct{}),
@@ -65,7 +70,7 @@ func newSession(v *VirtualHost, user string) (*Session, error) {
 	if err := v.broker.reserve(&s.topology, wire.ConnectionOpenID, sessionHeld); err != nil {
 		return nil, err
 	}
-	if err := v.broker.addSession(s, user); err != nil {
+	if err := v.broker.addSession(s, user, latest); err != nil {
 		s.topology.Release()
 		return nil, err
 	}

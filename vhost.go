@@ -25,8 +25,11 @@ type VirtualHost struct {
 	replies replyTable
 	pools   pools // pools of its handlers
 	clients int   // number of users' sessions; guarded by broker.mu
+	calls   chained[CallFunc]
 
 	walks sync.Pool // of *route.Walk
+
+	publisher atomic.Pointer[Channel] // of Publish and Enqueue; nil: none was needed yet
 
 	failed     atomic.Uint64
 	unroutable atomic.Uint64

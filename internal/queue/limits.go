@@ -20,12 +20,14 @@ func (r *Rules) exceeded(n, bytes int64) bool {
 
 // refuse dead-letters a message that the queue has no room for, if the rules ask
 // for it.
-func (q *Queue) refuse(e *message.Entry) {
+func (q *Queue) refuse(e *message.Entry) error {
 	if q.rules.Overflow == RejectToDeadLetter && q.rules.DeadLetter != nil {
 		q.seldom().DeadLettered++
 		q.memory.Add(e.Cost())
 		q.lost = append(q.lost, Lost{*e, nowhere, message.DiedMaxLen, q.rules.DeadLetter})
+		return ErrPassedOn
 	}
+	return ErrRefused
 }
 
 // trimAtOnce is how many messages trim takes out at most: others wait for the lock.

@@ -22,6 +22,7 @@ import (
 var (
 	ErrDeleted      = errors.New("queue: deleted")
 	ErrRefused      = errors.New("queue: no room for the message")
+	ErrPassedOn     = errors.New("queue: no room for the message, which is a dead letter now")
 	ErrExclusive    = errors.New("queue: in exclusive use")
 	ErrSingleActive = errors.New("queue: only the active consumer gets messages")
 	ErrInUse        = errors.New("queue: has consumers")
@@ -195,7 +196,7 @@ func (q *Queue) wakeLater(b *mailbox.Mailbox) {
 // Push adds a message. It reports whether the queue has taken it. The queue does not
 // take it if it is deleted, if the message is a duplicate, or if the message is
 // Immediate and no consumer has room. Push fails with ErrRefused if limits forbid
-// the message. If the message is kept on disk, Push sets its Synced.
+// the message, and with ErrPassedOn if it has become a dead letter so. If the message is kept on disk, Push sets its Synced.
 func (q *Queue) Push(p *message.Publishing) (taken bool, err error) {
 	return q.PushLetter(p, nil)
 }
@@ -220,9 +221,9 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 	}
 	if q.rules != nil && q.overflows(e) {
 		q.seen.Forget(e.Content)
-		q.refuse(e)
+		err = q.refuse(e)
 		q.unlockFor(l)
-		return false, ErrRefused
+		return false, err
 	}
 	priority := uint8(0)
 	if q.store.levels != nil && e.Content != nil {

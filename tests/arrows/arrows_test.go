@@ -22,6 +22,8 @@ var house = map[string]string{
 		"internal/like internal/link internal/mailbox internal/memory internal/message internal/names internal/password internal/pattern internal/queue " +
 		"internal/route internal/store internal/table internal/tasks internal/topology internal/unacked internal/wire",
 
+	"intercept": ".",
+
 	"internal/route":    "internal/delay internal/duplicates internal/memory internal/message internal/queue internal/table",
 	"internal/argument": "internal/duplicates internal/like internal/message internal/names internal/queue internal/table",
 	"internal/queue":    "internal/clock internal/duplicates internal/flow internal/mailbox internal/memory internal/message internal/store internal/unacked",

@@ -1,0 +1,97 @@
+package warren
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/wire"
+)
+
+// remotePeer is the other end of a stream, across the network.
+type remotePeer struct {
+	vhost       *VirtualHost
+	address     string // of the other end
+	own         string // address of this end
+	correlation string
+	plain       []byte // encoded properties of an item without any of its own; made at the first
+}
+
+var (
+	errNoStreamAddress = brokenStream("the first message of the server has no direct reply address as reply_to")
+	errNoSignal        = brokenStream("a message of the caller has no header of the protocol")
+	errItemsPanicked   = errors.New("warren: the caller's items panicked")
+	errItemsUnfinished = errors.New("warren: the caller's items ended by runtime.Goexit")
+)
+
+// brokenStream is an ErrBrokenStream with a text.
+type brokenStream string
+
+func (b brokenStream) Error() string { return ErrBrokenStream.Error() + ": " + string(b) }
+func (b brokenStream) Unwrap() error { return ErrBrokenStream }
+
+// item implements streamPeer.
+func (r *remotePeer) item(number uint64, e message.Entry) bool {
+	if e.Content == nil {
+		return r.publish(e.Body, r.plainItem(number))
+	}
+	p := e.Content.Properties()
+	p.Headers = withHeaders(p.Headers, Table{StreamItemHeader: int64(number)})
+	return r.send(e.Body, &p)
+}
+
+// numberAt is where the number is in the properties of an item: after the flags, the
+// length of the headers, the name of the header and the type of its value.
+const numberAt = 2 + 4 + 1 + len(StreamItemHeader) + 1
+
+// plainItem returns the content of an item that has no properties of its own.
+func (r *remotePeer) plainItem(number uint64) message.Content {
+	if r.plain == nil {
+		p := wire.Properties{Headers: Table{StreamItemHeader: int64(0)}, CorrelationId: r.correlation, ReplyTo: r.own}
+		r.plain = p.Append(nil)
+	}
+	c := &message.Addressed{}
+	c.Raw = append(c.Room[:0], r.plain...)
+	binary.BigEndian.PutUint64(c.Raw[numberAt:], number)
+	return c
+}
+
+func (r *remotePeer) credit(n uint64) { r.say(Table{StreamCreditHeader: int64(n)}) }
+
+func (r *remotePeer) cancel() { r.say(Table{StreamCancelHeader: true}) }
+
+func (r *remotePeer) finish(sent uint64, err error) {
+	headers := Table{StreamEndHeader: int64(sent)}
+	if err != nil {
+		e := asRemoteError(err)
+		text := e.Text
+		if text == textError {
+			text = "the items of the caller ended with an error"
+		}
+		headers[ErrorCodeHeader], headers[ErrorTextHeader] = e.Code, text
+	}
+	r.say(headers)
+}
+
+// say sends a message without a body.
+func (r *remotePeer) say(headers Table) bool {
+	return r.send(nil, &message.Properties{Headers: headers})
+}
+
+func (r *remotePeer) send(body []byte, p *message.Properties) bool {
+	p.CorrelationId, p.ReplyTo = r.correlation, r.own
+	return r.publish(body, message.NewPublished(p))
+}
+
+// publish reports false if the other end has gone.
+func (r *remotePeer) publish(body []byte, c message.Content) bool {
+	x := r.vhost.defaultExchange
+	e := message.Entry{Body: body, Key: r.address, Exchange: &x.Name, Content: c}
+	if !r.vhost.replies.deliver(r.address, &e) {
+		return false
+	}
+	if r.vhost.broker.watchers.any() {
+		x.passed.count(len(body), 1)
+	}
+	return true
+}
