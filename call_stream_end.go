@@ -187,7 +187,7 @@ func (c *streamCall) isFrom(e *message.Entry, s *streamSignal) bool {
 		return s.last
 	}
 	r := c.vhost.replies.find(address)
-	if !c.join(&remotePeer{vhost: c.vhost, address: address, own: c.address, correlation: c.correlation}) {
+	if !c.join(&remotePeer{vhost: c.vhost, consumer: r.consumer, address: address, own: c.address, correlation: c.correlation}) {
 		return c.isFrom(e, s)
 	}
 	c.in.fromNetwork(&c.vhost.broker.queues.Memory)

@@ -132,13 +132,16 @@ func (s *streamServer) meet(req *Request) error {
 		}
 		return nil
 	}
+	if r.consumer == nil { // a Call has set the header
+		return errNotStream
+	}
 	slot, round, address, err := s.vhost.replies.takeSlot(DirectReplyTo, holder{consumer: s})
 	if err != nil {
 		return err
 	}
 	s.slot, s.round = slot, round
 	s.in.budget = &s.vhost.broker.queues.Memory
-	s.join(&remotePeer{vhost: s.vhost, address: req.ReplyTo, own: address, correlation: req.CorrelationId})
+	s.join(&remotePeer{vhost: s.vhost, consumer: r.consumer, address: req.ReplyTo, own: address, correlation: req.CorrelationId})
 	return nil
 }
 

@@ -91,6 +91,9 @@ func count(v any) (n uint64, ok bool) {
 
 // itemOf returns an item that came from the network without what is the stream's own.
 func itemOf(e *message.Entry) Message {
+	if message.IsBare(e.Content, StreamItemHeader, StreamCreditHeader) {
+		return Message{Body: e.Body}
+	}
 	m := Message(e.Shown())
 	m.CorrelationId, m.ReplyTo = "", ""
 	rest := 0

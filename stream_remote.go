@@ -11,8 +11,9 @@ import (
 // remotePeer is the other end of a stream, across the network.
 type remotePeer struct {
 	vhost       *VirtualHost
-	address     string // of the other end
-	own         string // address of this end
+	consumer    addressee // that has the address of the other end; nil: it has gone
+	address     string    // of the other end
+	own         string    // address of this end
 	correlation string
 	plain       []byte // encoded properties of an item without any of its own; made at the first
 }
@@ -87,7 +88,7 @@ func (r *remotePeer) send(body []byte, p *message.Properties) bool {
 func (r *remotePeer) publish(body []byte, c message.Content) bool {
 	x := r.vhost.defaultExchange
 	e := message.Entry{Body: body, Key: r.address, Exchange: &x.Name, Content: c}
-	if !r.vhost.replies.deliver(r.address, &e) {
+	if r.consumer == nil || !r.consumer.deliver(e) {
 		return false
 	}
 	if r.vhost.broker.watchers.any() {

@@ -24,6 +24,11 @@ type benchClient struct {
 }
 
 func benchServer(b *testing.B) *amqp.Server {
+	_, srv := benchBroker(b)
+	return srv
+}
+
+func benchBroker(b *testing.B) (*warren.Broker, *amqp.Server) {
 	broker := warren.New(nil)
 	srv := amqp.NewServer(broker, nil)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -40,7 +45,7 @@ func benchServer(b *testing.B) *amqp.Server {
 	for srv.Addr() == nil {
 		runtime.Gosched()
 	}
-	return srv
+	return broker, srv
 }
 
 // benchDial connects and opens channel 1.

@@ -12,3 +12,10 @@ func RepliesTo(c Content, address string) bool {
 	to := c.Properties().ReplyTo
 	return to == "" || to == address
 }
+
+// IsBare reports whether properties that came over the wire are known to have no more than
+// CorrelationId, ReplyTo and headers with these names. It decodes nothing.
+func IsBare(c Content, headers ...string) bool {
+	raw := rawProperties(c)
+	return raw != nil && raw.HasOnly(wire.CorrelationId|wire.ReplyTo|wire.Headers, headers...)
+}
