@@ -153,7 +153,7 @@ func (c *streamCall) deliver(e message.Entry) bool {
 	ok := true
 	switch {
 	case s.isItem:
-		ok = c.item(s.item, e)
+		ok = c.item(s.item, s.itemOf(e))
 	case s.last:
 		if ok = c.slot.claim(c.round); ok {
 			c.ended.Store(true)
@@ -174,7 +174,7 @@ func (c *streamCall) deliver(e message.Entry) bool {
 func (c *streamCall) isFrom(e *message.Entry, s *streamSignal) bool {
 	if p := c.other(); p != nil {
 		r, remote := p.(*remotePeer)
-		return remote && (e.Content == nil || message.RepliesTo(e.Content, r.address))
+		return remote && s.repliesTo(e.Content, r.address)
 	}
 	address := ""
 	if e.Content != nil {
@@ -187,7 +187,7 @@ func (c *streamCall) isFrom(e *message.Entry, s *streamSignal) bool {
 		return s.last
 	}
 	r := c.vhost.replies.find(address)
-	if !c.join(&remotePeer{vhost: c.vhost, consumer: r.consumer, address: address, own: c.address, correlation: c.correlation}) {
+	if !c.joinRemote(r.consumer, address, c.address, c.correlation) {
 		return c.isFrom(e, s)
 	}
 	c.in.fromNetwork(&c.vhost.broker.queues.Memory)

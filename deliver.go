@@ -12,6 +12,9 @@ import (
 // a queue could not keep it. The error is a *Return or nil.
 func (v *VirtualHost) route(p *publishing) (nacked bool, err error) {
 	if p.Extra == nil {
+		if p.to == v.defaultExchange && isReplyAddress(p.Key) { // no queue has such a name
+			return v.deliverRouted(p, nil, []string{p.Key}, nil)
+		}
 		v.mu.RLock()
 		queues, ok := p.to.Matcher.Exact(p.Key)
 		v.mu.RUnlock()

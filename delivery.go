@@ -104,3 +104,22 @@ func (ch *Channel) deliverToSink(c *Consumer, delivered *queue.Delivered, noAck 
 	}
 	return true
 }
+
+// deliverItem passes an item of a stream to the connection of a reply consumer. It reports
+// false if the channel is closed or the consumer has ended.
+func (ch *Channel) deliverItem(c *Consumer, e *message.Entry) bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.closed.Load() || ch.reply.Load() != c.reply {
+		return false
+	}
+	d := link.Delivery{
+		ConsumerTag: c.tag, Tag: ch.lastTag.Add(1),
+		Exchange: *e.Exchange, RoutingKey: e.Key, Body: e.Body,
+	}
+	if e.Content != nil {
+		d.Properties = e.Content
+	}
+	c.sink.Deliver(d)
+	return true
+}

@@ -141,7 +141,7 @@ func (s *streamServer) meet(req *Request) error {
 	}
 	s.slot, s.round = slot, round
 	s.in.budget = &s.vhost.broker.queues.Memory
-	s.join(&remotePeer{vhost: s.vhost, consumer: r.consumer, address: req.ReplyTo, own: address, correlation: req.CorrelationId})
+	s.joinRemote(r.consumer, req.ReplyTo, address, req.CorrelationId)
 	return nil
 }
 
@@ -237,7 +237,7 @@ func (s *streamServer) deliver(e message.Entry) bool {
 	case signal.cancel:
 		s.cancel()
 	case signal.isItem:
-		s.item(signal.item, e)
+		s.item(signal.item, signal.itemOf(e))
 	case signal.plain:
 		s.in.finish(0, errNoSignal)
 	case signal.last:

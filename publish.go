@@ -289,6 +289,9 @@ func (ch *Channel) send(p *publishing) (nacked bool, err error) {
 	}
 	q := ch.recentQueue.Load()
 	if q == nil || q.Name() != p.Key {
+		if isReplyAddress(p.Key) {
+			return ch.vhost.route(p)
+		}
 		if q = ch.vhost.queue(p.Key); q == nil {
 			return ch.vhost.route(p)
 		}

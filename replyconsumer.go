@@ -108,6 +108,18 @@ func (r *replyConsumer) deliver(e message.Entry) bool {
 	return true
 }
 
+// deliverInTurn passes an item of a stream to the connection, which has room for it. It
+// reports false if the consumer has ended. It keeps nothing of the entry.
+func (r *replyConsumer) deliverInTurn(e *message.Entry) bool {
+	t := &r.ch.vhost.replies
+	if !r.ch.deliverItem(r.Consumer, e) {
+		t.droppedGone.Add(1)
+		return false
+	}
+	t.delivered.Add(1)
+	return true
+}
+
 // deliverToSink passes a reply to the connection. If the channel is closed, the
 // reply is dropped. mu is held.
 func (r *replyConsumer) deliverToSink(e *message.Entry) {

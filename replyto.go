@@ -198,11 +198,11 @@ type requester struct {
 
 // find returns the requester that holds the address.
 func (t *replyTable) find(address string) requester {
-	_, token, _ := strings.Cut(address, ".reply-to.")
-	if len(token) != secretLen+numberLen {
+	at := len(address) - numberLen
+	if at <= secretLen || address[at-secretLen-1] != '.' {
 		return requester{}
 	}
-	number, err := strconv.ParseUint(token[secretLen:], 36, 31)
+	number, err := strconv.ParseUint(address[at:], 36, 31)
 	if err != nil {
 		return requester{}
 	}

@@ -80,11 +80,11 @@ func (s *streamEnd) next(done <-chan struct{}) (m Message, ok bool) {
 		}
 	}
 	switch {
-	case s.in.counts != nil:
-		return itemOf(&e), true
 	case e.Content == nil:
 		m.Body = e.Body
 		return m, true
+	case s.in.counts != nil:
+		return shownItem(&e), true
 	}
 	return Message(e.Shown()), true
 }

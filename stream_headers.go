@@ -21,6 +21,8 @@ const (
 
 // streamSignal is what a message of a stream says.
 type streamSignal struct {
+	bare   bool   // it is an item whose properties are all the stream's own
+	from   []byte // ReplyTo of such an item
 	isItem bool
 	item   uint64 // its number
 	credit uint64
@@ -36,6 +38,9 @@ func readSignal(c message.Content) (s streamSignal) {
 	if c == nil {
 		return streamSignal{last: true, plain: true}
 	}
+	if b, ok := message.Bare(c); ok && string(b.Header) == StreamItemHeader && b.Value >= 0 {
+		return streamSignal{bare: true, from: b.ReplyTo, isItem: true, item: uint64(b.Value)}
+	}
 	var credit, cancel, end bool
 	s.credit, credit = s.number(c, StreamCreditHeader)
 	if s.item, s.isItem = s.number(c, StreamItemHeader); s.isItem {
@@ -49,6 +54,22 @@ func readSignal(c message.Content) (s streamSignal) {
 	s.plain = !credit && !cancel && !end && s.err == nil
 	s.last = end || s.plain || s.err != nil
 	return s
+}
+
+// repliesTo reports whether ReplyTo of the message is address, or is not set.
+func (s *streamSignal) repliesTo(c message.Content, address string) bool {
+	if s.bare {
+		return len(s.from) == 0 || string(s.from) == address
+	}
+	return c == nil || message.RepliesTo(c, address)
+}
+
+// itemOf returns the item of a message. One that is bare has nothing but a body.
+func (s *streamSignal) itemOf(e message.Entry) message.Entry {
+	if s.bare {
+		e.Content = nil
+	}
+	return e
 }
 
 // number returns a header that is a number of items. ok is false if there is none.
@@ -89,11 +110,8 @@ func count(v any) (n uint64, ok bool) {
 	return uint64(max(0, i)), i >= 0
 }
 
-// itemOf returns an item that came from the network without what is the stream's own.
-func itemOf(e *message.Entry) Message {
-	if message.IsBare(e.Content, StreamItemHeader, StreamCreditHeader) {
-		return Message{Body: e.Body}
-	}
+// shownItem returns an item that came from the network without what is the stream's own.
+func shownItem(e *message.Entry) Message {
 	m := Message(e.Shown())
 	m.CorrelationId, m.ReplyTo = "", ""
 	rest := 0

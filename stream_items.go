@@ -226,6 +226,7 @@ func (o *itemsOut) add(n uint64) {
 func (o *itemsOut) stop() {
 	o.stopped.Store(true)
 	o.mu.Lock()
+	o.waits = true // at a connection
 	o.unlock()
 }
 

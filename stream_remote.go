@@ -11,11 +11,23 @@ import (
 // remotePeer is the other end of a stream, across the network.
 type remotePeer struct {
 	vhost       *VirtualHost
-	consumer    addressee // that has the address of the other end; nil: it has gone
-	address     string    // of the other end
-	own         string    // address of this end
+	consumer    addressee    // that has the address of the other end; nil: it has gone
+	turns       *streamTurns // for items; nil: no buffer bounds what comes to the consumer
+	address     string       // of the other end
+	own         string       // address of this end
 	correlation string
-	plain       []byte // encoded properties of an item without any of its own; made at the first
+
+	// Owned by the sender.
+	plain []byte          // encoded properties of an item without any of its own; made at the first
+	last  message.Encoded // such properties; used again for each item of which nobody keeps them
+}
+
+// joinRemote makes who has the address the other end, across the network. It reports
+// false if there is one.
+func (s *streamEnd) joinRemote(who addressee, address, own, correlation string) bool {
+	return s.join(&remotePeer{
+		vhost: s.vhost, consumer: who, turns: newStreamTurns(who, &s.out), address: address, own: own, correlation: correlation,
+	})
 }
 
 var (
@@ -34,11 +46,11 @@ func (b brokenStream) Unwrap() error { return ErrBrokenStream }
 // item implements streamPeer.
 func (r *remotePeer) item(number uint64, e message.Entry) bool {
 	if e.Content == nil {
-		return r.publish(e.Body, r.plainItem(number))
+		return r.publish(e.Body, r.plainItem(number), r.turns)
 	}
 	p := e.Content.Properties()
 	p.Headers = withHeaders(p.Headers, Table{StreamItemHeader: int64(number)})
-	return r.send(e.Body, &p)
+	return r.send(e.Body, &p, r.turns)
 }
 
 // numberAt is where the number is in the properties of an item: after the flags, the
@@ -51,9 +63,13 @@ func (r *remotePeer) plainItem(number uint64) message.Content {
 		p := wire.Properties{Headers: Table{StreamItemHeader: int64(0)}, CorrelationId: r.correlation, ReplyTo: r.own}
 		r.plain = p.Append(nil)
 	}
+	binary.BigEndian.PutUint64(r.plain[numberAt:], number)
+	if r.turns != nil {
+		r.last.Raw = r.plain
+		return &r.last
+	}
 	c := &message.Addressed{}
 	c.Raw = append(c.Room[:0], r.plain...)
-	binary.BigEndian.PutUint64(c.Raw[numberAt:], number)
 	return c
 }
 
@@ -76,19 +92,27 @@ func (r *remotePeer) finish(sent uint64, err error) {
 
 // say sends a message without a body.
 func (r *remotePeer) say(headers Table) bool {
-	return r.send(nil, &message.Properties{Headers: headers})
+	return r.send(nil, &message.Properties{Headers: headers}, nil)
 }
 
-func (r *remotePeer) send(body []byte, p *message.Properties) bool {
+func (r *remotePeer) send(body []byte, p *message.Properties, turns *streamTurns) bool {
 	p.CorrelationId, p.ReplyTo = r.correlation, r.own
-	return r.publish(body, message.NewPublished(p))
+	return r.publish(body, message.NewPublished(p), turns)
 }
 
-// publish reports false if the other end has gone.
-func (r *remotePeer) publish(body []byte, c message.Content) bool {
+// publish reports false if the other end has gone. Only the sender may use turns, which
+// wait for room at the other end; nil: the message is sent at once.
+func (r *remotePeer) publish(body []byte, c message.Content, turns *streamTurns) bool {
 	x := r.vhost.defaultExchange
 	e := message.Entry{Body: body, Key: r.address, Exchange: &x.Name, Content: c}
-	if r.consumer == nil || !r.consumer.deliver(e) {
+	switch {
+	case r.consumer == nil:
+		return false
+	case turns != nil:
+		if !turns.deliver(&e) {
+			return false
+		}
+	case !r.consumer.deliver(e):
 		return false
 	}
 	if r.vhost.broker.watchers.any() {

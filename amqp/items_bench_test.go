@@ -15,24 +15,33 @@ import (
 // BenchmarkItems compares what a client consumes from a queue without a prefetch limit, the items that it gets
 // from a handler by credit, and those that it sends to a caller, over TCP.
 func BenchmarkItems(b *testing.B) {
+	const window = 10_000 // how far the sender may be ahead
 	b.Run("consume", func(b *testing.B) {
 		broker, srv := benchBroker(b)
 		ch, err := broker.Channel()
 		require.NoError(b, err)
 		c := benchDial(b, srv)
-		c.send(1, &wire.BasicConsume{Queue: []byte("q"), NoAck: true})
-		b.ReportAllocs()
-		const atOnce = 100_000 // all at once could reach the memory limit
-		for n := range b.N {
-			if n%atOnce == 0 {
-				b.StopTimer()
-				for range min(atOnce, b.N-n) {
-					require.NoError(b, ch.Publish(b.Context(), "", "q", warren.Message{Body: make([]byte, 16)}, warren.PublishOptions{}))
+		c.call(&wire.BasicConsume{Queue: []byte("q"), NoAck: true})
+		room := make(chan struct{}, 2) // for half a window each
+		room <- struct{}{}
+		room <- struct{}{}
+		go func() {
+			body := make([]byte, 16)
+			for range room {
+				for range window / 2 {
+					ch.Publish(b.Context(), "", "q", warren.Message{Body: body}, warren.PublishOptions{})
 				}
-				b.StartTimer()
 			}
+		}()
+		b.ReportAllocs()
+		b.ResetTimer()
+		for n := range b.N {
 			c.body()
+			if n%(window/2) == window/2-1 {
+				room <- struct{}{}
+			}
 		}
+		close(room)
 	})
 	b.Run("to-client", func(b *testing.B) {
 		broker, srv := benchBroker(b)
@@ -46,7 +55,6 @@ func BenchmarkItems(b *testing.B) {
 		require.NoError(b, err)
 		c := benchDial(b, srv)
 		c.call(&wire.BasicConsume{Queue: []byte(warren.DirectReplyTo), NoAck: true})
-		const window = 10_000
 		c.Write(publishFrames(1, 0, "stream", &wire.Properties{
 			ReplyTo: warren.DirectReplyTo, CorrelationId: "1", Headers: wire.Table{"x-warren-stream": int64(0)},
 		}))
@@ -64,12 +72,17 @@ func BenchmarkItems(b *testing.B) {
 			}
 		}
 	})
+	b.Run("publish", func(b *testing.B) { benchmarkPublished(b, window, nil) })
+	b.Run("publish-headers", func(b *testing.B) {
+		benchmarkPublished(b, window, &wire.Properties{
+			ReplyTo: warren.DirectReplyTo, CorrelationId: "1", Headers: wire.Table{"x-warren-item": int64(1)},
+		})
+	})
 	b.Run("from-client", func(b *testing.B) {
 		broker, srv := benchBroker(b)
 		c := benchDial(b, srv)
 		c.call(&wire.BasicConsume{Queue: []byte(warren.DirectReplyTo), NoAck: true})
 		c.call(&wire.BasicConsume{Queue: []byte("q"), NoAck: true})
-		const window = 10_000
 		go c.serveItems(b, window)
 		b.ReportAllocs()
 		n := 0
@@ -121,4 +134,36 @@ func (c *benchClient) serveItems(b *testing.B, window int) {
 func (c *benchClient) body() {
 	for c.frame() != wire.FrameBody {
 	}
+}
+
+// benchmarkPublished is a client that publishes, and a consumer in this process.
+func benchmarkPublished(b *testing.B, window int, props *wire.Properties) {
+	broker, srv := benchBroker(b)
+	ch, err := broker.Channel()
+	require.NoError(b, err)
+	consumer, err := ch.Consume("q", warren.ConsumeOptions{NoAck: true})
+	require.NoError(b, err)
+	c := benchDial(b, srv)
+	c.call(&wire.BasicConsume{Queue: []byte(warren.DirectReplyTo), NoAck: true})
+	half := publishFrames(window/2, 16, "q", props)
+	room := make(chan struct{}, 2)
+	room <- struct{}{}
+	room <- struct{}{}
+	go func() {
+		for range room {
+			c.Write(half)
+		}
+	}()
+	b.ReportAllocs()
+	b.ResetTimer()
+	n := 0
+	for range consumer.Deliveries(b.Context()) {
+		if n++; n == b.N {
+			break
+		}
+		if n%(window/2) == 0 {
+			room <- struct{}{}
+		}
+	}
+	close(room)
 }

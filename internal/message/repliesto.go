@@ -13,9 +13,10 @@ func RepliesTo(c Content, address string) bool {
 	return to == "" || to == address
 }
 
-// IsBare reports whether properties that came over the wire are known to have no more than
-// CorrelationId, ReplyTo and headers with these names. It decodes nothing.
-func IsBare(c Content, headers ...string) bool {
-	raw := rawProperties(c)
-	return raw != nil && raw.HasOnly(wire.CorrelationId|wire.ReplyTo|wire.Headers, headers...)
+// Bare returns properties that came over the wire and are bare. It decodes nothing.
+func Bare(c Content) (b wire.Bare, ok bool) {
+	if raw := rawProperties(c); raw != nil {
+		return raw.Bare()
+	}
+	return b, false
 }

@@ -138,20 +138,3 @@ func (e *Edit) appendHeaders(b, entries []byte) []byte {
 }
 
 func (h *Header) append(b []byte) []byte { return appendValue(appendShort(b, h.Name), h.Value, 1) }
-
-// HasOnly reports whether no properties are set beside some of set, and no headers beside
-// some of those with these names. It decodes nothing.
-func (p RawProperties) HasOnly(set Property, headers ...string) bool {
-	var r propertyReader
-	r.start(p)
-	if r.flags&^set != 0 {
-		return false
-	}
-	entries, _ := p.Get(Headers)
-	for r := (reader{b: entries}); r.more(); r.field() {
-		if key := r.short(); !slices.ContainsFunc(headers, func(name string) bool { return string(key) == name }) {
-			return false
-		}
-	}
-	return r.err == nil
-}
