@@ -182,6 +182,7 @@ func TestPublishersWaitForTheDisk(t *testing.T) {
 		require.NoError(t, warren.EnqueueFor(t.Context(), b, "jobs", order{3}, warren.EnqueueOptions{Properties: warren.Message{DeliveryMode: warren.Transient}}))
 		require.Zero(t, time.Since(begin), "who asks for less need not wait")
 		dir.Delay(0)
+		time.Sleep(time.Minute) // for what has begun
 		require.NoError(t, b.Close())
 	})
 }
