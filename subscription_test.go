@@ -121,9 +121,13 @@ func TestShutdownLetsFunctionsFinish(t *testing.T) {
 		time.Sleep(time.Second)
 		begin := time.Now()
 		err := b.Shutdown(t.Context())
-		dropped, ok := errors.AsType[*warren.DroppedError](err)
-		require.True(t, ok)
-		require.Equal(t, 1, dropped.Messages, "what it has enqueued: %v", err)
+		if brokertest.Paged { // the queue outlives the broker
+			require.NoError(t, err)
+		} else {
+			var dropped *warren.DroppedError
+			require.ErrorAs(t, err, &dropped)
+			require.Equal(t, 1, dropped.Messages, "what it has enqueued: %v", err)
+		}
 		require.Equal(t, 59*time.Second, time.Since(begin))
 		require.True(t, did)
 		require.Zero(t, b.Stats().Failed)
