@@ -1,6 +1,9 @@
 package warren
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // liveContext is a cancellable context of a handler, made when the handler first
 // uses its own.
@@ -8,13 +11,15 @@ type liveContext struct {
 	context.Context
 	cancel context.CancelFunc
 	stop   func() bool
+
+	streamed atomic.Bool // a stream of items has been begun in it
 }
 
 // newEndedContext makes a context that has ended.
 func newEndedContext() liveContext {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	return liveContext{ctx, cancel, func() bool { return false }}
+	return liveContext{Context: ctx, cancel: cancel, stop: func() bool { return false }}
 }
 
 func (l *liveContext) stopAndCancel() {

@@ -92,6 +92,9 @@ func (f StreamFunc) serve(ctx context.Context, req *Request) (Message, error) {
 	ctx, s.cancelCtx = context.WithCancel(ctx)
 	defer s.cancelCtx()
 	s.gone = ctx
+	if l, ok := ctx.Value(liveKey{}).(*liveContext); ok && l.streamed.Swap(true) {
+		return Message{}, errStreamAgain
+	}
 	s.out.add(window)
 	wanted, _ := req.Headers[StreamInHeader].(bool)
 	if !wanted {
@@ -125,9 +128,6 @@ func (s *streamServer) meet(req *Request) error {
 	if c, ok := r.consumer.(*streamCall); ok {
 		s.join(c)
 		if !c.join(s) {
-			if first, ok := c.other().(*streamServer); ok && RequestFrom(first.gone) == RequestFrom(s.gone) {
-				return errStreamAgain
-			}
 			return ErrNoReply // another handler was first
 		}
 		return nil

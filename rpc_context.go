@@ -51,7 +51,7 @@ func (c *requestContext) ensureLive() *liveContext {
 	} else {
 		ctx, cancel = context.WithCancel(c.parent())
 	}
-	l := &liveContext{ctx, cancel, context.AfterFunc(c.handler.vhost.broker.handlersCtx, cancel)}
+	l := &liveContext{Context: ctx, cancel: cancel, stop: context.AfterFunc(c.handler.vhost.broker.handlersCtx, cancel)}
 	if !c.live.CompareAndSwap(nil, l) {
 		l.stopAndCancel()
 		return c.live.Load()
@@ -89,6 +89,8 @@ func (c *requestContext) Value(key any) any {
 		return c.handler
 	case requestKey:
 		return c.request
+	case liveKey:
+		return c.ensureLive()
 	}
 	if l := c.live.Load(); l != nil && l != &c.handler.vhost.broker.endedContext {
 		return l.Value(key)
@@ -110,5 +112,9 @@ func RequestFrom(ctx context.Context) *Request {
 	return req
 }
 
-// requestKey is the key of a handler's request in its context.
-type requestKey struct{}
+// requestKey is the key of a handler's request in its context, and liveKey that of the
+// *liveContext.
+type (
+	requestKey struct{}
+	liveKey    struct{}
+)

@@ -258,6 +258,31 @@ func TestFailuresOfAStreamReachAnAMQPClient(t *testing.T) {
 	})
 }
 
+// A client gets the items of a request once, whatever an interceptor does.
+func TestAnInterceptorMayNotRepeatAStreamOfAnAMQPClient(t *testing.T) {
+	twice := handleWith(func(next warren.HandlerFunc) warren.HandlerFunc {
+		return func(ctx context.Context, req *warren.Request) (warren.Message, error) {
+			_, err := next(ctx, req)
+			require.NoError(t, err)
+			return next(ctx, req)
+		}
+	})
+	withWire(t, twice, func(t *testing.T, b *warren.Broker, dial brokertest.Dialer) {
+		_, err := b.HandleStream("count", numbers(1))
+		require.NoError(t, err)
+		c := newWireClient(t, dial)
+		c.send("count", "c", "", amqp091.Table{"x-warren-stream": int32(10)})
+		c.gets(amqp091.Table{"x-warren-credit": int64(0)}, "")
+		c.gets(amqp091.Table{"x-warren-item": int64(1)}, "0")
+		c.gets(amqp091.Table{
+			"x-warren-error": "stream", "x-warren-error-text": "an interceptor has called the handler of a stream of items more than once for a request",
+		}, "")
+		c.getsNothing()
+		require.NoError(t, c.conn.Close())
+		brokertest.Clean(t, b)
+	})
+}
+
 func TestAnAMQPServerAnswersWithAStream(t *testing.T) {
 	withWire(t, nil, func(t *testing.T, b *warren.Broker, dial brokertest.Dialer) {
 		c := newWireClient(t, dial)
