@@ -75,8 +75,9 @@ type replyTable struct {
 	begins     begins
 }
 
-// replySlot is the place of a requester: a Call, an end of a stream of items, or a channel's reply consumer. It
-// is used again for later requesters, each of which has a round of its own.
+// replySlot is the place of a requester: a Call, an end of a stream of items, or a
+// channel's reply consumer. It is used again for later requesters, each of which has a
+// round of its own.
 type replySlot struct {
 	number int
 	signal chan struct{} // has room for one: the call's answer is complete

@@ -12,92 +12,20 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// BenchmarkItems compares what a client consumes from a queue without a prefetch limit, the items that it gets
-// from a handler by credit, and those that it sends to a caller, over TCP.
+// BenchmarkItems compares, over TCP, what a client consumes from a queue with the items
+// that it gets from a handler, and what it publishes with the items that it sends to a
+// caller.
 func BenchmarkItems(b *testing.B) {
 	const window = 10_000 // how far the sender may be ahead
-	b.Run("consume", func(b *testing.B) {
-		broker, srv := benchBroker(b)
-		ch, err := broker.Channel()
-		require.NoError(b, err)
-		c := benchDial(b, srv)
-		c.call(&wire.BasicConsume{Queue: []byte("q"), NoAck: true})
-		room := make(chan struct{}, 2) // for half a window each
-		room <- struct{}{}
-		room <- struct{}{}
-		go func() {
-			body := make([]byte, 16)
-			for range room {
-				for range window / 2 {
-					ch.Publish(b.Context(), "", "q", warren.Message{Body: body}, warren.PublishOptions{})
-				}
-			}
-		}()
-		b.ReportAllocs()
-		b.ResetTimer()
-		for n := range b.N {
-			c.body()
-			if n%(window/2) == window/2-1 {
-				room <- struct{}{}
-			}
-		}
-		close(room)
-	})
-	b.Run("to-client", func(b *testing.B) {
-		broker, srv := benchBroker(b)
-		_, err := broker.HandleStream("stream", func(context.Context, *warren.Request, iter.Seq2[warren.Message, error]) iter.Seq2[warren.Message, error] {
-			return func(yield func(warren.Message, error) bool) {
-				body := make([]byte, 16)
-				for yield(warren.Message{Body: body}, nil) {
-				}
-			}
-		})
-		require.NoError(b, err)
-		c := benchDial(b, srv)
-		c.call(&wire.BasicConsume{Queue: []byte(warren.DirectReplyTo), NoAck: true})
-		c.Write(publishFrames(1, 0, "stream", &wire.Properties{
-			ReplyTo: warren.DirectReplyTo, CorrelationId: "1", Headers: wire.Table{"x-warren-stream": int64(0)},
-		}))
-		credit := publishFrames(1, 0, benchReplyAddress(b, c), &wire.Properties{
-			ReplyTo: warren.DirectReplyTo, CorrelationId: "1", Headers: wire.Table{"x-warren-credit": int64(window / 2)},
-		})
-		c.Write(credit)
-		c.Write(credit)
-		b.ReportAllocs()
-		b.ResetTimer()
-		for n := range b.N {
-			c.body()
-			if n%(window/2) == window/2-1 {
-				c.Write(credit)
-			}
-		}
-	})
+	b.Run("consume", func(b *testing.B) { benchmarkConsumed(b, window) })
+	b.Run("to-client", func(b *testing.B) { benchmarkItemsToClient(b, window) })
 	b.Run("publish", func(b *testing.B) { benchmarkPublished(b, window, nil) })
 	b.Run("publish-headers", func(b *testing.B) {
 		benchmarkPublished(b, window, &wire.Properties{
 			ReplyTo: warren.DirectReplyTo, CorrelationId: "1", Headers: wire.Table{"x-warren-item": int64(1)},
 		})
 	})
-	b.Run("from-client", func(b *testing.B) {
-		broker, srv := benchBroker(b)
-		c := benchDial(b, srv)
-		c.call(&wire.BasicConsume{Queue: []byte(warren.DirectReplyTo), NoAck: true})
-		c.call(&wire.BasicConsume{Queue: []byte("q"), NoAck: true})
-		go c.serveItems(b, window)
-		b.ReportAllocs()
-		n := 0
-		for _, err := range broker.CallStream(b.Context(), "q", warren.Message{}, nil, warren.CallOptions{Window: window}) {
-			if err != nil {
-				b.Fatal(err)
-			}
-			if n++; n == 1 {
-				b.ResetTimer()
-			}
-			if n > b.N {
-				break
-			}
-		}
-	})
+	b.Run("from-client", func(b *testing.B) { benchmarkItemsFromClient(b, window) })
 }
 
 // serveItems answers one request with items for ever: half a window for each message that
@@ -166,4 +94,84 @@ func benchmarkPublished(b *testing.B, window int, props *wire.Properties) {
 		}
 	}
 	close(room)
+}
+
+// benchmarkConsumed is a client that consumes, and a publisher in this process.
+func benchmarkConsumed(b *testing.B, window int) {
+	broker, srv := benchBroker(b)
+	ch, err := broker.Channel()
+	require.NoError(b, err)
+	c := benchDial(b, srv)
+	c.call(&wire.BasicConsume{Queue: []byte("q"), NoAck: true})
+	room := make(chan struct{}, 2) // for half a window each
+	room <- struct{}{}
+	room <- struct{}{}
+	go func() {
+		body := make([]byte, 16)
+		for range room {
+			for range window / 2 {
+				ch.Publish(b.Context(), "", "q", warren.Message{Body: body}, warren.PublishOptions{})
+			}
+		}
+	}()
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := range b.N {
+		c.body()
+		if n%(window/2) == window/2-1 {
+			room <- struct{}{}
+		}
+	}
+	close(room)
+}
+
+func benchmarkItemsToClient(b *testing.B, window int) {
+	broker, srv := benchBroker(b)
+	_, err := broker.HandleStream("stream", func(context.Context, *warren.Request, iter.Seq2[warren.Message, error]) iter.Seq2[warren.Message, error] {
+		return func(yield func(warren.Message, error) bool) {
+			body := make([]byte, 16)
+			for yield(warren.Message{Body: body}, nil) {
+			}
+		}
+	})
+	require.NoError(b, err)
+	c := benchDial(b, srv)
+	c.call(&wire.BasicConsume{Queue: []byte(warren.DirectReplyTo), NoAck: true})
+	c.Write(publishFrames(1, 0, "stream", &wire.Properties{
+		ReplyTo: warren.DirectReplyTo, CorrelationId: "1", Headers: wire.Table{"x-warren-stream": int64(0)},
+	}))
+	credit := publishFrames(1, 0, benchReplyAddress(b, c), &wire.Properties{
+		ReplyTo: warren.DirectReplyTo, CorrelationId: "1", Headers: wire.Table{"x-warren-credit": int64(window / 2)},
+	})
+	c.Write(credit)
+	c.Write(credit)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := range b.N {
+		c.body()
+		if n%(window/2) == window/2-1 {
+			c.Write(credit)
+		}
+	}
+}
+
+func benchmarkItemsFromClient(b *testing.B, window int) {
+	broker, srv := benchBroker(b)
+	c := benchDial(b, srv)
+	c.call(&wire.BasicConsume{Queue: []byte(warren.DirectReplyTo), NoAck: true})
+	c.call(&wire.BasicConsume{Queue: []byte("q"), NoAck: true})
+	go c.serveItems(b, window)
+	b.ReportAllocs()
+	n := 0
+	for _, err := range broker.CallStream(b.Context(), "q", warren.Message{}, nil, warren.CallOptions{Window: window}) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n++; n == 1 {
+			b.ResetTimer()
+		}
+		if n > b.N {
+			break
+		}
+	}
 }

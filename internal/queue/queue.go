@@ -196,7 +196,8 @@ func (q *Queue) wakeLater(b *mailbox.Mailbox) {
 // Push adds a message. It reports whether the queue has taken it. The queue does not
 // take it if it is deleted, if the message is a duplicate, or if the message is
 // Immediate and no consumer has room. Push fails with ErrRefused if limits forbid
-// the message, and with ErrPassedOn if it has become a dead letter so. If the message is kept on disk, Push sets its Synced.
+// the message, and with ErrPassedOn if it has become a dead letter so. If the message is
+// kept on disk, Push sets its Synced.
 func (q *Queue) Push(p *message.Publishing) (taken bool, err error) {
 	return q.PushLetter(p, nil)
 }
