@@ -31,6 +31,7 @@ type Broker struct {
 	brokerPort
 
 	options        Options
+	bare           bool // nothing stands around a Publish: neither interceptors nor a tracer
 	like           *like.Rules
 	log            *slog.Logger
 	queues         queue.Shared // what all queues share
@@ -91,7 +92,7 @@ func New(options *Options) *Broker {
 	rules := o.Like.rules()
 	o = o.withDefaults(rules)
 	b := &Broker{
-		options: o, like: rules, log: o.Logger, started: time.Now(),
+		options: o, bare: o.Tracer == nil && o.Intercept.Publish == nil, like: rules, log: o.Logger, started: time.Now(),
 		vhosts:   make(map[string]*VirtualHost),
 		sessions: make(map[*Session]struct{}),
 	}

@@ -27,14 +27,14 @@ import (
 // address of this channel's reply consumer. It fails with 406 if the channel has
 // none.
 func (ch *Channel) Publish(ctx context.Context, exchange, key string, msg Message, o PublishOptions) error {
-	if ch.vhost.broker.options.Intercept.Publish != nil {
-		o.confirmed = nil // an interceptor may publish with the options that it was given
-		return (*ch.vhost.broker.publishIntercepted())(ctx, ch, exchange, key, msg, o)
+	if ch.vhost.broker.bare {
+		return ch.publish(ctx, exchange, key, &msg, o)
 	}
-	if ch.vhost.broker.options.Tracer != nil {
+	if ch.vhost.broker.options.Intercept.Publish == nil {
 		return ch.publishTraced(ctx, exchange, key, msg, o)
 	}
-	return ch.publish(ctx, exchange, key, &msg, o)
+	o.confirmed = nil // an interceptor may publish with the options that it was given
+	return (*ch.vhost.broker.publishIntercepted())(ctx, ch, exchange, key, msg, o)
 }
 
 // publishIntercepted returns publishNext with its interceptors.
