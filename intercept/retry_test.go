@@ -99,7 +99,7 @@ func TestRetryNeverWaitsBeyondTheDeadline(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		c := newTries(busy(), busy(), busy(), busy(), busy())
-		_, err := c.with(intercept.RetryOptions{Attempts: -1, Delay: 600 * time.Millisecond}).Call(ctx, "q", warren.Message{})
+		_, err := c.with(intercept.RetryOptions{Attempts: -1, Delay: 800 * time.Millisecond}).Call(ctx, "q", warren.Message{})
 		require.ErrorIs(t, err, warren.ErrBusy, "the last error")
 		require.NotErrorIs(t, err, context.DeadlineExceeded)
 		require.Len(t, c.ids, 2, "the second wait would be at least as long as what is left")
