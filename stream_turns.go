@@ -58,7 +58,8 @@ func (t *streamTurns) deliver(e *message.Entry) bool {
 	return t.sent
 }
 
-// Take implements flow.Taker.
+// Take implements flow.Taker: the item that waits is delivered. The sender comes back for
+// the next one.
 func (t *streamTurns) Take(flow.Turn) (used bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
