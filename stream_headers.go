@@ -5,6 +5,7 @@ import (
 	"maps"
 
 	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/table"
 )
 
 // Headers of the messages of a stream of items between a caller and a server. A program
@@ -86,28 +87,8 @@ func (s *streamSignal) number(c message.Content, name string) (n uint64, ok bool
 
 // count returns a header that is a number of items. ok is false if it is none.
 func count(v any) (n uint64, ok bool) {
-	var i int64
-	switch v := v.(type) {
-	case int64:
-		i = v
-	case int:
-		i = int64(v)
-	case int32:
-		i = int64(v)
-	case int16:
-		i = int64(v)
-	case int8:
-		i = int64(v)
-	case uint8:
-		i = int64(v)
-	case uint16:
-		i = int64(v)
-	case uint32:
-		i = int64(v)
-	default:
-		return 0, false
-	}
-	return uint64(max(0, i)), i >= 0
+	i, ok := table.Integer(v)
+	return uint64(max(0, i)), ok && i >= 0
 }
 
 // shownItem returns an item that came from the network without what is the stream's own.
