@@ -44,7 +44,11 @@ func serveRecovering(ctx context.Context, c Config) error {
 		g.opened()
 		return fmt.Errorf("connect: %w", err)
 	}
-	defer conn.CloseDeadline(time.Now().Add(c.patience()))
+	// If a confirm does not come, the library may have lost count: a publish that fails while
+	// it opens the channel again is taken off the new channel's number. Then no confirm is for
+	// the right publish any more, until there is another connection.
+	giveUp := func() { conn.CloseDeadline(time.Now().Add(c.patience())) }
+	defer giveUp()
 	changes := make(chan *amqp091.StateChanged)
 	conn.NotifyStateChange(changes)
 	go func() {
@@ -84,11 +88,15 @@ func serveRecovering(ctx context.Context, c Config) error {
 			jobs.Go(func() {
 				result := c.Do(d.Body)
 				for ctx.Err() == nil && g.epoch.Load() == epoch {
-					if publish(ch, returns, c.patience(), Results, d.MessageId, result) == nil {
+					err := publish(ch, returns, c.patience(), Results, d.MessageId, result)
+					switch {
+					case err == nil:
 						if g.epoch.Load() == epoch {
 							d.Ack(false)
 						}
 						return
+					case errors.Is(err, context.DeadlineExceeded) && g.epoch.CompareAndSwap(epoch, epoch+1):
+						giveUp()
 					}
 					time.Sleep(firstPause)
 				}
