@@ -69,11 +69,11 @@ func (c *streamCall) begin(ctx context.Context, queue string, msg *Message, o *C
 
 // end is called when the loop has ended.
 func (c *streamCall) end() {
-	c.out.stop()
 	c.mu.Lock()
-	c.over = true
+	c.over = true // before the caller's items stop: a panic after that is not the loop's
 	p, unwatch, panicked := c.peer, c.unwatch, c.panicked
 	c.mu.Unlock()
+	c.out.stop()
 	if unwatch != nil {
 		unwatch()
 	}
