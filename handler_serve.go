@@ -192,11 +192,26 @@ func (h *Handler) finish(it *message.Item, c *call, s *served, reply *Message, e
 	if err != nil { // nobody has been told
 		f = h.failures().settle(err, h.options.Requeue)
 	}
+	if c == nil {
+		tellFate(it.Content, f)
+	}
 	stay = h.pool.Done(it, f, canStay)
 	if slot != nil {
 		slot.tell()
 	}
 	return stay
+}
+
+// tellFate tells another broker what has become of its message.
+func tellFate(c message.Content, f fate) {
+	m, ok := c.(*message.Forwarded)
+	switch {
+	case !ok:
+	case f == acked:
+		m.Settle(message.Acked)
+	case f == dropped:
+		m.Settle(message.Rejected)
+	}
 }
 
 // sendReply sends the reply or the error to the requester. If it returns a slot, the

@@ -55,6 +55,9 @@ func (l *channelLink) Publish(ctx context.Context, m *link.Publish) (a link.Answ
 	if err := l.prepare(ctx, &p, m); err != nil {
 		return link.Answer{}, err
 	}
+	if m.Settle != nil {
+		p.Content = &message.Forwarded{Content: p.Content, Settle: m.Settle}
+	}
 	mode := ch.mode.Load()
 	if mode == modeTx {
 		return link.Answer{}, ch.holdPublish(&p)
@@ -204,6 +207,13 @@ func (l *channelLink) setProperties(p *publishing, from *link.Publish) error {
 	}
 	p.HideKeys()
 	return nil
+}
+
+// GoElsewhere makes all requests of a virtual host go to another broker.
+func (l *brokerLink) GoElsewhere(vhost string, to link.Elsewhere) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.vhosts[vhost].elsewhere = to
 }
 
 func (l *channelLink) takeCarbonKeys(p *publishing, e *message.Encoded) error {

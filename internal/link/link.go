@@ -52,9 +52,22 @@ type Broker interface {
 	Authenticate(ctx context.Context, name, password, origin string) error
 	// CountLogin counts a login, which need not have been by password.
 	CountLogin(accepted bool)
+	// GoElsewhere makes all requests of a virtual host go to another broker. It is called
+	// before the virtual host is used.
+	GoElsewhere(vhost string, to Elsewhere)
 	// RaiseAlarm holds publishers back as if memory or the disk were short, until clear is
 	// called. It is for tests.
 	RaiseAlarm(r Resource) (clear func())
+}
+
+// Elsewhere is another broker, which the requests of a virtual host go to.
+type Elsewhere interface {
+	// Send sends a request: an entry with a local reply address as ReplyTo, to which
+	// answers are published. It waits for a connection until ctx ends. What happens
+	// to the request later than that is told by fail, at most once.
+	Send(ctx context.Context, e *message.Entry, immediate bool, fail func(error)) error
+	// Forget says that nobody waits for answers at a local address any more.
+	Forget(address string)
 }
 
 // Channel is a channel of the broker as a connection uses it.
@@ -153,6 +166,7 @@ type Publish struct {
 	Waits                func(why string)   // called, with no lock held, before a wait, and with an empty text after it
 	Properties           wire.RawProperties // checked; nil if none is set
 	Body                 []byte
+	Settle               func(message.Fate) // see message.Forwarded; nil: nobody is told
 }
 
 // Consume are the arguments of basic.consume.

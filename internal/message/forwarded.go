@@ -1,0 +1,23 @@
+package message
+
+// Fate is what has become of a message.
+type Fate uint8
+
+// Fates.
+const (
+	Acked    Fate = iota // it was served
+	Rejected             // it could not be served, and is not to come again
+	Dropped              // nobody has served it
+)
+
+// Forwarded is the content of a message of another broker, which keeps it until it is
+// settled here.
+type Forwarded struct {
+	Content
+	// Settle is told once. It may be called with the lock of a queue held: it must not
+	// block and must not call the broker.
+	Settle func(Fate)
+}
+
+// Lost says that the queue has lost the message.
+func (f *Forwarded) Lost(int) { f.Settle(Dropped) }

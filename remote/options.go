@@ -1,0 +1,45 @@
+package remote
+
+import (
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/warrenmq/warren"
+)
+
+// Options say how [Dial] connects. Their zero value is fine.
+type Options struct {
+	// Dial opens a network connection. Nil: [net.Dialer], with a timeout of 30 seconds.
+	Dial func(network, addr string) (net.Conn, error)
+	// Heartbeat is how often the connection is checked. Zero: 10 seconds.
+	Heartbeat time.Duration
+	// Delay is how long it waits before it connects again for the first time; each wait
+	// is twice as long as the one before, up to MaxDelay. Zero: 100 milliseconds.
+	Delay time.Duration
+	// MaxDelay is the longest such wait. Zero: 10 seconds.
+	MaxDelay time.Duration
+	// Logger gets a line for each connection that begins or ends. Nil: nothing is logged.
+	Logger *slog.Logger
+	// Intercept and Tracer are as in [warren.Options].
+	Intercept warren.Interceptors
+	Tracer    warren.Tracer
+}
+
+func (o *Options) withDefaults() Options {
+	var all Options
+	if o != nil {
+		all = *o
+	}
+	if all.Logger == nil {
+		all.Logger = slog.New(slog.DiscardHandler)
+	}
+	for v, d := range map[*time.Duration]time.Duration{
+		&all.Heartbeat: 10 * time.Second, &all.Delay: 100 * time.Millisecond, &all.MaxDelay: 10 * time.Second,
+	} {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	return all
+}

@@ -1,0 +1,168 @@
+package remote
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/message"
+)
+
+// handler is a queue elsewhere that is served here.
+type handler struct {
+	*warren.Handler
+	queue       string
+	durable     bool
+	concurrency int
+}
+
+// Handle is [warren.Broker.Handle] of a queue elsewhere.
+func (b *Broker) Handle(queue string, f warren.HandlerFunc, opts ...warren.HandleOptions) (*warren.Handler, error) {
+	return b.handle(queue, opts, func() (*warren.Handler, error) { return b.handled.Handle(queue, f, opts...) })
+}
+
+// HandleStream is [warren.Broker.HandleStream] of a queue elsewhere.
+func (b *Broker) HandleStream(queue string, f warren.StreamFunc, opts ...warren.HandleOptions) (*warren.Handler, error) {
+	return b.handle(queue, opts, func() (*warren.Handler, error) { return b.handled.HandleStream(queue, f, opts...) })
+}
+
+func (b *Broker) handle(queue string, opts []warren.HandleOptions, begin func() (*warren.Handler, error)) (*warren.Handler, error) {
+	local, err := begin()
+	if err != nil {
+		return nil, err
+	}
+	h := &handler{Handler: local, queue: queue, concurrency: 256}
+	for _, o := range opts {
+		h.durable = h.durable || o.Durable
+		if o.Concurrency > 0 {
+			h.concurrency = o.Concurrency
+		}
+	}
+	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	defer cancel()
+	br, err := b.connected(ctx)
+	if err != nil {
+		local.Close()
+		return nil, err
+	}
+	first := make(chan error, 1)
+	b.gone.Go(func() { b.serve(h, br, first) })
+	if err := <-first; err != nil {
+		local.Close()
+		return nil, err
+	}
+	return local, nil
+}
+
+// serve consumes for a handler until it ends, from one connection after the other.
+func (b *Broker) serve(h *handler, br *bridge, first chan<- error) {
+	for {
+		err := br.serve(h, func() {
+			if first != nil {
+				close(first)
+				first = nil
+			}
+		})
+		if first != nil {
+			first <- err
+			return
+		}
+		for delay := b.options.Delay; ; delay = min(2*delay, b.options.MaxDelay) {
+			select {
+			case <-h.Done():
+				return
+			case <-b.ctx.Done():
+				return
+			case <-time.After(delay):
+			}
+			if br, err = b.connected(b.ctx); err != nil {
+				return
+			}
+			break
+		}
+	}
+}
+
+// serve consumes for a handler until it or the connection ends.
+func (br *bridge) serve(h *handler, begun func()) error {
+	ch, err := br.conn.Channel()
+	if err != nil {
+		return err
+	}
+	defer ch.Close()
+	if _, err := ch.QueueDeclare(h.queue, h.durable, !h.durable, false, false, nil); err != nil {
+		return err
+	}
+	if err := ch.Qos(h.concurrency, 0, false); err != nil {
+		return err
+	}
+	requests, err := ch.Consume(h.queue, "", false, false, false, false, nil)
+	if err != nil {
+		return err
+	}
+	begun()
+	for {
+		select {
+		case d, ok := <-requests:
+			if !ok {
+				return ErrConnectionLost
+			}
+			br.request(h, &d)
+		case <-h.Done():
+			return nil
+		case <-br.broker.ctx.Done():
+			return nil
+		}
+	}
+}
+
+// request gives a request to its handler.
+func (br *bridge) request(h *handler, d *amqp091.Delivery) {
+	p := propertiesOf(d)
+	t := &talk{there: end{d.ReplyTo, d.CorrelationId}}
+	br.mu.Lock()
+	if br.lost != nil {
+		br.mu.Unlock()
+		return
+	}
+	t.here.correlation = br.unused(br.served, d.CorrelationId)
+	br.served[t.here.correlation] = t
+	if d.ReplyTo != "" {
+		br.byThere[t.there] = t
+		p.ReplyTo = replyTo
+	}
+	br.mu.Unlock()
+	correlation := t.here.correlation
+	p.CorrelationId = correlation
+	var once sync.Once
+	settle := func(f message.Fate) {
+		once.Do(func() {
+			br.serves.later(func() {
+				br.settle(d, f)
+				br.mu.Lock()
+				delete(br.served, correlation)
+				delete(br.byThere, t.there)
+				br.mu.Unlock()
+			})
+		})
+	}
+	if !br.serves.publish(h.queue, &p, d.Body, link.Publish{Settle: settle}) {
+		settle(message.Dropped)
+	}
+}
+
+// settle tells the broker elsewhere what has become of its message.
+func (br *bridge) settle(d *amqp091.Delivery, f message.Fate) {
+	switch f {
+	case message.Acked:
+		d.Ack(false)
+	case message.Rejected:
+		d.Reject(false)
+	case message.Dropped:
+		d.Nack(false, true)
+	}
+}

@@ -1,0 +1,15 @@
+package warren
+
+// sendElsewhere sends the request of a call to another broker. Answers come to the call's
+// address, as from any server that is not in this process.
+func (v *VirtualHost) sendElsewhere(p *publishing, c *call) error {
+	slot, round := c.slot, c.round
+	return v.elsewhere.Send(c.ctx.caller, &p.Entry, p.Immediate, func(err error) { slot.fail(round, err) })
+}
+
+// forget says that nobody waits for answers at an address any more.
+func (v *VirtualHost) forget(address string) {
+	if v.elsewhere != nil {
+		v.elsewhere.Forget(address)
+	}
+}
