@@ -3,6 +3,7 @@ package warren
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"unsafe"
 
@@ -15,6 +16,17 @@ import (
 
 // Like returns the broker's rules.
 func (l *brokerLink) Like() *like.Rules { return l.like }
+
+// Identity is the broker's name for others.
+func (l *brokerLink) Identity() string {
+	l.identityOnce.Do(func() { l.identity = rand.Text() })
+	return l.identity
+}
+
+// Identity is the virtual host's name for other brokers.
+func (l *channelLink) Identity() string {
+	return (*brokerLink)(l.vhost.broker).Identity() + "/" + l.vhost.name
+}
 
 // Buffers is what the buffers of connections hold.
 func (l *brokerLink) Buffers() *link.Buffers { return &l.buffers }

@@ -45,6 +45,8 @@ func (p *SessionPort) Link() Session { return p.session }
 type Broker interface {
 	// Like returns the rules in which the broker is like another one.
 	Like() *like.Rules
+	// Identity is a name that no other broker has. It is made at random.
+	Identity() string
 	// Buffers is what the buffers of all connections hold together.
 	Buffers() *Buffers
 	// Authenticate checks a user's password. Where that takes long, origins, such as
@@ -69,6 +71,10 @@ type Elsewhere interface {
 	// Forget says that nobody waits for answers at a local address any more.
 	Forget(address string)
 }
+
+// CancelKey is the key of a context.CancelFunc in a handler's context, which ends that.
+// Who passes the items of a caller on can so end its wait for more of them.
+type CancelKey struct{}
 
 // Channel is a channel of the broker as a connection uses it.
 type Channel interface {
@@ -105,6 +111,8 @@ type Channel interface {
 	// Serve sets the client. It is called before anything that the client is told of.
 	// Number is the channel's number there.
 	Serve(number uint16, c Client)
+	// Identity is the name of the channel's virtual host, with that of its broker.
+	Identity() string
 	// MaxMessageSize returns the size of the largest body that Publish takes, in
 	// bytes.
 	MaxMessageSize() int
