@@ -45,6 +45,7 @@ func newSide(br *bridge, o opener) (*side, error) {
 // false if there is no such.
 func (s *side) publish(key string, p *wire.Properties, body []byte, m link.Publish) bool {
 	m.RoutingKey, m.Properties, m.Body, m.Mandatory = []byte(key), p.Append(nil), body, true
+	m.User = p.UserId // the broker elsewhere has checked it
 	_, err := s.link.Publish(context.Background(), &m)
 	return err == nil
 }
