@@ -120,7 +120,7 @@ func (e lostError) Unwrap() []error { return []error{ErrConnectionLost, e.reason
 // publishing turns properties into those of amqp091-go.
 func publishing(p *wire.Properties, body []byte) amqp091.Publishing {
 	return amqp091.Publishing{
-		Headers: amqp091.Table(p.Headers), ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
+		Headers: tableTo(p.Headers), ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
 		DeliveryMode: p.DeliveryMode, Priority: p.Priority, CorrelationId: p.CorrelationId, ReplyTo: p.ReplyTo,
 		Expiration: p.Expiration, MessageId: p.MessageId, Timestamp: p.Timestamp, Type: p.Type, UserId: p.UserId,
 		AppId: p.AppId, Body: body,
@@ -130,7 +130,7 @@ func publishing(p *wire.Properties, body []byte) amqp091.Publishing {
 // propertiesOf are the properties of a delivery.
 func propertiesOf(d *amqp091.Delivery) wire.Properties {
 	return wire.Properties{
-		Headers: wire.Table(d.Headers), ContentType: d.ContentType, ContentEncoding: d.ContentEncoding,
+		Headers: tableFrom(d.Headers), ContentType: d.ContentType, ContentEncoding: d.ContentEncoding,
 		DeliveryMode: d.DeliveryMode, Priority: d.Priority, CorrelationId: d.CorrelationId, ReplyTo: d.ReplyTo,
 		Expiration: d.Expiration, MessageId: d.MessageId, Timestamp: d.Timestamp, Type: d.Type, UserId: d.UserId, AppId: d.AppId,
 	}
