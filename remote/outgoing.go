@@ -58,12 +58,26 @@ func (br *bridge) ask(ctx context.Context, e *message.Entry, immediate bool, fai
 		return errEnded
 	}
 	p.ReplyTo, p.CorrelationId = replyTo, t.there.correlation
-	err := br.ch.PublishWithContext(ctx, *e.Exchange, e.Key, true, immediate, publishing(&p, e.Body))
-	if err != nil {
-		br.forget(t.here.address)
-		return errors.Join(ErrConnectionLost, err)
+	return br.sent(t, br.ch.PublishWithContext(ctx, *e.Exchange, e.Key, true, immediate, publishing(&p, e.Body)))
+}
+
+// sent notes that a request was sent, or why not.
+func (br *bridge) sent(t *talk, err error) error {
+	br.mu.Lock()
+	t.sent = true
+	lost := br.lost
+	br.mu.Unlock()
+	if err == nil {
+		return lost // which did not fail t, since it did not know yet
 	}
-	return nil
+	br.forget(t.here.address)
+	switch a, ok := err.(*amqp091.Error); {
+	case err == amqp091.ErrClosed: // at its last frame at the latest, so it is incomplete
+		return errEnded
+	case ok && a.Code == amqp091.SyntaxError, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err // before anything was written
+	}
+	return lostError{err}
 }
 
 // begin notes a request of a caller here. Its correlation id stays if nobody else has it.
@@ -163,7 +177,10 @@ func (br *bridge) sendBack(s *side, p *wire.Properties, body []byte) {
 	if p.ReplyTo != "" {
 		p.ReplyTo = replyTo
 	}
-	br.ch.PublishWithContext(context.Background(), "", to.address, false, false, publishing(p, body))
+	m := publishing(p, body)
+	if err := br.ch.PublishWithContext(context.Background(), "", to.address, false, false, m); err != nil && m.Headers.Validate() == nil {
+		br.end(err) // so that a request without its answer is not acknowledged
+	}
 }
 
 // forgetBridge lets others wait for another bridge.
