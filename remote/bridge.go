@@ -18,12 +18,14 @@ import (
 type bridge struct {
 	broker  *Broker
 	conn    *amqp091.Connection
+	socket  *socket
 	ch      *amqp091.Channel        // of requests, answers and items
 	answers <-chan amqp091.Delivery // what comes to the bridge's address
 	asks    *side                   // where callers are: servers elsewhere have its address
 	serves  *side                   // where handlers are: callers elsewhere have its address
 
-	ended chan struct{} // closed by the first end
+	ended   chan struct{} // closed by the first end
+	sending sync.Mutex    // held while a request is sent; no other lock is taken while it is held
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -46,9 +48,9 @@ type talk struct {
 type end struct{ address, correlation string }
 
 // newBridge opens what a bridge needs on both sides.
-func newBridge(b *Broker, conn *amqp091.Connection) (*bridge, error) {
+func newBridge(b *Broker, conn *amqp091.Connection, s *socket) (*bridge, error) {
 	br := &bridge{
-		broker: b, conn: conn, ended: make(chan struct{}),
+		broker: b, conn: conn, socket: s, ended: make(chan struct{}),
 		asked: make(map[string]*talk), callers: make(map[string]*talk),
 		served: make(map[string]*talk), byThere: make(map[end]*talk),
 	}

@@ -81,21 +81,21 @@ func (b *Broker) dial(ctx context.Context, broker string) (*bridge, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, b.options.Timeout, errDialTimeout)
 	defer cancel()
-	var nc net.Conn
+	var nc *socket
 	stop := func() bool { return true }
 	dial := func(network, addr string) (net.Conn, error) {
 		c, err := b.dialNetwork(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}
-		nc = socket{c}
+		nc = &socket{Conn: c}
 		stop = context.AfterFunc(ctx, func() { c.Close() })
 		return nc, nil
 	}
 	var br *bridge
 	conn, err := amqp091.DialConfig(broker, amqp091.Config{Heartbeat: b.options.Heartbeat, Dial: dial})
 	if err == nil {
-		br, err = newBridge(b, conn)
+		br, err = newBridge(b, conn, nc)
 	}
 	if !stop() {
 		err = cmp.Or(context.Cause(ctx), err)
@@ -141,14 +141,3 @@ func (b *Broker) dialNetwork(ctx context.Context, network, addr string) (net.Con
 	}
 }
 
-// socket is a network connection that is closed when nothing comes from it any more. So
-// who writes to a peer that is gone does not wait for ever.
-type socket struct{ net.Conn }
-
-func (s socket) Read(p []byte) (int, error) {
-	n, err := s.Conn.Read(p)
-	if err != nil {
-		s.Conn.Close()
-	}
-	return n, err
-}

@@ -58,7 +58,20 @@ func (br *bridge) ask(ctx context.Context, e *message.Entry, immediate bool, fai
 		return errEnded
 	}
 	p.ReplyTo, p.CorrelationId = replyTo, t.there.correlation
-	return br.sent(t, br.ch.PublishWithContext(ctx, *e.Exchange, e.Key, true, immediate, publishing(&p, e.Body)))
+	return br.sent(t, br.send(ctx, *e.Exchange, e.Key, immediate, publishing(&p, e.Body)))
+}
+
+// send publishes a request. The error is errEnded if it is certain that it has not gone
+// out completely.
+func (br *bridge) send(ctx context.Context, exchange, key string, immediate bool, m amqp091.Publishing) error {
+	br.sending.Lock()
+	defer br.sending.Unlock()
+	writes := br.socket.writes.Load()
+	err := br.ch.PublishWithContext(ctx, exchange, key, true, immediate, m)
+	if err == amqp091.ErrClosed || err != nil && br.socket.hasNone(writes) {
+		return errEnded
+	}
+	return err
 }
 
 // sent notes that a request was sent, or why not.
@@ -72,8 +85,8 @@ func (br *bridge) sent(t *talk, err error) error {
 	}
 	br.forget(t.here.address)
 	switch a, ok := err.(*amqp091.Error); {
-	case err == amqp091.ErrClosed: // at its last frame at the latest, so it is incomplete
-		return errEnded
+	case err == errEnded:
+		return err
 	case ok && a.Code == amqp091.SyntaxError, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err // before anything was written
 	}
@@ -124,7 +137,10 @@ func (br *bridge) answered(d *amqp091.Delivery) {
 		if t.there.address == "" {
 			t.there.address = d.ReplyTo
 		} else if t.there.address != d.ReplyTo {
-			t = nil // another server has been first
+			br.mu.Unlock()
+			t.fail(warren.ErrServerLost) // and its request was given to another one, which begins anew
+			br.stop(d)
+			return
 		}
 	}
 	var to end
@@ -133,6 +149,7 @@ func (br *bridge) answered(d *amqp091.Delivery) {
 	}
 	br.mu.Unlock()
 	if to.address == "" {
+		br.stop(d)
 		return
 	}
 	p := propertiesOf(d)
@@ -141,6 +158,18 @@ func (br *bridge) answered(d *amqp091.Delivery) {
 		p.ReplyTo = replyTo
 	}
 	s.publish(to.address, &p, d.Body, link.Publish{})
+}
+
+// stop tells who has sent the beginning of a stream that nobody wants it. A server that
+// gets a request anew does not see that the caller has gone: the address is the bridge's.
+func (br *bridge) stop(d *amqp091.Delivery) {
+	if _, begins := d.Headers[warren.StreamCreditHeader]; !begins || d.ReplyTo == "" {
+		return
+	}
+	cancel := amqp091.Publishing{
+		Headers: amqp091.Table{warren.StreamCancelHeader: true}, CorrelationId: d.CorrelationId, ReplyTo: replyTo,
+	}
+	br.asks.later(func() { br.ch.PublishWithContext(context.Background(), "", d.ReplyTo, false, false, cancel) })
 }
 
 // returned fails a request that no queue has taken.
