@@ -3,9 +3,11 @@ package remote
 import (
 	"context"
 	"sync"
+	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
+	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -16,10 +18,14 @@ import (
 type bridge struct {
 	broker  *Broker
 	conn    *amqp091.Connection
+	socket  *socket
 	ch      *amqp091.Channel        // of requests, answers and items
 	answers <-chan amqp091.Delivery // what comes to the bridge's address
 	asks    *side                   // where callers are: servers elsewhere have its address
 	serves  *side                   // where handlers are: callers elsewhere have its address
+
+	ended   chan struct{} // closed by the first end
+	sending sync.Mutex    // held while a request is sent; no other lock is taken while it is held
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -28,22 +34,23 @@ type bridge struct {
 	served  map[string]*talk // requests that are served here, by the correlation id here
 	byThere map[end]*talk    // the same, by the other end
 	number  uint64
-	lost    error // why the bridge has ended
+	lost    error // what calls fail with, since the bridge has ended; does not change any more
 }
 
 // talk is a request with its answers, or a stream.
 type talk struct {
 	here, there end
 	fail        func(error) // of a caller here
+	sent        bool        // guarded by the bridge's mu: it may be served. Before, who sends tells the caller
 }
 
 // end is how one end of a talk is spoken to. A handler of a plain request has no address.
 type end struct{ address, correlation string }
 
 // newBridge opens what a bridge needs on both sides.
-func newBridge(b *Broker, conn *amqp091.Connection) (*bridge, error) {
+func newBridge(b *Broker, conn *amqp091.Connection, s *socket) (*bridge, error) {
 	br := &bridge{
-		broker: b, conn: conn,
+		broker: b, conn: conn, socket: s, ended: make(chan struct{}),
 		asked: make(map[string]*talk), callers: make(map[string]*talk),
 		served: make(map[string]*talk), byThere: make(map[end]*talk),
 	}
@@ -55,11 +62,18 @@ func newBridge(b *Broker, conn *amqp091.Connection) (*bridge, error) {
 		return nil, err
 	}
 	if br.serves, err = newSide(br, b.handled); err != nil {
+		br.asks.close()
 		return nil, err
 	}
-	br.answers, err = br.ch.Consume(replyTo, "", true, false, false, false, nil)
-	return br, err
+	if br.answers, err = br.ch.Consume(replyTo, "", true, false, false, false, nil); err != nil {
+		br.end(err)
+		return nil, err
+	}
+	return br, nil
 }
+
+// closeTimeout is how long the broker elsewhere may take to answer connection.close.
+const closeTimeout = 5 * time.Second
 
 // run passes messages on until the connection ends.
 func (br *bridge) run(ctx context.Context) error {
@@ -89,26 +103,54 @@ func (br *bridge) run(ctx context.Context) error {
 		if e != nil {
 			reason = e
 		}
+	case <-br.ended:
+		reason = br.reason()
 	case <-ctx.Done():
+		reason = warren.ErrClosed
 	}
-	br.conn.Close()
+	br.conn.CloseDeadline(time.Now().Add(closeTimeout))
 	br.end(reason)
 	pumps.Wait()
 	return reason
 }
 
-// end fails what is in flight.
+// end fails what is in flight, and lets nothing more be sent. Only the first end has an
+// effect.
 func (br *bridge) end(reason error) {
 	br.mu.Lock()
-	br.lost = reason
-	asked := br.asked
+	first := br.lost == nil
+	if first {
+		br.lost = reason
+		if reason != warren.ErrClosed {
+			br.lost = lostError{reason}
+		}
+	}
+	var sent []*talk
+	for _, t := range br.asked {
+		if t.sent {
+			sent = append(sent, t)
+		}
+	}
 	br.asked, br.callers, br.served, br.byThere = nil, nil, nil, nil
 	br.mu.Unlock()
-	for _, t := range asked {
-		t.fail(lostError{reason})
+	for _, t := range sent {
+		t.fail(br.lost)
 	}
-	br.asks.close()
-	br.serves.close()
+	if first {
+		close(br.ended)
+		br.asks.close()
+		br.serves.close()
+	}
+}
+
+// reason returns why the bridge has ended.
+func (br *bridge) reason() error {
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	if l, ok := br.lost.(lostError); ok {
+		return l.reason
+	}
+	return br.lost
 }
 
 // lostError is ErrConnectionLost with its reason.

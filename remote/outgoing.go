@@ -58,12 +58,39 @@ func (br *bridge) ask(ctx context.Context, e *message.Entry, immediate bool, fai
 		return errEnded
 	}
 	p.ReplyTo, p.CorrelationId = replyTo, t.there.correlation
-	err := br.ch.PublishWithContext(ctx, *e.Exchange, e.Key, true, immediate, publishing(&p, e.Body))
-	if err != nil {
-		br.forget(t.here.address)
-		return errors.Join(ErrConnectionLost, err)
+	return br.sent(t, br.send(ctx, *e.Exchange, e.Key, immediate, publishing(&p, e.Body)))
+}
+
+// send publishes a request. The error is errEnded if it is certain that it has not gone
+// out completely.
+func (br *bridge) send(ctx context.Context, exchange, key string, immediate bool, m amqp091.Publishing) error {
+	br.sending.Lock()
+	defer br.sending.Unlock()
+	writes := br.socket.writes.Load()
+	err := br.ch.PublishWithContext(ctx, exchange, key, true, immediate, m)
+	if err == amqp091.ErrClosed || err != nil && br.socket.hasNone(writes) {
+		return errEnded
 	}
-	return nil
+	return err
+}
+
+// sent notes that a request was sent, or why not.
+func (br *bridge) sent(t *talk, err error) error {
+	br.mu.Lock()
+	t.sent = true
+	lost := br.lost
+	br.mu.Unlock()
+	if err == nil {
+		return lost // which did not fail t, since it did not know yet
+	}
+	br.forget(t.here.address)
+	switch a, ok := err.(*amqp091.Error); {
+	case err == errEnded:
+		return err
+	case ok && a.Code == amqp091.SyntaxError, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err // before anything was written
+	}
+	return lostError{err}
 }
 
 // begin notes a request of a caller here. Its correlation id stays if nobody else has it.
@@ -110,7 +137,10 @@ func (br *bridge) answered(d *amqp091.Delivery) {
 		if t.there.address == "" {
 			t.there.address = d.ReplyTo
 		} else if t.there.address != d.ReplyTo {
-			t = nil // another server has been first
+			br.mu.Unlock()
+			t.fail(warren.ErrServerLost) // and its request was given to another one, which begins anew
+			br.stop(d)
+			return
 		}
 	}
 	var to end
@@ -119,6 +149,7 @@ func (br *bridge) answered(d *amqp091.Delivery) {
 	}
 	br.mu.Unlock()
 	if to.address == "" {
+		br.stop(d)
 		return
 	}
 	p := propertiesOf(d)
@@ -127,6 +158,18 @@ func (br *bridge) answered(d *amqp091.Delivery) {
 		p.ReplyTo = replyTo
 	}
 	s.publish(to.address, &p, d.Body, link.Publish{})
+}
+
+// stop tells who has sent the beginning of a stream that nobody wants it. A server that
+// gets a request anew does not see that the caller has gone: the address is the bridge's.
+func (br *bridge) stop(d *amqp091.Delivery) {
+	if _, begins := d.Headers[warren.StreamCreditHeader]; !begins || d.ReplyTo == "" {
+		return
+	}
+	cancel := amqp091.Publishing{
+		Headers: amqp091.Table{warren.StreamCancelHeader: true}, CorrelationId: d.CorrelationId, ReplyTo: replyTo,
+	}
+	br.asks.later(func() { br.ch.PublishWithContext(context.Background(), "", d.ReplyTo, false, false, cancel) })
 }
 
 // returned fails a request that no queue has taken.
@@ -163,7 +206,10 @@ func (br *bridge) sendBack(s *side, p *wire.Properties, body []byte) {
 	if p.ReplyTo != "" {
 		p.ReplyTo = replyTo
 	}
-	br.ch.PublishWithContext(context.Background(), "", to.address, false, false, publishing(p, body))
+	m := publishing(p, body)
+	if err := br.ch.PublishWithContext(context.Background(), "", to.address, false, false, m); err != nil && m.Headers.Validate() == nil {
+		br.end(err) // so that a request without its answer is not acknowledged
+	}
 }
 
 // forgetBridge lets others wait for another bridge.

@@ -2,6 +2,9 @@ package remote
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,16 +21,28 @@ type handler struct {
 	queue       string
 	durable     bool
 	concurrency int
+	quiet       chan struct{} // closed when it gets nothing new any more
+	calm        func()        // closes quiet
+	settled     chan struct{} // closed when all that it has got is settled, too
 }
 
 // Handle is [warren.Broker.Handle] of a queue elsewhere.
 func (b *Broker) Handle(queue string, f warren.HandlerFunc, opts ...warren.HandleOptions) (*warren.Handler, error) {
-	return b.handle(queue, opts, func() (*warren.Handler, error) { return b.handled.Handle(queue, f, opts...) })
+	return b.handle(queue, opts, func() (*warren.Handler, error) { return b.handled.Handle(queue, f, fleeting(opts)...) })
 }
 
 // HandleStream is [warren.Broker.HandleStream] of a queue elsewhere.
 func (b *Broker) HandleStream(queue string, f warren.StreamFunc, opts ...warren.HandleOptions) (*warren.Handler, error) {
-	return b.handle(queue, opts, func() (*warren.Handler, error) { return b.handled.HandleStream(queue, f, opts...) })
+	return b.handle(queue, opts, func() (*warren.Handler, error) { return b.handled.HandleStream(queue, f, fleeting(opts)...) })
+}
+
+// fleeting are the options for the local queue, which ends with the handler in any case.
+func fleeting(opts []warren.HandleOptions) []warren.HandleOptions {
+	opts = slices.Clone(opts)
+	for i := range opts {
+		opts[i].Durable = false
+	}
+	return opts
 }
 
 func (b *Broker) handle(queue string, opts []warren.HandleOptions, begin func() (*warren.Handler, error)) (*warren.Handler, error) {
@@ -35,22 +50,27 @@ func (b *Broker) handle(queue string, opts []warren.HandleOptions, begin func() 
 	if err != nil {
 		return nil, err
 	}
-	h := &handler{Handler: local, queue: queue, concurrency: 256}
+	h := &handler{
+		Handler: local, queue: queue, concurrency: 256,
+		quiet: make(chan struct{}), settled: make(chan struct{}),
+	}
+	h.calm = sync.OnceFunc(func() { close(h.quiet) })
 	for _, o := range opts {
 		h.durable = h.durable || o.Durable
 		if o.Concurrency > 0 {
 			h.concurrency = o.Concurrency
 		}
 	}
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
-	defer cancel()
-	br, err := b.connected(ctx)
-	if err != nil {
-		local.Close()
-		return nil, err
-	}
 	first := make(chan error, 1)
-	b.gone.Go(func() { b.serve(h, br, first) })
+	begun := func(err error) {
+		select {
+		case first <- err:
+		default:
+		}
+	}
+	if !b.start(func() { b.serve(h, begun) }) {
+		begun(warren.ErrClosed)
+	}
 	if err := <-first; err != nil {
 		local.Close()
 		return nil, err
@@ -58,76 +78,154 @@ func (b *Broker) handle(queue string, opts []warren.HandleOptions, begin func() 
 	return local, nil
 }
 
-// serve consumes for a handler until it ends, from one connection after the other.
-func (b *Broker) serve(h *handler, br *bridge, first chan<- error) {
-	for {
-		err := br.serve(h, func() {
-			if first != nil {
-				close(first)
-				first = nil
-			}
-		})
-		if first != nil {
-			first <- err
-			return
+// serve consumes for a handler until it ends, from one connection after the other. begun
+// is told when it serves for the first time, or why it never will.
+func (b *Broker) serve(h *handler, begun func(error)) {
+	b.mu.Lock()
+	b.handlers[h] = struct{}{}
+	b.mu.Unlock()
+	ctx, cancel := context.WithCancel(b.ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { // so that one context has all that ends it
+		select {
+		case <-h.Done():
+		case <-b.draining:
+		case <-ctx.Done():
 		}
-		for delay := b.options.Delay; ; delay = min(2*delay, b.options.MaxDelay) {
-			select {
-			case <-h.Done():
-				return
-			case <-b.ctx.Done():
-				return
-			case <-time.After(delay):
-			}
-			if br, err = b.connected(b.ctx); err != nil {
-				return
-			}
-			break
+		cancel()
+	})
+	defer func() {
+		cancel()
+		watching.Wait()
+		h.calm()
+		close(h.settled)
+		b.mu.Lock()
+		delete(b.handlers, h)
+		b.mu.Unlock()
+		begun(warren.ErrClosed)
+	}()
+	serves, since := false, time.Now()
+	for delay := b.options.Delay; ; delay = min(2*delay, b.options.MaxDelay) {
+		err := b.serveOnce(ctx, h, func() {
+			serves, delay = true, b.options.Delay
+			begun(nil)
+		})
+		refused := !isLost(err)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case !serves && (refused || time.Since(since) > b.options.Wait):
+			begun(err)
+			return
+		case refused && !errors.Is(err, ErrConnection):
+			b.options.Logger.Warn("a handler's queue cannot be consumed from; it is tried again", "queue", h.queue, "error", err, "again_in", delay)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(delay):
 		}
 	}
 }
 
-// serve consumes for a handler until it or the connection ends.
-func (br *bridge) serve(h *handler, begun func()) error {
-	ch, err := br.conn.Channel()
+// serveOnce consumes from one connection.
+func (b *Broker) serveOnce(ctx context.Context, h *handler, begun func()) error {
+	br, err := b.connected(ctx)
+	if err != nil {
+		return err
+	}
+	err = br.serve(ctx, h, begun)
+	if a, ok := err.(*amqp091.Error); ok && !isLost(err) {
+		return &warren.Error{Code: uint16(a.Code), Text: a.Reason}
+	}
+	return err
+}
+
+// isLost reports whether an error says no more than that the connection has ended.
+func isLost(err error) bool {
+	a, ok := err.(*amqp091.Error)
+	return err == ErrConnectionLost || ok && (!a.Server || a.Code == amqp091.ConnectionForced)
+}
+
+// serve consumes for a handler until ctx or the connection ends. Then it waits until all
+// that the handler has got is settled.
+func (br *bridge) serve(ctx context.Context, h *handler, begun func()) error {
+	ch, own, err := br.declare(h)
 	if err != nil {
 		return err
 	}
 	defer ch.Close()
-	if _, err := ch.QueueDeclare(h.queue, h.durable, !h.durable, false, false, nil); err != nil {
-		return err
-	}
 	if err := ch.Qos(h.concurrency, 0, false); err != nil {
 		return err
 	}
-	requests, err := ch.Consume(h.queue, "", false, false, false, false, nil)
+	tag := "warren-" + rand.Text()
+	requests, err := ch.Consume(h.queue, tag, false, false, false, false, nil)
 	if err != nil {
 		return err
 	}
 	begun()
-	for {
-		select {
-		case d, ok := <-requests:
-			if !ok {
-				return ErrConnectionLost
-			}
-			br.request(h, &d)
-		case <-h.Done():
-			return nil
-		case <-br.broker.ctx.Done():
-			return nil
+	var had tally
+	stopped := false
+	leave := sync.OnceFunc(func() { ch.Cancel(tag, false) }) // requests ends after those on their way
+	left := context.AfterFunc(ctx, leave)
+	defer left()
+	for d := range requests {
+		had.add()
+		if !br.request(h, &d, had.done) && !stopped {
+			stopped = true // and waits for its last requests
+			go leave()
 		}
 	}
+	if ctx.Err() == nil && !stopped {
+		return ErrConnectionLost
+	}
+	h.calm()
+	select {
+	case <-had.none():
+	case <-br.broker.ctx.Done():
+		return nil
+	}
+	if own {
+		ch.QueueDelete(h.queue, true, true, false) // unless somebody else serves it, or has to
+	}
+	return nil
 }
 
-// request gives a request to its handler.
-func (br *bridge) request(h *handler, d *amqp091.Delivery) {
+// queueExpires is how long a handler's queue waits for somebody to serve it again, with
+// the requests in it. All programs must agree on it.
+const queueExpires = time.Minute
+
+// declare opens a channel and declares the handler's queue. own says that the queue is
+// one of those that go with their last handler.
+func (br *bridge) declare(h *handler) (ch *amqp091.Channel, own bool, err error) {
+	if ch, err = br.conn.Channel(); err != nil {
+		return nil, false, err
+	}
+	if h.durable {
+		_, err = ch.QueueDeclare(h.queue, true, false, false, false, nil)
+		return ch, false, err
+	}
+	_, err = ch.QueueDeclare(h.queue, false, false, false, false, amqp091.Table{"x-expires": queueExpires.Milliseconds()})
+	if a, ok := err.(*amqp091.Error); !ok || a.Code != amqp091.PreconditionFailed {
+		return ch, true, err
+	}
+	if ch, err = br.conn.Channel(); err != nil { // somebody has declared it with other properties
+		return nil, false, err
+	}
+	_, err = ch.QueueDeclarePassive(h.queue, false, false, false, false, nil)
+	return ch, false, err
+}
+
+// request gives a request to its handler, and calls done when it is settled. It reports
+// false if the handler takes no more.
+func (br *bridge) request(h *handler, d *amqp091.Delivery, done func()) bool {
 	p := propertiesOf(d)
 	t := &talk{there: end{d.ReplyTo, d.CorrelationId}}
 	br.mu.Lock()
 	if br.lost != nil {
 		br.mu.Unlock()
-		return
+		done()
+		return true
 	}
 	t.here.correlation = br.unused(br.served, d.CorrelationId)
 	br.served[t.here.correlation] = t
@@ -141,18 +239,27 @@ func (br *bridge) request(h *handler, d *amqp091.Delivery) {
 	var once sync.Once
 	settle := func(f message.Fate) {
 		once.Do(func() {
-			br.serves.later(func() {
-				br.settle(d, f)
+			ok := br.serves.later(func() {
 				br.mu.Lock()
+				_, ok := br.served[correlation] // else the bridge has ended, and the answer was not sent
 				delete(br.served, correlation)
 				delete(br.byThere, t.there)
 				br.mu.Unlock()
+				if ok {
+					br.settle(d, f)
+				}
+				done()
 			})
+			if !ok {
+				done()
+			}
 		})
 	}
 	if !br.serves.publish(h.queue, &p, d.Body, link.Publish{Settle: settle}) {
 		settle(message.Dropped)
+		return false
 	}
+	return true
 }
 
 // settle tells the broker elsewhere what has become of its message.

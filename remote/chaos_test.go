@@ -1,0 +1,295 @@
+package remote_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/internal/brokertest"
+	"github.com/warrenmq/warren/remote"
+)
+
+// patience is for what must end by itself. It is longer than any wait without a deadline.
+const patience = 10 * time.Minute
+
+// script is what happens while something happens to one of two remote brokers.
+type script struct {
+	*cutter
+	t        *testing.T
+	real     *warren.Broker
+	srv      *amqp.Server
+	touched  *remote.Broker // it happens to this one
+	other    *remote.Broker
+	isClosed bool // calls may end so
+
+	mu sync.Mutex
+	// Guarded by mu.
+	served map[string]int // requests by their body
+	lines  strings.Builder
+}
+
+// each runs a script for each frame in a direction.
+func each(t *testing.T, written bool, f func(s *script)) {
+	for at := 1; ; at++ {
+		cut := true
+		ok := t.Run(fmt.Sprint("frame=", at), func(t *testing.T) {
+			brokertest.Watch(t, time.Minute, "-run "+t.Name())
+			synctest.Test(t, func(t *testing.T) {
+				s := &script{t: t, served: map[string]int{}}
+				s.real, s.srv = brokertest.Serve(t, nil, nil)
+				s.cutter = &cutter{dial: s.srv.Dial, written: written, at: at, given: map[string]bool{}}
+				defer func() { // what is left would hide why it has failed
+					for _, b := range []*remote.Broker{s.touched, s.other} {
+						if b != nil {
+							b.Close()
+						}
+					}
+					if t.Failed() {
+						t.Log(s.lines.String())
+					}
+				}()
+				f(s)
+				cut = s.acted()
+			})
+		})
+		if !ok || !cut {
+			require.Greater(t, at, 20, "the script was followed")
+			return
+		}
+	}
+}
+
+func (s *script) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lines.Write(p)
+}
+
+func (s *script) options(dial func(network, addr string) (net.Conn, error)) *remote.Options {
+	return &remote.Options{Dial: dial, Logger: slog.New(slog.NewTextHandler(s, nil))}
+}
+
+// connect dials both. The one that it happens to may fail the first time.
+func (s *script) connect() {
+	urls := []string{"amqp://guest:guest@localhost/"}
+	var err error
+	s.other, err = remote.Dial(s.t.Context(), urls, s.options(s.srv.Dial))
+	require.NoError(s.t, err)
+	for range 2 {
+		if s.touched, err = remote.Dial(s.t.Context(), urls, s.options(s.Dial)); err == nil {
+			break
+		}
+		require.True(s.t, s.acted())
+		dialError, ok := errors.AsType[*remote.DialError](err)
+		require.True(s.t, ok, "%v", err)
+		require.Equal(s.t, "amqp://guest@localhost/", dialError.URL)
+	}
+	require.NoError(s.t, err)
+}
+
+// within fails the test if f does not end.
+func (s *script) within(what string, f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+	case <-time.After(patience):
+		panic(what + " does not end")
+	}
+}
+
+func (s *script) serve(body string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.served[body]++
+}
+
+func (s *script) times(body string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.served[body]
+}
+
+func (s *script) echo(_ context.Context, req *warren.Request) (warren.Message, error) {
+	s.serve(string(req.Body))
+	return warren.Message{Body: req.Body}, nil
+}
+
+// numbers answers each item, and ends.
+func (s *script) numbers(_ context.Context, in iter.Seq2[int, error]) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		for n, err := range in {
+			if err != nil || !yield(2*n, nil) {
+				return
+			}
+		}
+	}
+}
+
+// handle makes handlers of a broker.
+func (s *script) handle(b *remote.Broker) (handlers []*warren.Handler) {
+	s.within("Handle", func() {
+		h, err := b.Handle("echo", s.echo)
+		s.typed(err)
+		handlers = append(handlers, h)
+		h, err = warren.HandleBothFor(b, "numbers", s.numbers)
+		s.typed(err)
+		handlers = append(handlers, h)
+	})
+	return handlers
+}
+
+// typed requires that an error is nil, or ErrClosed if somebody closes.
+func (s *script) typed(err error) {
+	if !s.isClosed || !errors.Is(err, warren.ErrClosed) {
+		require.NoError(s.t, err)
+	}
+}
+
+// call calls without a deadline, and checks what the error says.
+func (s *script) call(b *remote.Broker, body string) error {
+	var reply warren.Message
+	var err error
+	s.within("a call", func() {
+		reply, err = b.Call(context.Background(), "echo", warren.Message{Body: []byte(body)})
+	})
+	switch {
+	case err == nil:
+		require.Equal(s.t, body, string(reply.Body))
+		require.NotZero(s.t, s.times(body))
+	case errors.Is(err, remote.ErrConnectionLost):
+		require.NotErrorIs(s.t, err, remote.ErrConnection)
+		require.True(s.t, s.was(body), "it was not sent, so it cannot have been served")
+		require.False(s.t, warren.Repeatable(err))
+	default:
+		require.True(s.t, s.isClosed, "%v", err)
+		require.ErrorIs(s.t, err, warren.ErrClosed)
+	}
+	return err
+}
+
+// stream calls the other handler, with items in both directions.
+func (s *script) stream(b *remote.Broker, lost ...error) (ended error) {
+	s.within("a stream", func() {
+		in := func(yield func(int, error) bool) {
+			for n := 1; n <= 5 && yield(n, nil); n++ {
+			}
+		}
+		next := 2
+		for n, err := range warren.CallBothFor[int](context.Background(), b, "numbers", in, warren.CallOptions{Window: 2}) {
+			if err != nil {
+				ended = err
+				return
+			}
+			require.Equal(s.t, next, n)
+			next += 2
+		}
+		require.Equal(s.t, 12, next)
+	})
+	if ended != nil && !(s.isClosed && errors.Is(ended, warren.ErrClosed)) {
+		found := false
+		for _, l := range lost {
+			found = found || errors.Is(ended, l)
+		}
+		require.True(s.t, found, "%v", ended)
+	}
+	return ended
+}
+
+// end closes all.
+func (s *script) end() {
+	s.within("Close", func() {
+		require.NoError(s.t, s.touched.Close())
+		require.NoError(s.t, s.other.Close())
+	})
+}
+
+// directions runs a test for what the client writes and for what it reads.
+func directions(t *testing.T, f func(t *testing.T, written bool)) {
+	t.Run("written", func(t *testing.T) { f(t, true) })
+	t.Run("read", func(t *testing.T) { f(t, false) })
+}
+
+func TestCallsEndWhereverTheConnectionIsCut(t *testing.T) {
+	directions(t, func(t *testing.T, written bool) {
+		each(t, written, func(s *script) {
+			s.connect()
+			s.handle(s.other)
+			failed := 0
+			for i := range 3 {
+				if s.call(s.touched, fmt.Sprint("one after the other ", i)) != nil {
+					failed++
+				}
+			}
+			var together sync.WaitGroup
+			errs := make([]error, 4)
+			for i := range errs {
+				together.Go(func() { errs[i] = s.call(s.touched, fmt.Sprint("together ", i)) })
+			}
+			together.Wait()
+			if s.stream(s.touched, remote.ErrConnectionLost) != nil {
+				failed++
+			}
+			require.LessOrEqual(s.t, failed, 1, "one connection was cut")
+			for s.call(s.touched, fmt.Sprint("after all ", failed)) != nil {
+				failed++
+			}
+			for s.stream(s.touched, remote.ErrConnectionLost) != nil {
+				failed++
+			}
+			require.LessOrEqual(s.t, failed, 1, "one connection was cut")
+			s.end()
+		})
+	})
+}
+
+func TestHandlersAreBackWhereverTheConnectionIsCut(t *testing.T) {
+	directions(t, func(t *testing.T, written bool) {
+		each(t, written, func(s *script) {
+			s.connect()
+			s.handle(s.touched)
+			for i := range 2 {
+				require.NoError(s.t, s.call(s.other, fmt.Sprint("call ", i)), "it comes again")
+			}
+			ch := brokertest.Channel(s.t, s.real)
+			for i := range 2 {
+				m := warren.Message{Body: fmt.Append(nil, "one way ", i)}
+				require.NoError(s.t, ch.Publish(s.t.Context(), "", "echo", m, warren.PublishOptions{Mandatory: true}))
+			}
+			failed := 0
+			for s.stream(s.other, warren.ErrServerLost) != nil {
+				failed++
+			}
+			require.LessOrEqual(s.t, failed, 1, "one connection was cut")
+			require.NoError(s.t, s.call(s.other, "after all"))
+			brokertest.Later(time.Second)
+			for i := range 2 {
+				require.NotZero(s.t, s.times(fmt.Sprint("one way ", i)))
+			}
+			q, err := ch.QueueDeclarePassive("echo")
+			require.NoError(s.t, err)
+			require.Zero(s.t, q.Messages)
+			v, err := s.real.VirtualHost("/")
+			require.NoError(s.t, err)
+			for _, x := range v.Queues() {
+				require.Zero(s.t, x.Unacked, x.Name)
+			}
+			s.end()
+		})
+	})
+}

@@ -1,0 +1,145 @@
+package remote_test
+
+import (
+	"encoding/binary"
+	"net"
+	"sync"
+	"time"
+)
+
+// cutter stands between a client and a server. It counts the frames of all connections in
+// one direction, and acts at one of them, once.
+type cutter struct {
+	dial    func(network, addr string) (net.Conn, error)
+	written bool   // it counts what the client writes, and not what it reads
+	at      int    // number of the frame, from 1
+	act     func() // in place of a cut
+
+	mu sync.Mutex
+	// Guarded by mu.
+	count int
+	done  bool
+	given map[string]bool // bodies of frames that clients have written
+}
+
+// Dial connects through the cutter.
+func (c *cutter) Dial(network, addr string) (net.Conn, error) {
+	nc, err := c.dial(network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &cutConn{Conn: nc, cutter: c, header: 8}, nil
+}
+
+// acted reports whether the frame has come.
+func (c *cutter) acted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.done
+}
+
+// was reports whether a body was given to a connection.
+func (c *cutter) was(body string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.given[body]
+}
+
+// pass counts a frame. It reports false if the connection is to be cut before it.
+func (c *cutter) pass(written bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.written == written {
+		c.count++
+	}
+	if c.done || c.count != c.at || c.written != written {
+		return true
+	}
+	c.done = true
+	if c.act == nil {
+		return false
+	}
+	go c.act()
+	return true
+}
+
+func (c *cutter) give(frame []byte) {
+	if frame[0] == 3 {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.given[string(frame[7:len(frame)-1])] = true
+	}
+}
+
+type cutConn struct {
+	net.Conn
+	cutter *cutter
+
+	// Owned by who writes.
+	out    []byte
+	header int // octets of the protocol header that have to come
+
+	// Owned by who reads.
+	in, ready []byte
+}
+
+// frameOf returns the length of the frame at the beginning of b, or zero if it is not
+// complete.
+func frameOf(b []byte) int {
+	if len(b) < 8 {
+		return 0
+	}
+	n := 8 + int(binary.BigEndian.Uint32(b[3:]))
+	if len(b) < n {
+		return 0
+	}
+	return n
+}
+
+// Write passes complete frames on. What comes after the cut is taken, and lost.
+func (c *cutConn) Write(p []byte) (int, error) {
+	c.out = append(c.out, p...)
+	cut := false
+	for {
+		n := c.header
+		if n == 0 || len(c.out) < n {
+			if n = frameOf(c.out); n == 0 {
+				break
+			}
+			c.cutter.give(c.out[:n])
+		}
+		if cut = cut || !c.cutter.pass(true); !cut {
+			if _, err := c.Conn.Write(c.out[:n]); err != nil {
+				return 0, err
+			}
+		}
+		c.out, c.header = c.out[n:], 0
+	}
+	if cut {
+		c.Conn.Close()
+	}
+	return len(p), nil
+}
+
+func (c *cutConn) Read(p []byte) (int, error) {
+	for len(c.ready) == 0 {
+		var chunk [4096]byte
+		n, err := c.Conn.Read(chunk[:])
+		c.in = append(c.in, chunk[:n]...)
+		for n := frameOf(c.in); n > 0; n = frameOf(c.in) {
+			if !c.cutter.pass(false) {
+				c.Conn.Close()
+				return 0, net.ErrClosed
+			}
+			c.ready, c.in = append(c.ready, c.in[:n]...), c.in[n:]
+		}
+		if err != nil && len(c.ready) == 0 {
+			return 0, err
+		}
+	}
+	n := copy(p, c.ready)
+	c.ready = c.ready[n:]
+	return n, nil
+}
+
+func (c *cutConn) SetDeadline(t time.Time) error { return c.Conn.SetDeadline(t) }
