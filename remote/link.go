@@ -173,18 +173,21 @@ func (l *Linked) Close() error {
 // the link. If ctx ends first, it closes the link and returns ctx's error.
 func (l *Linked) Shutdown(ctx context.Context) error {
 	l.stop()
-	done := make(chan struct{})
+	arrived := make(chan struct{})
 	go func() {
 		l.gone.Wait()
-		close(done)
+		close(arrived)
 	}()
-	var err error
+	var errs []error
 	select {
-	case <-done:
+	case <-arrived:
+		for _, b := range l.brokers {
+			errs = append(errs, b.Shutdown(ctx))
+		}
 	case <-ctx.Done():
-		err = ctx.Err()
+		errs = append(errs, ctx.Err())
 	}
-	err = errors.Join(err, l.Close())
-	<-done
-	return err
+	errs = append(errs, l.Close())
+	<-arrived
+	return errors.Join(errs...)
 }

@@ -209,6 +209,7 @@ func TestCallsAfterALink(t *testing.T) {
 		time.Sleep(time.Second)
 		require.NoError(t, l.Shutdown(t.Context()))
 		require.NoError(t, <-call)
+		synctest.Wait()
 		_, err = caller.Call(t.Context(), "slow", warren.Message{})
 		require.ErrorIs(t, err, warren.ErrNoRoute)
 	})

@@ -39,7 +39,11 @@ func (o *outgoing) Forget(address string) {
 	b.mu.Lock()
 	br := b.bridge
 	b.mu.Unlock()
-	if br != nil {
+	switch {
+	case br == nil:
+	case br.streams(address): // what the caller has said before is still in the list
+		br.asks.later(func() { br.forget(address) })
+	default:
 		br.forget(address)
 	}
 }
@@ -113,6 +117,14 @@ func (br *bridge) unused(talks map[string]*talk, id string) string {
 		id = given + "-" + strconv.FormatUint(br.number, 36)
 	}
 	return id
+}
+
+// streams reports whether a caller here has heard of a server's address over there.
+func (br *bridge) streams(address string) bool {
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	t := br.callers[address]
+	return t != nil && t.there.address != ""
 }
 
 // forget says that nobody waits at an address here any more.
