@@ -30,8 +30,9 @@ type LinkOptions struct {
 	Pull, Push []LinkRule
 	// Import are queues of handlers elsewhere that can be called here, Export queues of
 	// handlers here that can be called elsewhere. The link serves a queue of the same name
-	// on the other side: calls, streams, errors, deadlines and cancellation pass it. If
-	// there is no such handler, a caller gets [warren.ErrBusy].
+	// on the other side: calls, streams, errors and deadlines pass it. If there is no such
+	// handler, a caller gets [warren.ErrBusy]. The handler is told when a caller leaves a
+	// stream, but not when one gives up a call before its deadline.
 	Import, Export []string
 
 	// Name is the name of the broker here in [PassedHeader]. All links of a broker must

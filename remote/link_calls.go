@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"maps"
+	"strconv"
 	"sync"
 	"time"
 
@@ -54,6 +55,8 @@ func (f *forwarder) plain(next warren.HandlerFunc) warren.HandlerFunc {
 		if _, ok := req.Headers[warren.StreamHeader]; ok {
 			return next(ctx, req)
 		}
+		ctx, cancel := untilExpired(ctx, req)
+		defer cancel()
 		msg, err := f.request(ctx, req)
 		if err != nil {
 			return warren.Message{}, err
@@ -66,6 +69,19 @@ func (f *forwarder) plain(next warren.HandlerFunc) warren.HandlerFunc {
 		return reply, nil
 	}
 }
+
+// untilExpired takes the time to live of a request for its deadline, as a caller in
+// another process sends it.
+func untilExpired(ctx context.Context, req *warren.Request) (context.Context, context.CancelFunc) {
+	ms, err := strconv.ParseInt(req.Expiration, 10, 64)
+	if _, ok := ctx.Deadline(); ok || err != nil || req.ReplyTo == "" || ms > int64(maxDeadline/time.Millisecond) {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Duration(ms)*time.Millisecond)
+}
+
+// maxDeadline is longer than any time to live that means something.
+const maxDeadline = 100 * 365 * 24 * time.Hour
 
 // stream serves a request that asks for a stream.
 func (f *forwarder) stream(ctx context.Context, req *warren.Request, in iter.Seq2[warren.Message, error]) iter.Seq2[warren.Message, error] {
@@ -140,6 +156,9 @@ func (f *forwarder) request(ctx context.Context, req *warren.Request) (warren.Me
 		return warren.Message{}, &warren.RemoteError{Code: CodeLoop, Text: "the request has gone round in a loop of links: no broker has a handler"}
 	}
 	maps.DeleteFunc(headers, func(name string, _ any) bool { return name == warren.StreamHeader || name == warren.StreamInHeader })
+	if d, ok := ctx.Deadline(); ok && headers[warren.DeadlineHeader] == nil {
+		headers[warren.DeadlineHeader] = d.Add(time.Millisecond - 1).UnixMilli() // not before the caller's
+	}
 	f.passed.Add(1)
 	if req.Redelivered {
 		f.redelivered.Add(1)
@@ -179,6 +198,10 @@ func (f *forwarder) failed(ctx context.Context, req *warren.Request, err error) 
 		return &warren.RemoteError{Code: r.Code, Text: r.Text, Err: err}
 	case warren.Repeatable(err):
 		err = &warren.RemoteError{Code: warren.CodeBusy, Text: err.Error(), Err: err}
+	}
+	durable, _ := req.Headers[warren.DurableHeader].(bool)
+	if ctx.Err() != nil && req.ReplyTo != "" && !durable {
+		return err // who waited for it has gone
 	}
 	if req.ReplyTo == "" { // it comes again at once
 		select {

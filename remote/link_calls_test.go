@@ -44,9 +44,7 @@ func bothWays(t *testing.T, f func(t *testing.T, caller, server *warren.Broker, 
 func TestCallsPassALink(t *testing.T) {
 	bothWays(t, func(t *testing.T, caller, server *warren.Broker, l *remote.Linked) {
 		gone := make(chan time.Duration, 1)
-		var passed any
 		_, err := server.Handle("echo", func(ctx context.Context, req *warren.Request) (warren.Message, error) {
-			passed = req.Headers[remote.PassedHeader]
 			switch string(req.Body) {
 			case "fail":
 				return warren.Message{}, &warren.RemoteError{Code: "own", Text: "words"}
@@ -58,16 +56,18 @@ func TestCallsPassALink(t *testing.T) {
 				gone <- time.Since(began)
 				return warren.Message{}, ctx.Err()
 			}
-			return warren.Message{Body: req.Body, Headers: warren.Table{"correlation": req.CorrelationId, "h": req.Headers["h"]}}, nil
+			return warren.Message{Body: req.Body, Headers: warren.Table{"correlation": req.CorrelationId, "h": req.Headers["h"], "passed": req.Headers[remote.PassedHeader]}}, nil
 		})
 		require.NoError(t, err)
 		ctx := t.Context()
-		reply, err := caller.Call(ctx, "echo", warren.Message{Body: []byte("x"), CorrelationId: "mine", UserId: "somebody", Headers: warren.Table{"h": "v"}})
+		headers := warren.Table{"h": warren.Table{"list": []any{"v", warren.Table{}}}}
+		reply, err := caller.Call(ctx, "echo", warren.Message{Body: []byte("x"), CorrelationId: "mine", UserId: "somebody", Headers: headers})
 		require.NoError(t, err)
 		require.Equal(t, "x", string(reply.Body))
 		require.Equal(t, "mine", reply.CorrelationId)
-		require.Equal(t, warren.Table{"correlation": "mine", "h": "v"}, reply.Headers)
-		require.Len(t, passed, 1)
+		require.Equal(t, "mine", reply.Headers["correlation"])
+		require.Equal(t, headers["h"], reply.Headers["h"])
+		require.Len(t, reply.Headers["passed"], 1)
 		_, err = caller.Call(ctx, "echo", warren.Message{Body: []byte("fail")})
 		require.ErrorIs(t, err, &warren.RemoteError{Code: "own"})
 		require.ErrorContains(t, err, "words")
@@ -80,6 +80,7 @@ func TestCallsPassALink(t *testing.T) {
 		defer cancel()
 		_, err = caller.Call(ctx, "echo", warren.Message{Body: []byte("wait")})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.InDelta(t, time.Second, <-gone, float64(time.Millisecond))
 		require.Equal(t, uint64(4), l.Stats()[0].Passed)
 		t.Log("A message that nobody waits for is served, too.")
 		require.NoError(t, caller.Enqueue(t.Context(), "echo", warren.Message{Body: []byte("one way")}))
@@ -106,14 +107,14 @@ func TestStreamsPassALink(t *testing.T) {
 		})
 		require.NoError(t, err)
 		// The items never end by themselves.
-		stopped := false
+		stopped := make(chan bool, 1)
 		in := func(yield func(int, error) bool) {
 			for n := 1; yield(n, nil); n++ {
 				if n == 1000 {
 					time.Sleep(time.Hour)
 				}
 			}
-			stopped = true
+			stopped <- true
 		}
 		next := 2
 		for n, err := range warren.CallBothFor[int](t.Context(), caller, "double", in) {
@@ -126,8 +127,7 @@ func TestStreamsPassALink(t *testing.T) {
 			next += 2
 		}
 		require.Equal(t, 2002, next)
-		time.Sleep(2 * time.Hour)
-		require.True(t, stopped)
+		require.True(t, <-stopped)
 		for n, err := range warren.CallBothFor[int](t.Context(), caller, "double", in) {
 			require.NoError(t, err)
 			if n == 20 {
@@ -141,6 +141,24 @@ func TestStreamsPassALink(t *testing.T) {
 		require.ErrorIs(t, err, &warren.RemoteError{Code: warren.CodeStream})
 		time.Sleep(2 * time.Hour)
 		require.Zero(t, caller.Stats().Unacked+server.Stats().Unacked)
+	})
+}
+
+// A message that nobody waits for stays until there is a handler.
+func TestJobsWaitForAHandlerBehindALink(t *testing.T) {
+	bothWays(t, func(t *testing.T, caller, server *warren.Broker, l *remote.Linked) {
+		require.NoError(t, caller.Enqueue(t.Context(), "none", warren.Message{Body: []byte("job")}))
+		time.Sleep(10 * time.Second)
+		got := make(chan string, 10)
+		_, err := server.Handle("none", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+			got <- string(req.Body)
+			return warren.Message{}, nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, "job", <-got)
+		time.Sleep(10 * time.Second)
+		require.Empty(t, got)
+		require.LessOrEqual(t, l.Stats()[2].Passed, uint64(120), "it does not come again at once")
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,10 +97,13 @@ func TestALinkOfExchangesHasNoLoops(t *testing.T) {
 		names := []string{"a", "b", "c"}
 		brokers := map[string]*warren.Broker{}
 		servers := map[string]*amqp.Server{}
+		var mu sync.Mutex
 		got := map[string][]string{}
 		for _, n := range names {
 			brokers[n], servers[n] = brokertest.Serve(t, nil, nil)
 			_, err := brokers[n].Subscribe("news", "#", func(_ context.Context, d warren.Delivery) error {
+				mu.Lock()
+				defer mu.Unlock()
 				got[n] = append(got[n], d.RoutingKey+" "+string(d.Body))
 				return nil
 			})
@@ -115,6 +119,8 @@ func TestALinkOfExchangesHasNoLoops(t *testing.T) {
 		}
 		require.NoError(t, brokers["a"].Publish(t.Context(), "news", "k", warren.Message{Body: []byte("1")}))
 		time.Sleep(time.Second)
+		mu.Lock()
+		defer mu.Unlock()
 		require.Equal(t, []string{"k 1"}, got["a"])
 		require.Len(t, got["b"], 2, "one by each way")
 		require.Len(t, got["c"], 2)
