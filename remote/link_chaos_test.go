@@ -190,7 +190,7 @@ func TestALinkThatIsClosedLosesNothing(t *testing.T) {
 // The broker here is closed in the middle. It has a directory, by which another one is
 // what it was.
 func TestALinkLosesNothingWhenTheBrokerHereIsClosed(t *testing.T) {
-	eachFrame(t, 7, moves, func(s *linkScript) {
+	eachFrame(t, 23, moves, func(s *linkScript) {
 		dir := s.t.TempDir()
 		open := func() {
 			var err error
