@@ -15,6 +15,7 @@ import (
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
 	"github.com/warrenmq/warren/internal/brokertest"
+	"github.com/warrenmq/warren/internal/memory"
 	"github.com/warrenmq/warren/remote"
 )
 
@@ -321,4 +322,43 @@ func TestALinkShutsDown(t *testing.T) {
 		require.Len(t, append(bodies(t, here, "a"), bodies(t, there, "a")...), 1000)
 		require.Len(t, append(bodies(t, here, "b"), bodies(t, there, "b")...), 1000)
 	})
+}
+
+// A broker that takes nothing holds up what is for it, and nothing else.
+func TestALinkWaitsForMemory(t *testing.T) {
+	rules := remote.LinkOptions{
+		Push: []remote.LinkRule{{Queue: "a", Prefetch: 10}}, Pull: []remote.LinkRule{{Queue: "b", Prefetch: 10}},
+	}
+	for _, short := range []string{"here", "there"} {
+		t.Run(short, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				here := brokertest.New(t, nil)
+				there, srv := brokertest.Serve(t, nil, nil)
+				for i := range 100 {
+					put(t, here, "a", fmt.Sprint(i))
+					put(t, there, "b", fmt.Sprint(i))
+				}
+				full, blocked, free := here, 0, 1
+				if short == "there" {
+					full, blocked, free = there, 1, 0
+				}
+				clear := full.Link().RaiseAlarm(memory.Memory)
+				defer clear()
+				l := linked(t, here, srv.Dial, rules)
+				time.Sleep(time.Minute)
+				require.Zero(t, l.Stats()[blocked].Passed)
+				require.Equal(t, uint64(100), l.Stats()[free].Passed)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				began := time.Now()
+				require.ErrorIs(t, l.Shutdown(ctx), context.DeadlineExceeded)
+				require.Equal(t, time.Minute, time.Since(began))
+				clear()
+				l = linked(t, here, srv.Dial, rules)
+				time.Sleep(time.Minute)
+				require.Len(t, bodies(t, there, "a"), 100)
+				require.Len(t, bodies(t, here, "b"), 100)
+			})
+		})
+	}
 }
