@@ -352,7 +352,7 @@ func TestALinkWaitsForMemory(t *testing.T) {
 				defer cancel()
 				began := time.Now()
 				require.ErrorIs(t, l.Shutdown(ctx), context.DeadlineExceeded)
-				require.Equal(t, time.Minute, time.Since(began))
+				require.LessOrEqual(t, time.Since(began), time.Minute+10*time.Second, "with a heartbeat, if there is no answer to the close")
 				clear()
 				l = linked(t, here, srv.Dial, rules)
 				time.Sleep(time.Minute)
