@@ -293,3 +293,77 @@ func TestHandlersAreBackWhereverTheConnectionIsCut(t *testing.T) {
 		})
 	})
 }
+
+// ends runs a script in which touched is closed by f at each frame, while both call each
+// other.
+func ends(t *testing.T, written bool, f func(*remote.Broker) error) {
+	each(t, written, func(s *script) {
+		s.isClosed = true
+		ctx, cancel := context.WithCancel(s.t.Context())
+		dialed, ended := make(chan struct{}), make(chan struct{})
+		s.act = func() {
+			defer close(ended)
+			cancel()
+			<-dialed
+			if s.touched != nil {
+				s.within("the end", func() { require.NoError(s.t, f(s.touched)) })
+			}
+		}
+		urls := []string{"amqp://guest:guest@localhost/"}
+		var err error
+		s.other, err = remote.Dial(s.t.Context(), urls, s.options(s.srv.Dial))
+		require.NoError(s.t, err)
+		s.touched, err = remote.Dial(ctx, urls, s.options(s.Dial))
+		close(dialed)
+		if err != nil {
+			require.ErrorIs(s.t, err, context.Canceled)
+			return
+		}
+		h, err := s.other.Handle("other", s.echo)
+		require.NoError(s.t, err)
+		s.handle(s.touched)
+		for i := range 2 {
+			body := fmt.Sprint("to the other ", i)
+			s.within("a call", func() {
+				reply, err := s.touched.Call(context.Background(), "other", warren.Message{Body: []byte(body)})
+				s.typed(err)
+				if err == nil {
+					require.Equal(s.t, body, string(reply.Body))
+				}
+			})
+			s.within("a call", func() {
+				body := fmt.Sprint("to the touched ", i)
+				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+				defer cancel()
+				reply, err := s.other.Call(ctx, "echo", warren.Message{Body: []byte(body)})
+				if err == nil {
+					require.Equal(s.t, body, string(reply.Body))
+				} else if !errors.Is(err, warren.ErrNoRoute) {
+					require.ErrorIs(s.t, err, context.DeadlineExceeded)
+				}
+			})
+		}
+		if s.stop() {
+			<-ended
+			_, err = s.touched.Call(s.t.Context(), "other", warren.Message{})
+			require.ErrorIs(s.t, err, warren.ErrClosed)
+			_, err = s.touched.Handle("late", s.echo)
+			require.ErrorIs(s.t, err, warren.ErrClosed)
+			require.Equal(s.t, remote.Closed, s.touched.State().Kind)
+		}
+		require.NoError(s.t, h.Close())
+		s.end()
+	})
+}
+
+func TestCloseEndsAllAtEachFrame(t *testing.T) {
+	directions(t, func(t *testing.T, written bool) {
+		ends(t, written, (*remote.Broker).Close)
+	})
+}
+
+func TestShutdownEndsAllAtEachFrame(t *testing.T) {
+	directions(t, func(t *testing.T, written bool) {
+		ends(t, written, func(b *remote.Broker) error { return b.Shutdown(context.Background()) })
+	})
+}

@@ -18,7 +18,8 @@ type cutter struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	count int
-	done  bool
+	done  bool            // it has acted
+	off   bool            // it does not act any more
 	given map[string]bool // bodies of frames that clients have written
 }
 
@@ -45,6 +46,14 @@ func (c *cutter) was(body string) bool {
 	return c.given[body]
 }
 
+// stop reports whether it has acted, and lets it not do so later.
+func (c *cutter) stop() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.off = true
+	return c.done
+}
+
 // pass counts a frame. It reports false if the connection is to be cut before it.
 func (c *cutter) pass(written bool) bool {
 	c.mu.Lock()
@@ -52,7 +61,7 @@ func (c *cutter) pass(written bool) bool {
 	if c.written == written {
 		c.count++
 	}
-	if c.done || c.count != c.at || c.written != written {
+	if c.off || c.done || c.count != c.at || c.written != written {
 		return true
 	}
 	c.done = true
