@@ -48,7 +48,13 @@ type bridge struct {
 type talk struct {
 	here, there end
 	fail        func(error) // of a caller here
-	sent        bool        // guarded by the bridge's mu: it may be served. Before, who sends tells the caller
+	queue       string      // that a request is called by; empty: it went to an exchange
+	durable     bool        // it waits for a handler as long as its queue is there
+
+	// Guarded by the bridge's mu.
+	sent   bool // it may be served. Before, who sends tells the caller
+	looks  int  // at the queue
+	misses int  // of these, the last that have found nobody who serves it
 }
 
 // end is how one end of a talk is spoken to. A handler of a plain request has no address.
@@ -99,6 +105,7 @@ func (br *bridge) run(ctx context.Context) error {
 			br.returned(&r)
 		}
 	})
+	pumps.Go(br.lookout)
 	pumps.Go(br.asks.run)
 	pumps.Go(br.serves.run)
 	var reason error = ErrConnectionLost
