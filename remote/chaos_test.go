@@ -224,15 +224,19 @@ func (s *script) end() {
 	})
 }
 
-// directions runs a test for what the client writes and for what it reads.
-func directions(t *testing.T, f func(t *testing.T, written bool)) {
-	t.Run("written", func(t *testing.T) { f(t, true) })
-	t.Run("read", func(t *testing.T) { f(t, false) })
+// directions runs a test for what the client writes and for what it reads, of a connection
+// that is cut, and of one that stands still.
+func directions(t *testing.T, f func(t *testing.T, written, stalls bool)) {
+	t.Run("written", func(t *testing.T) { f(t, true, false) })
+	t.Run("read", func(t *testing.T) { f(t, false, false) })
+	t.Run("written, and stands still", func(t *testing.T) { f(t, true, true) })
+	t.Run("read, and stands still", func(t *testing.T) { f(t, false, true) })
 }
 
 func TestCallsEndWhereverTheConnectionIsCut(t *testing.T) {
-	directions(t, func(t *testing.T, written bool) {
+	directions(t, func(t *testing.T, written, stalls bool) {
 		each(t, written, func(s *script) {
+			s.stalls = stalls
 			s.connect()
 			s.handle(s.other)
 			failed := 0
@@ -264,8 +268,9 @@ func TestCallsEndWhereverTheConnectionIsCut(t *testing.T) {
 }
 
 func TestHandlersAreBackWhereverTheConnectionIsCut(t *testing.T) {
-	directions(t, func(t *testing.T, written bool) {
+	directions(t, func(t *testing.T, written, stalls bool) {
 		each(t, written, func(s *script) {
+			s.stalls = stalls
 			s.connect()
 			s.handle(s.touched)
 			for i := range 2 {
@@ -282,7 +287,7 @@ func TestHandlersAreBackWhereverTheConnectionIsCut(t *testing.T) {
 			}
 			require.LessOrEqual(s.t, failed, 1, "one connection was cut")
 			require.NoError(s.t, s.call(s.other, "after all"))
-			brokertest.Later(time.Second)
+			brokertest.Later(time.Minute) // until the broker, too, gives up a connection that stands still
 			for i := range 2 {
 				require.NotZero(s.t, s.times(fmt.Sprint("one way ", i)))
 			}
@@ -362,13 +367,12 @@ func ends(t *testing.T, written bool, f func(*remote.Broker) error) {
 }
 
 func TestCloseEndsAllAtEachFrame(t *testing.T) {
-	directions(t, func(t *testing.T, written bool) {
-		ends(t, written, (*remote.Broker).Close)
-	})
+	t.Run("written", func(t *testing.T) { ends(t, true, (*remote.Broker).Close) })
+	t.Run("read", func(t *testing.T) { ends(t, false, (*remote.Broker).Close) })
 }
 
 func TestShutdownEndsAllAtEachFrame(t *testing.T) {
-	directions(t, func(t *testing.T, written bool) {
-		ends(t, written, func(b *remote.Broker) error { return b.Shutdown(context.Background()) })
-	})
+	shutdown := func(b *remote.Broker) error { return b.Shutdown(context.Background()) }
+	t.Run("written", func(t *testing.T) { ends(t, true, shutdown) })
+	t.Run("read", func(t *testing.T) { ends(t, false, shutdown) })
 }

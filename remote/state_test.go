@@ -230,6 +230,58 @@ func TestItGoesFromURLToURL(t *testing.T) {
 	})
 }
 
+// Nobody tells a caller that its handler has gone for good, or its queue.
+func TestACallWithoutDeadlineDoesNotWaitForAHandlerThatHasGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		real, srv := brokertest.Serve(t, nil, nil)
+		client, err := remote.Dial(t.Context(), []string{url}, &remote.Options{Dial: srv.Dial})
+		require.NoError(t, err)
+		defer client.Close()
+		server, err := remote.Dial(t.Context(), []string{url}, &remote.Options{Dial: srv.Dial})
+		require.NoError(t, err)
+		defer server.Close()
+		serves := true
+		for queue, durable := range map[string]bool{"plain": false, "durable": true, "deleted": false} {
+			_, err = server.Handle(queue, func(ctx context.Context, req *warren.Request) (warren.Message, error) {
+				if serves && queue != "deleted" {
+					return req.Message, nil
+				}
+				<-ctx.Done()
+				return warren.Message{}, ctx.Err()
+			}, warren.HandleOptions{Durable: durable})
+			require.NoError(t, err)
+		}
+		call := func(queue string, durable bool) <-chan error {
+			done := make(chan error, 1)
+			go func() {
+				_, err := client.Call(context.Background(), queue, warren.Message{Body: []byte("x")}, warren.CallOptions{Durable: durable})
+				done <- err
+			}()
+			return done
+		}
+		require.NoError(t, <-call("plain", false))
+		deleted := call("deleted", false)
+		brokertest.Later(5 * time.Minute)
+		require.Empty(t, deleted, "it is being served")
+		ch := brokertest.Channel(t, real)
+		_, err = ch.QueueDelete("deleted", warren.QueueDeleteOptions{})
+		require.NoError(t, err)
+		serves = false
+		plain, durable := call("plain", false), call("durable", true)
+		brokertest.Later(time.Second)
+		require.NoError(t, server.Close())
+		begin := time.Now()
+		require.ErrorIs(t, <-plain, remote.ErrAbandoned)
+		require.ErrorIs(t, <-deleted, warren.ErrRequestDropped)
+		require.Less(t, time.Since(begin), 2*time.Minute)
+		brokertest.Later(time.Hour)
+		require.Empty(t, durable, "it waits")
+		_, err = client.Handle("durable", func(_ context.Context, req *warren.Request) (warren.Message, error) { return req.Message, nil }, warren.HandleOptions{Durable: true})
+		require.NoError(t, err)
+		require.NoError(t, <-durable)
+	})
+}
+
 func TestShutdownFinishesWhatHandlersWorkOn(t *testing.T) {
 	with(t, func(t *testing.T, real *warren.Broker, client, server *remote.Broker) {
 		served := 0
