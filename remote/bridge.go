@@ -21,8 +21,15 @@ type bridge struct {
 	socket  *socket
 	ch      *amqp091.Channel        // of requests, answers and items
 	answers <-chan amqp091.Delivery // what comes to the bridge's address
-	asks    *side                   // where callers are: servers elsewhere have its address
-	serves  *side                   // where handlers are: callers elsewhere have its address
+	returns <-chan amqp091.Return   // requests that no queue has taken
+
+	// Why it has ended, and whether the broker takes messages. All are closed with the
+	// connection.
+	closed, channelClosed <-chan *amqp091.Error
+	blocked               <-chan amqp091.Blocking
+
+	asks   *side // where callers are: servers elsewhere have its address
+	serves *side // where handlers are: callers elsewhere have its address
 
 	ended   chan struct{} // closed by the first end
 	sending sync.Mutex    // held while a request is sent; no other lock is taken while it is held
@@ -41,7 +48,13 @@ type bridge struct {
 type talk struct {
 	here, there end
 	fail        func(error) // of a caller here
-	sent        bool        // guarded by the bridge's mu: it may be served. Before, who sends tells the caller
+	queue       string      // that a request is called by; empty: it went to an exchange
+	durable     bool        // it waits for a handler as long as its queue is there
+
+	// Guarded by the bridge's mu.
+	sent   bool // it may be served. Before, who sends tells the caller
+	looks  int  // at the queue
+	misses int  // of these, the last that have found nobody who serves it
 }
 
 // end is how one end of a talk is spoken to. A handler of a plain request has no address.
@@ -54,10 +67,14 @@ func newBridge(b *Broker, conn *amqp091.Connection, s *socket) (*bridge, error) 
 		asked: make(map[string]*talk), callers: make(map[string]*talk),
 		served: make(map[string]*talk), byThere: make(map[end]*talk),
 	}
+	br.closed = conn.NotifyClose(make(chan *amqp091.Error, 1))
+	br.blocked = conn.NotifyBlocked(make(chan amqp091.Blocking, 8))
 	var err error
 	if br.ch, err = conn.Channel(); err != nil {
 		return nil, err
 	}
+	br.channelClosed = br.ch.NotifyClose(make(chan *amqp091.Error, 1))
+	br.returns = br.ch.NotifyReturn(make(chan amqp091.Return, 100))
 	if br.asks, err = newSide(br, b.local); err != nil {
 		return nil, err
 	}
@@ -77,9 +94,6 @@ const closeTimeout = 5 * time.Second
 
 // run passes messages on until the connection ends.
 func (br *bridge) run(ctx context.Context) error {
-	closed := br.conn.NotifyClose(make(chan *amqp091.Error, 1))
-	channelClosed := br.ch.NotifyClose(make(chan *amqp091.Error, 1))
-	returns := br.ch.NotifyReturn(make(chan amqp091.Return, 100))
 	var pumps sync.WaitGroup
 	pumps.Go(func() {
 		for d := range br.answers {
@@ -87,19 +101,20 @@ func (br *bridge) run(ctx context.Context) error {
 		}
 	})
 	pumps.Go(func() {
-		for r := range returns {
+		for r := range br.returns {
 			br.returned(&r)
 		}
 	})
+	pumps.Go(br.lookout)
 	pumps.Go(br.asks.run)
 	pumps.Go(br.serves.run)
 	var reason error = ErrConnectionLost
 	select {
-	case e := <-closed:
+	case e := <-br.closed:
 		if e != nil {
 			reason = e
 		}
-	case e := <-channelClosed:
+	case e := <-br.channelClosed:
 		if e != nil {
 			reason = e
 		}

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	amqp091 "github.com/rabbitmq/amqp091-go"
-
 	"github.com/warrenmq/warren"
 )
 
@@ -85,7 +83,8 @@ func Dial(ctx context.Context, urls []string, options *Options) (*Broker, error)
 	first, n, err := b.dialAny(ctx, 0)
 	if err != nil {
 		b.cancel()
-		return nil, errors.Join(err, b.local.Close())
+		b.local.Close()
+		return nil, err
 	}
 	b.become(first, &State{Kind: Connected, URL: shown(urls[n])})
 	b.start(func() { b.run(first, n) })
@@ -136,11 +135,10 @@ func (b *Broker) run(br *bridge, n int) {
 
 // watch passes messages on until the connection ends.
 func (b *Broker) watch(br *bridge) error {
-	blocked := br.conn.NotifyBlocked(make(chan amqp091.Blocking, 8)) // closed with the connection
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watching.Go(func() {
-		for w := range blocked {
+		for w := range br.blocked {
 			s := State{Kind: Unblocked}
 			if w.Active {
 				s = State{Kind: Blocked, Text: w.Reason}

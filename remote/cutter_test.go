@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,11 +15,13 @@ type cutter struct {
 	written bool   // it counts what the client writes, and not what it reads
 	at      int    // number of the frame, from 1
 	act     func() // in place of a cut
+	stalls  bool   // nothing comes or goes any more, in place of a cut, and nobody is told
 
 	mu sync.Mutex
 	// Guarded by mu.
 	count int
-	done  bool
+	done  bool            // it has acted
+	off   bool            // it does not act any more
 	given map[string]bool // bodies of frames that clients have written
 }
 
@@ -45,6 +48,14 @@ func (c *cutter) was(body string) bool {
 	return c.given[body]
 }
 
+// stop reports whether it has acted, and lets it not do so later.
+func (c *cutter) stop() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.off = true
+	return c.done
+}
+
 // pass counts a frame. It reports false if the connection is to be cut before it.
 func (c *cutter) pass(written bool) bool {
 	c.mu.Lock()
@@ -52,7 +63,7 @@ func (c *cutter) pass(written bool) bool {
 	if c.written == written {
 		c.count++
 	}
-	if c.done || c.count != c.at || c.written != written {
+	if c.off || c.done || c.count != c.at || c.written != written {
 		return true
 	}
 	c.done = true
@@ -81,6 +92,8 @@ type cutConn struct {
 
 	// Owned by who reads.
 	in, ready []byte
+
+	stalled atomic.Bool
 }
 
 // frameOf returns the length of the frame at the beginning of b, or zero if it is not
@@ -98,8 +111,11 @@ func frameOf(b []byte) int {
 
 // Write passes complete frames on. What comes after the cut is taken, and lost.
 func (c *cutConn) Write(p []byte) (int, error) {
+	cut := c.stalled.Load()
+	if cut && !c.cutter.stalls {
+		return 0, net.ErrClosed
+	}
 	c.out = append(c.out, p...)
-	cut := false
 	for {
 		n := c.header
 		if n == 0 || len(c.out) < n {
@@ -116,7 +132,7 @@ func (c *cutConn) Write(p []byte) (int, error) {
 		c.out, c.header = c.out[n:], 0
 	}
 	if cut {
-		c.Conn.Close()
+		c.cut()
 	}
 	return len(p), nil
 }
@@ -125,13 +141,17 @@ func (c *cutConn) Read(p []byte) (int, error) {
 	for len(c.ready) == 0 {
 		var chunk [4096]byte
 		n, err := c.Conn.Read(chunk[:])
+		if c.stalled.Load() && err == nil {
+			continue
+		}
 		c.in = append(c.in, chunk[:n]...)
-		for n := frameOf(c.in); n > 0; n = frameOf(c.in) {
+		for n := frameOf(c.in); n > 0 && !c.stalled.Load(); n = frameOf(c.in) {
 			if !c.cutter.pass(false) {
-				c.Conn.Close()
-				return 0, net.ErrClosed
+				c.cut()
 			}
-			c.ready, c.in = append(c.ready, c.in[:n]...), c.in[n:]
+			if !c.stalled.Load() {
+				c.ready, c.in = append(c.ready, c.in[:n]...), c.in[n:]
+			}
 		}
 		if err != nil && len(c.ready) == 0 {
 			return 0, err
@@ -140,6 +160,14 @@ func (c *cutConn) Read(p []byte) (int, error) {
 	n := copy(p, c.ready)
 	c.ready = c.ready[n:]
 	return n, nil
+}
+
+// cut lets nothing more come or go.
+func (c *cutConn) cut() {
+	c.stalled.Store(true)
+	if !c.cutter.stalls {
+		c.Conn.Close()
+	}
 }
 
 func (c *cutConn) SetDeadline(t time.Time) error { return c.Conn.SetDeadline(t) }

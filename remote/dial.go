@@ -140,4 +140,3 @@ func (b *Broker) dialNetwork(ctx context.Context, network, addr string) (net.Con
 		return nil, context.Cause(ctx)
 	}
 }
-

@@ -58,6 +58,9 @@ func (br *bridge) ask(ctx context.Context, e *message.Entry, immediate bool, fai
 		return err
 	}
 	t := &talk{here: end{p.ReplyTo, p.CorrelationId}, fail: fail}
+	if *e.Exchange == "" {
+		t.queue, t.durable = e.Key, p.Headers[warren.DurableHeader] == true
+	}
 	if !br.begin(t) {
 		return errEnded
 	}

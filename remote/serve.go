@@ -180,20 +180,38 @@ func (br *bridge) serve(ctx context.Context, h *handler, begun func()) error {
 		return ErrConnectionLost
 	}
 	h.calm()
-	select {
-	case <-had.none():
-	case <-br.broker.ctx.Done():
-		return nil
-	}
-	if own {
-		ch.QueueDelete(h.queue, true, true, false) // unless somebody else serves it, or has to
-	}
+	br.settleAll(ch, h, own, had.none())
 	return nil
+}
+
+// settleAll waits until all that a handler has got is settled. Meanwhile its queue must
+// not expire.
+func (br *bridge) settleAll(ch *amqp091.Channel, h *handler, own bool, settled <-chan struct{}) {
+	again := time.NewTicker(queueExpires / 2)
+	defer again.Stop()
+	for {
+		select {
+		case <-settled:
+			if own {
+				ch.QueueDelete(h.queue, true, true, false) // unless somebody else serves it, or is to
+			}
+			return
+		case <-again.C:
+			if own {
+				ch.QueueDeclare(h.queue, false, false, false, false, expiring())
+			}
+		case <-br.broker.ctx.Done():
+			return
+		}
+	}
 }
 
 // queueExpires is how long a handler's queue waits for somebody to serve it again, with
 // the requests in it. All programs must agree on it.
 const queueExpires = time.Minute
+
+// expiring are the arguments of a queue that is not durable.
+func expiring() amqp091.Table { return amqp091.Table{"x-expires": queueExpires.Milliseconds()} }
 
 // declare opens a channel and declares the handler's queue. own says that the queue is
 // one of those that go with their last handler.
@@ -205,7 +223,7 @@ func (br *bridge) declare(h *handler) (ch *amqp091.Channel, own bool, err error)
 		_, err = ch.QueueDeclare(h.queue, true, false, false, false, nil)
 		return ch, false, err
 	}
-	_, err = ch.QueueDeclare(h.queue, false, false, false, false, amqp091.Table{"x-expires": queueExpires.Milliseconds()})
+	_, err = ch.QueueDeclare(h.queue, false, false, false, false, expiring())
 	if a, ok := err.(*amqp091.Error); !ok || a.Code != amqp091.PreconditionFailed {
 		return ch, true, err
 	}
