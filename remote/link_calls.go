@@ -122,10 +122,10 @@ type passedItems struct {
 
 func (p *passedItems) all(yield func(warren.Message, error) bool) {
 	p.mu.Lock()
-	p.reading = !p.over
-	reading := p.reading
+	first := !p.over && !p.reading
+	p.reading = p.reading || first
 	p.mu.Unlock()
-	if !reading {
+	if !first {
 		return
 	}
 	defer close(p.done)

@@ -162,6 +162,23 @@ func TestJobsWaitForAHandlerBehindALink(t *testing.T) {
 	})
 }
 
+// The queues of a broker that is closed have no route any more.
+func TestALinkExportsNothingOfAClosedBroker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		here := warren.New(nil)
+		there, srv := brokertest.Serve(t, nil, nil)
+		l := linked(t, here, srv.Dial, remote.LinkOptions{Export: []string{"q"}})
+		require.NoError(t, here.Close())
+		_, err := there.Call(t.Context(), "q", warren.Message{})
+		require.ErrorIs(t, err, warren.ErrHandlerFailed)
+		synctest.Wait()
+		_, err = there.Call(t.Context(), "q", warren.Message{})
+		require.ErrorIs(t, err, warren.ErrNoRoute)
+		require.ErrorIs(t, l.Stats()[0].Err, warren.ErrClosed)
+		require.False(t, l.Stats()[0].Running)
+	})
+}
+
 // Two links that import the same queue from each other have no handler.
 func TestCallsThatGoRound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
