@@ -15,12 +15,6 @@ import (
 	"github.com/warrenmq/warren/remote"
 )
 
-// callers is a broker that calls and one that serves, or the other way round.
-type serving interface {
-	warren.Responder
-	warren.StreamResponder
-}
-
 // bothWays runs f with handlers elsewhere that are called here, and with handlers here that
 // are called elsewhere.
 func bothWays(t *testing.T, f func(t *testing.T, caller, server *warren.Broker, l *remote.Linked)) {
