@@ -32,7 +32,7 @@ type bridge struct {
 	serves *side // where handlers are: callers elsewhere have its address
 
 	ended   chan struct{} // closed by the first end
-	sending sync.Mutex    // held while a request is sent; no other lock is taken while it is held
+	sending chan struct{} // has room for one: who has put something in sends a request
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -63,7 +63,7 @@ type end struct{ address, correlation string }
 // newBridge opens what a bridge needs on both sides.
 func newBridge(b *Broker, conn *amqp091.Connection, s *socket) (*bridge, error) {
 	br := &bridge{
-		broker: b, conn: conn, socket: s, ended: make(chan struct{}),
+		broker: b, conn: conn, socket: s, ended: make(chan struct{}), sending: make(chan struct{}, 1),
 		asked: make(map[string]*talk), callers: make(map[string]*talk),
 		served: make(map[string]*talk), byThere: make(map[end]*talk),
 	}
@@ -89,8 +89,11 @@ func newBridge(b *Broker, conn *amqp091.Connection, s *socket) (*bridge, error) 
 	return br, nil
 }
 
-// closeTimeout is how long the broker elsewhere may take to answer connection.close.
-const closeTimeout = 5 * time.Second
+// How long the broker elsewhere may take to answer connection.close.
+const (
+	closeTimeout        = 5 * time.Second
+	blockedCloseTimeout = 500 * time.Millisecond // it does not read
+)
 
 // run passes messages on until the connection ends.
 func (br *bridge) run(ctx context.Context) error {
@@ -123,7 +126,11 @@ func (br *bridge) run(ctx context.Context) error {
 	case <-ctx.Done():
 		reason = warren.ErrClosed
 	}
-	br.conn.CloseDeadline(time.Now().Add(closeTimeout))
+	timeout := closeTimeout
+	if br.broker.State().Kind == Blocked {
+		timeout = blockedCloseTimeout
+	}
+	br.conn.CloseDeadline(time.Now().Add(timeout))
 	br.end(reason)
 	pumps.Wait()
 	return reason
