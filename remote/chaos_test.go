@@ -283,6 +283,9 @@ func TestCallsEndWhereverTheConnectionIsCut(t *testing.T) {
 			}
 			require.LessOrEqual(s.t, failed, 1, "one connection was cut")
 			s.end()
+			for body, times := range s.served {
+				require.Equal(s.t, 1, times, "nothing is sent twice: %s", body)
+			}
 		})
 	})
 }
