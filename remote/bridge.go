@@ -20,6 +20,11 @@ type bridge struct {
 	answers <-chan amqp091.Delivery // what comes to the bridge's address
 	asks    *side                   // where callers are: servers elsewhere have its address
 	serves  *side                   // where handlers are: callers elsewhere have its address
+	ctx     context.Context         // ends with the bridge
+	cancel  context.CancelFunc
+
+	topology topology
+	outlets  [outlets]outlet
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -28,6 +33,7 @@ type bridge struct {
 	served  map[string]*talk // requests that are served here, by the correlation id here
 	byThere map[end]*talk    // the same, by the other end
 	number  uint64
+	blocked *flow // nil: the broker takes messages
 	lost    error // why the bridge has ended
 }
 
@@ -46,7 +52,9 @@ func newBridge(b *Broker, conn *amqp091.Connection) (*bridge, error) {
 		broker: b, conn: conn,
 		asked: make(map[string]*talk), callers: make(map[string]*talk),
 		served: make(map[string]*talk), byThere: make(map[end]*talk),
+		topology: topology{turn: make(chan struct{}, 1)}, outlets: newOutlets(),
 	}
+	br.ctx, br.cancel = context.WithCancel(context.Background())
 	var err error
 	if br.ch, err = conn.Channel(); err != nil {
 		return nil, err
@@ -77,6 +85,8 @@ func (br *bridge) run(ctx context.Context) error {
 			br.returned(&r)
 		}
 	})
+	said := br.conn.NotifyBlocked(make(chan amqp091.Blocking, 10))
+	pumps.Go(func() { br.hear(said) })
 	pumps.Go(br.asks.run)
 	pumps.Go(br.serves.run)
 	var reason error = ErrConnectionLost
@@ -104,6 +114,7 @@ func (br *bridge) end(reason error) {
 	asked := br.asked
 	br.asked, br.callers, br.served, br.byThere = nil, nil, nil, nil
 	br.mu.Unlock()
+	br.cancel()
 	for _, t := range asked {
 		t.fail(lostError{reason})
 	}
@@ -120,7 +131,7 @@ func (e lostError) Unwrap() []error { return []error{ErrConnectionLost, e.reason
 // publishing turns properties into those of amqp091-go.
 func publishing(p *wire.Properties, body []byte) amqp091.Publishing {
 	return amqp091.Publishing{
-		Headers: amqp091.Table(p.Headers), ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
+		Headers: tableThere(p.Headers), ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
 		DeliveryMode: p.DeliveryMode, Priority: p.Priority, CorrelationId: p.CorrelationId, ReplyTo: p.ReplyTo,
 		Expiration: p.Expiration, MessageId: p.MessageId, Timestamp: p.Timestamp, Type: p.Type, UserId: p.UserId,
 		AppId: p.AppId, Body: body,
@@ -130,7 +141,7 @@ func publishing(p *wire.Properties, body []byte) amqp091.Publishing {
 // propertiesOf are the properties of a delivery.
 func propertiesOf(d *amqp091.Delivery) wire.Properties {
 	return wire.Properties{
-		Headers: wire.Table(d.Headers), ContentType: d.ContentType, ContentEncoding: d.ContentEncoding,
+		Headers: tableHere(d.Headers), ContentType: d.ContentType, ContentEncoding: d.ContentEncoding,
 		DeliveryMode: d.DeliveryMode, Priority: d.Priority, CorrelationId: d.CorrelationId, ReplyTo: d.ReplyTo,
 		Expiration: d.Expiration, MessageId: d.MessageId, Timestamp: d.Timestamp, Type: d.Type, UserId: d.UserId, AppId: d.AppId,
 	}
