@@ -23,6 +23,12 @@ type bridge struct {
 	ctx     context.Context         // ends with the bridge
 	cancel  context.CancelFunc
 
+	// What amqp091-go tells. It is heard from before the first request on.
+	closed   <-chan *amqp091.Error // the connection
+	chClosed <-chan *amqp091.Error // ch
+	returns  <-chan amqp091.Return
+	said     <-chan amqp091.Blocking
+
 	topology topology
 	outlets  [outlets]outlet
 
@@ -55,10 +61,14 @@ func newBridge(b *Broker, conn *amqp091.Connection) (*bridge, error) {
 		topology: topology{turn: make(chan struct{}, 1)}, outlets: newOutlets(),
 	}
 	br.ctx, br.cancel = context.WithCancel(context.Background())
+	br.closed = conn.NotifyClose(make(chan *amqp091.Error, 1))
+	br.said = conn.NotifyBlocked(make(chan amqp091.Blocking, 10))
 	var err error
 	if br.ch, err = conn.Channel(); err != nil {
 		return nil, err
 	}
+	br.chClosed = br.ch.NotifyClose(make(chan *amqp091.Error, 1))
+	br.returns = br.ch.NotifyReturn(make(chan amqp091.Return, 100))
 	if br.asks, err = newSide(br, b.local); err != nil {
 		return nil, err
 	}
@@ -71,9 +81,6 @@ func newBridge(b *Broker, conn *amqp091.Connection) (*bridge, error) {
 
 // run passes messages on until the connection ends.
 func (br *bridge) run(ctx context.Context) error {
-	closed := br.conn.NotifyClose(make(chan *amqp091.Error, 1))
-	channelClosed := br.ch.NotifyClose(make(chan *amqp091.Error, 1))
-	returns := br.ch.NotifyReturn(make(chan amqp091.Return, 100))
 	var pumps sync.WaitGroup
 	pumps.Go(func() {
 		for d := range br.answers {
@@ -81,21 +88,20 @@ func (br *bridge) run(ctx context.Context) error {
 		}
 	})
 	pumps.Go(func() {
-		for r := range returns {
+		for r := range br.returns {
 			br.returned(&r)
 		}
 	})
-	said := br.conn.NotifyBlocked(make(chan amqp091.Blocking, 10))
-	pumps.Go(func() { br.hear(said) })
+	pumps.Go(func() { br.hear(br.said) })
 	pumps.Go(br.asks.run)
 	pumps.Go(br.serves.run)
 	var reason error = ErrConnectionLost
 	select {
-	case e := <-closed:
+	case e := <-br.closed:
 		if e != nil {
 			reason = e
 		}
-	case e := <-channelClosed:
+	case e := <-br.chClosed:
 		if e != nil {
 			reason = e
 		}

@@ -180,8 +180,7 @@ func TestDeliveryOfAnEvent(t *testing.T) {
 			require.Equal(t, "own", d.Headers[warren.ErrorCodeHeader])
 		}
 		synctest.Wait()
-		require.Equal(t, []string{"publish x k", "publish x k", "consume x k", "publish  q.delay.1000", "consume x k"}, order.take(),
-			"the first publish finds no exchange")
+		require.Equal(t, []string{"publish x k", "consume x k", "publish  q.delay.1000", "consume x k"}, order.take())
 		require.Zero(t, ready(t, real, "q"))
 	})
 }
@@ -380,7 +379,7 @@ func TestABlockedPublishGoesOn(t *testing.T) {
 		clear := raise(real)
 		results := make(chan error, 10)
 		for i := range cap(results) {
-			go func() { results <- one.Enqueue(t.Context(), "jobs", warren.Message{Body: make([]byte, 1+i*10_000)}) }()
+			go func() { results <- one.Enqueue(t.Context(), "jobs", warren.Message{Body: make([]byte, 1+i*100)}) }()
 		}
 		brokertest.Later(time.Minute)
 		require.Empty(t, results)

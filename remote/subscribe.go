@@ -48,18 +48,18 @@ func (o *outgoing) Consume(ctx context.Context, s *link.Source) error {
 		defer close(s.Over)
 		b.feed(ctx, s, first)
 	})
-	select {
-	case err := <-first:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return <-first
 }
 
 // feed reads a source's queue from one connection after the other. first is told when the
 // first consumer has begun, or why there is none.
 func (b *Broker) feed(ctx context.Context, s *link.Source, first chan error) {
 	delay := b.options.Delay
+	defer func() {
+		if first != nil {
+			first <- warren.ErrClosed
+		}
+	}()
 	for {
 		began := false
 		err := b.feedOnce(ctx, s, func() {
@@ -78,6 +78,7 @@ func (b *Broker) feed(ctx context.Context, s *link.Source, first chan error) {
 			return
 		case first != nil && !errors.Is(err, ErrConnectionLost) && !errors.Is(err, errEnded):
 			first <- err
+			first = nil
 			return
 		}
 		select {
