@@ -248,8 +248,14 @@ func (e *QueueConflictError) Unwrap() error { return e.Err }
 // conflict makes a QueueConflictError of the error of a declaration, if it is one.
 func conflict(queue string, err error) error {
 	e, ok := errors.AsType[*Error](err)
-	if ok && (e.Code == wire.CodeResourceLocked || e.Code == wire.CodePreconditionFailed && strings.Contains(e.Text, "inequivalent arg")) {
+	if ok && (e.Code == wire.CodeResourceLocked || e.Code == wire.CodePreconditionFailed && isInequivalent(e.Text)) {
 		return &QueueConflictError{Queue: queue, Err: err}
 	}
 	return err
+}
+
+// isInequivalent reports whether a text says that what exists is not as was asked for. The
+// second form is LavinMQ's.
+func isInequivalent(text string) bool {
+	return strings.Contains(text, "inequivalent arg") || strings.Contains(text, "declared with other arguments")
 }

@@ -131,7 +131,12 @@ func (br *bridge) end(reason error) {
 // lostError is ErrConnectionLost with its reason.
 type lostError struct{ reason error }
 
-func (e lostError) Error() string   { return ErrConnectionLost.Error() + ": " + e.reason.Error() }
+func (e lostError) Error() string {
+	if e.reason == ErrConnectionLost { // nobody has said why
+		return e.reason.Error()
+	}
+	return ErrConnectionLost.Error() + ": " + e.reason.Error()
+}
 func (e lostError) Unwrap() []error { return []error{ErrConnectionLost, e.reason} }
 
 // publishing turns properties into those of amqp091-go.

@@ -3,7 +3,6 @@ package remote
 import (
 	"bytes"
 	"context"
-	"maps"
 	"strings"
 	"sync"
 
@@ -16,6 +15,7 @@ import (
 
 // confirms is a channel in confirm mode until it is closed.
 type confirms struct {
+	bridge  *bridge
 	ch      *amqp091.Channel
 	noticed chan struct{} // a value is taken when what was returned before is noted
 	over    chan struct{} // closed with the channel
@@ -41,12 +41,12 @@ type sent struct {
 	left     bool // nobody waits for the confirm any more
 }
 
-func openConfirms(conn *amqp091.Connection) (*confirms, error) {
-	ch, err := conn.Channel()
+func openConfirms(br *bridge) (*confirms, error) {
+	ch, err := br.conn.Channel()
 	if err != nil {
 		return nil, err
 	}
-	c := &confirms{ch: ch, noticed: make(chan struct{}), over: make(chan struct{}), waiting: make(map[*sent]struct{})}
+	c := &confirms{bridge: br, ch: ch, noticed: make(chan struct{}), over: make(chan struct{}), waiting: make(map[*sent]struct{})}
 	closed := ch.NotifyClose(make(chan *amqp091.Error, 1))
 	returns := ch.NotifyReturn(make(chan amqp091.Return)) // without room: who gets a confirm knows that returns before it were taken
 	go c.run(closed, returns)
@@ -87,15 +87,14 @@ func (c *confirms) run(closed <-chan *amqp091.Error, returns <-chan amqp091.Retu
 func (c *confirms) note(r *amqp091.Return) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := firstSent(func(yield func(*sent) bool) {
-		for s := range maps.Keys(c.waiting) {
-			if s.is(r) && !yield(s) {
-				return
-			}
+	var first *sent
+	for s := range c.waiting {
+		if s.is(r) && (first == nil || s.number < first.number) {
+			first = s
 		}
-	})
-	if s != nil {
-		s.returned = &warren.Return{Code: r.ReplyCode, Text: r.ReplyText, Exchange: r.Exchange, RoutingKey: r.RoutingKey}
+	}
+	if first != nil {
+		first.returned = &warren.Return{Code: r.ReplyCode, Text: r.ReplyText, Exchange: r.Exchange, RoutingKey: r.RoutingKey}
 	}
 }
 
@@ -197,6 +196,8 @@ func (s *sent) wait(ctx context.Context) error {
 func (s *sent) lost() error {
 	e := refused(wire.BasicPublishID, s.reason)
 	switch {
+	case s.bridge.broker.ctx.Err() != nil:
+		return lostError{warren.ErrClosed}
 	case e == nil:
 		return lostError{s.reason}
 	case e.ClosesConnection():

@@ -3,8 +3,6 @@ package remote
 import (
 	"context"
 	"hash/fnv"
-	"iter"
-	"slices"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
@@ -100,7 +98,7 @@ func (o *outlet) send(br *bridge, p *link.Outgoing) (*sent, error) {
 	defer func() { <-o.turn }()
 	for {
 		if o.open == nil || o.open.ch.IsClosed() {
-			c, err := openConfirms(br.conn)
+			c, err := openConfirms(br)
 			if err != nil {
 				if br.over() {
 					return nil, errEnded
@@ -142,13 +140,4 @@ func newOutlets() (list [outlets]outlet) {
 		list[i].turn = make(chan struct{}, 1)
 	}
 	return list
-}
-
-// firstSent returns the first of what was sent.
-func firstSent(all iter.Seq[*sent]) *sent {
-	list := slices.SortedFunc(all, func(a, b *sent) int { return int(a.number - b.number) })
-	if len(list) == 0 {
-		return nil
-	}
-	return list[0]
 }
