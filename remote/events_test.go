@@ -447,6 +447,8 @@ func TestASubscriptionEnds(t *testing.T) {
 		w, err := warren.WorkFor(two, "jobs", work, warren.WorkOptions{Prefetch: 4})
 		require.NoError(t, err)
 		<-began
+		synctest.Wait()
+		require.Equal(t, 1, ready(t, real, "jobs"))
 		w.Stop()
 		brokertest.Later(time.Second)
 		require.Equal(t, 4, ready(t, real, "jobs"), "what was not begun is back at once")
