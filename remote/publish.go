@@ -57,7 +57,7 @@ func (br *bridge) publish(ctx context.Context, p *link.Outgoing) error {
 	case <-br.ctx.Done():
 		return errEnded
 	}
-	if o.open != nil && len(p.Body) < longWrite {
+	if o.open != nil && !o.open.ch.IsClosed() && len(p.Body) < longWrite {
 		s, err := o.send(br, p)
 		if err != nil {
 			return err
