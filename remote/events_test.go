@@ -134,9 +134,17 @@ func TestEventsGoToAllThatSubscribe(t *testing.T) {
 	})
 }
 
+// tracer collects what it is told of.
+type tracer struct{ to *collected }
+
+func (r tracer) Start(ctx context.Context, op *warren.Operation) (context.Context, func(error)) {
+	r.to.add(fmt.Sprintf("traced: %v %s %s %s", op.Kind, op.Exchange, op.RoutingKey, op.Queue))
+	return ctx, nil
+}
+
 func TestDeliveryOfAnEvent(t *testing.T) {
 	var order collected
-	o := &remote.Options{Intercept: warren.Interceptors{
+	o := &remote.Options{Tracer: tracer{&order}, Intercept: warren.Interceptors{
 		Publish: []func(warren.PublishFunc) warren.PublishFunc{func(next warren.PublishFunc) warren.PublishFunc {
 			return func(ctx context.Context, ch *warren.Channel, exchange, key string, msg warren.Message, o warren.PublishOptions) error {
 				order.add("publish " + exchange + " " + key)
@@ -186,7 +194,10 @@ func TestDeliveryOfAnEvent(t *testing.T) {
 			require.Equal(t, "own", d.Headers[warren.ErrorCodeHeader])
 		}
 		synctest.Wait()
-		require.Equal(t, []string{"publish x k", "consume x k", "publish  q.delay.1000", "consume x k"}, order.take())
+		require.Equal(t, []string{
+			"publish x k", "traced: 1 x k ", "traced: 5 x k q", "consume x k",
+			"publish  q.delay.1000", "traced: 1  q.delay.1000 ", "traced: 5  q q", "consume x k",
+		}, order.take())
 		require.Zero(t, ready(t, real, "q"))
 	})
 }
