@@ -20,17 +20,12 @@ var _ link.Elsewhere = (*outgoing)(nil)
 
 // Send implements link.Elsewhere.
 func (o *outgoing) Send(ctx context.Context, e *message.Entry, immediate bool, fail func(error)) error {
-	b := (*Broker)(o)
-	for {
-		br, err := b.connected(ctx)
-		if err != nil {
+	return (*Broker)(o).on(ctx, func(br *bridge) error {
+		if err := br.admit(ctx); err != nil {
 			return err
 		}
-		if err = br.ask(ctx, e, immediate, fail); !errors.Is(err, errEnded) {
-			return err
-		}
-		b.forgetBridge(br)
-	}
+		return br.ask(ctx, e, immediate, fail)
+	})
 }
 
 // Forget implements link.Elsewhere.

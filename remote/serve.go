@@ -148,7 +148,7 @@ func (b *Broker) serveOnce(ctx context.Context, h *handler, begun func()) error 
 // serve consumes for a handler until ctx or the connection ends. Then it waits until all
 // that the handler has got is settled.
 func (br *bridge) serve(ctx context.Context, h *handler, begun func()) error {
-	ch, own, err := br.declare(h)
+	ch, own, err := br.declareFor(h)
 	if err != nil {
 		return err
 	}
@@ -211,9 +211,9 @@ const queueExpires = time.Minute
 // expiring are the arguments of a queue that is not durable.
 func expiring() amqp091.Table { return amqp091.Table{"x-expires": queueExpires.Milliseconds()} }
 
-// declare opens a channel and declares the handler's queue. own says that the queue is
+// declareFor opens a channel and declares the handler's queue. own says that the queue is
 // one of those that go with their last handler.
-func (br *bridge) declare(h *handler) (ch *amqp091.Channel, own bool, err error) {
+func (br *bridge) declareFor(h *handler) (ch *amqp091.Channel, own bool, err error) {
 	if ch, err = br.conn.Channel(); err != nil {
 		return nil, false, err
 	}
