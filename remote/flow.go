@@ -1,6 +1,10 @@
 package remote
 
-import "context"
+import (
+	"context"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+)
 
 // flow is connection.blocked: what the broker says of whether it takes messages.
 type flow struct {
@@ -43,8 +47,16 @@ func (br *bridge) admit(ctx context.Context) error {
 	}
 }
 
-// over reports whether the connection has ended.
-func (br *bridge) over() bool { return br.ctx.Err() != nil || br.conn.IsClosed() }
+// over reports whether the connection has ended, or is about to.
+func (br *bridge) over() bool {
+	return br.ctx.Err() != nil || br.conn.IsClosed() || br.socket.failed.Load() != 0
+}
+
+// unsent reports whether it is certain that a message has not gone out completely. err is
+// the error of its publish, and writes how many the socket had had before.
+func (br *bridge) unsent(err error, writes uint64) bool {
+	return err == amqp091.ErrClosed || err != nil && br.socket.hasNone(writes)
+}
 
 // finish runs f, which may wait for the network, and returns its error. If ctx ends first,
 // f goes on alone.

@@ -92,7 +92,7 @@ func (br *bridge) write(ctx context.Context, exchange, key string, immediate boo
 	defer func() { <-br.sending }()
 	writes := br.socket.writes.Load()
 	err := br.ch.PublishWithContext(ctx, exchange, key, true, immediate, m)
-	if err == amqp091.ErrClosed || err != nil && br.socket.hasNone(writes) {
+	if br.unsent(err, writes) {
 		return errEnded
 	}
 	return err

@@ -110,6 +110,7 @@ func (o *outlet) send(br *bridge, p *link.Outgoing) (*sent, error) {
 			}
 			o.open = c
 		}
+		writes := br.socket.writes.Load()
 		s, err := o.open.send(p)
 		if err == amqp091.ErrClosed && !br.over() {
 			continue // the channel was closed before
@@ -117,7 +118,10 @@ func (o *outlet) send(br *bridge, p *link.Outgoing) (*sent, error) {
 		if err == nil {
 			return s, nil
 		}
-		if br.over() {
+		switch {
+		case br.over() && br.unsent(err, writes):
+			return nil, errEnded
+		case br.over():
 			return nil, lostError{err}
 		}
 		return nil, err
