@@ -26,13 +26,18 @@ type bridge struct {
 	// Why it has ended, and whether the broker takes messages. All are closed with the
 	// connection.
 	closed, channelClosed <-chan *amqp091.Error
-	blocked               <-chan amqp091.Blocking
+	said                  <-chan amqp091.Blocking
 
 	asks   *side // where callers are: servers elsewhere have its address
 	serves *side // where handlers are: callers elsewhere have its address
 
-	ended   chan struct{} // closed by the first end
-	sending sync.Mutex    // held while a request is sent; no other lock is taken while it is held
+	ended   chan struct{}   // closed by the first end
+	ctx     context.Context // ends then
+	cancel  context.CancelFunc
+	sending chan struct{} // has room for one: who has put something in sends a request
+
+	topology topology
+	outlets  [outlets]outlet
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -41,6 +46,7 @@ type bridge struct {
 	served  map[string]*talk // requests that are served here, by the correlation id here
 	byThere map[end]*talk    // the same, by the other end
 	number  uint64
+	blocked *flow // nil: the broker takes messages
 	lost    error // what calls fail with, since the bridge has ended; does not change any more
 }
 
@@ -63,12 +69,14 @@ type end struct{ address, correlation string }
 // newBridge opens what a bridge needs on both sides.
 func newBridge(b *Broker, conn *amqp091.Connection, s *socket) (*bridge, error) {
 	br := &bridge{
-		broker: b, conn: conn, socket: s, ended: make(chan struct{}),
+		broker: b, conn: conn, socket: s, ended: make(chan struct{}), sending: make(chan struct{}, 1),
 		asked: make(map[string]*talk), callers: make(map[string]*talk),
 		served: make(map[string]*talk), byThere: make(map[end]*talk),
+		topology: topology{turn: make(chan struct{}, 1)}, outlets: newOutlets(),
 	}
+	br.ctx, br.cancel = context.WithCancel(context.Background())
 	br.closed = conn.NotifyClose(make(chan *amqp091.Error, 1))
-	br.blocked = conn.NotifyBlocked(make(chan amqp091.Blocking, 8))
+	br.said = conn.NotifyBlocked(make(chan amqp091.Blocking, 10))
 	var err error
 	if br.ch, err = conn.Channel(); err != nil {
 		return nil, err
@@ -89,8 +97,11 @@ func newBridge(b *Broker, conn *amqp091.Connection, s *socket) (*bridge, error) 
 	return br, nil
 }
 
-// closeTimeout is how long the broker elsewhere may take to answer connection.close.
-const closeTimeout = 5 * time.Second
+// How long the broker elsewhere may take to answer connection.close.
+const (
+	closeTimeout        = 5 * time.Second
+	blockedCloseTimeout = 500 * time.Millisecond // it does not read
+)
 
 // run passes messages on until the connection ends.
 func (br *bridge) run(ctx context.Context) error {
@@ -123,7 +134,11 @@ func (br *bridge) run(ctx context.Context) error {
 	case <-ctx.Done():
 		reason = warren.ErrClosed
 	}
-	br.conn.CloseDeadline(time.Now().Add(closeTimeout))
+	timeout := closeTimeout
+	if br.broker.State().Kind == Blocked {
+		timeout = blockedCloseTimeout
+	}
+	br.conn.CloseDeadline(time.Now().Add(timeout))
 	br.end(reason)
 	pumps.Wait()
 	return reason
@@ -148,6 +163,7 @@ func (br *bridge) end(reason error) {
 	}
 	br.asked, br.callers, br.served, br.byThere = nil, nil, nil, nil
 	br.mu.Unlock()
+	br.cancel()
 	for _, t := range sent {
 		t.fail(br.lost)
 	}
@@ -171,13 +187,18 @@ func (br *bridge) reason() error {
 // lostError is ErrConnectionLost with its reason.
 type lostError struct{ reason error }
 
-func (e lostError) Error() string   { return ErrConnectionLost.Error() + ": " + e.reason.Error() }
+func (e lostError) Error() string {
+	if e.reason == ErrConnectionLost { // nobody has said why
+		return e.reason.Error()
+	}
+	return ErrConnectionLost.Error() + ": " + e.reason.Error()
+}
 func (e lostError) Unwrap() []error { return []error{ErrConnectionLost, e.reason} }
 
 // publishing turns properties into those of amqp091-go.
 func publishing(p *wire.Properties, body []byte) amqp091.Publishing {
 	return amqp091.Publishing{
-		Headers: tableTo(p.Headers), ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
+		Headers: tableThere(p.Headers), ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
 		DeliveryMode: p.DeliveryMode, Priority: p.Priority, CorrelationId: p.CorrelationId, ReplyTo: p.ReplyTo,
 		Expiration: p.Expiration, MessageId: p.MessageId, Timestamp: p.Timestamp, Type: p.Type, UserId: p.UserId,
 		AppId: p.AppId, Body: body,
@@ -187,7 +208,7 @@ func publishing(p *wire.Properties, body []byte) amqp091.Publishing {
 // propertiesOf are the properties of a delivery.
 func propertiesOf(d *amqp091.Delivery) wire.Properties {
 	return wire.Properties{
-		Headers: tableFrom(d.Headers), ContentType: d.ContentType, ContentEncoding: d.ContentEncoding,
+		Headers: tableHere(d.Headers), ContentType: d.ContentType, ContentEncoding: d.ContentEncoding,
 		DeliveryMode: d.DeliveryMode, Priority: d.Priority, CorrelationId: d.CorrelationId, ReplyTo: d.ReplyTo,
 		Expiration: d.Expiration, MessageId: d.MessageId, Timestamp: d.Timestamp, Type: d.Type, UserId: d.UserId, AppId: d.AppId,
 	}

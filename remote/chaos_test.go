@@ -87,7 +87,7 @@ func each(t *testing.T, written bool, f func(s *script)) {
 			}
 		})
 		if !ok || !cut {
-			require.Greater(t, at, 20, "the script was followed")
+			require.Greater(t, at, 12, "the script was followed")
 			return
 		}
 	}
@@ -241,22 +241,23 @@ func (s *script) end() {
 	})
 }
 
-// directions runs a test for what the client writes and for what it reads, of a connection
-// that is cut, and of one that stands still.
-func directions(t *testing.T, f func(t *testing.T, written, stalls bool)) {
-	t.Run("written", func(t *testing.T) { f(t, true, false) })
-	t.Run("read", func(t *testing.T) { f(t, false, false) })
+// directions runs a test for what the client writes and for what it reads, of connections
+// that end in different ways.
+func directions(t *testing.T, f func(t *testing.T, written bool, how cutKind)) {
+	t.Run("written", func(t *testing.T) { f(t, true, breaks) })
+	t.Run("read", func(t *testing.T) { f(t, false, breaks) })
+	t.Run("written, and the write fails", func(t *testing.T) { f(t, true, fails) })
 	if elsewhere != "" {
 		return // it would take hours
 	}
-	t.Run("written, and stands still", func(t *testing.T) { f(t, true, true) })
-	t.Run("read, and stands still", func(t *testing.T) { f(t, false, true) })
+	t.Run("written, and stands still", func(t *testing.T) { f(t, true, stalls) })
+	t.Run("read, and stands still", func(t *testing.T) { f(t, false, stalls) })
 }
 
 func TestCallsEndWhereverTheConnectionIsCut(t *testing.T) {
-	directions(t, func(t *testing.T, written, stalls bool) {
+	directions(t, func(t *testing.T, written bool, how cutKind) {
 		each(t, written, func(s *script) {
-			s.stalls = stalls
+			s.how = how
 			s.connect()
 			s.handle(s.other)
 			failed := 0
@@ -283,14 +284,17 @@ func TestCallsEndWhereverTheConnectionIsCut(t *testing.T) {
 			}
 			require.LessOrEqual(s.t, failed, 1, "one connection was cut")
 			s.end()
+			for body, times := range s.served {
+				require.Equal(s.t, 1, times, "nothing is sent twice: %s", body)
+			}
 		})
 	})
 }
 
 func TestHandlersAreBackWhereverTheConnectionIsCut(t *testing.T) {
-	directions(t, func(t *testing.T, written, stalls bool) {
+	directions(t, func(t *testing.T, written bool, how cutKind) {
 		each(t, written, func(s *script) {
-			s.stalls = stalls
+			s.how = how
 			s.connect()
 			s.handle(s.touched)
 			for i := range 2 {

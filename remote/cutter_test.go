@@ -8,6 +8,15 @@ import (
 	"time"
 )
 
+// cutKind says how a connection is cut.
+type cutKind int
+
+const (
+	breaks cutKind = iota // what is being written was taken, and is lost
+	stalls                // nothing comes or goes any more, and nobody is told
+	fails                 // the frame has arrived, and the write fails
+)
+
 // cutter stands between a client and a server. It counts the frames of all connections in
 // one direction, and acts at one of them, once.
 type cutter struct {
@@ -15,7 +24,7 @@ type cutter struct {
 	written bool   // it counts what the client writes, and not what it reads
 	at      int    // number of the frame, from 1
 	act     func() // in place of a cut
-	stalls  bool   // nothing comes or goes any more, in place of a cut, and nobody is told
+	how     cutKind
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -112,7 +121,7 @@ func frameOf(b []byte) int {
 // Write passes complete frames on. What comes after the cut is taken, and lost.
 func (c *cutConn) Write(p []byte) (int, error) {
 	cut := c.stalled.Load()
-	if cut && !c.cutter.stalls {
+	if cut && c.cutter.how != stalls {
 		return 0, net.ErrClosed
 	}
 	c.out = append(c.out, p...)
@@ -124,7 +133,11 @@ func (c *cutConn) Write(p []byte) (int, error) {
 			}
 			c.cutter.give(c.out[:n])
 		}
-		if cut = cut || !c.cutter.pass(true); !cut {
+		before := cut
+		if cut = cut || !c.cutter.pass(true); !cut || !before && c.cutter.how == fails {
+			if cut {
+				c.stalled.Store(true) // an answer to it would make a goroutine of amqp091-go wait for ever
+			}
 			if _, err := c.Conn.Write(c.out[:n]); err != nil {
 				return 0, err
 			}
@@ -134,6 +147,9 @@ func (c *cutConn) Write(p []byte) (int, error) {
 	if cut {
 		c.cut()
 	}
+	if cut && c.cutter.how == fails {
+		return len(p) - 1, net.ErrClosed
+	}
 	return len(p), nil
 }
 
@@ -142,6 +158,9 @@ func (c *cutConn) Read(p []byte) (int, error) {
 		var chunk [4096]byte
 		n, err := c.Conn.Read(chunk[:])
 		if c.stalled.Load() && err == nil {
+			if c.cutter.how != stalls {
+				return 0, net.ErrClosed
+			}
 			continue
 		}
 		c.in = append(c.in, chunk[:n]...)
@@ -165,7 +184,7 @@ func (c *cutConn) Read(p []byte) (int, error) {
 // cut lets nothing more come or go.
 func (c *cutConn) cut() {
 	c.stalled.Store(true)
-	if !c.cutter.stalls {
+	if c.cutter.how != stalls {
 		c.Conn.Close()
 	}
 }

@@ -20,17 +20,12 @@ var _ link.Elsewhere = (*outgoing)(nil)
 
 // Send implements link.Elsewhere.
 func (o *outgoing) Send(ctx context.Context, e *message.Entry, immediate bool, fail func(error)) error {
-	b := (*Broker)(o)
-	for {
-		br, err := b.connected(ctx)
-		if err != nil {
+	return (*Broker)(o).on(ctx, func(br *bridge) error {
+		if err := br.admit(ctx); err != nil {
 			return err
 		}
-		if err = br.ask(ctx, e, immediate, fail); !errors.Is(err, errEnded) {
-			return err
-		}
-		b.forgetBridge(br)
-	}
+		return br.ask(ctx, e, immediate, fail)
+	})
 }
 
 // Forget implements link.Elsewhere.
@@ -68,14 +63,40 @@ func (br *bridge) ask(ctx context.Context, e *message.Entry, immediate bool, fai
 	return br.sent(t, br.send(ctx, *e.Exchange, e.Key, immediate, publishing(&p, e.Body)))
 }
 
-// send publishes a request. The error is errEnded if it is certain that it has not gone
-// out completely.
+// largeBody is from which size on a body may not fit into the buffers of a socket.
+const largeBody = 32 << 10
+
+// send publishes a request, when it is its turn. The error is errEnded if it is certain
+// that it has not gone out completely. A broker that takes nothing may make a write last
+// for ever: whose context ends is not held up by its own large body, nor by those of
+// others.
 func (br *bridge) send(ctx context.Context, exchange, key string, immediate bool, m amqp091.Publishing) error {
-	br.sending.Lock()
-	defer br.sending.Unlock()
+	select {
+	case br.sending <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-br.ended:
+		return errEnded
+	}
+	if len(m.Body) < largeBody || ctx.Done() == nil {
+		return br.write(ctx, exchange, key, immediate, m)
+	}
+	done := make(chan error, 1)
+	go func() { done <- br.write(ctx, exchange, key, immediate, m) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return nil // it may go out
+	}
+}
+
+// write publishes a request, and ends its turn.
+func (br *bridge) write(ctx context.Context, exchange, key string, immediate bool, m amqp091.Publishing) error {
+	defer func() { <-br.sending }()
 	writes := br.socket.writes.Load()
 	err := br.ch.PublishWithContext(ctx, exchange, key, true, immediate, m)
-	if err == amqp091.ErrClosed || err != nil && br.socket.hasNone(writes) {
+	if br.unsent(err, writes) {
 		return errEnded
 	}
 	return err

@@ -110,14 +110,14 @@ func (b *Broker) serve(h *handler, begun func(error)) {
 			serves, delay = true, b.options.Delay
 			begun(nil)
 		})
-		refused := !isLost(err)
+		_, refused := err.(*warren.Error)
 		switch {
 		case ctx.Err() != nil:
 			return
-		case !serves && (refused || time.Since(since) > b.options.Wait):
+		case !serves && (refused || errors.Is(err, ErrConnection) || time.Since(since) > b.options.Wait):
 			begun(err)
 			return
-		case refused && !errors.Is(err, ErrConnection):
+		case refused:
 			b.options.Logger.Warn("a handler's queue cannot be consumed from; it is tried again", "queue", h.queue, "error", err, "again_in", delay)
 		}
 		select {
@@ -135,22 +135,20 @@ func (b *Broker) serveOnce(ctx context.Context, h *handler, begun func()) error 
 		return err
 	}
 	err = br.serve(ctx, h, begun)
-	if a, ok := err.(*amqp091.Error); ok && !isLost(err) {
+	a, ok := err.(*amqp091.Error)
+	switch {
+	case err == nil:
+		return nil
+	case ok && a.Server && (a.Recover || a.Code == amqp091.NotAllowed || a.Code == amqp091.NotImplemented):
 		return &warren.Error{Code: uint16(a.Code), Text: a.Reason}
 	}
-	return err
-}
-
-// isLost reports whether an error says no more than that the connection has ended.
-func isLost(err error) bool {
-	a, ok := err.(*amqp091.Error)
-	return err == ErrConnectionLost || ok && (!a.Server || a.Code == amqp091.ConnectionForced)
+	return lostError{err}
 }
 
 // serve consumes for a handler until ctx or the connection ends. Then it waits until all
 // that the handler has got is settled.
 func (br *bridge) serve(ctx context.Context, h *handler, begun func()) error {
-	ch, own, err := br.declare(h)
+	ch, own, err := br.declareFor(h)
 	if err != nil {
 		return err
 	}
@@ -177,7 +175,7 @@ func (br *bridge) serve(ctx context.Context, h *handler, begun func()) error {
 		}
 	}
 	if ctx.Err() == nil && !stopped {
-		return ErrConnectionLost
+		return errEnded
 	}
 	h.calm()
 	br.settleAll(ch, h, own, had.none())
@@ -213,9 +211,9 @@ const queueExpires = time.Minute
 // expiring are the arguments of a queue that is not durable.
 func expiring() amqp091.Table { return amqp091.Table{"x-expires": queueExpires.Milliseconds()} }
 
-// declare opens a channel and declares the handler's queue. own says that the queue is
+// declareFor opens a channel and declares the handler's queue. own says that the queue is
 // one of those that go with their last handler.
-func (br *bridge) declare(h *handler) (ch *amqp091.Channel, own bool, err error) {
+func (br *bridge) declareFor(h *handler) (ch *amqp091.Channel, own bool, err error) {
 	if ch, err = br.conn.Channel(); err != nil {
 		return nil, false, err
 	}

@@ -11,7 +11,8 @@ import (
 type socket struct {
 	net.Conn
 	writes  atomic.Uint64 // that were begun
-	refused atomic.Uint64 // number of the first of which nothing was taken; zero: there is none
+	failed  atomic.Uint64 // number of the first that has failed; zero: there is none
+	partial atomic.Bool   // something of it was taken
 }
 
 func (s *socket) Read(p []byte) (int, error) {
@@ -25,14 +26,16 @@ func (s *socket) Read(p []byte) (int, error) {
 func (s *socket) Write(p []byte) (int, error) {
 	number := s.writes.Add(1)
 	n, err := s.Conn.Write(p)
-	if err != nil && n == 0 {
-		s.refused.CompareAndSwap(0, number)
+	if err != nil && s.failed.Load() == 0 { // writes come one at a time
+		s.partial.Store(n > 0)
+		s.failed.Store(number)
 	}
 	return n, err
 }
 
-// hasNone reports whether nothing was written since there were so many writes.
+// hasNone reports whether nothing was written since there were so many writes. After one
+// has failed, amqp091-go writes nothing more.
 func (s *socket) hasNone(writes uint64) bool {
-	refused := s.refused.Load()
-	return refused != 0 && refused <= writes+1
+	failed := s.failed.Load()
+	return failed != 0 && (failed <= writes || failed == writes+1 && !s.partial.Load())
 }

@@ -113,6 +113,48 @@ func TestStatesTellWhatHappens(t *testing.T) {
 	})
 }
 
+// The broker stops reading in the middle of a large message. A goroutine of amqp091-go
+// waits for a mutex then, so that this cannot be in a bubble.
+func TestNobodyIsHeldUpByALargeMessage(t *testing.T) {
+	b, srv := brokertest.Serve(t, nil, nil)
+	require.NoError(t, srv.Listen("127.0.0.1:0"))
+	r, err := remote.Dial(t.Context(), []string{srv.URL()}, nil)
+	require.NoError(t, err)
+	defer r.Close()
+	_, err = r.Handle("echo", func(_ context.Context, req *warren.Request) (warren.Message, error) { return req.Message, nil })
+	require.NoError(t, err)
+	clear := b.Link().RaiseAlarm(memory.Memory)
+	large := warren.Message{Body: make([]byte, 16<<20)}
+	begin := time.Now()
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		_, err = r.Call(ctx, "echo", large)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		_, err = r.Call(ctx, "echo", warren.Message{})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		cancel()
+	}
+	require.Less(t, time.Since(begin), patient)
+	require.Equal(t, remote.Blocked, r.State().Kind)
+	clear()
+	_, err = r.Call(t.Context(), "echo", large)
+	require.NoError(t, err)
+
+	clear = b.Link().RaiseAlarm(memory.Memory)
+	defer clear()
+	call := make(chan error)
+	go func() {
+		_, err := r.Call(context.Background(), "echo", large)
+		call <- err
+	}()
+	require.Eventually(t, func() bool { return r.State().Kind == remote.Blocked }, patient, time.Millisecond)
+	require.NoError(t, r.Close(), "while it is being sent")
+	require.ErrorIs(t, <-call, warren.ErrClosed)
+}
+
+// patient is how long real time may take for what is due at once.
+const patient = 30 * time.Second
+
 func TestADialThatFailsTellsWhyForEachURL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, srv := brokertest.Serve(t, nil, nil)

@@ -70,6 +70,7 @@ type Elsewhere interface {
 	Send(ctx context.Context, e *message.Entry, immediate bool, fail func(error)) error
 	// Forget says that nobody waits for answers at a local address any more.
 	Forget(address string)
+	Far
 }
 
 // CancelKey is the key of a context.CancelFunc in a handler's context, which ends that.

@@ -1,5 +1,7 @@
 package message
 
+import "context"
+
 // Fate is what has become of a message.
 type Fate uint8
 
@@ -17,6 +19,10 @@ type Forwarded struct {
 	// Settle is told once. It may be called with the lock of a queue held: it must not
 	// block and must not call the broker.
 	Settle func(Fate)
+	// Gone ends when the message is in its queue again. Nil: it does not.
+	Gone context.Context
+	// Redelivered says that the other broker has delivered it before.
+	Redelivered bool
 }
 
 // Lost says that the queue has lost the message.
