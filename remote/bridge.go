@@ -20,6 +20,8 @@ type bridge struct {
 	answers <-chan amqp091.Delivery // what comes to the bridge's address
 	asks    *side                   // where callers are: servers elsewhere have its address
 	serves  *side                   // where handlers are: callers elsewhere have its address
+	probe   probe
+	missing []declaration // owned by newBridge, and then by run
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -43,7 +45,7 @@ type end struct{ address, correlation string }
 // newBridge opens what a bridge needs on both sides.
 func newBridge(b *Broker, conn *amqp091.Connection) (*bridge, error) {
 	br := &bridge{
-		broker: b, conn: conn,
+		broker: b, conn: conn, probe: probe{conn: conn},
 		asked: make(map[string]*talk), callers: make(map[string]*talk),
 		served: make(map[string]*talk), byThere: make(map[end]*talk),
 	}
@@ -57,8 +59,11 @@ func newBridge(b *Broker, conn *amqp091.Connection) (*bridge, error) {
 	if br.serves, err = newSide(br, b.handled); err != nil {
 		return nil, err
 	}
-	br.answers, err = br.ch.Consume(replyTo, "", true, false, false, false, nil)
-	return br, err
+	if br.answers, err = br.ch.Consume(replyTo, "", true, false, false, false, nil); err != nil {
+		return nil, err
+	}
+	br.missing = br.declareAgain(b.ctx, b.topology.noted(""))
+	return br, nil
 }
 
 // run passes messages on until the connection ends.
@@ -79,6 +84,8 @@ func (br *bridge) run(ctx context.Context) error {
 	})
 	pumps.Go(br.asks.run)
 	pumps.Go(br.serves.run)
+	missingCtx, cancel := context.WithCancel(ctx)
+	pumps.Go(func() { br.declareMissing(missingCtx) })
 	var reason error = ErrConnectionLost
 	select {
 	case e := <-closed:
@@ -91,6 +98,7 @@ func (br *bridge) run(ctx context.Context) error {
 		}
 	case <-ctx.Done():
 	}
+	cancel()
 	br.conn.Close()
 	br.end(reason)
 	pumps.Wait()

@@ -28,13 +28,14 @@ const served = "served"
 // has no queues for requests: those go out by a bridge, which is a connection, and what
 // comes in goes to the handlers.
 type Broker struct {
-	urls    []string
-	options Options
-	local   *warren.Broker
-	handled *warren.VirtualHost // has the handlers
-	ctx     context.Context     // ends with Close
-	cancel  context.CancelFunc
-	gone    sync.WaitGroup
+	urls     []string
+	options  Options
+	local    *warren.Broker
+	handled  *warren.VirtualHost // has the handlers
+	ctx      context.Context     // ends with Close
+	cancel   context.CancelFunc
+	gone     sync.WaitGroup
+	topology topology
 
 	mu sync.Mutex
 	// Guarded by mu.

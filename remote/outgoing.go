@@ -53,6 +53,13 @@ func (br *bridge) ask(ctx context.Context, e *message.Entry, immediate bool, fai
 	if err := p.Parse(e.Content.AppendTo(nil)); err != nil {
 		return err
 	}
+	if *e.Exchange != "" { // one that is not there would cost the channel
+		if err := br.probe.do(ctx, func(ch *amqp091.Channel) error {
+			return ch.ExchangeDeclarePassive(*e.Exchange, "direct", false, false, false, false, nil)
+		}); err != nil {
+			return err
+		}
+	}
 	t := &talk{here: end{p.ReplyTo, p.CorrelationId}, fail: fail}
 	if !br.begin(t) {
 		return errEnded

@@ -10,6 +10,7 @@ import (
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/names"
 )
 
 // handler is a queue elsewhere that is served here.
@@ -22,12 +23,23 @@ type handler struct {
 
 // Handle is [warren.Broker.Handle] of a queue elsewhere.
 func (b *Broker) Handle(queue string, f warren.HandlerFunc, opts ...warren.HandleOptions) (*warren.Handler, error) {
+	queue = named(queue)
 	return b.handle(queue, opts, func() (*warren.Handler, error) { return b.handled.Handle(queue, f, opts...) })
 }
 
 // HandleStream is [warren.Broker.HandleStream] of a queue elsewhere.
 func (b *Broker) HandleStream(queue string, f warren.StreamFunc, opts ...warren.HandleOptions) (*warren.Handler, error) {
+	queue = named(queue)
 	return b.handle(queue, opts, func() (*warren.Handler, error) { return b.handled.HandleStream(queue, f, opts...) })
+}
+
+// named returns the name of a queue, or a new one if it has none: a name that a broker
+// chooses is its own, and cannot be declared again on another connection.
+func named(queue string) string {
+	if queue == "" {
+		return names.New("queue-")
+	}
+	return queue
 }
 
 func (b *Broker) handle(queue string, opts []warren.HandleOptions, begin func() (*warren.Handler, error)) (*warren.Handler, error) {
@@ -97,6 +109,7 @@ func (br *bridge) serve(h *handler, begun func()) error {
 	if _, err := ch.QueueDeclare(h.queue, h.durable, !h.durable, false, false, nil); err != nil {
 		return err
 	}
+	br.declareAgain(br.broker.ctx, br.broker.topology.noted(h.queue))
 	if err := ch.Qos(h.concurrency, 0, false); err != nil {
 		return err
 	}

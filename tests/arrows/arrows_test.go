@@ -23,6 +23,7 @@ var house = map[string]string{
 		"internal/route internal/store internal/table internal/tasks internal/topology internal/unacked internal/wire",
 
 	"intercept": ".",
+	"remote":    ". internal/link internal/message internal/names internal/wire",
 
 	"internal/route":    "internal/delay internal/duplicates internal/memory internal/message internal/queue internal/table",
 	"internal/argument": "internal/duplicates internal/like internal/message internal/names internal/queue internal/table",
