@@ -11,13 +11,16 @@ import (
 )
 
 // bridge is a connection to the broker elsewhere. Messages cross it in both directions,
-// and their addresses change on the way: over there all that is here has one address, and
-// the correlation id tells who is meant.
+// and their addresses change on the way: over there all callers that are here have one
+// address, and all handlers another, and the correlation id tells who is meant. With one
+// address for both, a handler could not be told from its caller if both are here.
 type bridge struct {
 	broker  *Broker
 	conn    *amqp091.Connection
-	ch      *amqp091.Channel        // of requests, answers and items
-	answers <-chan amqp091.Delivery // what comes to the bridge's address
+	ch      *amqp091.Channel        // of requests, and what else callers here say
+	back    *amqp091.Channel        // of what handlers here answer
+	answers <-chan amqp091.Delivery // what comes to the callers' address
+	words   <-chan amqp091.Delivery // what comes to the handlers' address
 	asks    *side                   // where callers are: servers elsewhere have its address
 	serves  *side                   // where handlers are: callers elsewhere have its address
 	probe   probe
@@ -53,6 +56,9 @@ func newBridge(b *Broker, conn *amqp091.Connection) (*bridge, error) {
 	if br.ch, err = conn.Channel(); err != nil {
 		return nil, err
 	}
+	if br.back, err = conn.Channel(); err != nil {
+		return nil, err
+	}
 	if br.asks, err = newSide(br, b.local); err != nil {
 		return nil, err
 	}
@@ -60,6 +66,9 @@ func newBridge(b *Broker, conn *amqp091.Connection) (*bridge, error) {
 		return nil, err
 	}
 	if br.answers, err = br.ch.Consume(replyTo, "", true, false, false, false, nil); err != nil {
+		return nil, err
+	}
+	if br.words, err = br.back.Consume(replyTo, "", true, false, false, false, nil); err != nil {
 		return nil, err
 	}
 	br.missing = br.declareAgain(b.ctx, b.topology.noted(""))
@@ -70,11 +79,17 @@ func newBridge(b *Broker, conn *amqp091.Connection) (*bridge, error) {
 func (br *bridge) run(ctx context.Context) error {
 	closed := br.conn.NotifyClose(make(chan *amqp091.Error, 1))
 	channelClosed := br.ch.NotifyClose(make(chan *amqp091.Error, 1))
+	backClosed := br.back.NotifyClose(make(chan *amqp091.Error, 1))
 	returns := br.ch.NotifyReturn(make(chan amqp091.Return, 100))
 	var pumps sync.WaitGroup
 	pumps.Go(func() {
 		for d := range br.answers {
 			br.answered(&d)
+		}
+	})
+	pumps.Go(func() {
+		for d := range br.words {
+			br.said(&d)
 		}
 	})
 	pumps.Go(func() {
@@ -93,6 +108,10 @@ func (br *bridge) run(ctx context.Context) error {
 			reason = e
 		}
 	case e := <-channelClosed:
+		if e != nil {
+			reason = e
+		}
+	case e := <-backClosed:
 		if e != nil {
 			reason = e
 		}

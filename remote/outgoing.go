@@ -105,26 +105,39 @@ func (br *bridge) forget(address string) {
 	}
 }
 
-// answered passes on what has come to the bridge's address over there: an answer for a
-// caller here, or what a caller there says in a stream.
+// answered passes on what has come to the callers' address over there: an answer for one
+// of them.
 func (br *bridge) answered(d *amqp091.Delivery) {
 	br.mu.Lock()
-	t, s := br.byThere[end{d.ReplyTo, d.CorrelationId}], br.serves
-	if t == nil {
-		t, s = br.asked[d.CorrelationId], br.asks
-	}
-	if t != nil && s == br.asks && d.ReplyTo != "" {
+	t := br.asked[d.CorrelationId]
+	if t != nil && d.ReplyTo != "" {
 		if t.there.address == "" {
 			t.there.address = d.ReplyTo
 		} else if t.there.address != d.ReplyTo {
 			t = nil // another server has been first
 		}
 	}
-	var to end
-	if t != nil {
-		to = t.here
-	}
 	br.mu.Unlock()
+	br.asks.pass(t, d)
+}
+
+// said passes on what has come to the handlers' address over there: what a caller there
+// says in a stream.
+func (br *bridge) said(d *amqp091.Delivery) {
+	br.mu.Lock()
+	t := br.byThere[end{d.ReplyTo, d.CorrelationId}]
+	br.mu.Unlock()
+	br.serves.pass(t, d)
+}
+
+// pass gives a message to the end of a talk in this process, if there is one.
+func (s *side) pass(t *talk, d *amqp091.Delivery) {
+	if t == nil {
+		return
+	}
+	s.bridge.mu.Lock()
+	to := t.here
+	s.bridge.mu.Unlock()
 	if to.address == "" {
 		return
 	}
@@ -170,7 +183,11 @@ func (br *bridge) sendBack(s *side, p *wire.Properties, body []byte) {
 	if p.ReplyTo != "" {
 		p.ReplyTo = replyTo
 	}
-	br.ch.PublishWithContext(context.Background(), "", to.address, false, false, publishing(p, body))
+	ch := br.ch
+	if s == br.serves {
+		ch = br.back
+	}
+	ch.PublishWithContext(context.Background(), "", to.address, false, false, publishing(p, body))
 }
 
 // forgetBridge lets others wait for another bridge.
