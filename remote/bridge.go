@@ -7,6 +7,7 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -144,22 +145,23 @@ type lostError struct{ reason error }
 func (e lostError) Error() string   { return ErrConnectionLost.Error() + ": " + e.reason.Error() }
 func (e lostError) Unwrap() []error { return []error{ErrConnectionLost, e.reason} }
 
-// publishing turns properties into those of amqp091-go.
-func publishing(p *wire.Properties, body []byte) amqp091.Publishing {
+// publishing turns a message into one of amqp091-go.
+func publishing(p *message.Properties) amqp091.Publishing {
 	return amqp091.Publishing{
 		Headers: amqp091.Table(p.Headers), ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
 		DeliveryMode: p.DeliveryMode, Priority: p.Priority, CorrelationId: p.CorrelationId, ReplyTo: p.ReplyTo,
 		Expiration: p.Expiration, MessageId: p.MessageId, Timestamp: p.Timestamp, Type: p.Type, UserId: p.UserId,
-		AppId: p.AppId, Body: body,
+		AppId: p.AppId, Body: p.Body,
 	}
 }
 
-// propertiesOf are the properties of a delivery.
-func propertiesOf(d *amqp091.Delivery) wire.Properties {
-	return wire.Properties{
+// propertiesOf are the properties of a delivery, with its body.
+func propertiesOf(d *amqp091.Delivery) message.Properties {
+	return message.Properties{
 		Headers: wire.Table(d.Headers), ContentType: d.ContentType, ContentEncoding: d.ContentEncoding,
 		DeliveryMode: d.DeliveryMode, Priority: d.Priority, CorrelationId: d.CorrelationId, ReplyTo: d.ReplyTo,
 		Expiration: d.Expiration, MessageId: d.MessageId, Timestamp: d.Timestamp, Type: d.Type, UserId: d.UserId, AppId: d.AppId,
+		Body: d.Body,
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/message"
-	"github.com/warrenmq/warren/internal/wire"
 )
 
 // outgoing is a Broker as the local broker sees it.
@@ -49,10 +48,7 @@ var errEnded = errors.New("remote: the connection has ended")
 
 // ask sends a request.
 func (br *bridge) ask(ctx context.Context, e *message.Entry, immediate bool, fail func(error)) error {
-	var p wire.Properties
-	if err := p.Parse(e.Content.AppendTo(nil)); err != nil {
-		return err
-	}
+	p := e.Properties()
 	if *e.Exchange != "" { // one that is not there would cost the channel
 		if err := br.probe.do(ctx, func(ch *amqp091.Channel) error {
 			return ch.ExchangeDeclarePassive(*e.Exchange, "direct", false, false, false, false, nil)
@@ -65,7 +61,7 @@ func (br *bridge) ask(ctx context.Context, e *message.Entry, immediate bool, fai
 		return errEnded
 	}
 	p.ReplyTo, p.CorrelationId = replyTo, t.there.correlation
-	err := br.ch.PublishWithContext(ctx, *e.Exchange, e.Key, true, immediate, publishing(&p, e.Body))
+	err := br.ch.PublishWithContext(ctx, *e.Exchange, e.Key, true, immediate, publishing(&p))
 	if err != nil {
 		br.forget(t.here.address)
 		return errors.Join(ErrConnectionLost, err)
@@ -146,7 +142,7 @@ func (s *side) pass(t *talk, d *amqp091.Delivery) {
 	if p.ReplyTo != "" {
 		p.ReplyTo = replyTo
 	}
-	s.publish(to.address, &p, d.Body, link.Publish{})
+	s.publish(to.address, &p, link.Publish{})
 }
 
 // returned fails a request that no queue has taken.
@@ -161,7 +157,7 @@ func (br *bridge) returned(r *amqp091.Return) {
 
 // sendBack passes on what has come to a side's address: an answer of a handler here, or
 // what a caller here says in a stream.
-func (br *bridge) sendBack(s *side, p *wire.Properties, body []byte) {
+func (br *bridge) sendBack(s *side, p *message.Properties) {
 	br.mu.Lock()
 	var t *talk
 	if s == br.serves {
@@ -187,7 +183,7 @@ func (br *bridge) sendBack(s *side, p *wire.Properties, body []byte) {
 	if s == br.serves {
 		ch = br.back
 	}
-	ch.PublishWithContext(context.Background(), "", to.address, false, false, publishing(p, body))
+	ch.PublishWithContext(context.Background(), "", to.address, false, false, publishing(p))
 }
 
 // forgetBridge lets others wait for another bridge.

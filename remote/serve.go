@@ -163,7 +163,7 @@ func (br *bridge) request(h *handler, d *amqp091.Delivery) {
 			})
 		})
 	}
-	if !br.serves.publish(h.queue, &p, d.Body, link.Publish{Settle: settle}) {
+	if !br.serves.publish(h.queue, &p, link.Publish{Settle: settle}) {
 		settle(message.Dropped)
 	}
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/internal/link"
-	"github.com/warrenmq/warren/internal/wire"
+	"github.com/warrenmq/warren/internal/message"
 )
 
 // replyTo is the name of the pseudo-queue that all brokers know.
@@ -43,8 +43,9 @@ func newSide(br *bridge, o opener) (*side, error) {
 
 // publish gives a message to who has an address or a queue in this process. It reports
 // false if there is no such.
-func (s *side) publish(key string, p *wire.Properties, body []byte, m link.Publish) bool {
-	m.RoutingKey, m.Properties, m.Body, m.Mandatory = []byte(key), p.Append(nil), body, true
+func (s *side) publish(key string, p *message.Properties, m link.Publish) bool {
+	m.RoutingKey, m.Body, m.Mandatory = []byte(key), p.Body, true
+	m.Properties = p.AppendTo(nil)
 	_, err := s.link.Publish(context.Background(), &m)
 	return err == nil
 }
@@ -96,13 +97,12 @@ func (s *side) Consuming(string) {}
 
 // Deliver implements link.Sink: something has come to the address.
 func (s *side) Deliver(d link.Delivery) {
-	var p wire.Properties
-	if d.Properties != nil {
-		if p.Parse(d.Properties.AppendTo(nil)) != nil {
-			return
-		}
+	var p message.Properties
+	if c, ok := d.Properties.(message.Content); ok {
+		p = c.Properties()
 	}
-	s.later(func() { s.bridge.sendBack(s, &p, d.Body) })
+	p.Body = d.Body
+	s.later(func() { s.bridge.sendBack(s, &p) })
 }
 
 // Got implements link.Sink. Nobody gets.
