@@ -306,6 +306,12 @@ func (h *Handler) publishReply(it *message.Item, req *Request, reply *Message, e
 	if err != nil {
 		reply.Headers = h.errorHeaders(err.(*RemoteError), reply.Headers)
 	}
+	if m, ok := it.Content.(*message.Forwarded); ok && m.Answer != nil {
+		if m.Answer(reply.properties()) {
+			return nil
+		}
+		return err
+	}
 	p := newPublishing(PublishOptions{})
 	p.Body, p.Key = reply.Body, to
 	if v.prepare(&p, nil, "") != nil || p.setExpiration(&v.broker.queues, reply.Expiration) != nil {

@@ -56,7 +56,7 @@ func (l *channelLink) Publish(ctx context.Context, m *link.Publish) (a link.Answ
 		return link.Answer{}, err
 	}
 	if m.Settle != nil {
-		p.Content = &message.Forwarded{Content: p.Content, Settle: m.Settle}
+		p.Content = &message.Forwarded{Content: p.Content, Settle: m.Settle, Answer: m.Answer}
 	}
 	mode := ch.mode.Load()
 	if mode == modeTx {
@@ -97,6 +97,8 @@ func (l *channelLink) prepare(ctx context.Context, p *publishing, m *link.Publis
 		if err := l.setProperties(p, m); err != nil {
 			return err
 		}
+	} else if m.Content != nil {
+		p.Content = m.Content
 	}
 	if ch.vhost.broker.disk != nil {
 		if err := ch.vhost.admitToDisk(ctx, p, ch, m.Waits); err != nil {

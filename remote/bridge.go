@@ -8,7 +8,6 @@ import (
 
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/message"
-	"github.com/warrenmq/warren/internal/wire"
 )
 
 // bridge is a connection to the broker elsewhere. Messages cross it in both directions,
@@ -72,7 +71,7 @@ func newBridge(b *Broker, conn *amqp091.Connection) (*bridge, error) {
 	if br.words, err = br.back.Consume(replyTo, "", true, false, false, false, nil); err != nil {
 		return nil, err
 	}
-	br.missing = br.declareAgain(b.ctx, b.topology.noted(""))
+	br.missing = br.declareAgain(b.ctx, b.declared.noted(""))
 	return br, nil
 }
 
@@ -148,7 +147,7 @@ func (e lostError) Unwrap() []error { return []error{ErrConnectionLost, e.reason
 // publishing turns a message into one of amqp091-go.
 func publishing(p *message.Properties) amqp091.Publishing {
 	return amqp091.Publishing{
-		Headers: amqp091.Table(p.Headers), ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
+		Headers: tableThere(p.Headers), ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
 		DeliveryMode: p.DeliveryMode, Priority: p.Priority, CorrelationId: p.CorrelationId, ReplyTo: p.ReplyTo,
 		Expiration: p.Expiration, MessageId: p.MessageId, Timestamp: p.Timestamp, Type: p.Type, UserId: p.UserId,
 		AppId: p.AppId, Body: p.Body,
@@ -158,7 +157,7 @@ func publishing(p *message.Properties) amqp091.Publishing {
 // propertiesOf are the properties of a delivery, with its body.
 func propertiesOf(d *amqp091.Delivery) message.Properties {
 	return message.Properties{
-		Headers: wire.Table(d.Headers), ContentType: d.ContentType, ContentEncoding: d.ContentEncoding,
+		Headers: tableHere(d.Headers), ContentType: d.ContentType, ContentEncoding: d.ContentEncoding,
 		DeliveryMode: d.DeliveryMode, Priority: d.Priority, CorrelationId: d.CorrelationId, ReplyTo: d.ReplyTo,
 		Expiration: d.Expiration, MessageId: d.MessageId, Timestamp: d.Timestamp, Type: d.Type, UserId: d.UserId, AppId: d.AppId,
 		Body: d.Body,

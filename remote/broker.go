@@ -35,7 +35,7 @@ type Broker struct {
 	ctx      context.Context     // ends with Close
 	cancel   context.CancelFunc
 	gone     sync.WaitGroup
-	topology topology
+	declared declared
 
 	mu sync.Mutex
 	// Guarded by mu.

@@ -175,15 +175,20 @@ func (br *bridge) sendBack(s *side, p *message.Properties) {
 	if to.address == "" {
 		return
 	}
-	p.CorrelationId = to.correlation
-	if p.ReplyTo != "" {
-		p.ReplyTo = replyTo
-	}
 	ch := br.ch
 	if s == br.serves {
 		ch = br.back
 	}
-	ch.PublishWithContext(context.Background(), "", to.address, false, false, publishing(p))
+	br.sendTo(ch, to, p)
+}
+
+// sendTo sends a message to an end over there.
+func (br *bridge) sendTo(ch *amqp091.Channel, to end, p *message.Properties) error {
+	p.CorrelationId = to.correlation
+	if p.ReplyTo != "" {
+		p.ReplyTo = replyTo
+	}
+	return ch.PublishWithContext(context.Background(), "", to.address, false, false, publishing(p))
 }
 
 // forgetBridge lets others wait for another bridge.

@@ -43,11 +43,11 @@ func (p *probe) ask(f func(ch *amqp091.Channel) error) error {
 		}
 		p.ch = ch
 	}
-	return refused(f(p.ch))
+	return refusal(f(p.ch))
 }
 
-// refused returns the error of the broker elsewhere as one of this process has it.
-func refused(err error) error {
+// refusal returns the error of the broker elsewhere as one of this process has it.
+func refusal(err error) error {
 	if err == nil {
 		return nil
 	}

@@ -109,7 +109,7 @@ func (br *bridge) serve(h *handler, begun func()) error {
 	if _, err := ch.QueueDeclare(h.queue, h.durable, !h.durable, false, false, nil); err != nil {
 		return err
 	}
-	br.declareAgain(br.broker.ctx, br.broker.topology.noted(h.queue))
+	br.declareAgain(br.broker.ctx, br.broker.declared.noted(h.queue))
 	if err := ch.Qos(h.concurrency, 0, false); err != nil {
 		return err
 	}
@@ -142,30 +142,41 @@ func (br *bridge) request(h *handler, d *amqp091.Delivery) {
 		br.mu.Unlock()
 		return
 	}
-	t.here.correlation = br.unused(br.served, d.CorrelationId)
-	br.served[t.here.correlation] = t
-	if d.ReplyTo != "" {
+	m := link.Publish{}
+	if d.Headers[warren.StreamHeader] == nil {
+		m.Answer = func(p *message.Properties) bool { return br.sendTo(br.back, t.there, p) == nil }
+	} else {
+		t.here.correlation = br.unused(br.served, d.CorrelationId)
+		p.CorrelationId = t.here.correlation
+		br.served[t.here.correlation] = t
 		br.byThere[t.there] = t
-		p.ReplyTo = replyTo
 	}
 	br.mu.Unlock()
-	correlation := t.here.correlation
-	p.CorrelationId = correlation
+	if d.ReplyTo != "" {
+		p.ReplyTo = replyTo
+	}
 	var once sync.Once
-	settle := func(f message.Fate) {
+	m.Settle = func(f message.Fate) {
 		once.Do(func() {
 			br.serves.later(func() {
 				br.settle(d, f)
-				br.mu.Lock()
-				delete(br.served, correlation)
-				delete(br.byThere, t.there)
-				br.mu.Unlock()
+				if m.Answer == nil {
+					br.forgetServed(t)
+				}
 			})
 		})
 	}
-	if !br.serves.publish(h.queue, &p, link.Publish{Settle: settle}) {
-		settle(message.Dropped)
+	if !br.serves.publish(h.queue, &p, m) {
+		m.Settle(message.Dropped)
 	}
+}
+
+// forgetServed says that a stream has ended.
+func (br *bridge) forgetServed(t *talk) {
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	delete(br.served, t.here.correlation)
+	delete(br.byThere, t.there)
 }
 
 // settle tells the broker elsewhere what has become of its message.

@@ -45,7 +45,11 @@ func newSide(br *bridge, o opener) (*side, error) {
 // false if there is no such.
 func (s *side) publish(key string, p *message.Properties, m link.Publish) bool {
 	m.RoutingKey, m.Body, m.Mandatory = []byte(key), p.Body, true
-	m.Properties = p.AppendTo(nil)
+	if p.ReplyTo == "" && p.Expiration == "" && p.UserId == "" && p.Headers == nil {
+		m.Content = message.NewPublished(p)
+	} else {
+		m.Properties = p.AppendTo(nil)
+	}
 	_, err := s.link.Publish(context.Background(), &m)
 	return err == nil
 }

@@ -166,7 +166,11 @@ type Publish struct {
 	Waits                func(why string)   // called, with no lock held, before a wait, and with an empty text after it
 	Properties           wire.RawProperties // checked; nil if none is set
 	Body                 []byte
-	Settle               func(message.Fate) // see message.Forwarded; nil: nobody is told
+	Content              message.Content    // instead of Properties, if they have nothing that is to be checked
+
+	// See message.Forwarded. Settle nil: nobody is told.
+	Settle func(message.Fate)
+	Answer func(*message.Properties) bool
 }
 
 // Consume are the arguments of basic.consume.

@@ -15,9 +15,9 @@ import (
 // patience is how long a method without a context waits for a connection.
 const patience = 30 * time.Second
 
-// topology is what a Broker has declared elsewhere. It is declared again on each
+// declared is what a Broker has declared elsewhere. It is declared again on each
 // connection, since another broker may have answered, or have lost what is transient.
-type topology struct {
+type declared struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	list  []declaration
@@ -32,7 +32,7 @@ type declaration struct {
 }
 
 // note keeps a declaration that has succeeded.
-func (t *topology) note(d declaration) {
+func (t *declared) note(d declaration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.known[d.key] {
@@ -46,7 +46,7 @@ func (t *topology) note(d declaration) {
 }
 
 // noted returns all declarations, or the bindings of a queue.
-func (t *topology) noted(bound string) (all []declaration) {
+func (t *declared) noted(bound string) (all []declaration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, d := range t.list {
@@ -60,7 +60,7 @@ func (t *topology) noted(bound string) (all []declaration) {
 // ExchangeDeclare is [warren.Channel.ExchangeDeclare] of an exchange elsewhere. What a
 // Broker has declared, it declares again whenever it has a new connection.
 func (b *Broker) ExchangeDeclare(name string, kind warren.ExchangeType, o warren.ExchangeOptions) error {
-	args := amqp091.Table(o.Arguments())
+	args := tableThere(o.Arguments())
 	return b.declare(declaration{key: fmt.Sprintf("exchange %q", name), f: func(ch *amqp091.Channel) error {
 		return ch.ExchangeDeclare(name, string(kind), o.Durable, o.AutoDelete, o.Internal, false, args)
 	}})
@@ -70,7 +70,7 @@ func (b *Broker) ExchangeDeclare(name string, kind warren.ExchangeType, o warren
 // [Broker.ExchangeDeclare].
 func (b *Broker) ExchangeBind(destination, key, source string, args warren.Table) error {
 	return b.declare(declaration{key: fmt.Sprintf("exchange %q: %q of %q %v", destination, key, source, args), f: func(ch *amqp091.Channel) error {
-		return ch.ExchangeBind(destination, key, source, false, amqp091.Table(args))
+		return ch.ExchangeBind(destination, key, source, false, tableThere(args))
 	}})
 }
 
@@ -86,7 +86,7 @@ func (b *Broker) QueueDeclare(name string, o warren.QueueOptions) (warren.Queue,
 	}
 	name = named(name)
 	state := make(chan warren.Queue, 1)
-	args := amqp091.Table(o.Arguments())
+	args := tableThere(o.Arguments())
 	err := b.declare(declaration{key: fmt.Sprintf("queue %q", name), f: func(ch *amqp091.Channel) error {
 		q, err := ch.QueueDeclare(name, o.Durable, o.AutoDelete, false, false, args)
 		select {
@@ -105,7 +105,7 @@ func (b *Broker) QueueDeclare(name string, o warren.QueueOptions) (warren.Queue,
 // handler of this process serves. See [Broker.ExchangeDeclare].
 func (b *Broker) QueueBind(name, key, exchange string, args warren.Table) error {
 	return b.declare(declaration{key: fmt.Sprintf("queue %q: %q of %q %v", name, key, exchange, args), bound: name, f: func(ch *amqp091.Channel) error {
-		return ch.QueueBind(name, key, exchange, false, amqp091.Table(args))
+		return ch.QueueBind(name, key, exchange, false, tableThere(args))
 	}})
 }
 
@@ -123,7 +123,7 @@ func (b *Broker) declare(d declaration) error {
 		}
 		return err
 	}
-	b.topology.note(d)
+	b.declared.note(d)
 	return nil
 }
 
