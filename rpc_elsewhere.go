@@ -4,7 +4,8 @@ package warren
 // address, as from any server that is not in this process.
 func (v *VirtualHost) sendElsewhere(p *publishing, c *call) error {
 	slot, round := c.slot, c.round
-	return v.elsewhere.Send(c.ctx.caller, &p.Entry, p.Immediate, func(err error) { slot.fail(round, err) })
+	e := p.Entry // so that p need not be on the heap, which calls in this process have, too
+	return v.elsewhere.Send(c.ctx.caller, &e, p.Immediate, func(err error) { slot.fail(round, err) })
 }
 
 // forget says that nobody waits for answers at an address any more.
