@@ -205,12 +205,18 @@ func (h *Handler) finish(it *message.Item, c *call, s *served, reply *Message, e
 // tellFate tells another broker what has become of its message.
 func tellFate(c message.Content, f fate) {
 	m, ok := c.(*message.Forwarded)
-	switch {
-	case !ok:
-	case f == acked:
-		m.Settle(message.Acked)
-	case f == dropped:
-		m.Settle(message.Rejected)
+	if !ok {
+		return
+	}
+	tell := m.Served
+	if tell == nil {
+		tell = m.Settle
+	}
+	switch f {
+	case acked:
+		tell(message.Acked)
+	case dropped:
+		tell(message.Rejected)
 	}
 }
 
@@ -307,7 +313,8 @@ func (h *Handler) publishReply(it *message.Item, req *Request, reply *Message, e
 		reply.Headers = h.errorHeaders(err.(*RemoteError), reply.Headers)
 	}
 	if m, ok := it.Content.(*message.Forwarded); ok && m.Answer != nil {
-		if m.Answer(reply.properties()) {
+		sent := *reply // so that a reply need not be on the heap otherwise
+		if m.Answer(sent.properties()) {
 			return nil
 		}
 		return err

@@ -56,7 +56,7 @@ func (l *channelLink) Publish(ctx context.Context, m *link.Publish) (a link.Answ
 		return link.Answer{}, err
 	}
 	if m.Settle != nil {
-		p.Content = &message.Forwarded{Content: p.Content, Settle: m.Settle, Answer: m.Answer}
+		p.Content = &message.Forwarded{Content: p.Content, Settle: m.Settle, Served: m.Served, Answer: m.Answer}
 	}
 	mode := ch.mode.Load()
 	if mode == modeTx {

@@ -2,7 +2,7 @@ package remote
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
@@ -142,9 +142,14 @@ func (br *bridge) request(h *handler, d *amqp091.Delivery) {
 		br.mu.Unlock()
 		return
 	}
-	m := link.Publish{}
+	m, told := link.Publish{}, new(atomic.Bool)
 	if d.Headers[warren.StreamHeader] == nil {
 		m.Answer = func(p *message.Properties) bool { return br.sendTo(br.back, t.there, p) == nil }
+		m.Served = func(f message.Fate) {
+			if !told.Swap(true) {
+				br.settle(d, f)
+			}
+		}
 	} else {
 		t.here.correlation = br.unused(br.served, d.CorrelationId)
 		p.CorrelationId = t.here.correlation
@@ -155,15 +160,15 @@ func (br *bridge) request(h *handler, d *amqp091.Delivery) {
 	if d.ReplyTo != "" {
 		p.ReplyTo = replyTo
 	}
-	var once sync.Once
 	m.Settle = func(f message.Fate) {
-		once.Do(func() {
-			br.serves.later(func() {
-				br.settle(d, f)
-				if m.Answer == nil {
-					br.forgetServed(t)
-				}
-			})
+		if told.Swap(true) {
+			return
+		}
+		br.serves.later(func() {
+			br.settle(d, f)
+			if m.Answer == nil {
+				br.forgetServed(t)
+			}
 		})
 	}
 	if !br.serves.publish(h.queue, &p, m) {

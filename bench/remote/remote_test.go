@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -121,7 +122,10 @@ func BenchmarkCall(b *testing.B) {
 	for _, callers := range []int{1, 64} {
 		b.Run("callers="+strconv.Itoa(callers), func(b *testing.B) {
 			url := broker(b)
-			compare(b, callers, byHand(b, url, "hand"), byRemote(b, url, "remote"))
+			var hand, far caller
+			labelled("hand", func() { hand = byHand(b, url, "hand") })
+			labelled("remote", func() { far = byRemote(b, url, "remote") })
+			compare(b, callers, hand, far)
 		})
 	}
 }
@@ -129,40 +133,59 @@ func BenchmarkCall(b *testing.B) {
 // turns is how often one follows the other.
 const turns = 20
 
+// spent is what calls took: on the clock, and of this process.
+type spent struct{ wall, cpu time.Duration }
+
 // compare lets both make as many calls, in turn, and reports what a call of each takes.
 func compare(b *testing.B, callers int, hand, remote caller) {
-	body := make([]byte, 16)
-	var times [2]time.Duration
-	run := func(call caller, queue string, n int) time.Duration {
-		var left atomic.Int64
-		left.Store(int64(n))
-		began := time.Now()
-		var all sync.WaitGroup
-		for range callers {
-			all.Go(func() {
-				for left.Add(-1) >= 0 {
-					if _, err := call(b.Context(), queue, body); err != nil {
-						b.Error(err)
-						return
-					}
-				}
-			})
-		}
-		all.Wait()
-		return time.Since(began)
+	names, calls := [...]string{"hand", "remote"}, [...]caller{hand, remote}
+	var total [2]spent
+	run := func(who, n int) {
+		labelled(names[who], func() { total[who].add(b, callers, calls[who], names[who], n) })
 	}
-	run(hand, "hand", callers)
-	run(remote, "remote", callers)
+	run(0, callers)
+	run(1, callers)
+	total = [2]spent{}
 	b.ResetTimer()
 	for i := range turns {
 		n := b.N*(i+1)/turns - b.N*i/turns
-		times[0] += run(hand, "hand", n)
-		times[1] += run(remote, "remote", n)
+		run(i%2, n)
+		run(1-i%2, n)
 	}
 	b.StopTimer()
-	for i, name := range []string{"hand-ns/op", "remote-ns/op"} {
-		b.ReportMetric(float64(times[i].Nanoseconds())/float64(b.N), name)
+	for i, name := range names {
+		b.ReportMetric(float64(total[i].wall.Nanoseconds())/float64(b.N), name+"-ns/op")
+		b.ReportMetric(float64(total[i].cpu.Nanoseconds())/float64(b.N), name+"-cpu-ns/op")
 	}
-	b.ReportMetric(float64(times[1])/float64(times[0]), "remote/hand")
+	b.ReportMetric(float64(total[1].wall)/float64(total[0].wall), "remote/hand")
+	b.ReportMetric(float64(total[1].cpu)/float64(max(1, total[0].cpu)), "remote/hand-cpu")
 	b.ReportMetric(0, "ns/op") // of both together, which means nothing
+}
+
+// add makes n calls.
+func (s *spent) add(b *testing.B, callers int, call caller, queue string, n int) {
+	body := make([]byte, 16)
+	var left atomic.Int64
+	left.Store(int64(n))
+	began, cpu := time.Now(), cpuTime()
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for left.Add(-1) >= 0 {
+				if _, err := call(b.Context(), queue, body); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	s.wall += time.Since(began)
+	s.cpu += cpuTime() - cpu
+}
+
+// labelled runs f so that a CPU profile tells whose goroutines work: go tool pprof
+// -tagfocus by=remote.
+func labelled(by string, f func()) {
+	pprof.Do(context.Background(), pprof.Labels("by", by), func(context.Context) { f() })
 }

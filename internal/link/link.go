@@ -166,10 +166,11 @@ type Publish struct {
 	Waits                func(why string)   // called, with no lock held, before a wait, and with an empty text after it
 	Properties           wire.RawProperties // checked; nil if none is set
 	Body                 []byte
-	Content              message.Content    // instead of Properties, if they have nothing that is to be checked
+	Content              message.Content // instead of Properties, if they have nothing that is to be checked
 
 	// See message.Forwarded. Settle nil: nobody is told.
 	Settle func(message.Fate)
+	Served func(message.Fate)
 	Answer func(*message.Properties) bool
 }
 
