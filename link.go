@@ -240,6 +240,14 @@ func (l *channelLink) Consume(c *link.Consume, sink link.Sink) error {
 	return err
 }
 
+// ReplyAddress returns the address of the reply consumer.
+func (l *channelLink) ReplyAddress() string {
+	if r := l.reply.Load(); r != nil {
+		return r.address
+	}
+	return ""
+}
+
 // Get is Channel.Get with a sink for the delivery.
 func (l *channelLink) Get(name string, noAck bool, sink link.Sink) (ok bool, err error) {
 	ch := l.channel()

@@ -28,7 +28,8 @@ func TestHeadersOfAllTypesGoThereAndBack(t *testing.T) {
 		})
 		require.NoError(t, err)
 		for range 2 {
-			reply, err := client.Call(t.Context(), "echo", warren.Message{Headers: sent, CorrelationId: "mine"})
+			msg := warren.Message{Headers: sent, CorrelationId: "mine", UserId: "guest", Expiration: "60000"}
+			reply, err := client.Call(t.Context(), "echo", msg)
 			require.NoError(t, err)
 			for _, which := range []string{"got", "sent"} {
 				got := reply.Headers[which].(warren.Table)

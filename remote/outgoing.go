@@ -139,9 +139,6 @@ func (s *side) pass(t *talk, d *amqp091.Delivery) {
 	}
 	p := propertiesOf(d)
 	p.CorrelationId = to.correlation
-	if p.ReplyTo != "" {
-		p.ReplyTo = replyTo
-	}
 	s.publish(to.address, &p, link.Publish{})
 }
 

@@ -157,9 +157,6 @@ func (br *bridge) request(h *handler, d *amqp091.Delivery) {
 		br.byThere[t.there] = t
 	}
 	br.mu.Unlock()
-	if d.ReplyTo != "" {
-		p.ReplyTo = replyTo
-	}
 	m.Settle = func(f message.Fate) {
 		if told.Swap(true) {
 			return

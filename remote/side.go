@@ -16,9 +16,10 @@ const replyTo = "amq.rabbitmq.reply-to"
 // its address there. What comes to the address, and what has become of requests, waits in
 // a list for the goroutine that may write to the network.
 type side struct {
-	bridge *bridge
-	ch     *warren.Channel
-	link   link.Channel
+	bridge  *bridge
+	ch      *warren.Channel
+	link    link.Channel
+	address string
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -38,18 +39,21 @@ func newSide(br *bridge, o opener) (*side, error) {
 		return nil, err
 	}
 	s := &side{bridge: br, ch: ch, link: ch.Link(), wake: make(chan struct{}, 1)}
-	return s, s.link.Consume(&link.Consume{Queue: replyTo, NoAck: true}, s)
+	err = s.link.Consume(&link.Consume{Queue: replyTo, NoAck: true}, s)
+	s.address = s.link.ReplyAddress()
+	return s, err
 }
 
-// publish gives a message to who has an address or a queue in this process. It reports
-// false if there is no such.
+// publish gives a message to who has an address or a queue in this process. Who is
+// elsewhere has the side's address as ReplyTo. The broker elsewhere has checked and routed
+// the message, so that nothing else of it means anything here. It reports false if there
+// is no such address or queue.
 func (s *side) publish(key string, p *message.Properties, m link.Publish) bool {
-	m.RoutingKey, m.Body, m.Mandatory = []byte(key), p.Body, true
-	if p.ReplyTo == "" && p.Expiration == "" && p.UserId == "" && p.Headers == nil {
-		m.Content = message.NewPublished(p)
-	} else {
-		m.Properties = p.AppendTo(nil)
+	if p.ReplyTo != "" {
+		p.ReplyTo = s.address
 	}
+	m.RoutingKey, m.Body, m.Mandatory = []byte(key), p.Body, true
+	m.Content = message.NewPublished(p)
 	_, err := s.link.Publish(context.Background(), &m)
 	return err == nil
 }

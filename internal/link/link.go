@@ -105,6 +105,8 @@ type Channel interface {
 	// Serve sets the client. It is called before anything that the client is told of.
 	// Number is the channel's number there.
 	Serve(number uint16, c Client)
+	// ReplyAddress returns the address of the channel's reply consumer; empty: it has none.
+	ReplyAddress() string
 	// MaxMessageSize returns the size of the largest body that Publish takes, in
 	// bytes.
 	MaxMessageSize() int
@@ -166,7 +168,7 @@ type Publish struct {
 	Waits                func(why string)   // called, with no lock held, before a wait, and with an empty text after it
 	Properties           wire.RawProperties // checked; nil if none is set
 	Body                 []byte
-	Content              message.Content // instead of Properties, if they have nothing that is to be checked
+	Content              message.Content // instead of Properties: taken as it is, nothing is checked or replaced
 
 	// See message.Forwarded. Settle nil: nobody is told.
 	Settle func(message.Fate)
