@@ -313,8 +313,7 @@ func (h *Handler) publishReply(it *message.Item, req *Request, reply *Message, e
 		reply.Headers = h.errorHeaders(err.(*RemoteError), reply.Headers)
 	}
 	if m, ok := it.Content.(*message.Forwarded); ok && m.Answer != nil {
-		sent := *reply // so that a reply need not be on the heap otherwise
-		if m.Answer(sent.properties()) {
+		if m.Answer(*reply.properties()) {
 			return nil
 		}
 		return err

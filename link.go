@@ -153,6 +153,9 @@ func (l *channelLink) Admit(ctx context.Context, m *link.Publish, size int64, re
 // content.
 func (l *channelLink) routingKey(m *link.Publish) string {
 	key := m.RoutingKey
+	if m.Key != "" {
+		return m.Key
+	}
 	if len(m.Exchange) == 0 {
 		if q := l.recentQueue.Load(); q != nil && q.Name() == string(key) {
 			return q.Name()

@@ -139,7 +139,7 @@ func (s *side) pass(t *talk, d *amqp091.Delivery) {
 	}
 	p := propertiesOf(d)
 	p.CorrelationId = to.correlation
-	s.publish(to.address, &p, link.Publish{})
+	s.publish(to.address, &p, nil)
 }
 
 // returned fails a request that no queue has taken.

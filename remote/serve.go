@@ -8,7 +8,6 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warrenmq/warren"
-	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/names"
 )
@@ -133,44 +132,63 @@ func (br *bridge) serve(h *handler, begun func()) error {
 	}
 }
 
-// request gives a request to its handler.
+// request gives a request to its handler. That of a stream has a correlation id here that
+// no other has.
 func (br *bridge) request(h *handler, d *amqp091.Delivery) {
 	p := propertiesOf(d)
-	t := &talk{there: end{d.ReplyTo, d.CorrelationId}}
-	br.mu.Lock()
-	if br.lost != nil {
-		br.mu.Unlock()
-		return
-	}
-	m, told := link.Publish{}, new(atomic.Bool)
+	there, ack := end{d.ReplyTo, d.CorrelationId}, acker{d.Acknowledger, d.DeliveryTag}
+	var m *message.Forwarded
 	if d.Headers[warren.StreamHeader] == nil {
-		m.Answer = func(p *message.Properties) bool { return br.sendTo(br.back, t.there, p) == nil }
-		m.Served = func(f message.Fate) {
-			if !told.Swap(true) {
-				br.settle(d, f)
-			}
-		}
-	} else {
-		t.here.correlation = br.unused(br.served, d.CorrelationId)
-		p.CorrelationId = t.here.correlation
-		br.served[t.here.correlation] = t
-		br.byThere[t.there] = t
-	}
-	br.mu.Unlock()
-	m.Settle = func(f message.Fate) {
-		if told.Swap(true) {
-			return
-		}
-		br.serves.later(func() {
-			br.settle(d, f)
-			if m.Answer == nil {
-				br.forgetServed(t)
-			}
-		})
+		m = br.plainRequest(there, ack)
+	} else if m = br.streamRequest(there, ack, &p.CorrelationId); m == nil {
+		return
 	}
 	if !br.serves.publish(h.queue, &p, m) {
 		m.Settle(message.Dropped)
 	}
+}
+
+// plainRequest is a request that is answered and settled in its handler's goroutine.
+func (br *bridge) plainRequest(there end, ack acker) *message.Forwarded {
+	told := new(atomic.Bool)
+	return &message.Forwarded{
+		Answer: func(p message.Properties) bool { return br.sendTo(br.back, there, &p) == nil },
+		Served: func(f message.Fate) {
+			if !told.Swap(true) {
+				ack.settle(f)
+			}
+		},
+		Settle: func(f message.Fate) {
+			if !told.Swap(true) {
+				br.serves.later(func() { ack.settle(f) })
+			}
+		},
+	}
+}
+
+// streamRequest is a request that is answered by a stream. It changes the correlation id.
+// It is nil if the bridge has ended.
+func (br *bridge) streamRequest(there end, ack acker, correlation *string) *message.Forwarded {
+	t := &talk{there: there}
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	if br.lost != nil {
+		return nil
+	}
+	t.here.correlation = br.unused(br.served, *correlation)
+	*correlation = t.here.correlation
+	br.served[t.here.correlation] = t
+	br.byThere[t.there] = t
+	told := new(atomic.Bool)
+	return &message.Forwarded{Settle: func(f message.Fate) {
+		if told.Swap(true) {
+			return
+		}
+		br.serves.later(func() { // after what the handler has said
+			ack.settle(f)
+			br.forgetServed(t)
+		})
+	}}
 }
 
 // forgetServed says that a stream has ended.
@@ -181,14 +199,20 @@ func (br *bridge) forgetServed(t *talk) {
 	delete(br.byThere, t.there)
 }
 
+// acker settles a message elsewhere.
+type acker struct {
+	amqp091.Acknowledger
+	tag uint64
+}
+
 // settle tells the broker elsewhere what has become of its message.
-func (br *bridge) settle(d *amqp091.Delivery, f message.Fate) {
+func (a acker) settle(f message.Fate) {
 	switch f {
 	case message.Acked:
-		d.Ack(false)
+		a.Ack(a.tag, false)
 	case message.Rejected:
-		d.Reject(false)
+		a.Reject(a.tag, false)
 	case message.Dropped:
-		d.Nack(false, true)
+		a.Nack(a.tag, false, true)
 	}
 }

@@ -21,6 +21,8 @@ type side struct {
 	link    link.Channel
 	address string
 
+	messages sync.Pool // of *link.Publish, which would be on the heap each
+
 	mu sync.Mutex
 	// Guarded by mu.
 	list   []func()
@@ -39,6 +41,7 @@ func newSide(br *bridge, o opener) (*side, error) {
 		return nil, err
 	}
 	s := &side{bridge: br, ch: ch, link: ch.Link(), wake: make(chan struct{}, 1)}
+	s.messages.New = func() any { return new(link.Publish) }
 	err = s.link.Consume(&link.Consume{Queue: replyTo, NoAck: true}, s)
 	s.address = s.link.ReplyAddress()
 	return s, err
@@ -47,14 +50,19 @@ func newSide(br *bridge, o opener) (*side, error) {
 // publish gives a message to who has an address or a queue in this process. Who is
 // elsewhere has the side's address as ReplyTo. The broker elsewhere has checked and routed
 // the message, so that nothing else of it means anything here. It reports false if there
-// is no such address or queue.
-func (s *side) publish(key string, p *message.Properties, m link.Publish) bool {
+// is no such address or queue. m says what is told of the message; nil: nothing.
+func (s *side) publish(key string, p *message.Properties, m *message.Forwarded) bool {
 	if p.ReplyTo != "" {
 		p.ReplyTo = s.address
 	}
-	m.RoutingKey, m.Body, m.Mandatory = []byte(key), p.Body, true
-	m.Content = message.NewPublished(p)
-	_, err := s.link.Publish(context.Background(), &m)
+	l := s.messages.Get().(*link.Publish)
+	*l = link.Publish{Key: key, Mandatory: true, Content: message.NewPublished(p), Body: p.Body}
+	if m != nil {
+		l.Settle, l.Served, l.Answer = m.Settle, m.Served, m.Answer
+	}
+	_, err := s.link.Publish(context.Background(), l)
+	*l = link.Publish{}
+	s.messages.Put(l)
 	return err == nil
 }
 

@@ -163,6 +163,7 @@ type Buffers = memory.Buffers
 // Publish is a message from a client.
 type Publish struct {
 	Exchange, RoutingKey []byte
+	Key                  string // instead of RoutingKey
 	Mandatory, Immediate bool
 	User                 string             // user that is logged in
 	Waits                func(why string)   // called, with no lock held, before a wait, and with an empty text after it
@@ -173,7 +174,7 @@ type Publish struct {
 	// See message.Forwarded. Settle nil: nobody is told.
 	Settle func(message.Fate)
 	Served func(message.Fate)
-	Answer func(*message.Properties) bool
+	Answer func(message.Properties) bool
 }
 
 // Consume are the arguments of basic.consume.

@@ -23,7 +23,7 @@ type Forwarded struct {
 	// Answer sends the answer to a request there, in the goroutine of the handler, with no
 	// lock held. It reports false if there is no way there any more. Nil: the answer is
 	// published to the request's ReplyTo, which is an address in this process.
-	Answer func(*Properties) bool
+	Answer func(Properties) bool
 }
 
 // Lost says that the queue has lost the message.
