@@ -88,7 +88,7 @@ func (b *Broker) dialAny(ctx context.Context) (*bridge, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, errors.Join(append(errs, err)...)
 		}
-		conn, err := amqp091.DialConfig(url, amqp091.Config{Heartbeat: b.options.Heartbeat, Dial: b.options.Dial})
+		conn, err := amqp091.DialConfig(url, amqp091.Config{Heartbeat: b.options.Heartbeat, Dial: gathering(b.options.Dial)})
 		if err == nil {
 			var br *bridge
 			if br, err = newBridge(b, conn); err == nil {

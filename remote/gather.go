@@ -1,0 +1,106 @@
+package remote
+
+import (
+	"net"
+	"sync"
+	"time"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+)
+
+const (
+	mostGathered = 256 << 10   // bytes that wait to be written before who writes has to wait
+	lastWrite    = time.Second // how long what is left may take to be written when the connection is closed
+)
+
+// gatherer is a network connection whose Write does not wait for the network: what is
+// written meanwhile goes out at once. amqp091-go writes each message, and each ack, by
+// itself, which costs more than all the rest of a call.
+type gatherer struct {
+	net.Conn
+	done chan struct{} // closed when nothing is written any more
+
+	mu   sync.Mutex
+	work sync.Cond // something waits, or err is set
+	room sync.Cond // less waits, or err is set
+	// Guarded by mu.
+	waits []byte
+	err   error // of every Write from now on
+}
+
+// gathering returns a function that dials by another, or as amqp091-go does, and gathers.
+func gathering(dial func(network, addr string) (net.Conn, error)) func(network, addr string) (net.Conn, error) {
+	if dial == nil {
+		dial = amqp091.DefaultDial(30 * time.Second)
+	}
+	return func(network, addr string) (net.Conn, error) {
+		c, err := dial(network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return newGatherer(c), nil
+	}
+}
+
+func newGatherer(c net.Conn) *gatherer {
+	g := &gatherer{Conn: c, done: make(chan struct{})}
+	g.work.L, g.room.L = &g.mu, &g.mu
+	go g.run()
+	return g
+}
+
+// Write implements net.Conn. It fails if an earlier write has failed.
+func (g *gatherer) Write(b []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for len(g.waits) >= mostGathered && g.err == nil {
+		g.room.Wait()
+	}
+	if g.err != nil {
+		return 0, g.err
+	}
+	g.waits = append(g.waits, b...)
+	g.work.Signal()
+	return len(b), nil
+}
+
+// run writes what waits, until a write fails or all is written after Close.
+func (g *gatherer) run() {
+	defer close(g.done)
+	var out []byte
+	for {
+		g.mu.Lock()
+		for len(g.waits) == 0 && g.err == nil {
+			g.work.Wait()
+		}
+		out, g.waits = g.waits, out[:0]
+		g.mu.Unlock()
+		g.room.Broadcast()
+		if len(out) == 0 {
+			return
+		}
+		if _, err := g.Conn.Write(out); err != nil {
+			g.end(err)
+			return
+		}
+	}
+}
+
+// end lets nobody write any more.
+func (g *gatherer) end(err error) {
+	g.mu.Lock()
+	if g.err == nil {
+		g.err = err
+	}
+	g.mu.Unlock()
+	g.work.Broadcast()
+	g.room.Broadcast()
+}
+
+// Close implements net.Conn. What waits is written if that takes no longer than lastWrite.
+func (g *gatherer) Close() error {
+	g.end(net.ErrClosed)
+	g.Conn.SetWriteDeadline(time.Now().Add(lastWrite))
+	<-g.done
+	return g.Conn.Close()
+}
