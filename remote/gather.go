@@ -2,6 +2,7 @@ package remote
 
 import (
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -73,6 +74,9 @@ func (g *gatherer) run() {
 		for len(g.waits) == 0 && g.err == nil {
 			g.work.Wait()
 		}
+		g.mu.Unlock()
+		runtime.Gosched() // who is about to write does so first
+		g.mu.Lock()
 		out, g.waits = g.waits, out[:0]
 		g.mu.Unlock()
 		g.room.Broadcast()
