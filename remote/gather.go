@@ -5,8 +5,6 @@ import (
 	"runtime"
 	"sync"
 	"time"
-
-	amqp091 "github.com/rabbitmq/amqp091-go"
 )
 
 const (
@@ -17,6 +15,10 @@ const (
 // gatherer is a network connection whose Write does not wait for the network: what is
 // written meanwhile goes out at once. amqp091-go writes each message, and each ack, by
 // itself, which costs more than all the rest of a call.
+//
+// It is closed when nothing comes from it any more, so that who writes to a peer that is
+// gone does not wait for ever. It counts what is written, to tell what cannot have been
+// sent.
 type gatherer struct {
 	net.Conn
 	done chan struct{} // closed when nothing is written any more
@@ -26,21 +28,10 @@ type gatherer struct {
 	room sync.Cond // less waits, or err is set
 	// Guarded by mu.
 	waits []byte
-	err   error // of every Write from now on
-}
-
-// gathering returns a function that dials by another, or as amqp091-go does, and gathers.
-func gathering(dial func(network, addr string) (net.Conn, error)) func(network, addr string) (net.Conn, error) {
-	if dial == nil {
-		dial = amqp091.DefaultDial(30 * time.Second)
-	}
-	return func(network, addr string) (net.Conn, error) {
-		c, err := dial(network, addr)
-		if err != nil {
-			return nil, err
-		}
-		return newGatherer(c), nil
-	}
+	given uint64 // octets that were to be written
+	taken uint64 // octets of them that the connection has taken
+	over  bool   // it takes no more
+	err   error  // of every Write from now on
 }
 
 func newGatherer(c net.Conn) *gatherer {
@@ -61,6 +52,7 @@ func (g *gatherer) Write(b []byte) (int, error) {
 		return 0, g.err
 	}
 	g.waits = append(g.waits, b...)
+	g.given += uint64(len(b))
 	g.work.Signal()
 	return len(b), nil
 }
@@ -68,6 +60,11 @@ func (g *gatherer) Write(b []byte) (int, error) {
 // run writes what waits, until a write fails or all is written after Close.
 func (g *gatherer) run() {
 	defer close(g.done)
+	defer func() {
+		g.mu.Lock()
+		g.over = true
+		g.mu.Unlock()
+	}()
 	var out []byte
 	for {
 		g.mu.Lock()
@@ -83,11 +80,40 @@ func (g *gatherer) run() {
 		if len(out) == 0 {
 			return
 		}
-		if _, err := g.Conn.Write(out); err != nil {
+		n, err := g.Conn.Write(out)
+		g.mu.Lock()
+		g.taken += uint64(n)
+		g.over = err != nil
+		g.mu.Unlock()
+		if err != nil {
 			g.end(err)
 			return
 		}
 	}
+}
+
+// accepted returns how many octets were to be written so far.
+func (g *gatherer) accepted() uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.given
+}
+
+// hasNone reports whether it is certain that nothing was sent of what was to be written
+// when there were so many octets before it.
+func (g *gatherer) hasNone(before uint64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.over && g.taken <= before
+}
+
+// Read implements net.Conn.
+func (g *gatherer) Read(b []byte) (int, error) {
+	n, err := g.Conn.Read(b)
+	if err != nil {
+		g.Conn.Close()
+	}
+	return n, err
 }
 
 // end lets nobody write any more.

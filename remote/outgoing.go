@@ -32,6 +32,14 @@ func (o *outgoing) Send(ctx context.Context, e *message.Entry, immediate bool, f
 	}
 }
 
+// sendAgain sends a request of which it is known that nothing has gone out.
+func (b *Broker) sendAgain(t *talk) {
+	r := &t.request
+	if err := (*outgoing)(b).Send(r.ctx, r.entry, r.immediate, t.fail); err != nil {
+		t.fail(err)
+	}
+}
+
 // Forget implements link.Elsewhere.
 func (o *outgoing) Forget(address string) {
 	b := (*Broker)(o)
@@ -56,17 +64,73 @@ func (br *bridge) ask(ctx context.Context, e *message.Entry, immediate bool, fai
 			return err
 		}
 	}
-	t := &talk{here: end{p.ReplyTo, p.CorrelationId}, fail: fail}
+	t := &talk{here: end{p.ReplyTo, p.CorrelationId}, fail: fail, request: request{ctx, e, immediate}, at: br.gatherer.accepted()}
+	if *e.Exchange == "" {
+		t.queue, t.durable = e.Key, p.Headers[warren.DurableHeader] == true
+	}
 	if !br.begin(t) {
 		return errEnded
 	}
 	p.ReplyTo, p.CorrelationId = replyTo, t.there.correlation
-	err := br.ch.PublishWithContext(ctx, *e.Exchange, e.Key, true, immediate, publishing(&p))
-	if err != nil {
-		br.forget(t.here.address)
-		return errors.Join(ErrConnectionLost, err)
+	return br.sent(t, br.send(ctx, *e.Exchange, e.Key, immediate, publishing(&p)))
+}
+
+// largeBody is from which size on a body may not fit into the buffers of a socket.
+const largeBody = 32 << 10
+
+// send publishes a request, when it is its turn. The error is errEnded if it is certain
+// that it has not gone out completely. A broker that takes nothing may make a write last
+// for ever: whose context ends is not held up by its own large body, nor by those of
+// others.
+func (br *bridge) send(ctx context.Context, exchange, key string, immediate bool, m amqp091.Publishing) error {
+	select {
+	case br.sending <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-br.ended:
+		return errEnded
 	}
-	return nil
+	if len(m.Body) < largeBody || ctx.Done() == nil {
+		return br.write(ctx, exchange, key, immediate, m)
+	}
+	done := make(chan error, 1)
+	go func() { done <- br.write(ctx, exchange, key, immediate, m) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return nil // it may go out
+	}
+}
+
+// write publishes a request, and ends its turn.
+func (br *bridge) write(ctx context.Context, exchange, key string, immediate bool, m amqp091.Publishing) error {
+	defer func() { <-br.sending }()
+	at := br.gatherer.accepted()
+	err := br.ch.PublishWithContext(ctx, exchange, key, true, immediate, m)
+	if err == amqp091.ErrClosed || err != nil && br.gatherer.hasNone(at) {
+		return errEnded
+	}
+	return err
+}
+
+// sent notes that a request was sent, or why not.
+func (br *bridge) sent(t *talk, err error) error {
+	br.mu.Lock()
+	t.sent = true
+	lost := br.lost
+	br.mu.Unlock()
+	if err == nil {
+		return lost // which did not fail t, since it did not know yet
+	}
+	br.forget(t.here.address)
+	switch a, ok := err.(*amqp091.Error); {
+	case err == errEnded:
+		return err
+	case ok && a.Code == amqp091.SyntaxError, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err // before anything was written
+	}
+	return lostError{err}
 }
 
 // begin notes a request of a caller here. Its correlation id stays if nobody else has it.
@@ -110,11 +174,16 @@ func (br *bridge) answered(d *amqp091.Delivery) {
 		if t.there.address == "" {
 			t.there.address = d.ReplyTo
 		} else if t.there.address != d.ReplyTo {
-			t = nil // another server has been first
+			br.mu.Unlock()
+			t.fail(warren.ErrServerLost) // and its request was given to another one, which begins anew
+			br.stop(d)
+			return
 		}
 	}
 	br.mu.Unlock()
-	br.asks.pass(t, d)
+	if !br.asks.pass(t, d) {
+		br.stop(d)
+	}
 }
 
 // said passes on what has come to the handlers' address over there: what a caller there
@@ -126,20 +195,34 @@ func (br *bridge) said(d *amqp091.Delivery) {
 	br.serves.pass(t, d)
 }
 
-// pass gives a message to the end of a talk in this process, if there is one.
-func (s *side) pass(t *talk, d *amqp091.Delivery) {
+// pass gives a message to the end of a talk in this process. It reports false if there is
+// none.
+func (s *side) pass(t *talk, d *amqp091.Delivery) bool {
 	if t == nil {
-		return
+		return false
 	}
 	s.bridge.mu.Lock()
 	to := t.here
 	s.bridge.mu.Unlock()
 	if to.address == "" {
-		return
+		return false
 	}
 	p := propertiesOf(d)
 	p.CorrelationId = to.correlation
 	s.publish(to.address, &p, nil)
+	return true
+}
+
+// stop tells who has sent the beginning of a stream that nobody wants it. A server that
+// gets a request anew does not see that the caller has gone: the address is the bridge's.
+func (br *bridge) stop(d *amqp091.Delivery) {
+	if _, begins := d.Headers[warren.StreamCreditHeader]; !begins || d.ReplyTo == "" {
+		return
+	}
+	cancel := amqp091.Publishing{
+		Headers: amqp091.Table{warren.StreamCancelHeader: true}, CorrelationId: d.CorrelationId, ReplyTo: replyTo,
+	}
+	br.asks.later(func() { br.ch.PublishWithContext(context.Background(), "", d.ReplyTo, false, false, cancel) })
 }
 
 // returned fails a request that no queue has taken.
@@ -185,7 +268,12 @@ func (br *bridge) sendTo(ch *amqp091.Channel, to end, p *message.Properties) err
 	if p.ReplyTo != "" {
 		p.ReplyTo = replyTo
 	}
-	return ch.PublishWithContext(context.Background(), "", to.address, false, false, publishing(p))
+	m := publishing(p)
+	err := ch.PublishWithContext(context.Background(), "", to.address, false, false, m)
+	if err != nil && m.Headers.Validate() == nil {
+		br.end(err) // so that a request without its answer is not acknowledged
+	}
+	return err
 }
 
 // forgetBridge lets others wait for another bridge.

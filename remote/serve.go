@@ -2,6 +2,10 @@ package remote
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,18 +22,30 @@ type handler struct {
 	queue       string
 	durable     bool
 	concurrency int
+	quiet       chan struct{} // closed when it gets nothing new any more
+	calm        func()        // closes quiet
+	settled     chan struct{} // closed when all that it has got is settled, too
 }
 
 // Handle is [warren.Broker.Handle] of a queue elsewhere.
 func (b *Broker) Handle(queue string, f warren.HandlerFunc, opts ...warren.HandleOptions) (*warren.Handler, error) {
 	queue = named(queue)
-	return b.handle(queue, opts, func() (*warren.Handler, error) { return b.handled.Handle(queue, f, opts...) })
+	return b.handle(queue, opts, func() (*warren.Handler, error) { return b.handled.Handle(queue, f, fleeting(opts)...) })
 }
 
 // HandleStream is [warren.Broker.HandleStream] of a queue elsewhere.
 func (b *Broker) HandleStream(queue string, f warren.StreamFunc, opts ...warren.HandleOptions) (*warren.Handler, error) {
 	queue = named(queue)
-	return b.handle(queue, opts, func() (*warren.Handler, error) { return b.handled.HandleStream(queue, f, opts...) })
+	return b.handle(queue, opts, func() (*warren.Handler, error) { return b.handled.HandleStream(queue, f, fleeting(opts)...) })
+}
+
+// fleeting are the options for the local queue, which ends with the handler in any case.
+func fleeting(opts []warren.HandleOptions) []warren.HandleOptions {
+	opts = slices.Clone(opts)
+	for i := range opts {
+		opts[i].Durable = false
+	}
+	return opts
 }
 
 // named returns the name of a queue, or a new one if it has none: a name that a broker
@@ -46,22 +62,27 @@ func (b *Broker) handle(queue string, opts []warren.HandleOptions, begin func() 
 	if err != nil {
 		return nil, err
 	}
-	h := &handler{Handler: local, queue: queue, concurrency: 256}
+	h := &handler{
+		Handler: local, queue: queue, concurrency: 256,
+		quiet: make(chan struct{}), settled: make(chan struct{}),
+	}
+	h.calm = sync.OnceFunc(func() { close(h.quiet) })
 	for _, o := range opts {
 		h.durable = h.durable || o.Durable
 		if o.Concurrency > 0 {
 			h.concurrency = o.Concurrency
 		}
 	}
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
-	defer cancel()
-	br, err := b.connected(ctx)
-	if err != nil {
-		local.Close()
-		return nil, err
-	}
 	first := make(chan error, 1)
-	b.gone.Go(func() { b.serve(h, br, first) })
+	begun := func(err error) {
+		select {
+		case first <- err:
+		default:
+		}
+	}
+	if !b.start(func() { b.serve(h, begun) }) {
+		begun(warren.ErrClosed)
+	}
 	if err := <-first; err != nil {
 		local.Close()
 		return nil, err
@@ -69,106 +90,216 @@ func (b *Broker) handle(queue string, opts []warren.HandleOptions, begin func() 
 	return local, nil
 }
 
-// serve consumes for a handler until it ends, from one connection after the other.
-func (b *Broker) serve(h *handler, br *bridge, first chan<- error) {
-	for {
-		err := br.serve(h, func() {
-			if first != nil {
-				close(first)
-				first = nil
-			}
-		})
-		if first != nil {
-			first <- err
-			return
+// serve consumes for a handler until it ends, from one connection after the other. begun
+// is told when it serves for the first time, or why it never will.
+func (b *Broker) serve(h *handler, begun func(error)) {
+	b.mu.Lock()
+	b.handlers[h] = struct{}{}
+	b.mu.Unlock()
+	ctx, cancel := context.WithCancel(b.ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { // so that one context has all that ends it
+		select {
+		case <-h.Done():
+		case <-b.draining:
+		case <-ctx.Done():
 		}
-		for delay := b.options.Delay; ; delay = min(2*delay, b.options.MaxDelay) {
-			select {
-			case <-h.Done():
-				return
-			case <-b.ctx.Done():
-				return
-			case <-time.After(delay):
-			}
-			if br, err = b.connected(b.ctx); err != nil {
-				return
-			}
-			break
+		cancel()
+	})
+	defer func() {
+		cancel()
+		watching.Wait()
+		h.calm()
+		close(h.settled)
+		b.mu.Lock()
+		delete(b.handlers, h)
+		b.mu.Unlock()
+		begun(warren.ErrClosed)
+	}()
+	serves, since := false, time.Now()
+	for delay := b.options.Delay; ; delay = min(2*delay, b.options.MaxDelay) {
+		err := b.serveOnce(ctx, h, func() {
+			serves, delay = true, b.options.Delay
+			begun(nil)
+		})
+		_, refused := err.(*warren.Error)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case !serves && (refused || errors.Is(err, ErrConnection) || time.Since(since) > b.options.Wait):
+			begun(err)
+			return
+		case refused:
+			b.options.Logger.Warn("a handler's queue cannot be consumed from; it is tried again", "queue", h.queue, "error", err, "again_in", delay)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(delay):
 		}
 	}
 }
 
-// serve consumes for a handler until it or the connection ends.
-func (br *bridge) serve(h *handler, begun func()) error {
-	ch, err := br.conn.Channel()
+// serveOnce consumes from one connection.
+func (b *Broker) serveOnce(ctx context.Context, h *handler, begun func()) error {
+	br, err := b.connected(ctx)
+	if err != nil {
+		return err
+	}
+	err = br.serve(ctx, h, begun)
+	a, ok := err.(*amqp091.Error)
+	switch {
+	case err == nil:
+		return nil
+	case ok && a.Server && (a.Recover || a.Code == amqp091.NotAllowed || a.Code == amqp091.NotImplemented):
+		return &warren.Error{Code: uint16(a.Code), Text: a.Reason}
+	}
+	return lostError{err}
+}
+
+// serve consumes for a handler until ctx or the connection ends. Then it waits until all
+// that the handler has got is settled.
+func (br *bridge) serve(ctx context.Context, h *handler, begun func()) error {
+	ch, own, err := br.declare(h)
 	if err != nil {
 		return err
 	}
 	defer ch.Close()
-	if _, err := ch.QueueDeclare(h.queue, h.durable, !h.durable, false, false, nil); err != nil {
-		return err
-	}
-	br.declareAgain(br.broker.ctx, br.broker.declared.noted(h.queue))
+	br.declareAgain(ctx, br.broker.declared.noted(h.queue))
 	if err := ch.Qos(h.concurrency, 0, false); err != nil {
 		return err
 	}
-	requests, err := ch.Consume(h.queue, "", false, false, false, false, nil)
+	tag := "warren-" + rand.Text()
+	requests, err := ch.Consume(h.queue, tag, false, false, false, false, nil)
 	if err != nil {
 		return err
 	}
 	begun()
+	var had tally
+	stopped := false
+	leave := sync.OnceFunc(func() { ch.Cancel(tag, false) }) // requests ends after those on their way
+	left := context.AfterFunc(ctx, leave)
+	defer left()
+	for d := range requests {
+		had.add()
+		if !br.request(h, &d, had.done) && !stopped {
+			stopped = true // and waits for its last requests
+			go leave()
+		}
+	}
+	if ctx.Err() == nil && !stopped {
+		return errEnded
+	}
+	h.calm()
+	br.settleAll(ch, h, own, had.none())
+	return nil
+}
+
+// settleAll waits until all that a handler has got is settled. Meanwhile its queue must
+// not expire.
+func (br *bridge) settleAll(ch *amqp091.Channel, h *handler, own bool, settled <-chan struct{}) {
+	again := time.NewTicker(queueExpires / 2)
+	defer again.Stop()
 	for {
 		select {
-		case d, ok := <-requests:
-			if !ok {
-				return ErrConnectionLost
+		case <-settled:
+			if own {
+				ch.QueueDelete(h.queue, true, true, false) // unless somebody else serves it, or is to
 			}
-			br.request(h, &d)
-		case <-h.Done():
-			return nil
+			return
+		case <-again.C:
+			if own {
+				ch.QueueDeclare(h.queue, false, false, false, false, expiring())
+			}
 		case <-br.broker.ctx.Done():
-			return nil
+			return
 		}
 	}
 }
 
-// request gives a request to its handler. That of a stream has a correlation id here that
-// no other has.
-func (br *bridge) request(h *handler, d *amqp091.Delivery) {
+// queueExpires is how long a handler's queue waits for somebody to serve it again, with
+// the requests in it. All programs must agree on it.
+const queueExpires = time.Minute
+
+// expiring are the arguments of a queue that is not durable.
+func expiring() amqp091.Table { return amqp091.Table{"x-expires": queueExpires.Milliseconds()} }
+
+// declare opens a channel and declares the handler's queue. own says that the queue is
+// one of those that go with their last handler.
+func (br *bridge) declare(h *handler) (ch *amqp091.Channel, own bool, err error) {
+	if ch, err = br.conn.Channel(); err != nil {
+		return nil, false, err
+	}
+	if h.durable {
+		_, err = ch.QueueDeclare(h.queue, true, false, false, false, nil)
+		return ch, false, err
+	}
+	_, err = ch.QueueDeclare(h.queue, false, false, false, false, expiring())
+	if a, ok := err.(*amqp091.Error); !ok || a.Code != amqp091.PreconditionFailed {
+		return ch, true, err
+	}
+	if ch, err = br.conn.Channel(); err != nil { // somebody has declared it with other properties
+		return nil, false, err
+	}
+	_, err = ch.QueueDeclarePassive(h.queue, false, false, false, false, nil)
+	return ch, false, err
+}
+
+// request gives a request to its handler, and calls done when it is settled. That of a
+// stream has a correlation id here that no other has. It reports false if the handler takes
+// no more.
+func (br *bridge) request(h *handler, d *amqp091.Delivery, done func()) bool {
 	p := propertiesOf(d)
 	there, ack := end{d.ReplyTo, d.CorrelationId}, acker{d.Acknowledger, d.DeliveryTag}
 	var m *message.Forwarded
 	if d.Headers[warren.StreamHeader] == nil {
-		m = br.plainRequest(there, ack)
-	} else if m = br.streamRequest(there, ack, &p.CorrelationId); m == nil {
-		return
+		m = br.plainRequest(there, ack, done)
+	} else if m = br.streamRequest(there, ack, &p.CorrelationId, done); m == nil {
+		done()
+		return true
 	}
 	if !br.serves.publish(h.queue, &p, m) {
 		m.Settle(message.Dropped)
+		return false
 	}
+	return true
 }
 
-// plainRequest is a request that is answered and settled in its handler's goroutine.
-func (br *bridge) plainRequest(there end, ack acker) *message.Forwarded {
+// plainRequest is a request that is answered and settled in its handler's goroutine. Once
+// the bridge has ended it is neither, so that it comes again.
+func (br *bridge) plainRequest(there end, ack acker, done func()) *message.Forwarded {
 	told := new(atomic.Bool)
+	settle := func(f message.Fate) {
+		if !br.over() {
+			ack.settle(f)
+		}
+		done()
+	}
 	return &message.Forwarded{
-		Answer: func(p message.Properties) bool { return br.sendTo(br.back, there, &p) == nil },
+		Answer: func(p message.Properties) bool { return !br.over() && br.sendTo(br.back, there, &p) == nil },
 		Served: func(f message.Fate) {
 			if !told.Swap(true) {
-				ack.settle(f)
+				settle(f)
 			}
 		},
 		Settle: func(f message.Fate) {
-			if !told.Swap(true) {
-				br.serves.later(func() { ack.settle(f) })
+			if !told.Swap(true) && !br.serves.later(func() { settle(f) }) {
+				done()
 			}
 		},
 	}
+}
+
+// over reports whether nothing may be sent any more.
+func (br *bridge) over() bool {
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	return br.lost != nil
 }
 
 // streamRequest is a request that is answered by a stream. It changes the correlation id.
 // It is nil if the bridge has ended.
-func (br *bridge) streamRequest(there end, ack acker, correlation *string) *message.Forwarded {
+func (br *bridge) streamRequest(there end, ack acker, correlation *string, done func()) *message.Forwarded {
 	t := &talk{there: there}
 	br.mu.Lock()
 	defer br.mu.Unlock()
@@ -184,19 +315,27 @@ func (br *bridge) streamRequest(there end, ack acker, correlation *string) *mess
 		if told.Swap(true) {
 			return
 		}
-		br.serves.later(func() { // after what the handler has said
-			ack.settle(f)
-			br.forgetServed(t)
+		ok := br.serves.later(func() { // after what the handler has said
+			if br.forgetServed(t) {
+				ack.settle(f)
+			}
+			done()
 		})
+		if !ok {
+			done()
+		}
 	}}
 }
 
-// forgetServed says that a stream has ended.
-func (br *bridge) forgetServed(t *talk) {
+// forgetServed says that a stream has ended. It reports false if the bridge has ended before,
+// so that the end of the stream was not sent.
+func (br *bridge) forgetServed(t *talk) bool {
 	br.mu.Lock()
 	defer br.mu.Unlock()
+	_, ok := br.served[t.here.correlation]
 	delete(br.served, t.here.correlation)
 	delete(br.byThere, t.there)
+	return ok
 }
 
 // acker settles a message elsewhere.
