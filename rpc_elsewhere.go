@@ -4,7 +4,7 @@ package warren
 // address, as from any server that is not in this process.
 func (v *VirtualHost) sendElsewhere(p *publishing, c *call) error {
 	slot, round := c.slot, c.round
-	e := p.Entry // so that p need not be on the heap, which calls in this process have, too
+	e := p.Entry // only a copy leaves the caller's stack
 	return v.elsewhere.Send(c.ctx.caller, &e, p.Immediate, func(err error) { slot.fail(round, err) })
 }
 

@@ -29,16 +29,19 @@ type bridge struct {
 	// Why it has ended, and whether the broker takes messages. All are closed with the
 	// connection.
 	closed, channelClosed, backClosed <-chan *amqp091.Error
-	blocked                           <-chan amqp091.Blocking
+	said                              <-chan amqp091.Blocking
 
 	asks   *side // where callers are: servers elsewhere have its address
 	serves *side // where handlers are: callers elsewhere have its address
 
-	probe   probe
-	missing []declaration // owned by newBridge, and then by run
-
-	ended   chan struct{} // closed by the first end
+	missing []declaration   // owned by newBridge, and then by run
+	ended   chan struct{}   // closed by the first end
+	ctx     context.Context // ends then
+	cancel  context.CancelFunc
 	sending chan struct{} // has room for one: who has put something in sends a request
+
+	topology topology
+	outlets  [outlets]outlet
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -47,6 +50,7 @@ type bridge struct {
 	served  map[string]*talk // requests that are served here, by the correlation id here
 	byThere map[end]*talk    // the same, by the other end
 	number  uint64
+	blocked *flow // nil: the broker takes messages
 	lost    error // what calls fail with, since the bridge has ended; does not change any more
 }
 
@@ -79,12 +83,14 @@ type end struct{ address, correlation string }
 // newBridge opens what a bridge needs on both sides.
 func newBridge(b *Broker, conn *amqp091.Connection, g *gatherer) (*bridge, error) {
 	br := &bridge{
-		broker: b, conn: conn, gatherer: g, probe: probe{conn: conn}, ended: make(chan struct{}), sending: make(chan struct{}, 1),
+		broker: b, conn: conn, gatherer: g, ended: make(chan struct{}), sending: make(chan struct{}, 1),
 		asked: make(map[string]*talk), callers: make(map[string]*talk),
 		served: make(map[string]*talk), byThere: make(map[end]*talk),
+		topology: topology{turn: make(chan struct{}, 1)}, outlets: newOutlets(),
 	}
+	br.ctx, br.cancel = context.WithCancel(context.Background())
 	br.closed = conn.NotifyClose(make(chan *amqp091.Error, 1))
-	br.blocked = conn.NotifyBlocked(make(chan amqp091.Blocking, 8))
+	br.said = conn.NotifyBlocked(make(chan amqp091.Blocking, 10))
 	var err error
 	if br.ch, err = conn.Channel(); err != nil {
 		return nil, err
@@ -130,7 +136,7 @@ func (br *bridge) run(ctx context.Context) error {
 	})
 	pumps.Go(func() {
 		for d := range br.words {
-			br.said(&d)
+			br.told(&d)
 		}
 	})
 	pumps.Go(func() {
@@ -192,6 +198,7 @@ func (br *bridge) end(reason error) {
 	}
 	br.asked, br.callers, br.served, br.byThere = nil, nil, nil, nil
 	br.mu.Unlock()
+	br.cancel()
 	if reason != warren.ErrClosed {
 		br.gatherer.Close() // so that it is known what has gone out
 	}
@@ -220,7 +227,12 @@ func (br *bridge) reason() error {
 // lostError is ErrConnectionLost with its reason.
 type lostError struct{ reason error }
 
-func (e lostError) Error() string   { return ErrConnectionLost.Error() + ": " + e.reason.Error() }
+func (e lostError) Error() string {
+	if e.reason == ErrConnectionLost { // nobody has said why
+		return e.reason.Error()
+	}
+	return ErrConnectionLost.Error() + ": " + e.reason.Error()
+}
 func (e lostError) Unwrap() []error { return []error{ErrConnectionLost, e.reason} }
 
 // publishing turns a message into one of amqp091-go.

@@ -38,7 +38,8 @@ const served = "served"
 
 // Broker is a broker elsewhere. Calls and handlers run in a broker in this process that
 // has no queues for requests: those go out by a bridge, which is a connection, and what
-// comes in goes to the handlers.
+// comes in goes to the handlers. Events and jobs go the same way; what a subscription has
+// got from the broker elsewhere waits here in a queue of its own.
 type Broker struct {
 	urls     []string
 	options  Options
@@ -139,13 +140,15 @@ func (b *Broker) watch(br *bridge) error {
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watching.Go(func() {
-		for w := range br.blocked {
+		for w := range br.said {
+			br.block(w.Active, w.Reason)
 			s := State{Kind: Unblocked}
 			if w.Active {
 				s = State{Kind: Blocked, Text: w.Reason}
 			}
 			b.become(br, &s)
 		}
+		br.block(false, "")
 	})
 	return br.run(b.ctx)
 }

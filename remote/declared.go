@@ -10,6 +10,7 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // patience is how long a method without a context waits for a connection.
@@ -26,9 +27,10 @@ type declared struct {
 
 // declaration is an exchange, a queue or a binding.
 type declaration struct {
-	key   string
-	bound string // the queue of a binding of a queue
-	f     func(ch *amqp091.Channel) error
+	method wire.MethodID
+	key    string
+	bound  string // the queue of a binding of a queue
+	f      func(ch *amqp091.Channel) error
 }
 
 // note keeps a declaration that has succeeded.
@@ -61,7 +63,7 @@ func (t *declared) noted(bound string) (all []declaration) {
 // Broker has declared, it declares again whenever it has a new connection.
 func (b *Broker) ExchangeDeclare(name string, kind warren.ExchangeType, o warren.ExchangeOptions) error {
 	args := tableThere(o.Arguments())
-	return b.declare(declaration{key: fmt.Sprintf("exchange %q", name), f: func(ch *amqp091.Channel) error {
+	return b.declare(declaration{method: wire.ExchangeDeclareID, key: fmt.Sprintf("exchange %q", name), f: func(ch *amqp091.Channel) error {
 		return ch.ExchangeDeclare(name, string(kind), o.Durable, o.AutoDelete, o.Internal, false, args)
 	}})
 }
@@ -69,7 +71,7 @@ func (b *Broker) ExchangeDeclare(name string, kind warren.ExchangeType, o warren
 // ExchangeBind is [warren.Channel.ExchangeBind] of exchanges elsewhere. See
 // [Broker.ExchangeDeclare].
 func (b *Broker) ExchangeBind(destination, key, source string, args warren.Table) error {
-	return b.declare(declaration{key: fmt.Sprintf("exchange %q: %q of %q %v", destination, key, source, args), f: func(ch *amqp091.Channel) error {
+	return b.declare(declaration{method: wire.ExchangeBindID, key: fmt.Sprintf("exchange %q: %q of %q %v", destination, key, source, args), f: func(ch *amqp091.Channel) error {
 		return ch.ExchangeBind(destination, key, source, false, tableThere(args))
 	}})
 }
@@ -87,7 +89,7 @@ func (b *Broker) QueueDeclare(name string, o warren.QueueOptions) (warren.Queue,
 	name = named(name)
 	state := make(chan warren.Queue, 1)
 	args := tableThere(o.Arguments())
-	err := b.declare(declaration{key: fmt.Sprintf("queue %q", name), f: func(ch *amqp091.Channel) error {
+	err := b.declare(declaration{method: wire.QueueDeclareID, key: fmt.Sprintf("queue %q", name), f: func(ch *amqp091.Channel) error {
 		q, err := ch.QueueDeclare(name, o.Durable, o.AutoDelete, false, false, args)
 		select {
 		case state <- warren.Queue{Name: q.Name, Messages: q.Messages, Consumers: q.Consumers}:
@@ -104,7 +106,7 @@ func (b *Broker) QueueDeclare(name string, o warren.QueueOptions) (warren.Queue,
 // QueueBind is [warren.Channel.QueueBind] of a queue elsewhere, which may be one that a
 // handler of this process serves. See [Broker.ExchangeDeclare].
 func (b *Broker) QueueBind(name, key, exchange string, args warren.Table) error {
-	return b.declare(declaration{key: fmt.Sprintf("queue %q: %q of %q %v", name, key, exchange, args), bound: name, f: func(ch *amqp091.Channel) error {
+	return b.declare(declaration{method: wire.QueueBindID, key: fmt.Sprintf("queue %q: %q of %q %v", name, key, exchange, args), bound: name, f: func(ch *amqp091.Channel) error {
 		return ch.QueueBind(name, key, exchange, false, tableThere(args))
 	}})
 }
@@ -113,11 +115,7 @@ func (b *Broker) QueueBind(name, key, exchange string, args warren.Table) error 
 func (b *Broker) declare(d declaration) error {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	br, err := b.connected(ctx)
-	if err != nil {
-		return err
-	}
-	if err := br.probe.do(ctx, d.f); err != nil {
+	if err := (*outgoing)(b).declare(ctx, d.method, d.f); err != nil {
 		if b.ctx.Err() != nil {
 			return warren.ErrClosed
 		}
@@ -132,7 +130,7 @@ func (b *Broker) declare(d declaration) error {
 // process has no new connection yet.
 func (br *bridge) declareAgain(ctx context.Context, list []declaration) (missing []declaration) {
 	for _, d := range list {
-		err := br.probe.do(ctx, d.f)
+		err := br.declare(ctx, d.method, d.f)
 		switch {
 		case err == nil:
 		case errors.Is(err, warren.ErrNotFound):

@@ -107,6 +107,13 @@ func (g *gatherer) hasNone(before uint64) bool {
 	return g.over && g.taken <= before
 }
 
+// failed reports whether nothing is written any more.
+func (g *gatherer) failed() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.err != nil
+}
+
 // Read implements net.Conn.
 func (g *gatherer) Read(b []byte) (int, error) {
 	n, err := g.Conn.Read(b)

@@ -11,5 +11,7 @@ var (
 	_ warren.StreamCaller    = (*remote.Broker)(nil)
 	_ warren.StreamResponder = (*remote.Broker)(nil)
 	_ warren.ManyCaller      = (*remote.Broker)(nil)
+	_ warren.Publisher       = (*remote.Broker)(nil)
+	_ warren.Subscriber      = (*remote.Broker)(nil)
 	_ warren.Declarer        = (*remote.Broker)(nil)
 )

@@ -10,6 +10,7 @@ import (
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // outgoing is a Broker as the local broker sees it.
@@ -19,17 +20,12 @@ var _ link.Elsewhere = (*outgoing)(nil)
 
 // Send implements link.Elsewhere.
 func (o *outgoing) Send(ctx context.Context, e *message.Entry, immediate bool, fail func(error)) error {
-	b := (*Broker)(o)
-	for {
-		br, err := b.connected(ctx)
-		if err != nil {
+	return (*Broker)(o).on(ctx, func(br *bridge) error {
+		if err := br.admit(ctx); err != nil {
 			return err
 		}
-		if err = br.ask(ctx, e, immediate, fail); !errors.Is(err, errEnded) {
-			return err
-		}
-		b.forgetBridge(br)
-	}
+		return br.ask(ctx, e, immediate, fail)
+	})
 }
 
 // sendAgain sends a request of which it is known that nothing has gone out.
@@ -58,7 +54,7 @@ var errEnded = errors.New("remote: the connection has ended")
 func (br *bridge) ask(ctx context.Context, e *message.Entry, immediate bool, fail func(error)) error {
 	p := e.Properties()
 	if *e.Exchange != "" { // one that is not there would cost the channel
-		if err := br.probe.do(ctx, func(ch *amqp091.Channel) error {
+		if err := br.declare(ctx, wire.ExchangeDeclareID, func(ch *amqp091.Channel) error {
 			return ch.ExchangeDeclarePassive(*e.Exchange, "direct", false, false, false, false, nil)
 		}); err != nil {
 			return err
@@ -108,7 +104,7 @@ func (br *bridge) write(ctx context.Context, exchange, key string, immediate boo
 	defer func() { <-br.sending }()
 	at := br.gatherer.accepted()
 	err := br.ch.PublishWithContext(ctx, exchange, key, true, immediate, m)
-	if err == amqp091.ErrClosed || err != nil && br.gatherer.hasNone(at) {
+	if br.unsent(err, at) {
 		return errEnded
 	}
 	return err
@@ -186,9 +182,9 @@ func (br *bridge) answered(d *amqp091.Delivery) {
 	}
 }
 
-// said passes on what has come to the handlers' address over there: what a caller there
+// told passes on what has come to the handlers' address over there: what a caller there
 // says in a stream.
-func (br *bridge) said(d *amqp091.Delivery) {
+func (br *bridge) told(d *amqp091.Delivery) {
 	br.mu.Lock()
 	t := br.byThere[end{d.ReplyTo, d.CorrelationId}]
 	br.mu.Unlock()

@@ -160,7 +160,7 @@ func (b *Broker) serveOnce(ctx context.Context, h *handler, begun func()) error 
 // serve consumes for a handler until ctx or the connection ends. Then it waits until all
 // that the handler has got is settled.
 func (br *bridge) serve(ctx context.Context, h *handler, begun func()) error {
-	ch, own, err := br.declare(h)
+	ch, own, err := br.declareFor(h)
 	if err != nil {
 		return err
 	}
@@ -224,9 +224,9 @@ const queueExpires = time.Minute
 // expiring are the arguments of a queue that is not durable.
 func expiring() amqp091.Table { return amqp091.Table{"x-expires": queueExpires.Milliseconds()} }
 
-// declare opens a channel and declares the handler's queue. own says that the queue is
+// declareFor opens a channel and declares the handler's queue. own says that the queue is
 // one of those that go with their last handler.
-func (br *bridge) declare(h *handler) (ch *amqp091.Channel, own bool, err error) {
+func (br *bridge) declareFor(h *handler) (ch *amqp091.Channel, own bool, err error) {
 	if ch, err = br.conn.Channel(); err != nil {
 		return nil, false, err
 	}
@@ -270,13 +270,13 @@ func (br *bridge) request(h *handler, d *amqp091.Delivery, done func()) bool {
 func (br *bridge) plainRequest(there end, ack acker, done func()) *message.Forwarded {
 	told := new(atomic.Bool)
 	settle := func(f message.Fate) {
-		if !br.over() {
+		if !br.isEnded() {
 			ack.settle(f)
 		}
 		done()
 	}
 	return &message.Forwarded{
-		Answer: func(p message.Properties) bool { return !br.over() && br.sendTo(br.back, there, &p) == nil },
+		Answer: func(p message.Properties) bool { return !br.isEnded() && br.sendTo(br.back, there, &p) == nil },
 		Served: func(f message.Fate) {
 			if !told.Swap(true) {
 				settle(f)
@@ -290,8 +290,8 @@ func (br *bridge) plainRequest(there end, ack acker, done func()) *message.Forwa
 	}
 }
 
-// over reports whether nothing may be sent any more.
-func (br *bridge) over() bool {
+// isEnded reports whether nothing may be sent any more.
+func (br *bridge) isEnded() bool {
 	br.mu.Lock()
 	defer br.mu.Unlock()
 	return br.lost != nil

@@ -1,5 +1,7 @@
 package message
 
+import "context"
+
 // Fate is what has become of a message.
 type Fate uint8
 
@@ -24,6 +26,10 @@ type Forwarded struct {
 	// lock held. It reports false if there is no way there any more. Nil: the answer is
 	// published to the request's ReplyTo, which is an address in this process.
 	Answer func(Properties) bool
+	// Gone ends when the message is in its queue again. Nil: it does not.
+	Gone context.Context
+	// Redelivered says that the other broker has delivered it before.
+	Redelivered bool
 }
 
 // Lost says that the queue has lost the message.

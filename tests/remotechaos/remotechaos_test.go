@@ -65,6 +65,7 @@ func TestCallsAndJobsHoldWhenTheBrokerIsKilled(t *testing.T) {
 	}
 	working.Go(r.stream)
 	working.Go(r.enqueue)
+	working.Go(r.publish)
 	for i := range *kills {
 		r.awaitAnswers()
 		time.Sleep(time.Duration(rand.IntN(100)) * time.Millisecond)
@@ -112,6 +113,14 @@ func (r *round) handle() {
 	_, err = r.server.Handle("durable", echo, warren.HandleOptions{Durable: true})
 	require.NoError(r.t, err)
 	_, err = r.server.Handle("jobs", echo, warren.HandleOptions{Durable: true})
+	require.NoError(r.t, err)
+	done := func(_ context.Context, d warren.Delivery) error {
+		r.serve(string(d.Body))
+		return nil
+	}
+	_, err = r.server.Work("work", done)
+	require.NoError(r.t, err)
+	_, err = r.server.Subscribe("news", "#", done, warren.SubscribeOptions{Queue: "news"})
 	require.NoError(r.t, err)
 	_, err = warren.HandleBothFor(r.server, "double", func(_ context.Context, in iter.Seq2[int, error]) iter.Seq2[int, error] {
 		return func(yield func(int, error) bool) {
@@ -185,6 +194,26 @@ func (r *round) stream() {
 			r.answered.Add(1)
 		}
 		r.end("stream", "a stream", err)
+	}
+}
+
+// publish enqueues jobs and publishes events, without deadlines, and notes which are
+// confirmed.
+func (r *round) publish() {
+	for n := 0; r.over.Err() == nil; n++ {
+		body := fmt.Sprint("message ", n)
+		m, err := warren.Message{Body: []byte(body)}, error(nil)
+		if n%2 == 0 {
+			err = r.client.Enqueue(context.Background(), "work", m)
+		} else {
+			err = r.client.Publish(context.Background(), "news", "key", m, warren.EventOptions{Mandatory: true})
+		}
+		r.end("publish", body, err)
+		if err == nil {
+			r.mu.Lock()
+			r.confirmed = append(r.confirmed, body)
+			r.mu.Unlock()
+		}
 	}
 }
 
