@@ -16,7 +16,10 @@ import (
 
 const replyTo = "amq.rabbitmq.reply-to"
 
-var errReturned = errors.New("no queue has taken the request")
+var (
+	errReturned = errors.New("no queue has taken the request")
+	errNacked   = errors.New("the message was not confirmed")
+)
 
 func channelByHand(tb testing.TB, url string) *amqp091.Channel {
 	conn, err := amqp091.Dial(url)
@@ -108,5 +111,24 @@ func (c *handCaller) call(ctx context.Context, queue string, body []byte) ([]byt
 	case <-ctx.Done():
 		c.answer(id, handReply{})
 		return nil, ctx.Err()
+	}
+}
+
+// publishByHand publishes in confirm mode.
+func publishByHand(tb testing.TB, url, queue string) caller {
+	ch := channelByHand(tb, url)
+	_, err := ch.QueueDeclare(queue, true, false, false, false, nil)
+	require.NoError(tb, err)
+	require.NoError(tb, ch.Confirm(false))
+	return func(ctx context.Context, queue string, body []byte) ([]byte, error) {
+		m := amqp091.Publishing{DeliveryMode: amqp091.Persistent, Body: body}
+		c, err := ch.PublishWithDeferredConfirmWithContext(ctx, "", queue, true, false, m)
+		if err != nil {
+			return nil, err
+		}
+		if acked, err := c.WaitContext(ctx); err != nil || !acked {
+			return nil, errors.Join(errNacked, err)
+		}
+		return nil, nil
 	}
 }

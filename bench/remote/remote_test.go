@@ -118,7 +118,23 @@ func TestBothAnswer(t *testing.T) {
 
 // BenchmarkCall calls an echo of 16 bytes and waits for the reply. The handler is on a
 // connection of its own in the same process as the callers.
-func BenchmarkCall(b *testing.B) {
+func BenchmarkCall(b *testing.B) { each(b, byHand, byRemote) }
+
+// BenchmarkPublish publishes 16 persistent bytes to a durable queue by its name, mandatory,
+// and waits for the confirm.
+func BenchmarkPublish(b *testing.B) { each(b, publishByHand, publishByRemote) }
+
+func publishByRemote(tb testing.TB, url, _ string) caller {
+	r, err := remote.Dial(tb.Context(), []string{url}, nil)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, r.Close()) })
+	return func(ctx context.Context, queue string, body []byte) ([]byte, error) {
+		return nil, r.Enqueue(ctx, queue, warren.Message{Body: body})
+	}
+}
+
+// each compares for one caller and for many.
+func each(b *testing.B, byHand, byRemote func(tb testing.TB, url, queue string) caller) {
 	for _, callers := range []int{1, 64} {
 		b.Run("callers="+strconv.Itoa(callers), func(b *testing.B) {
 			url := broker(b)
