@@ -87,6 +87,20 @@ func ready(t *testing.T, b *warren.Broker, queue string) int {
 	return q.Messages
 }
 
+// drain gets all that is in a queue.
+func drain(t *testing.T, b *warren.Broker, queue string) (list []warren.Delivery) {
+	t.Helper()
+	ch := brokertest.Channel(t, b)
+	for {
+		d, ok, err := ch.Get(queue, true)
+		require.NoError(t, err)
+		if !ok {
+			return list
+		}
+		list = append(list, d)
+	}
+}
+
 // queues lists the queues of a broker.
 func queues(t *testing.T, b *warren.Broker) []warren.QueueInfo {
 	t.Helper()
@@ -226,13 +240,7 @@ func TestJobsComeAgainAndBecomeDeadLetters(t *testing.T) {
 		slices.Sort(list)
 		require.Equal(t, []string{"fails1 0s", "fails2 1s", "fails3 3s", "never1 0s", "panics1 0s", "panics2 1s", "panics3 3s"}, list)
 		codes := map[string]any{}
-		ch := brokertest.Channel(t, real)
-		for {
-			d, ok, err := ch.Get("jobs.failed", true)
-			require.NoError(t, err)
-			if !ok {
-				break
-			}
+		for _, d := range drain(t, real, "jobs.failed") {
 			codes[string(d.Body)] = d.Headers[warren.ErrorCodeHeader]
 		}
 		require.Equal(t, map[string]any{`"never"`: "error", `"panics"`: "panic", `"fails"`: "error", `7`: "codec"}, codes)
