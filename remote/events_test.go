@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -182,7 +183,7 @@ func TestDeliveryOfAnEvent(t *testing.T) {
 			return nil
 		}, warren.SubscribeOptions{Queue: "q"})
 		require.NoError(t, err)
-		nested := warren.Table{"table": warren.Table{"list": []any{int32(1), warren.Table{"n": 7}}}, "int": 1 << 40, "CC": []any{"also"}}
+		nested := warren.Table{"table": warren.Table{"list": []any{int32(1), warren.Table{"n": 7}}}, "int": math.MaxInt, "CC": []any{"also"}}
 		msg := warren.Message{
 			Headers: nested, ContentType: "t/t", CorrelationId: "c", MessageId: "m", Type: "ty", AppId: "app", Priority: 3,
 			Expiration: "60000", ReplyTo: "to", Timestamp: time.Unix(7, 0), Body: []byte("body"),
@@ -197,7 +198,7 @@ func TestDeliveryOfAnEvent(t *testing.T) {
 			require.Equal(t, warren.Persistent, d.DeliveryMode)
 			require.Equal(t, uint8(3), d.Priority)
 			require.True(t, d.Timestamp.Equal(time.Unix(7, 0)))
-			require.Equal(t, int64(1<<40), d.Headers["int"])
+			require.Equal(t, int64(math.MaxInt), d.Headers["int"])
 			require.Equal(t, warren.Table{"list": []any{int64(1), warren.Table{"n": int64(7)}}}, d.Headers["table"])
 			require.False(t, d.Redelivered)
 			if attempt == 1 {
