@@ -205,12 +205,18 @@ func (h *Handler) finish(it *message.Item, c *call, s *served, reply *Message, e
 // tellFate tells another broker what has become of its message.
 func tellFate(c message.Content, f fate) {
 	m, ok := c.(*message.Forwarded)
-	switch {
-	case !ok:
-	case f == acked:
-		m.Settle(message.Acked)
-	case f == dropped:
-		m.Settle(message.Rejected)
+	if !ok {
+		return
+	}
+	tell := m.Served
+	if tell == nil {
+		tell = m.Settle
+	}
+	switch f {
+	case acked:
+		tell(message.Acked)
+	case dropped:
+		tell(message.Rejected)
 	}
 }
 
@@ -305,6 +311,12 @@ func (h *Handler) publishReply(it *message.Item, req *Request, reply *Message, e
 	}
 	if err != nil {
 		reply.Headers = h.errorHeaders(err.(*RemoteError), reply.Headers)
+	}
+	if m, ok := it.Content.(*message.Forwarded); ok && m.Answer != nil {
+		if m.Answer(*reply.properties()) {
+			return nil
+		}
+		return err
 	}
 	p := newPublishing(PublishOptions{})
 	p.Body, p.Key = reply.Body, to

@@ -68,7 +68,7 @@ func (l *channelLink) Publish(ctx context.Context, m *link.Publish) (a link.Answ
 		return link.Answer{}, err
 	}
 	if m.Settle != nil {
-		p.Content = &message.Forwarded{Content: p.Content, Settle: m.Settle}
+		p.Content = &message.Forwarded{Content: p.Content, Settle: m.Settle, Served: m.Served, Answer: m.Answer}
 	}
 	mode := ch.mode.Load()
 	if mode == modeTx {
@@ -109,6 +109,8 @@ func (l *channelLink) prepare(ctx context.Context, p *publishing, m *link.Publis
 		if err := l.setProperties(p, m); err != nil {
 			return err
 		}
+	} else if m.Content != nil {
+		p.Content = m.Content
 	}
 	if ch.vhost.broker.disk != nil {
 		if err := ch.vhost.admitToDisk(ctx, p, ch, m.Waits); err != nil {
@@ -163,6 +165,9 @@ func (l *channelLink) Admit(ctx context.Context, m *link.Publish, size int64, re
 // content.
 func (l *channelLink) routingKey(m *link.Publish) string {
 	key := m.RoutingKey
+	if m.Key != "" {
+		return m.Key
+	}
 	if len(m.Exchange) == 0 {
 		if q := l.recentQueue.Load(); q != nil && q.Name() == string(key) {
 			return q.Name()
@@ -248,6 +253,14 @@ func (l *channelLink) Consume(c *link.Consume, sink link.Sink) error {
 	o := ConsumeOptions{Tag: c.Tag, NoAck: c.NoAck, Exclusive: c.Exclusive, Args: c.Arguments}
 	_, err := l.channel().consume(c.Queue, o, sink)
 	return err
+}
+
+// ReplyAddress returns the address of the reply consumer.
+func (l *channelLink) ReplyAddress() string {
+	if r := l.reply.Load(); r != nil {
+		return r.address
+	}
+	return ""
 }
 
 // Get is Channel.Get with a sink for the delivery.

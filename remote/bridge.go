@@ -9,28 +9,32 @@ import (
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/internal/link"
-	"github.com/warrenmq/warren/internal/wire"
+	"github.com/warrenmq/warren/internal/message"
 )
 
 // bridge is a connection to the broker elsewhere. Messages cross it in both directions,
-// and their addresses change on the way: over there all that is here has one address, and
-// the correlation id tells who is meant.
+// and their addresses change on the way: over there all callers that are here have one
+// address, and all handlers another, and the correlation id tells who is meant. With one
+// address for both, a handler could not be told from its caller if both are here.
 type bridge struct {
-	broker  *Broker
-	conn    *amqp091.Connection
-	socket  *socket
-	ch      *amqp091.Channel        // of requests, answers and items
-	answers <-chan amqp091.Delivery // what comes to the bridge's address
-	returns <-chan amqp091.Return   // requests that no queue has taken
+	broker   *Broker
+	conn     *amqp091.Connection
+	gatherer *gatherer
+	ch       *amqp091.Channel        // of requests, and what else callers here say
+	back     *amqp091.Channel        // of what handlers here answer
+	answers  <-chan amqp091.Delivery // what comes to the callers' address
+	words    <-chan amqp091.Delivery // what comes to the handlers' address
+	returns  <-chan amqp091.Return   // requests that no queue has taken
 
 	// Why it has ended, and whether the broker takes messages. All are closed with the
 	// connection.
-	closed, channelClosed <-chan *amqp091.Error
-	said                  <-chan amqp091.Blocking
+	closed, channelClosed, backClosed <-chan *amqp091.Error
+	said                              <-chan amqp091.Blocking
 
 	asks   *side // where callers are: servers elsewhere have its address
 	serves *side // where handlers are: callers elsewhere have its address
 
+	missing []declaration   // owned by newBridge, and then by run
 	ended   chan struct{}   // closed by the first end
 	ctx     context.Context // ends then
 	cancel  context.CancelFunc
@@ -57,19 +61,29 @@ type talk struct {
 	queue       string      // that a request is called by; empty: it went to an exchange
 	durable     bool        // it waits for a handler as long as its queue is there
 
+	request request
+	at      uint64 // what was written before the request: see gatherer
+
 	// Guarded by the bridge's mu.
 	sent   bool // it may be served. Before, who sends tells the caller
 	looks  int  // at the queue
 	misses int  // of these, the last that have found nobody who serves it
 }
 
+// request is the request of a caller here.
+type request struct {
+	ctx       context.Context
+	entry     *message.Entry
+	immediate bool
+}
+
 // end is how one end of a talk is spoken to. A handler of a plain request has no address.
 type end struct{ address, correlation string }
 
 // newBridge opens what a bridge needs on both sides.
-func newBridge(b *Broker, conn *amqp091.Connection, s *socket) (*bridge, error) {
+func newBridge(b *Broker, conn *amqp091.Connection, g *gatherer) (*bridge, error) {
 	br := &bridge{
-		broker: b, conn: conn, socket: s, ended: make(chan struct{}), sending: make(chan struct{}, 1),
+		broker: b, conn: conn, gatherer: g, ended: make(chan struct{}), sending: make(chan struct{}, 1),
 		asked: make(map[string]*talk), callers: make(map[string]*talk),
 		served: make(map[string]*talk), byThere: make(map[end]*talk),
 		topology: topology{turn: make(chan struct{}, 1)}, outlets: newOutlets(),
@@ -83,6 +97,10 @@ func newBridge(b *Broker, conn *amqp091.Connection, s *socket) (*bridge, error) 
 	}
 	br.channelClosed = br.ch.NotifyClose(make(chan *amqp091.Error, 1))
 	br.returns = br.ch.NotifyReturn(make(chan amqp091.Return, 100))
+	if br.back, err = conn.Channel(); err != nil {
+		return nil, err
+	}
+	br.backClosed = br.back.NotifyClose(make(chan *amqp091.Error, 1))
 	if br.asks, err = newSide(br, b.local); err != nil {
 		return nil, err
 	}
@@ -94,6 +112,11 @@ func newBridge(b *Broker, conn *amqp091.Connection, s *socket) (*bridge, error) 
 		br.end(err)
 		return nil, err
 	}
+	if br.words, err = br.back.Consume(replyTo, "", true, false, false, false, nil); err != nil {
+		br.end(err)
+		return nil, err
+	}
+	br.missing = br.declareAgain(b.ctx, b.declared.noted(""))
 	return br, nil
 }
 
@@ -112,6 +135,11 @@ func (br *bridge) run(ctx context.Context) error {
 		}
 	})
 	pumps.Go(func() {
+		for d := range br.words {
+			br.told(&d)
+		}
+	})
+	pumps.Go(func() {
 		for r := range br.returns {
 			br.returned(&r)
 		}
@@ -119,6 +147,8 @@ func (br *bridge) run(ctx context.Context) error {
 	pumps.Go(br.lookout)
 	pumps.Go(br.asks.run)
 	pumps.Go(br.serves.run)
+	missingCtx, cancel := context.WithCancel(ctx)
+	pumps.Go(func() { br.declareMissing(missingCtx) })
 	var reason error = ErrConnectionLost
 	select {
 	case e := <-br.closed:
@@ -129,11 +159,16 @@ func (br *bridge) run(ctx context.Context) error {
 		if e != nil {
 			reason = e
 		}
+	case e := <-br.backClosed:
+		if e != nil {
+			reason = e
+		}
 	case <-br.ended:
 		reason = br.reason()
 	case <-ctx.Done():
 		reason = warren.ErrClosed
 	}
+	cancel()
 	timeout := closeTimeout
 	if br.broker.State().Kind == Blocked {
 		timeout = blockedCloseTimeout
@@ -164,8 +199,13 @@ func (br *bridge) end(reason error) {
 	br.asked, br.callers, br.served, br.byThere = nil, nil, nil, nil
 	br.mu.Unlock()
 	br.cancel()
+	if reason != warren.ErrClosed {
+		br.gatherer.Close() // so that it is known what has gone out
+	}
 	for _, t := range sent {
-		t.fail(br.lost)
+		if reason == warren.ErrClosed || !br.gatherer.hasNone(t.at) || !br.broker.start(func() { br.broker.sendAgain(t) }) {
+			t.fail(br.lost)
+		}
 	}
 	if first {
 		close(br.ended)
@@ -195,22 +235,23 @@ func (e lostError) Error() string {
 }
 func (e lostError) Unwrap() []error { return []error{ErrConnectionLost, e.reason} }
 
-// publishing turns properties into those of amqp091-go.
-func publishing(p *wire.Properties, body []byte) amqp091.Publishing {
+// publishing turns a message into one of amqp091-go.
+func publishing(p *message.Properties) amqp091.Publishing {
 	return amqp091.Publishing{
 		Headers: tableThere(p.Headers), ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
 		DeliveryMode: p.DeliveryMode, Priority: p.Priority, CorrelationId: p.CorrelationId, ReplyTo: p.ReplyTo,
 		Expiration: p.Expiration, MessageId: p.MessageId, Timestamp: p.Timestamp, Type: p.Type, UserId: p.UserId,
-		AppId: p.AppId, Body: body,
+		AppId: p.AppId, Body: p.Body,
 	}
 }
 
-// propertiesOf are the properties of a delivery.
-func propertiesOf(d *amqp091.Delivery) wire.Properties {
-	return wire.Properties{
+// propertiesOf are the properties of a delivery, with its body.
+func propertiesOf(d *amqp091.Delivery) message.Properties {
+	return message.Properties{
 		Headers: tableHere(d.Headers), ContentType: d.ContentType, ContentEncoding: d.ContentEncoding,
 		DeliveryMode: d.DeliveryMode, Priority: d.Priority, CorrelationId: d.CorrelationId, ReplyTo: d.ReplyTo,
 		Expiration: d.Expiration, MessageId: d.MessageId, Timestamp: d.Timestamp, Type: d.Type, UserId: d.UserId, AppId: d.AppId,
+		Body: d.Body,
 	}
 }
 

@@ -50,6 +50,7 @@ type Broker struct {
 	gone     sync.WaitGroup // see start
 	draining chan struct{}  // closed by Shutdown: handlers get nothing new
 	drain    func()         // closes draining
+	declared declared
 
 	mu sync.Mutex
 	// Guarded by mu.

@@ -35,6 +35,7 @@ type sent struct {
 	p       *link.Outgoing
 	number  uint64
 	confirm *amqp091.DeferredConfirmation
+	at      uint64 // octets that were to be written before: see gatherer
 
 	// Guarded by mu.
 	returned *warren.Return
@@ -107,7 +108,7 @@ func (s *sent) is(r *amqp091.Return) bool {
 
 // send writes a message.
 func (c *confirms) send(p *link.Outgoing) (*sent, error) {
-	s := &sent{confirms: c, p: p}
+	s := &sent{confirms: c, p: p, at: c.bridge.gatherer.accepted()}
 	c.mu.Lock()
 	c.prune()
 	c.number++
@@ -198,6 +199,8 @@ func (s *sent) lost() error {
 	switch {
 	case s.bridge.broker.ctx.Err() != nil:
 		return lostError{warren.ErrClosed}
+	case s.bridge.hasNone(s.at):
+		return errEnded
 	case e == nil:
 		return lostError{s.reason}
 	case e.ClosesConnection():

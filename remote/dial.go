@@ -81,14 +81,14 @@ func (b *Broker) dial(ctx context.Context, broker string) (*bridge, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, b.options.Timeout, errDialTimeout)
 	defer cancel()
-	var nc *socket
+	var nc *gatherer
 	stop := func() bool { return true }
 	dial := func(network, addr string) (net.Conn, error) {
 		c, err := b.dialNetwork(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}
-		nc = &socket{Conn: c}
+		nc = newGatherer(c)
 		stop = context.AfterFunc(ctx, func() { c.Close() })
 		return nc, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -85,6 +86,20 @@ func ready(t *testing.T, b *warren.Broker, queue string) int {
 	q, err := brokertest.Channel(t, b).QueueDeclarePassive(queue)
 	require.NoError(t, err)
 	return q.Messages
+}
+
+// drain gets all that is in a queue.
+func drain(t *testing.T, b *warren.Broker, queue string) (list []warren.Delivery) {
+	t.Helper()
+	ch := brokertest.Channel(t, b)
+	for {
+		d, ok, err := ch.Get(queue, true)
+		require.NoError(t, err)
+		if !ok {
+			return list
+		}
+		list = append(list, d)
+	}
 }
 
 // queues lists the queues of a broker.
@@ -168,7 +183,7 @@ func TestDeliveryOfAnEvent(t *testing.T) {
 			return nil
 		}, warren.SubscribeOptions{Queue: "q"})
 		require.NoError(t, err)
-		nested := warren.Table{"table": warren.Table{"list": []any{int32(1), warren.Table{"n": 7}}}, "int": 1 << 40, "CC": []any{"also"}}
+		nested := warren.Table{"table": warren.Table{"list": []any{int32(1), warren.Table{"n": 7}}}, "int": math.MaxInt, "CC": []any{"also"}}
 		msg := warren.Message{
 			Headers: nested, ContentType: "t/t", CorrelationId: "c", MessageId: "m", Type: "ty", AppId: "app", Priority: 3,
 			Expiration: "60000", ReplyTo: "to", Timestamp: time.Unix(7, 0), Body: []byte("body"),
@@ -183,7 +198,7 @@ func TestDeliveryOfAnEvent(t *testing.T) {
 			require.Equal(t, warren.Persistent, d.DeliveryMode)
 			require.Equal(t, uint8(3), d.Priority)
 			require.True(t, d.Timestamp.Equal(time.Unix(7, 0)))
-			require.Equal(t, int64(1<<40), d.Headers["int"])
+			require.Equal(t, int64(math.MaxInt), d.Headers["int"])
 			require.Equal(t, warren.Table{"list": []any{int64(1), warren.Table{"n": int64(7)}}}, d.Headers["table"])
 			require.False(t, d.Redelivered)
 			if attempt == 1 {
@@ -226,13 +241,7 @@ func TestJobsComeAgainAndBecomeDeadLetters(t *testing.T) {
 		slices.Sort(list)
 		require.Equal(t, []string{"fails1 0s", "fails2 1s", "fails3 3s", "never1 0s", "panics1 0s", "panics2 1s", "panics3 3s"}, list)
 		codes := map[string]any{}
-		ch := brokertest.Channel(t, real)
-		for {
-			d, ok, err := ch.Get("jobs.failed", true)
-			require.NoError(t, err)
-			if !ok {
-				break
-			}
+		for _, d := range drain(t, real, "jobs.failed") {
 			codes[string(d.Body)] = d.Headers[warren.ErrorCodeHeader]
 		}
 		require.Equal(t, map[string]any{`"never"`: "error", `"panics"`: "panic", `"fails"`: "error", `7`: "codec"}, codes)

@@ -49,13 +49,23 @@ func (br *bridge) admit(ctx context.Context) error {
 
 // over reports whether the connection has ended, or is about to.
 func (br *bridge) over() bool {
-	return br.ctx.Err() != nil || br.conn.IsClosed() || br.socket.failed.Load() != 0
+	return br.ctx.Err() != nil || br.conn.IsClosed() || br.gatherer.failed()
 }
 
 // unsent reports whether it is certain that a message has not gone out completely. err is
-// the error of its publish, and writes how many the socket had had before.
-func (br *bridge) unsent(err error, writes uint64) bool {
-	return err == amqp091.ErrClosed || err != nil && br.socket.hasNone(writes)
+// the error of its publish, and at how many octets were to be written before.
+func (br *bridge) unsent(err error, at uint64) bool {
+	return err == amqp091.ErrClosed || err != nil && br.gatherer.hasNone(at)
+}
+
+// hasNone reports whether the connection has ended before anything has gone out of what
+// was to be written when there were so many octets before it.
+func (br *bridge) hasNone(at uint64) bool {
+	if !br.over() {
+		return false
+	}
+	br.gatherer.Close() // so that it is known what has gone out
+	return br.gatherer.hasNone(at)
 }
 
 // finish runs f, which may wait for the network, and returns its error. If ctx ends first,

@@ -28,6 +28,14 @@ func (o *outgoing) Send(ctx context.Context, e *message.Entry, immediate bool, f
 	})
 }
 
+// sendAgain sends a request of which it is known that nothing has gone out.
+func (b *Broker) sendAgain(t *talk) {
+	r := &t.request
+	if err := (*outgoing)(b).Send(r.ctx, r.entry, r.immediate, t.fail); err != nil {
+		t.fail(err)
+	}
+}
+
 // Forget implements link.Elsewhere.
 func (o *outgoing) Forget(address string) {
 	b := (*Broker)(o)
@@ -48,11 +56,15 @@ var errEnded = errors.New("remote: the connection has ended")
 
 // ask sends a request.
 func (br *bridge) ask(ctx context.Context, e *message.Entry, immediate bool, fail func(error)) error {
-	var p wire.Properties
-	if err := p.Parse(e.Content.AppendTo(nil)); err != nil {
-		return err
+	p := e.Properties()
+	if *e.Exchange != "" { // one that is not there would cost the channel
+		if err := br.declare(ctx, wire.ExchangeDeclareID, func(ch *amqp091.Channel) error {
+			return ch.ExchangeDeclarePassive(*e.Exchange, "direct", false, false, false, false, nil)
+		}); err != nil {
+			return err
+		}
 	}
-	t := &talk{here: end{p.ReplyTo, p.CorrelationId}, fail: fail}
+	t := &talk{here: end{p.ReplyTo, p.CorrelationId}, fail: fail, request: request{ctx, e, immediate}, at: br.gatherer.accepted()}
 	if *e.Exchange == "" {
 		t.queue, t.durable = e.Key, p.Headers[warren.DurableHeader] == true
 	}
@@ -60,7 +72,7 @@ func (br *bridge) ask(ctx context.Context, e *message.Entry, immediate bool, fai
 		return errEnded
 	}
 	p.ReplyTo, p.CorrelationId = replyTo, t.there.correlation
-	return br.sent(t, br.send(ctx, *e.Exchange, e.Key, immediate, publishing(&p, e.Body)))
+	return br.sent(t, br.send(ctx, *e.Exchange, e.Key, immediate, publishing(&p)))
 }
 
 // largeBody is from which size on a body may not fit into the buffers of a socket.
@@ -94,9 +106,9 @@ func (br *bridge) send(ctx context.Context, exchange, key string, immediate bool
 // write publishes a request, and ends its turn.
 func (br *bridge) write(ctx context.Context, exchange, key string, immediate bool, m amqp091.Publishing) error {
 	defer func() { <-br.sending }()
-	writes := br.socket.writes.Load()
+	at := br.gatherer.accepted()
 	err := br.ch.PublishWithContext(ctx, exchange, key, true, immediate, m)
-	if br.unsent(err, writes) {
+	if br.unsent(err, at) {
 		return errEnded
 	}
 	return err
@@ -161,15 +173,12 @@ func (br *bridge) forget(address string) {
 	}
 }
 
-// answered passes on what has come to the bridge's address over there: an answer for a
-// caller here, or what a caller there says in a stream.
+// answered passes on what has come to the callers' address over there: an answer for one
+// of them.
 func (br *bridge) answered(d *amqp091.Delivery) {
 	br.mu.Lock()
-	t, s := br.byThere[end{d.ReplyTo, d.CorrelationId}], br.serves
-	if t == nil {
-		t, s = br.asked[d.CorrelationId], br.asks
-	}
-	if t != nil && s == br.asks && d.ReplyTo != "" {
+	t := br.asked[d.CorrelationId]
+	if t != nil && d.ReplyTo != "" {
 		if t.there.address == "" {
 			t.there.address = d.ReplyTo
 		} else if t.there.address != d.ReplyTo {
@@ -179,21 +188,37 @@ func (br *bridge) answered(d *amqp091.Delivery) {
 			return
 		}
 	}
-	var to end
-	if t != nil {
-		to = t.here
-	}
 	br.mu.Unlock()
-	if to.address == "" {
+	if !br.asks.pass(t, d) {
 		br.stop(d)
-		return
+	}
+}
+
+// told passes on what has come to the handlers' address over there: what a caller there
+// says in a stream.
+func (br *bridge) told(d *amqp091.Delivery) {
+	br.mu.Lock()
+	t := br.byThere[end{d.ReplyTo, d.CorrelationId}]
+	br.mu.Unlock()
+	br.serves.pass(t, d)
+}
+
+// pass gives a message to the end of a talk in this process. It reports false if there is
+// none.
+func (s *side) pass(t *talk, d *amqp091.Delivery) bool {
+	if t == nil {
+		return false
+	}
+	s.bridge.mu.Lock()
+	to := t.here
+	s.bridge.mu.Unlock()
+	if to.address == "" {
+		return false
 	}
 	p := propertiesOf(d)
 	p.CorrelationId = to.correlation
-	if p.ReplyTo != "" {
-		p.ReplyTo = replyTo
-	}
-	s.publish(to.address, &p, d.Body, link.Publish{})
+	s.publish(to.address, &p, nil)
+	return true
 }
 
 // stop tells who has sent the beginning of a stream that nobody wants it. A server that
@@ -220,7 +245,7 @@ func (br *bridge) returned(r *amqp091.Return) {
 
 // sendBack passes on what has come to a side's address: an answer of a handler here, or
 // what a caller here says in a stream.
-func (br *bridge) sendBack(s *side, p *wire.Properties, body []byte) {
+func (br *bridge) sendBack(s *side, p *message.Properties) {
 	br.mu.Lock()
 	var t *talk
 	if s == br.serves {
@@ -238,14 +263,25 @@ func (br *bridge) sendBack(s *side, p *wire.Properties, body []byte) {
 	if to.address == "" {
 		return
 	}
+	ch := br.ch
+	if s == br.serves {
+		ch = br.back
+	}
+	br.sendTo(ch, to, p)
+}
+
+// sendTo sends a message to an end over there.
+func (br *bridge) sendTo(ch *amqp091.Channel, to end, p *message.Properties) error {
 	p.CorrelationId = to.correlation
 	if p.ReplyTo != "" {
 		p.ReplyTo = replyTo
 	}
-	m := publishing(p, body)
-	if err := br.ch.PublishWithContext(context.Background(), "", to.address, false, false, m); err != nil && m.Headers.Validate() == nil {
+	m := publishing(p)
+	err := ch.PublishWithContext(context.Background(), "", to.address, false, false, m)
+	if err != nil && m.Headers.Validate() == nil {
 		br.end(err) // so that a request without its answer is not acknowledged
 	}
+	return err
 }
 
 // forgetBridge lets others wait for another bridge.

@@ -57,6 +57,10 @@ func (br *bridge) publish(ctx context.Context, p *link.Outgoing) error {
 	case <-br.ctx.Done():
 		return errEnded
 	}
+	if err := ctx.Err(); err != nil { // now it is certain that nobody has the message
+		<-o.turn
+		return err
+	}
 	if o.open != nil && !o.open.ch.IsClosed() && len(p.Body) < longWrite {
 		s, err := o.send(br, p)
 		if err != nil {
@@ -110,7 +114,7 @@ func (o *outlet) send(br *bridge, p *link.Outgoing) (*sent, error) {
 			}
 			o.open = c
 		}
-		writes := br.socket.writes.Load()
+		at := br.gatherer.accepted()
 		s, err := o.open.send(p)
 		if err == amqp091.ErrClosed && !br.over() {
 			continue // the channel was closed before
@@ -119,7 +123,7 @@ func (o *outlet) send(br *bridge, p *link.Outgoing) (*sent, error) {
 			return s, nil
 		}
 		switch {
-		case br.over() && br.unsent(err, writes):
+		case br.over() && br.unsent(err, at):
 			return nil, errEnded
 		case br.over():
 			return nil, lostError{err}

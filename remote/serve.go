@@ -6,13 +6,14 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warrenmq/warren"
-	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/names"
 )
 
 // handler is a queue elsewhere that is served here.
@@ -28,11 +29,13 @@ type handler struct {
 
 // Handle is [warren.Broker.Handle] of a queue elsewhere.
 func (b *Broker) Handle(queue string, f warren.HandlerFunc, opts ...warren.HandleOptions) (*warren.Handler, error) {
+	queue = named(queue)
 	return b.handle(queue, opts, func() (*warren.Handler, error) { return b.handled.Handle(queue, f, fleeting(opts)...) })
 }
 
 // HandleStream is [warren.Broker.HandleStream] of a queue elsewhere.
 func (b *Broker) HandleStream(queue string, f warren.StreamFunc, opts ...warren.HandleOptions) (*warren.Handler, error) {
+	queue = named(queue)
 	return b.handle(queue, opts, func() (*warren.Handler, error) { return b.handled.HandleStream(queue, f, fleeting(opts)...) })
 }
 
@@ -43,6 +46,15 @@ func fleeting(opts []warren.HandleOptions) []warren.HandleOptions {
 		opts[i].Durable = false
 	}
 	return opts
+}
+
+// named returns the name of a queue, or a new one if it has none: a name that a broker
+// chooses is its own, and cannot be declared again on another connection.
+func named(queue string) string {
+	if queue == "" {
+		return names.New("queue-")
+	}
+	return queue
 }
 
 func (b *Broker) handle(queue string, opts []warren.HandleOptions, begin func() (*warren.Handler, error)) (*warren.Handler, error) {
@@ -153,6 +165,7 @@ func (br *bridge) serve(ctx context.Context, h *handler, begun func()) error {
 		return err
 	}
 	defer ch.Close()
+	br.declareAgain(ctx, br.broker.declared.noted(h.queue))
 	if err := ch.Qos(h.concurrency, 0, false); err != nil {
 		return err
 	}
@@ -232,60 +245,113 @@ func (br *bridge) declareFor(h *handler) (ch *amqp091.Channel, own bool, err err
 	return ch, false, err
 }
 
-// request gives a request to its handler, and calls done when it is settled. It reports
-// false if the handler takes no more.
+// request gives a request to its handler, and calls done when it is settled. That of a
+// stream has a correlation id here that no other has. It reports false if the handler takes
+// no more.
 func (br *bridge) request(h *handler, d *amqp091.Delivery, done func()) bool {
 	p := propertiesOf(d)
-	t := &talk{there: end{d.ReplyTo, d.CorrelationId}}
-	br.mu.Lock()
-	if br.lost != nil {
-		br.mu.Unlock()
+	there, ack := end{d.ReplyTo, d.CorrelationId}, acker{d.Acknowledger, d.DeliveryTag}
+	var m *message.Forwarded
+	if d.Headers[warren.StreamHeader] == nil {
+		m = br.plainRequest(there, ack, done)
+	} else if m = br.streamRequest(there, ack, &p.CorrelationId, done); m == nil {
 		done()
 		return true
 	}
-	t.here.correlation = br.unused(br.served, d.CorrelationId)
-	br.served[t.here.correlation] = t
-	if d.ReplyTo != "" {
-		br.byThere[t.there] = t
-		p.ReplyTo = replyTo
-	}
-	br.mu.Unlock()
-	correlation := t.here.correlation
-	p.CorrelationId = correlation
-	var once sync.Once
-	settle := func(f message.Fate) {
-		once.Do(func() {
-			ok := br.serves.later(func() {
-				br.mu.Lock()
-				_, ok := br.served[correlation] // else the bridge has ended, and the answer was not sent
-				delete(br.served, correlation)
-				delete(br.byThere, t.there)
-				br.mu.Unlock()
-				if ok {
-					br.settle(d, f)
-				}
-				done()
-			})
-			if !ok {
-				done()
-			}
-		})
-	}
-	if !br.serves.publish(h.queue, &p, d.Body, link.Publish{Settle: settle}) {
-		settle(message.Dropped)
+	if !br.serves.publish(h.queue, &p, m) {
+		m.Settle(message.Dropped)
 		return false
 	}
 	return true
 }
 
+// plainRequest is a request that is answered and settled in its handler's goroutine. Once
+// the bridge has ended it is neither, so that it comes again.
+func (br *bridge) plainRequest(there end, ack acker, done func()) *message.Forwarded {
+	told := new(atomic.Bool)
+	settle := func(f message.Fate) {
+		if !br.isEnded() {
+			ack.settle(f)
+		}
+		done()
+	}
+	return &message.Forwarded{
+		Answer: func(p message.Properties) bool { return !br.isEnded() && br.sendTo(br.back, there, &p) == nil },
+		Served: func(f message.Fate) {
+			if !told.Swap(true) {
+				settle(f)
+			}
+		},
+		Settle: func(f message.Fate) {
+			if !told.Swap(true) && !br.serves.later(func() { settle(f) }) {
+				done()
+			}
+		},
+	}
+}
+
+// isEnded reports whether nothing may be sent any more.
+func (br *bridge) isEnded() bool {
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	return br.lost != nil
+}
+
+// streamRequest is a request that is answered by a stream. It changes the correlation id.
+// It is nil if the bridge has ended.
+func (br *bridge) streamRequest(there end, ack acker, correlation *string, done func()) *message.Forwarded {
+	t := &talk{there: there}
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	if br.lost != nil {
+		return nil
+	}
+	t.here.correlation = br.unused(br.served, *correlation)
+	*correlation = t.here.correlation
+	br.served[t.here.correlation] = t
+	br.byThere[t.there] = t
+	told := new(atomic.Bool)
+	return &message.Forwarded{Settle: func(f message.Fate) {
+		if told.Swap(true) {
+			return
+		}
+		ok := br.serves.later(func() { // after what the handler has said
+			if br.forgetServed(t) {
+				ack.settle(f)
+			}
+			done()
+		})
+		if !ok {
+			done()
+		}
+	}}
+}
+
+// forgetServed says that a stream has ended. It reports false if the bridge has ended before,
+// so that the end of the stream was not sent.
+func (br *bridge) forgetServed(t *talk) bool {
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	_, ok := br.served[t.here.correlation]
+	delete(br.served, t.here.correlation)
+	delete(br.byThere, t.there)
+	return ok
+}
+
+// acker settles a message elsewhere.
+type acker struct {
+	amqp091.Acknowledger
+	tag uint64
+}
+
 // settle tells the broker elsewhere what has become of its message.
-func (br *bridge) settle(d *amqp091.Delivery, f message.Fate) {
+func (a acker) settle(f message.Fate) {
 	switch f {
 	case message.Acked:
-		d.Ack(false)
+		a.Ack(a.tag, false)
 	case message.Rejected:
-		d.Reject(false)
+		a.Reject(a.tag, false)
 	case message.Dropped:
-		d.Nack(false, true)
+		a.Nack(a.tag, false, true)
 	}
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/internal/link"
-	"github.com/warrenmq/warren/internal/wire"
+	"github.com/warrenmq/warren/internal/message"
 )
 
 // replyTo is the name of the pseudo-queue that all brokers know.
@@ -16,9 +16,12 @@ const replyTo = "amq.rabbitmq.reply-to"
 // its address there. What comes to the address, and what has become of requests, waits in
 // a list for the goroutine that may write to the network.
 type side struct {
-	bridge *bridge
-	ch     *warren.Channel
-	link   link.Channel
+	bridge  *bridge
+	ch      *warren.Channel
+	link    link.Channel
+	address string
+
+	messages sync.Pool // of *link.Publish, which would be on the heap each
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -38,15 +41,28 @@ func newSide(br *bridge, o opener) (*side, error) {
 		return nil, err
 	}
 	s := &side{bridge: br, ch: ch, link: ch.Link(), wake: make(chan struct{}, 1)}
-	return s, s.link.Consume(&link.Consume{Queue: replyTo, NoAck: true}, s)
+	s.messages.New = func() any { return new(link.Publish) }
+	err = s.link.Consume(&link.Consume{Queue: replyTo, NoAck: true}, s)
+	s.address = s.link.ReplyAddress()
+	return s, err
 }
 
-// publish gives a message to who has an address or a queue in this process. It reports
-// false if there is no such.
-func (s *side) publish(key string, p *wire.Properties, body []byte, m link.Publish) bool {
-	m.RoutingKey, m.Properties, m.Body, m.Mandatory = []byte(key), p.Append(nil), body, true
-	m.User = p.UserId // the broker elsewhere has checked it
-	_, err := s.link.Publish(context.Background(), &m)
+// publish gives a message to who has an address or a queue in this process. Who is
+// elsewhere has the side's address as ReplyTo. The broker elsewhere has checked and routed
+// the message, so that nothing else of it means anything here. It reports false if there
+// is no such address or queue. m says what is told of the message; nil: nothing.
+func (s *side) publish(key string, p *message.Properties, m *message.Forwarded) bool {
+	if p.ReplyTo != "" {
+		p.ReplyTo = s.address
+	}
+	l := s.messages.Get().(*link.Publish)
+	*l = link.Publish{Key: key, Mandatory: true, Content: message.NewPublished(p), Body: p.Body}
+	if m != nil {
+		l.Settle, l.Served, l.Answer = m.Settle, m.Served, m.Answer
+	}
+	_, err := s.link.Publish(context.Background(), l)
+	*l = link.Publish{}
+	s.messages.Put(l)
 	return err == nil
 }
 
@@ -99,13 +115,12 @@ func (s *side) Consuming(string) {}
 
 // Deliver implements link.Sink: something has come to the address.
 func (s *side) Deliver(d link.Delivery) {
-	var p wire.Properties
-	if d.Properties != nil {
-		if p.Parse(d.Properties.AppendTo(nil)) != nil {
-			return
-		}
+	var p message.Properties
+	if c, ok := d.Properties.(message.Content); ok {
+		p = c.Properties()
 	}
-	s.later(func() { s.bridge.sendBack(s, &p, d.Body) })
+	p.Body = d.Body
+	s.later(func() { s.bridge.sendBack(s, &p) })
 }
 
 // Got implements link.Sink. Nobody gets.

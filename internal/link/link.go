@@ -114,6 +114,8 @@ type Channel interface {
 	Serve(number uint16, c Client)
 	// Identity is the name of the channel's virtual host, with that of its broker.
 	Identity() string
+	// ReplyAddress returns the address of the channel's reply consumer; empty: it has none.
+	ReplyAddress() string
 	// MaxMessageSize returns the size of the largest body that Publish takes, in
 	// bytes.
 	MaxMessageSize() int
@@ -170,12 +172,18 @@ type Buffers = memory.Buffers
 // Publish is a message from a client.
 type Publish struct {
 	Exchange, RoutingKey []byte
+	Key                  string // instead of RoutingKey
 	Mandatory, Immediate bool
 	User                 string             // user that is logged in
 	Waits                func(why string)   // called, with no lock held, before a wait, and with an empty text after it
 	Properties           wire.RawProperties // checked; nil if none is set
 	Body                 []byte
-	Settle               func(message.Fate) // see message.Forwarded; nil: nobody is told
+	Content              message.Content // instead of Properties: taken as it is, nothing is checked or replaced
+
+	// See message.Forwarded. Settle nil: nobody is told.
+	Settle func(message.Fate)
+	Served func(message.Fate)
+	Answer func(message.Properties) bool
 }
 
 // Consume are the arguments of basic.consume.
