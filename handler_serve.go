@@ -108,6 +108,10 @@ func (h *Handler) request(it *message.Item, c *call) *served {
 		}
 	}
 	s.Exchange, s.RoutingKey, s.Redelivered = *it.Exchange, it.Key, it.Redelivered
+	if o := message.OriginOf(it.Content); o != nil {
+		s.ctx.caller = o.Context
+		s.Exchange, s.RoutingKey, s.Redelivered = o.Exchange, o.RoutingKey, s.Redelivered || o.Redelivered
+	}
 	s.ctx.handler, s.ctx.request = h, &s.Request
 	if len(s.Headers) > 0 {
 		s.ctx.terms = termsOf(s.Headers)
@@ -193,7 +197,7 @@ func (h *Handler) finish(it *message.Item, c *call, s *served, reply *Message, e
 		f = h.failures().settle(err, h.options.Requeue)
 	}
 	if c == nil {
-		tellFate(it.Content, f)
+		f = tellFate(it.Content, f)
 	}
 	stay = h.pool.Done(it, f, canStay)
 	if slot != nil {
@@ -202,16 +206,23 @@ func (h *Handler) finish(it *message.Item, c *call, s *served, reply *Message, e
 	return stay
 }
 
-// tellFate tells another broker what has become of its message.
-func tellFate(c message.Content, f fate) {
+// tellFate tells another broker what has become of its message. It returns what becomes
+// of it here.
+func tellFate(c message.Content, f fate) fate {
 	m, ok := c.(*message.Forwarded)
-	switch {
-	case !ok:
-	case f == acked:
-		m.Settle(message.Acked)
-	case f == dropped:
-		m.Settle(message.Rejected)
+	if !ok {
+		return f
 	}
+	switch f {
+	case acked:
+		m.Settle(message.Acked)
+	case dropped:
+		m.Settle(message.Rejected)
+	case requeued:
+		m.Settle(message.Dropped)
+		return acked // it comes again from there, perhaps to somebody else
+	}
+	return f
 }
 
 // sendReply sends the reply or the error to the requester. If it returns a slot, the
@@ -240,7 +251,7 @@ func (h *Handler) sendReply(it *message.Item, c *call, s *served, reply *Message
 	}
 	if err != nil {
 		h.figures.fail(err)
-		if s.ctx.terms.isDurable() && isReplyAddress(s.ReplyTo) && !h.vhost.replies.isWaiting(s.ReplyTo) {
+		if s.ctx.terms.isDurable() && isReplyAddress(s.ReplyTo) && !h.isWaiting(it, s) {
 			return nil, err // nobody has gone on waiting
 		}
 		err = asRemoteError(err)
@@ -257,6 +268,14 @@ func (h *Handler) sendReply(it *message.Item, c *call, s *served, reply *Message
 		return h.replyToCall(c, reply, err), nil
 	}
 	return nil, h.publishReply(it, &s.Request, reply, err)
+}
+
+// isWaiting reports whether somebody waits at the request's reply address.
+func (h *Handler) isWaiting(it *message.Item, s *served) bool {
+	if o := message.OriginOf(it.Content); o != nil && o.IsWaiting != nil {
+		return o.IsWaiting()
+	}
+	return h.vhost.replies.isWaiting(s.ReplyTo)
 }
 
 // traceReply tells the tracer that a reply is sent to a routing key.
@@ -305,6 +324,10 @@ func (h *Handler) publishReply(it *message.Item, req *Request, reply *Message, e
 	}
 	if err != nil {
 		reply.Headers = h.errorHeaders(err.(*RemoteError), reply.Headers)
+	}
+	if o := message.OriginOf(it.Content); o != nil {
+		o.Answer(reply.properties())
+		return nil
 	}
 	p := newPublishing(PublishOptions{})
 	p.Body, p.Key = reply.Body, to

@@ -56,7 +56,7 @@ func (l *channelLink) Publish(ctx context.Context, m *link.Publish) (a link.Answ
 		return link.Answer{}, err
 	}
 	if m.Settle != nil {
-		p.Content = &message.Forwarded{Content: p.Content, Settle: m.Settle}
+		p.Content = &message.Forwarded{Content: p.Content, Settle: m.Settle, Origin: m.Origin}
 	}
 	mode := ch.mode.Load()
 	if mode == modeTx {
@@ -214,6 +214,13 @@ func (l *brokerLink) GoElsewhere(vhost string, to link.Elsewhere) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.vhosts[vhost].elsewhere = to
+}
+
+// ComeFromElsewhere notes that the requests of a virtual host come from another broker.
+func (l *brokerLink) ComeFromElsewhere(vhost string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.vhosts[vhost].bridged = true
 }
 
 func (l *channelLink) takeCarbonKeys(p *publishing, e *message.Encoded) error {

@@ -29,6 +29,7 @@ type VirtualHost struct {
 	calls   chained[CallFunc]
 
 	elsewhere link.Elsewhere // where its requests go; nil: to its queues
+	bridged   bool           // its requests come from another broker
 
 	walks sync.Pool // of *route.Walk
 

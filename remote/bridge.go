@@ -3,11 +3,11 @@ package remote
 import (
 	"context"
 	"sync"
+	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warrenmq/warren/internal/link"
-	"github.com/warrenmq/warren/internal/wire"
 )
 
 // bridge is a connection to the broker elsewhere. Messages cross it in both directions,
@@ -18,8 +18,17 @@ type bridge struct {
 	conn    *amqp091.Connection
 	ch      *amqp091.Channel        // of requests, answers and items
 	answers <-chan amqp091.Delivery // what comes to the bridge's address
-	asks    *side                   // where callers are: servers elsewhere have its address
-	serves  *side                   // where handlers are: callers elsewhere have its address
+	returns chan amqp091.Return     // requests that no queue has taken
+
+	closed, channelClosed chan *amqp091.Error
+
+	asks   *side // where callers are: servers elsewhere have its address
+	serves *side // where handlers are: callers elsewhere have its address
+	prober *prober
+	user   string        // that it has logged in as; empty: not known
+	done   chan struct{} // closed when the bridge has ended
+
+	immediate bool // the broker elsewhere knows immediate
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -27,30 +36,41 @@ type bridge struct {
 	callers map[string]*talk // the same, by the caller's address
 	served  map[string]*talk // requests that are served here, by the correlation id here
 	byThere map[end]*talk    // the same, by the other end
+	young   []*talk          // requests that are served here whose callers may cancel and do not know whom to tell
 	number  uint64
 	lost    error // why the bridge has ended
 }
 
 // talk is a request with its answers, or a stream.
 type talk struct {
+	began       time.Time
+	stream      bool
+	answered    bool
+	over        bool   // the caller of a stream has gone
+	exchange    string // that a request went to
 	here, there end
 	fail        func(error) // of a caller here
+	cancel      func()      // of a handler here: the requester has gone
 }
 
 // end is how one end of a talk is spoken to. A handler of a plain request has no address.
 type end struct{ address, correlation string }
 
 // newBridge opens what a bridge needs on both sides.
-func newBridge(b *Broker, conn *amqp091.Connection) (*bridge, error) {
+func newBridge(b *Broker, conn *amqp091.Connection, user string) (*bridge, error) {
 	br := &bridge{
-		broker: b, conn: conn,
-		asked: make(map[string]*talk), callers: make(map[string]*talk),
+		broker: b, conn: conn, prober: newProber(conn), user: user, done: make(chan struct{}),
+		immediate: conn.Properties["product"] != "RabbitMQ", // which closes the connection
+		asked:     make(map[string]*talk), callers: make(map[string]*talk),
 		served: make(map[string]*talk), byThere: make(map[end]*talk),
 	}
 	var err error
 	if br.ch, err = conn.Channel(); err != nil {
 		return nil, err
 	}
+	br.closed = conn.NotifyClose(make(chan *amqp091.Error, 1)) // all before anything is sent
+	br.channelClosed = br.ch.NotifyClose(make(chan *amqp091.Error, 1))
+	br.returns = br.ch.NotifyReturn(make(chan amqp091.Return, 100))
 	if br.asks, err = newSide(br, b.local); err != nil {
 		return nil, err
 	}
@@ -63,9 +83,6 @@ func newBridge(b *Broker, conn *amqp091.Connection) (*bridge, error) {
 
 // run passes messages on until the connection ends.
 func (br *bridge) run(ctx context.Context) error {
-	closed := br.conn.NotifyClose(make(chan *amqp091.Error, 1))
-	channelClosed := br.ch.NotifyClose(make(chan *amqp091.Error, 1))
-	returns := br.ch.NotifyReturn(make(chan amqp091.Return, 100))
 	var pumps sync.WaitGroup
 	pumps.Go(func() {
 		for d := range br.answers {
@@ -73,19 +90,20 @@ func (br *bridge) run(ctx context.Context) error {
 		}
 	})
 	pumps.Go(func() {
-		for r := range returns {
+		for r := range br.returns {
 			br.returned(&r)
 		}
 	})
+	pumps.Go(br.watch)
 	pumps.Go(br.asks.run)
 	pumps.Go(br.serves.run)
 	var reason error = ErrConnectionLost
 	select {
-	case e := <-closed:
+	case e := <-br.closed:
 		if e != nil {
 			reason = e
 		}
-	case e := <-channelClosed:
+	case e := <-br.channelClosed:
 		if e != nil {
 			reason = e
 		}
@@ -101,11 +119,17 @@ func (br *bridge) run(ctx context.Context) error {
 func (br *bridge) end(reason error) {
 	br.mu.Lock()
 	br.lost = reason
-	asked := br.asked
-	br.asked, br.callers, br.served, br.byThere = nil, nil, nil, nil
+	asked, served := br.asked, br.served
+	br.asked, br.callers, br.served, br.byThere, br.young = nil, nil, nil, nil, nil
 	br.mu.Unlock()
+	close(br.done)
 	for _, t := range asked {
 		t.fail(lostError{reason})
+	}
+	for _, t := range served {
+		if t.there.address != "" {
+			t.cancel() // another handler gets the request
+		}
 	}
 	br.asks.close()
 	br.serves.close()
@@ -116,24 +140,5 @@ type lostError struct{ reason error }
 
 func (e lostError) Error() string   { return ErrConnectionLost.Error() + ": " + e.reason.Error() }
 func (e lostError) Unwrap() []error { return []error{ErrConnectionLost, e.reason} }
-
-// publishing turns properties into those of amqp091-go.
-func publishing(p *wire.Properties, body []byte) amqp091.Publishing {
-	return amqp091.Publishing{
-		Headers: amqp091.Table(p.Headers), ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
-		DeliveryMode: p.DeliveryMode, Priority: p.Priority, CorrelationId: p.CorrelationId, ReplyTo: p.ReplyTo,
-		Expiration: p.Expiration, MessageId: p.MessageId, Timestamp: p.Timestamp, Type: p.Type, UserId: p.UserId,
-		AppId: p.AppId, Body: body,
-	}
-}
-
-// propertiesOf are the properties of a delivery.
-func propertiesOf(d *amqp091.Delivery) wire.Properties {
-	return wire.Properties{
-		Headers: wire.Table(d.Headers), ContentType: d.ContentType, ContentEncoding: d.ContentEncoding,
-		DeliveryMode: d.DeliveryMode, Priority: d.Priority, CorrelationId: d.CorrelationId, ReplyTo: d.ReplyTo,
-		Expiration: d.Expiration, MessageId: d.MessageId, Timestamp: d.Timestamp, Type: d.Type, UserId: d.UserId, AppId: d.AppId,
-	}
-}
 
 var _ link.Sink = (*side)(nil)

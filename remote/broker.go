@@ -58,6 +58,7 @@ func Dial(ctx context.Context, urls []string, options *Options) (*Broker, error)
 	if b.handled, err = b.local.VirtualHostDeclare(served); err != nil {
 		return nil, err
 	}
+	b.local.Link().ComeFromElsewhere(served)
 	b.local.Link().GoElsewhere(warren.DefaultVirtualHost, (*outgoing)(b))
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	first, err := b.dialAny(ctx)
@@ -90,7 +91,7 @@ func (b *Broker) dialAny(ctx context.Context) (*bridge, error) {
 		conn, err := amqp091.DialConfig(url, amqp091.Config{Heartbeat: b.options.Heartbeat, Dial: b.options.Dial})
 		if err == nil {
 			var br *bridge
-			if br, err = newBridge(b, conn); err == nil {
+			if br, err = newBridge(b, conn, userOf(url)); err == nil {
 				return br, nil
 			}
 			conn.Close()
@@ -98,6 +99,15 @@ func (b *Broker) dialAny(ctx context.Context) (*bridge, error) {
 		errs = append(errs, err)
 	}
 	return nil, errors.Join(errs...)
+}
+
+// userOf is the name that a URL logs in with.
+func userOf(url string) string {
+	u, err := amqp091.ParseURI(url)
+	if err != nil {
+		return ""
+	}
+	return u.Username
 }
 
 // run connects again whenever the connection is lost.

@@ -19,6 +19,10 @@ type Options struct {
 	Delay time.Duration
 	// MaxDelay is the longest such wait. Zero: 10 seconds.
 	MaxDelay time.Duration
+	// QuorumQueues declares durable queues as quorum queues (x-queue-type), of which the
+	// nodes of a RabbitMQ cluster keep copies: they go on when a node is lost. A queue that
+	// exists is used as it is.
+	QuorumQueues bool
 	// Logger gets a line for each connection that begins or ends. Nil: nothing is logged.
 	Logger *slog.Logger
 	// Intercept and Tracer are as in [warren.Options].

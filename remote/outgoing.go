@@ -3,7 +3,9 @@ package remote
 import (
 	"context"
 	"errors"
+	"maps"
 	"strconv"
+	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
@@ -53,17 +55,67 @@ func (br *bridge) ask(ctx context.Context, e *message.Entry, immediate bool, fai
 	if err := p.Parse(e.Content.AppendTo(nil)); err != nil {
 		return err
 	}
-	t := &talk{here: end{p.ReplyTo, p.CorrelationId}, fail: fail}
+	if *e.Exchange != "" || immediate || p.UserId != "" {
+		if err := br.checkRequest(ctx, *e.Exchange, e.Key, p.UserId, immediate); err != nil {
+			return br.asEnded(err)
+		}
+	}
+	if b, ok := e.Content.(*message.Blind); ok {
+		hidden := make([]any, len(b.Keys))
+		for i, key := range b.Keys {
+			hidden[i] = key
+		}
+		p.Headers = maps.Clone(p.Headers)
+		p.Headers["BCC"] = hidden
+	}
+	t := &talk{began: time.Now(), here: end{p.ReplyTo, p.CorrelationId}, exchange: *e.Exchange, fail: fail}
+	br.addTerms(ctx, t, &p)
 	if !br.begin(t) {
 		return errEnded
 	}
 	p.ReplyTo, p.CorrelationId = replyTo, t.there.correlation
-	err := br.ch.PublishWithContext(ctx, *e.Exchange, e.Key, true, immediate, publishing(&p, e.Body))
-	if err != nil {
-		br.forget(t.here.address)
-		return errors.Join(ErrConnectionLost, err)
+	err := br.ch.PublishWithContext(ctx, *e.Exchange, e.Key, true, immediate && br.immediate, publishing(&p, e.Body))
+	if err == nil {
+		return nil
 	}
-	return nil
+	br.forget(t.here.address)
+	if ctx.Err() != nil {
+		return ctx.Err() // nothing was sent
+	}
+	if err = br.asEnded(err); err == errEnded {
+		return err
+	}
+	return errors.Join(ErrConnectionLost, err)
+}
+
+// asEnded returns errEnded for an error that says that nothing was sent, since the bridge
+// has ended.
+func (br *bridge) asEnded(err error) error {
+	if errors.Is(err, amqp091.ErrClosed) {
+		return errEnded
+	}
+	return err
+}
+
+// addTerms adds what a handler in this process would know by the context. The headers
+// are the request's own: they were decoded for it.
+func (br *bridge) addTerms(ctx context.Context, t *talk, p *wire.Properties) {
+	t.stream = p.Headers[warren.StreamHeader] != nil
+	d, limited := ctx.Deadline()
+	limited = limited && p.Headers[warren.DeadlineHeader] == nil
+	cancels := !t.stream && p.Headers[warren.DurableHeader] != true
+	if !limited && !cancels {
+		return
+	}
+	if p.Headers == nil {
+		p.Headers = make(wire.Table, 2)
+	}
+	if limited {
+		p.Headers[warren.DeadlineHeader] = d.Add(time.Millisecond - 1).UnixMilli() // not before the caller's
+	}
+	if cancels {
+		p.Headers[cancelsHeader] = true
+	}
 }
 
 // begin notes a request of a caller here. Its correlation id stays if nobody else has it.
@@ -91,10 +143,20 @@ func (br *bridge) unused(talks map[string]*talk, id string) string {
 // forget says that nobody waits at an address here any more.
 func (br *bridge) forget(address string) {
 	br.mu.Lock()
-	defer br.mu.Unlock()
-	if t := br.callers[address]; t != nil {
+	t := br.callers[address]
+	if t != nil && t.stream && !t.over { // what it has said is still to be sent
+		t.over = true
+		br.mu.Unlock()
+		br.asks.later(func() { br.forget(address) })
+		return
+	}
+	if t != nil {
 		delete(br.callers, address)
 		delete(br.asked, t.there.correlation)
+	}
+	br.mu.Unlock()
+	if t != nil && !t.stream && !t.answered && t.there.address != "" {
+		br.asks.later(func() { br.sayCancel(t.there) })
 	}
 }
 
@@ -106,27 +168,51 @@ func (br *bridge) answered(d *amqp091.Delivery) {
 	if t == nil {
 		t, s = br.asked[d.CorrelationId], br.asks
 	}
-	if t != nil && s == br.asks && d.ReplyTo != "" {
-		if t.there.address == "" {
-			t.there.address = d.ReplyTo
-		} else if t.there.address != d.ReplyTo {
-			t = nil // another server has been first
-		}
-	}
-	var to end
-	if t != nil {
-		to = t.here
-	}
+	to := br.hear(t, s, d)
 	br.mu.Unlock()
 	if to.address == "" {
 		return
 	}
 	p := propertiesOf(d)
 	p.CorrelationId = to.correlation
-	if p.ReplyTo != "" {
+	if isReplyAddress(p.ReplyTo) {
 		p.ReplyTo = replyTo
 	}
-	s.publish(to.address, &p, d.Body, link.Publish{})
+	s.publish(to.address, &p, d.Body, link.Publish{User: p.UserId})
+}
+
+// hear notes what a message says about a talk, and returns who in this process is to get
+// it, if anybody is. br.mu is held.
+func (br *bridge) hear(t *talk, s *side, d *amqp091.Delivery) (to end) {
+	hello := (t == nil || !t.stream) && d.Headers[warren.StreamCreditHeader] != nil && isReplyAddress(d.ReplyTo)
+	switch {
+	case t == nil:
+		if hello { // the caller has gone meanwhile
+			to := end{d.ReplyTo, d.CorrelationId}
+			br.asks.later(func() { br.sayCancel(to) })
+		}
+	case s == br.serves:
+		if t.stream {
+			return t.here
+		}
+		if d.Headers[warren.StreamCancelHeader] == true {
+			br.serves.later(t.cancel)
+		}
+	case hello:
+		t.there.address = d.ReplyTo
+	case !t.stream:
+		t.answered = true
+		return t.here
+	case d.ReplyTo == "" || d.ReplyTo == t.there.address:
+		return t.here
+	case t.there.address == "":
+		t.there.address = d.ReplyTo
+		return t.here
+	case t.exchange == "" && !t.answered: // it has got the request because the first server died
+		t.answered = true
+		br.asks.later(func() { t.fail(warren.ErrServerLost) })
+	}
+	return end{}
 }
 
 // returned fails a request that no queue has taken.
@@ -135,7 +221,14 @@ func (br *bridge) returned(r *amqp091.Return) {
 	t := br.asked[r.CorrelationId]
 	br.mu.Unlock()
 	if t != nil {
-		t.fail(&warren.Return{Code: r.ReplyCode, Text: r.ReplyText, Exchange: r.Exchange, RoutingKey: r.RoutingKey})
+		d := amqp091.Delivery{
+			Headers: r.Headers, ContentType: r.ContentType, ContentEncoding: r.ContentEncoding, DeliveryMode: r.DeliveryMode,
+			Priority: r.Priority, CorrelationId: t.here.correlation, ReplyTo: t.here.address, Expiration: r.Expiration,
+			MessageId: r.MessageId, Timestamp: r.Timestamp, Type: r.Type, UserId: r.UserId, AppId: r.AppId, Body: r.Body,
+		}
+		t.fail(&warren.Return{
+			Message: messageOf(&d), Code: r.ReplyCode, Text: r.ReplyText, Exchange: r.Exchange, RoutingKey: r.RoutingKey,
+		})
 	}
 }
 
@@ -159,11 +252,28 @@ func (br *bridge) sendBack(s *side, p *wire.Properties, body []byte) {
 	if to.address == "" {
 		return
 	}
+	br.sendTo(to, p, body)
+}
+
+// sendTo sends what is for the other end of a talk alone.
+func (br *bridge) sendTo(to end, p *wire.Properties, body []byte) {
 	p.CorrelationId = to.correlation
-	if p.ReplyTo != "" {
-		p.ReplyTo = replyTo
+	if isReplyAddress(p.ReplyTo) {
+		p.ReplyTo = replyTo // also that of this end
 	}
-	br.ch.PublishWithContext(context.Background(), "", to.address, false, false, publishing(p, body))
+	if p.UserId != br.user {
+		p.UserId = "" // a handler has returned its request; the broker would close the channel
+	}
+	m := publishing(p, body)
+	delete(m.Headers, "CC")
+	delete(m.Headers, "BCC")
+	br.publishBack(to, m)
+}
+
+// publishBack publishes to an address elsewhere. If that fails, the connection has ended,
+// of which all are told.
+func (br *bridge) publishBack(to end, m amqp091.Publishing) {
+	br.ch.PublishWithContext(context.Background(), "", to.address, false, false, m)
 }
 
 // forgetBridge lets others wait for another bridge.

@@ -2,14 +2,19 @@ package remote
 
 import (
 	"context"
+	"errors"
+	"math"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // handler is a queue elsewhere that is served here.
@@ -22,20 +27,31 @@ type handler struct {
 
 // Handle is [warren.Broker.Handle] of a queue elsewhere.
 func (b *Broker) Handle(queue string, f warren.HandlerFunc, opts ...warren.HandleOptions) (*warren.Handler, error) {
-	return b.handle(queue, opts, func() (*warren.Handler, error) { return b.handled.Handle(queue, f, opts...) })
+	queue = named(queue)
+	return b.handle(opts, func() (*warren.Handler, error) { return b.handled.Handle(queue, f, opts...) })
 }
 
 // HandleStream is [warren.Broker.HandleStream] of a queue elsewhere.
 func (b *Broker) HandleStream(queue string, f warren.StreamFunc, opts ...warren.HandleOptions) (*warren.Handler, error) {
-	return b.handle(queue, opts, func() (*warren.Handler, error) { return b.handled.HandleStream(queue, f, opts...) })
+	queue = named(queue)
+	return b.handle(opts, func() (*warren.Handler, error) { return b.handled.HandleStream(queue, f, opts...) })
 }
 
-func (b *Broker) handle(queue string, opts []warren.HandleOptions, begin func() (*warren.Handler, error)) (*warren.Handler, error) {
+// named returns the name of a queue, a new one for the empty name. The broker's own names
+// could not be declared again after the connection was lost.
+func named(queue string) string {
+	if queue == "" {
+		return "warren.gen-" + uuid.NewString()
+	}
+	return queue
+}
+
+func (b *Broker) handle(opts []warren.HandleOptions, begin func() (*warren.Handler, error)) (*warren.Handler, error) {
 	local, err := begin()
 	if err != nil {
 		return nil, err
 	}
-	h := &handler{Handler: local, queue: queue, concurrency: 256}
+	h := &handler{Handler: local, queue: local.Queue(), concurrency: 256}
 	for _, o := range opts {
 		h.durable = h.durable || o.Durable
 		if o.Concurrency > 0 {
@@ -53,7 +69,7 @@ func (b *Broker) handle(queue string, opts []warren.HandleOptions, begin func() 
 	b.gone.Go(func() { b.serve(h, br, first) })
 	if err := <-first; err != nil {
 		local.Close()
-		return nil, err
+		return nil, errorOf(err)
 	}
 	return local, nil
 }
@@ -89,29 +105,37 @@ func (b *Broker) serve(h *handler, br *bridge, first chan<- error) {
 
 // serve consumes for a handler until it or the connection ends.
 func (br *bridge) serve(h *handler, begun func()) error {
-	ch, err := br.conn.Channel()
+	ch, err := br.declare(h)
 	if err != nil {
 		return err
 	}
 	defer ch.Close()
-	if _, err := ch.QueueDeclare(h.queue, h.durable, !h.durable, false, false, nil); err != nil {
+	if err := ch.Qos(min(h.concurrency, math.MaxUint16), 0, false); err != nil {
 		return err
 	}
-	if err := ch.Qos(h.concurrency, 0, false); err != nil {
-		return err
-	}
-	requests, err := ch.Consume(h.queue, "", false, false, false, false, nil)
+	tag := "warren-" + uuid.NewString()
+	requests, err := ch.Consume(h.queue, tag, false, false, false, false, nil)
 	if err != nil {
 		return err
 	}
 	begun()
+	stopped := false
 	for {
 		select {
 		case d, ok := <-requests:
-			if !ok {
+			switch {
+			case ok:
+				if !br.request(h, &d) && !stopped {
+					stopped = true // the handler still works on others
+					if err := ch.Cancel(tag, false); err != nil {
+						return err
+					}
+				}
+			case stopped:
+				requests = nil
+			default:
 				return ErrConnectionLost
 			}
-			br.request(h, &d)
 		case <-h.Done():
 			return nil
 		case <-br.broker.ctx.Done():
@@ -120,20 +144,55 @@ func (br *bridge) serve(h *handler, begun func()) error {
 	}
 }
 
-// request gives a request to its handler.
-func (br *bridge) request(h *handler, d *amqp091.Delivery) {
+// declare declares a handler's queue, on a channel that it opens. A queue that is there
+// with other properties is used as it is, unless it does not keep what a durable one does.
+func (br *bridge) declare(h *handler) (*amqp091.Channel, error) {
+	var args amqp091.Table
+	if h.durable && br.broker.options.QuorumQueues {
+		args = amqp091.Table{amqp091.QueueTypeArg: amqp091.QueueTypeQuorum}
+	}
+	ch, err := br.conn.Channel()
+	if err != nil {
+		return nil, err
+	}
+	_, err = ch.QueueDeclare(h.queue, h.durable, !h.durable, false, false, args)
+	if err == nil {
+		return ch, nil
+	}
+	e, ok := errors.AsType[*amqp091.Error](err)
+	if !ok || e.Code != amqp091.PreconditionFailed || h.durable && strings.Contains(e.Reason, "'durable'") {
+		return nil, err
+	}
+	if ch, err = br.conn.Channel(); err != nil {
+		return nil, err
+	}
+	_, err = ch.QueueDeclarePassive(h.queue, h.durable, !h.durable, false, false, nil)
+	return ch, err
+}
+
+// request gives a request to its handler. It reports false if that takes no more.
+func (br *bridge) request(h *handler, d *amqp091.Delivery) bool {
 	p := propertiesOf(d)
-	t := &talk{there: end{d.ReplyTo, d.CorrelationId}}
+	ctx, cancel := context.WithCancel(context.Background())
+	t := &talk{began: time.Now(), there: end{d.ReplyTo, d.CorrelationId}, stream: p.Headers[warren.StreamHeader] != nil, cancel: cancel}
+	cancels := p.Headers[cancelsHeader] == true
+	if delete(p.Headers, cancelsHeader); len(p.Headers) == 0 {
+		p.Headers = nil
+	}
 	br.mu.Lock()
 	if br.lost != nil {
 		br.mu.Unlock()
-		return
+		cancel()
+		return true
 	}
 	t.here.correlation = br.unused(br.served, d.CorrelationId)
 	br.served[t.here.correlation] = t
 	if d.ReplyTo != "" {
 		br.byThere[t.there] = t
 		p.ReplyTo = replyTo
+		if cancels {
+			br.ages(t)
+		}
 	}
 	br.mu.Unlock()
 	correlation := t.here.correlation
@@ -145,14 +204,44 @@ func (br *bridge) request(h *handler, d *amqp091.Delivery) {
 				br.settle(d, f)
 				br.mu.Lock()
 				delete(br.served, correlation)
-				delete(br.byThere, t.there)
+				if br.byThere[t.there] == t {
+					delete(br.byThere, t.there)
+				}
 				br.mu.Unlock()
+				cancel()
 			})
 		})
 	}
-	if !br.serves.publish(h.queue, &p, d.Body, link.Publish{Settle: settle}) {
-		settle(message.Dropped)
+	origin := &message.Origin{
+		Context: ctx, Exchange: d.Exchange, RoutingKey: d.RoutingKey, Redelivered: d.Redelivered,
+		Answer:    func(p *message.Properties) { br.answer(t, p) },
+		IsWaiting: func() bool { return br.isWaiting(d.ReplyTo) },
 	}
+	if br.serves.publish(h.queue, &p, d.Body, link.Publish{User: p.UserId, Settle: settle, Origin: origin}) {
+		return true
+	}
+	settle(message.Dropped)
+	return false
+}
+
+// answer sends what a handler returned.
+func (br *bridge) answer(t *talk, p *message.Properties) {
+	w := wire.Properties{
+		Headers: p.Headers, ContentType: p.ContentType, ContentEncoding: p.ContentEncoding, DeliveryMode: p.DeliveryMode,
+		Priority: p.Priority, ReplyTo: p.ReplyTo, Expiration: p.Expiration, MessageId: p.MessageId, Timestamp: p.Timestamp,
+		Type: p.Type, UserId: p.UserId, AppId: p.AppId,
+	}
+	if t.stream {
+		w.ReplyTo = replyTo // the caller is to know which server this is the end of
+	}
+	body := p.Body
+	br.serves.later(func() { br.sendTo(t.there, &w, body) })
+}
+
+// isWaiting asks whether somebody has an address elsewhere.
+func (br *bridge) isWaiting(address string) bool {
+	_, err := br.prober.queue(br.broker.ctx, address)
+	return !isGone(err)
 }
 
 // settle tells the broker elsewhere what has become of its message.

@@ -44,7 +44,10 @@ func newSide(br *bridge, o opener) (*side, error) {
 // publish gives a message to who has an address or a queue in this process. It reports
 // false if there is no such.
 func (s *side) publish(key string, p *wire.Properties, body []byte, m link.Publish) bool {
-	m.RoutingKey, m.Properties, m.Body, m.Mandatory = []byte(key), p.Append(nil), body, true
+	m.RoutingKey, m.Properties, m.Mandatory = []byte(key), p.Append(nil), true
+	if len(body) > 0 {
+		m.Body = body // no body is nil, as from a caller in this process
+	}
 	_, err := s.link.Publish(context.Background(), &m)
 	return err == nil
 }

@@ -55,6 +55,9 @@ type Broker interface {
 	// GoElsewhere makes all requests of a virtual host go to another broker. It is called
 	// before the virtual host is used.
 	GoElsewhere(vhost string, to Elsewhere)
+	// ComeFromElsewhere notes that the requests of a virtual host come from another broker,
+	// which alone knows the requesters. It is called before the virtual host is used.
+	ComeFromElsewhere(vhost string)
 	// RaiseAlarm holds publishers back as if memory or the disk were short, until clear is
 	// called. It is for tests.
 	RaiseAlarm(r Resource) (clear func())
@@ -167,6 +170,7 @@ type Publish struct {
 	Properties           wire.RawProperties // checked; nil if none is set
 	Body                 []byte
 	Settle               func(message.Fate) // see message.Forwarded; nil: nobody is told
+	Origin               *message.Origin    // of a message with Settle; nil: not known
 }
 
 // Consume are the arguments of basic.consume.
