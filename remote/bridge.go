@@ -45,6 +45,7 @@ type bridge struct {
 type talk struct {
 	began       time.Time
 	stream      bool
+	deadline    time.Time // of the caller here; zero: none
 	answered    bool
 	over        bool   // the caller of a stream has gone
 	exchange    string // that a request went to

@@ -102,6 +102,7 @@ func (br *bridge) asEnded(err error) error {
 func (br *bridge) addTerms(ctx context.Context, t *talk, p *wire.Properties) {
 	t.stream = p.Headers[warren.StreamHeader] != nil
 	d, limited := ctx.Deadline()
+	t.deadline = d
 	limited = limited && p.Headers[warren.DeadlineHeader] == nil
 	cancels := !t.stream && p.Headers[warren.DurableHeader] != true
 	if !limited && !cancels {
@@ -155,7 +156,10 @@ func (br *bridge) forget(address string) {
 		delete(br.asked, t.there.correlation)
 	}
 	br.mu.Unlock()
-	if t != nil && !t.stream && !t.answered && t.there.address != "" {
+	if t == nil || t.stream || t.answered || t.there.address == "" {
+		return
+	}
+	if t.deadline.IsZero() || time.Now().Before(t.deadline) { // else the handler knows
 		br.asks.later(func() { br.sayCancel(t.there) })
 	}
 }
