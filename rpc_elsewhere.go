@@ -4,8 +4,9 @@ package warren
 // address, as from any server that is not in this process.
 func (v *VirtualHost) sendElsewhere(p *publishing, c *call) error {
 	slot, round := c.slot, c.round
-	p.HideKeys() // for whom the other broker has to send them to
-	return v.elsewhere.Send(c.ctx.caller, &p.Entry, p.Immediate, func(err error) { slot.fail(round, err) })
+	p.HideKeys() // the other broker has to send to them
+	e := p.Entry // only a copy leaves the caller's stack
+	return v.elsewhere.Send(c.ctx.caller, &e, p.Immediate, func(err error) { slot.fail(round, err) })
 }
 
 // forget says that nobody waits for answers at an address any more.

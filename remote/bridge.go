@@ -18,15 +18,21 @@ type bridge struct {
 	conn    *amqp091.Connection
 	ch      *amqp091.Channel        // of requests, answers and items
 	answers <-chan amqp091.Delivery // what comes to the bridge's address
-	returns chan amqp091.Return     // requests that no queue has taken
+	asks    *side                   // where callers are: servers elsewhere have its address
+	serves  *side                   // where handlers are: callers elsewhere have its address
+	prober  *prober
+	user    string          // that it has logged in as; empty: not known
+	ctx     context.Context // ends with the bridge
+	cancel  context.CancelFunc
 
-	closed, channelClosed chan *amqp091.Error
+	// What amqp091-go tells. It is heard from before the first request on.
+	closed   <-chan *amqp091.Error // the connection
+	chClosed <-chan *amqp091.Error // ch
+	returns  <-chan amqp091.Return
+	said     <-chan amqp091.Blocking
 
-	asks   *side // where callers are: servers elsewhere have its address
-	serves *side // where handlers are: callers elsewhere have its address
-	prober *prober
-	user   string        // that it has logged in as; empty: not known
-	done   chan struct{} // closed when the bridge has ended
+	topology topology
+	outlets  [outlets]outlet
 
 	immediate bool // the broker elsewhere knows immediate
 
@@ -38,6 +44,7 @@ type bridge struct {
 	byThere map[end]*talk    // the same, by the other end
 	young   []*talk          // requests that are served here whose callers may cancel and do not know whom to tell
 	number  uint64
+	blocked *flow // nil: the broker takes messages
 	lost    error // why the bridge has ended
 }
 
@@ -60,17 +67,20 @@ type end struct{ address, correlation string }
 // newBridge opens what a bridge needs on both sides.
 func newBridge(b *Broker, conn *amqp091.Connection, user string) (*bridge, error) {
 	br := &bridge{
-		broker: b, conn: conn, prober: newProber(conn), user: user, done: make(chan struct{}),
+		broker: b, conn: conn, prober: newProber(conn), user: user,
 		immediate: conn.Properties["product"] != "RabbitMQ", // which closes the connection
 		asked:     make(map[string]*talk), callers: make(map[string]*talk),
 		served: make(map[string]*talk), byThere: make(map[end]*talk),
+		topology: topology{turn: make(chan struct{}, 1)}, outlets: newOutlets(),
 	}
+	br.ctx, br.cancel = context.WithCancel(context.Background())
+	br.closed = conn.NotifyClose(make(chan *amqp091.Error, 1))
+	br.said = conn.NotifyBlocked(make(chan amqp091.Blocking, 10))
 	var err error
 	if br.ch, err = conn.Channel(); err != nil {
 		return nil, err
 	}
-	br.closed = conn.NotifyClose(make(chan *amqp091.Error, 1)) // all before anything is sent
-	br.channelClosed = br.ch.NotifyClose(make(chan *amqp091.Error, 1))
+	br.chClosed = br.ch.NotifyClose(make(chan *amqp091.Error, 1))
 	br.returns = br.ch.NotifyReturn(make(chan amqp091.Return, 100))
 	if br.asks, err = newSide(br, b.local); err != nil {
 		return nil, err
@@ -96,6 +106,7 @@ func (br *bridge) run(ctx context.Context) error {
 		}
 	})
 	pumps.Go(br.watch)
+	pumps.Go(func() { br.hear(br.said) })
 	pumps.Go(br.asks.run)
 	pumps.Go(br.serves.run)
 	var reason error = ErrConnectionLost
@@ -104,7 +115,7 @@ func (br *bridge) run(ctx context.Context) error {
 		if e != nil {
 			reason = e
 		}
-	case e := <-br.channelClosed:
+	case e := <-br.chClosed:
 		if e != nil {
 			reason = e
 		}
@@ -123,7 +134,7 @@ func (br *bridge) end(reason error) {
 	asked, served := br.asked, br.served
 	br.asked, br.callers, br.served, br.byThere, br.young = nil, nil, nil, nil, nil
 	br.mu.Unlock()
-	close(br.done)
+	br.cancel()
 	for _, t := range asked {
 		t.fail(lostError{reason})
 	}
@@ -139,7 +150,12 @@ func (br *bridge) end(reason error) {
 // lostError is ErrConnectionLost with its reason.
 type lostError struct{ reason error }
 
-func (e lostError) Error() string   { return ErrConnectionLost.Error() + ": " + e.reason.Error() }
+func (e lostError) Error() string {
+	if e.reason == ErrConnectionLost { // nobody has said why
+		return e.reason.Error()
+	}
+	return ErrConnectionLost.Error() + ": " + e.reason.Error()
+}
 func (e lostError) Unwrap() []error { return []error{ErrConnectionLost, e.reason} }
 
 var _ link.Sink = (*side)(nil)

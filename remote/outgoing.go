@@ -22,17 +22,12 @@ var _ link.Elsewhere = (*outgoing)(nil)
 
 // Send implements link.Elsewhere.
 func (o *outgoing) Send(ctx context.Context, e *message.Entry, immediate bool, fail func(error)) error {
-	b := (*Broker)(o)
-	for {
-		br, err := b.connected(ctx)
-		if err != nil {
+	return (*Broker)(o).on(ctx, func(br *bridge) error {
+		if err := br.admit(ctx); err != nil {
 			return err
 		}
-		if err = br.ask(ctx, e, immediate, fail); !errors.Is(err, errEnded) {
-			return err
-		}
-		b.forgetBridge(br)
-	}
+		return br.ask(ctx, e, immediate, fail)
+	})
 }
 
 // Forget implements link.Elsewhere.
@@ -172,7 +167,7 @@ func (br *bridge) answered(d *amqp091.Delivery) {
 	if t == nil {
 		t, s = br.asked[d.CorrelationId], br.asks
 	}
-	to := br.hear(t, s, d)
+	to := br.note(t, s, d)
 	br.mu.Unlock()
 	if to.address == "" {
 		return
@@ -185,9 +180,9 @@ func (br *bridge) answered(d *amqp091.Delivery) {
 	s.publish(to.address, &p, d.Body, link.Publish{User: p.UserId})
 }
 
-// hear notes what a message says about a talk, and returns who in this process is to get
+// note keeps what a message says about a talk, and returns who in this process is to get
 // it, if anybody is. br.mu is held.
-func (br *bridge) hear(t *talk, s *side, d *amqp091.Delivery) (to end) {
+func (br *bridge) note(t *talk, s *side, d *amqp091.Delivery) (to end) {
 	hello := (t == nil || !t.stream) && d.Headers[warren.StreamCreditHeader] != nil && isReplyAddress(d.ReplyTo)
 	switch {
 	case t == nil:
@@ -272,6 +267,19 @@ func (br *bridge) sendTo(to end, p *wire.Properties, body []byte) {
 	delete(m.Headers, "CC")
 	delete(m.Headers, "BCC")
 	br.publishBack(to, m)
+}
+
+// passOn gives a request that a handler here passes on the address that its requester has
+// elsewhere, so that somebody else can answer it.
+func (br *bridge) passOn(p *link.Outgoing) {
+	if !isReplyAddress(p.ReplyTo) {
+		return
+	}
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	if t := br.served[p.CorrelationId]; t != nil && t.there.address != "" {
+		p.ReplyTo, p.CorrelationId = t.there.address, t.there.correlation
+	}
 }
 
 // publishBack publishes to an address elsewhere. If that fails, the connection has ended,

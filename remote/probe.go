@@ -120,7 +120,7 @@ func (br *bridge) watch() {
 	for {
 		select {
 		case <-every.C:
-		case <-br.done:
+		case <-br.ctx.Done():
 			return
 		}
 		for address := range br.old(time.Now().Add(-br.broker.options.Heartbeat)) {

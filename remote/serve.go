@@ -105,7 +105,7 @@ func (b *Broker) serve(h *handler, br *bridge, first chan<- error) {
 
 // serve consumes for a handler until it or the connection ends.
 func (br *bridge) serve(h *handler, begun func()) error {
-	ch, err := br.declare(h)
+	ch, err := br.declareServed(h)
 	if err != nil {
 		return err
 	}
@@ -144,18 +144,15 @@ func (br *bridge) serve(h *handler, begun func()) error {
 	}
 }
 
-// declare declares a handler's queue, on a channel that it opens. A queue that is there
+// declareServed declares a handler's queue, on a channel that it opens. A queue that is there
 // with other properties is used as it is, unless it does not keep what a durable one does.
-func (br *bridge) declare(h *handler) (*amqp091.Channel, error) {
-	var args amqp091.Table
-	if h.durable && br.broker.options.QuorumQueues {
-		args = amqp091.Table{amqp091.QueueTypeArg: amqp091.QueueTypeQuorum}
-	}
+func (br *bridge) declareServed(h *handler) (*amqp091.Channel, error) {
+	args := br.broker.options.queueArguments(&link.QueueDeclare{Durable: h.durable, AutoDelete: !h.durable})
 	ch, err := br.conn.Channel()
 	if err != nil {
 		return nil, err
 	}
-	_, err = ch.QueueDeclare(h.queue, h.durable, !h.durable, false, false, args)
+	_, err = ch.QueueDeclare(h.queue, h.durable, !h.durable, false, false, tableThere(args))
 	if err == nil {
 		return ch, nil
 	}

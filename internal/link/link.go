@@ -71,6 +71,7 @@ type Elsewhere interface {
 	Send(ctx context.Context, e *message.Entry, immediate bool, fail func(error)) error
 	// Forget says that nobody waits for answers at a local address any more.
 	Forget(address string)
+	Far
 }
 
 // Channel is a channel of the broker as a connection uses it.

@@ -19,7 +19,12 @@ type Forwarded struct {
 	// Settle is told once. It may be called with the lock of a queue held: it must not
 	// block and must not call the broker.
 	Settle func(Fate)
-	Origin *Origin // nil: not known
+	// Gone ends when the message is in its queue again. Nil: it does not.
+	Gone context.Context
+	// Redelivered says that the other broker has delivered it before.
+	Redelivered bool
+	// Origin is what is known of a request. Nil: nothing.
+	Origin *Origin
 }
 
 // Origin is what another broker knows of a message.

@@ -33,6 +33,8 @@ type party interface {
 	warren.Responder
 	warren.StreamCaller
 	warren.StreamResponder
+	warren.Publisher
+	warren.Subscriber
 	Close() error
 }
 

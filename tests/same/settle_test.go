@@ -19,12 +19,16 @@ func (w *world) letters(ch *amqp091.Channel) (queue, dead string) {
 	return w.queue(ch, "jobs", args), dead
 }
 
-// get waits for a message of a queue.
+// get waits for a message of a queue, which need not be there yet.
 func (w *world) get(ch *amqp091.Channel, queue string) (d amqp091.Delivery) {
 	w.Helper()
 	w.eventually(func() (ok bool) {
 		var err error
 		d, ok, err = ch.Get(queue, true)
+		if err != nil && ch.IsClosed() {
+			_, ch = w.client()
+			return false
+		}
 		require.NoError(w, err)
 		return ok
 	})
