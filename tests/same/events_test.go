@@ -165,7 +165,7 @@ func TestJobsThatFail(t *testing.T) {
 			require.Equal(w, n+1, receive(w, attempts))
 		}
 		for body, want := range map[string]amqp091.Table{
-			"always": {"x-warren-attempts": int64(3), "x-warren-error": "own", "x-warren-error-text": "by design"},
+			"always": {"x-warren-attempts": int64(3), "x-warren-error": "own", "x-warren-error-text": "warren: the handler failed: own: by design"},
 			"never":  {"x-warren-attempts": int64(1), "x-warren-error": "error", "x-warren-error-text": "hopeless"},
 		} {
 			enqueue(body)
