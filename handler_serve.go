@@ -326,7 +326,8 @@ func (h *Handler) publishReply(it *message.Item, req *Request, reply *Message, e
 		reply.Headers = h.errorHeaders(err.(*RemoteError), reply.Headers)
 	}
 	if o := message.OriginOf(it.Content); o != nil {
-		o.Answer(reply.properties())
+		sent := *reply // only a copy leaves the worker's stack
+		o.Answer(sent.properties())
 		return nil
 	}
 	p := newPublishing(PublishOptions{})

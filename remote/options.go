@@ -20,7 +20,7 @@ type Options struct {
 	// MaxDelay is the longest such wait. Zero: 10 seconds.
 	MaxDelay time.Duration
 	// QuorumQueues declares durable queues as quorum queues (x-queue-type), of which the
-	// nodes of a RabbitMQ cluster keep copies: they go on when a node is lost. Queues that
+	// nodes of a RabbitMQ cluster keep copies: they go on while most nodes do. Queues that
 	// cannot be any, which are those with MaxPriority or a type of their own, are declared as
 	// they are. A handler uses a queue of another type that exists; a subscription fails with
 	// a [*warren.QueueConflictError], as it does for other differences.

@@ -160,6 +160,10 @@ func TestJobsThatFail(t *testing.T) {
 			require.NoError(w, w.caller.Enqueue(w.Context(), q, warren.Message{Body: []byte(body), Headers: warren.Table{"h": "v"}}))
 		}
 		_, ch := w.client()
+		if *quorum && w.rabbit { // another type would be refused
+			_, err := ch.QueueDeclare(q, true, false, false, false, amqp091.Table{"x-queue-type": "quorum"})
+			require.NoError(w, err)
+		}
 		enqueue("later")
 		for n := range 3 {
 			require.Equal(w, n+1, receive(w, attempts))

@@ -138,6 +138,10 @@ func TestDurableCalls(t *testing.T) {
 		state, err := ch.QueueDeclarePassive(q, true, false, false, false, nil)
 		require.NoError(w, err)
 		require.Equal(w, 1, state.Consumers)
+		if *quorum && w.rabbit { // another type would be refused
+			_, err = ch.QueueDeclare(q, true, false, false, false, amqp091.Table{"x-queue-type": "quorum"})
+			require.NoError(w, err)
+		}
 	})
 }
 
