@@ -20,9 +20,8 @@ type bridge struct {
 	answers <-chan amqp091.Delivery // what comes to the bridge's address
 	asks    *side                   // where callers are: servers elsewhere have its address
 	serves  *side                   // where handlers are: callers elsewhere have its address
-	prober  *prober
-	user    string          // that it has logged in as; empty: not known
-	ctx     context.Context // ends with the bridge
+	user    string                  // that it has logged in as; empty: not known
+	ctx     context.Context         // ends with the bridge
 	cancel  context.CancelFunc
 
 	// What amqp091-go tells. It is heard from before the first request on.
@@ -67,7 +66,7 @@ type end struct{ address, correlation string }
 // newBridge opens what a bridge needs on both sides.
 func newBridge(b *Broker, conn *amqp091.Connection, user string) (*bridge, error) {
 	br := &bridge{
-		broker: b, conn: conn, prober: newProber(conn), user: user,
+		broker: b, conn: conn, user: user,
 		immediate: conn.Properties["product"] != "RabbitMQ", // which closes the connection
 		asked:     make(map[string]*talk), callers: make(map[string]*talk),
 		served: make(map[string]*talk), byThere: make(map[end]*talk),

@@ -8,73 +8,24 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/wire"
 )
 
-// prober asks what there is elsewhere. A broker closes the channel on which it says no, so
-// it has one of its own, which is opened when it is needed.
-type prober struct {
-	conn *amqp091.Connection
-	turn chan struct{} // has room for one: who has put something in uses ch
-	ch   *amqp091.Channel
-}
-
-func newProber(conn *amqp091.Connection) *prober {
-	return &prober{conn: conn, turn: make(chan struct{}, 1)}
-}
-
-// try asks by f, which declares passively. The error is the broker's.
-func (p *prober) try(ctx context.Context, f func(ch *amqp091.Channel) error) error {
-	select {
-	case p.turn <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-p.turn }()
-	if p.ch == nil || p.ch.IsClosed() {
-		ch, err := p.conn.Channel()
-		if err != nil {
-			return err
-		}
-		p.ch = ch
-	}
-	err := f(p.ch)
-	if err != nil {
-		p.ch = nil
-	}
-	return err
-}
-
-// queue returns how many consumers a queue has. An address of direct reply-to is one that
-// has no messages.
-func (p *prober) queue(ctx context.Context, name string) (consumers int, err error) {
-	err = p.try(ctx, func(ch *amqp091.Channel) error {
-		q, err := ch.QueueDeclarePassive(name, false, false, false, false, nil)
-		consumers = q.Consumers
+// consumers asks how many consumers a queue elsewhere has. An address of direct reply-to is
+// one that has no messages.
+func (br *bridge) consumers(ctx context.Context, queue string) (n int, err error) {
+	err = br.declare(ctx, wire.QueueDeclareID, func(ch *amqp091.Channel) error {
+		q, err := ch.QueueDeclarePassive(queue, false, false, false, false, nil)
+		n = q.Consumers
 		return err
 	})
-	return consumers, err
+	return n, err
 }
 
-// exchange fails if there is no such exchange.
-func (p *prober) exchange(ctx context.Context, name string) error {
-	return p.try(ctx, func(ch *amqp091.Channel) error {
-		return ch.ExchangeDeclarePassive(name, amqp091.ExchangeDirect, false, false, false, false, nil)
-	})
-}
-
-// isGone reports whether err says that there is no such queue, exchange or address.
-func isGone(err error) bool {
-	e, ok := errors.AsType[*amqp091.Error](err)
-	return ok && e.Code == amqp091.NotFound
-}
-
-// errorOf returns an error of the broker elsewhere as one of [warren.Error], so that
-// errors.Is tells the same of both.
-func errorOf(err error) error {
-	if e, ok := errors.AsType[*amqp091.Error](err); ok && e.Server {
-		return &warren.Error{Code: uint16(e.Code), Text: e.Reason}
-	}
-	return err
+// isGone reports whether nobody has an address elsewhere any more.
+func (br *bridge) isGone(address string) bool {
+	_, err := br.consumers(br.ctx, address)
+	return errors.Is(err, warren.ErrNotFound)
 }
 
 // checkRequest asks what a broker would say no to by closing the channel, which ends all
@@ -87,8 +38,11 @@ func (br *bridge) checkRequest(ctx context.Context, exchange, key, user string, 
 		}
 	}
 	if exchange != "" {
-		if err := br.prober.exchange(ctx, exchange); err != nil {
-			return errorOf(err)
+		err := br.declare(ctx, wire.ExchangeDeclareID, func(ch *amqp091.Channel) error {
+			return ch.ExchangeDeclarePassive(exchange, amqp091.ExchangeDirect, false, false, false, false, nil)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	if !immediate || br.immediate {
@@ -100,12 +54,12 @@ func (br *bridge) checkRequest(ctx context.Context, exchange, key, user string, 
 			Hint: "this broker cannot tell whether the queues of an exchange have consumers: call without RequireConsumer",
 		}
 	}
-	n, err := br.prober.queue(ctx, key)
+	n, err := br.consumers(ctx, key)
 	switch {
-	case isGone(err):
+	case errors.Is(err, warren.ErrNotFound):
 		return &warren.Return{Code: amqp091.NoRoute, Text: "NO_ROUTE", RoutingKey: key}
 	case err != nil:
-		return errorOf(err)
+		return err
 	case n == 0:
 		return &warren.Return{Code: amqp091.NoConsumers, Text: "NO_CONSUMERS", RoutingKey: key}
 	}
@@ -124,7 +78,7 @@ func (br *bridge) watch() {
 			return
 		}
 		for address := range br.old(time.Now().Add(-br.broker.options.Heartbeat)) {
-			if _, err := br.prober.queue(br.broker.ctx, address); isGone(err) {
+			if br.isGone(address) {
 				br.gone(address)
 			}
 		}

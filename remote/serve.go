@@ -69,7 +69,10 @@ func (b *Broker) handle(opts []warren.HandleOptions, begin func() (*warren.Handl
 	b.gone.Go(func() { b.serve(h, br, first) })
 	if err := <-first; err != nil {
 		local.Close()
-		return nil, errorOf(err)
+		if e := refused(wire.BasicConsumeID, err); e != nil {
+			return nil, e
+		}
+		return nil, err
 	}
 	return local, nil
 }
@@ -212,7 +215,7 @@ func (br *bridge) request(h *handler, d *amqp091.Delivery) bool {
 	origin := &message.Origin{
 		Context: ctx, Exchange: d.Exchange, RoutingKey: d.RoutingKey, Redelivered: d.Redelivered,
 		Answer:    func(p *message.Properties) { br.answer(t, p) },
-		IsWaiting: func() bool { return br.isWaiting(d.ReplyTo) },
+		IsWaiting: func() bool { return !br.isGone(d.ReplyTo) },
 	}
 	if br.serves.publish(h.queue, &p, d.Body, link.Publish{User: p.UserId, Settle: settle, Origin: origin}) {
 		return true
@@ -233,12 +236,6 @@ func (br *bridge) answer(t *talk, p *message.Properties) {
 	}
 	body := p.Body
 	br.serves.later(func() { br.sendTo(t.there, &w, body) })
-}
-
-// isWaiting asks whether somebody has an address elsewhere.
-func (br *bridge) isWaiting(address string) bool {
-	_, err := br.prober.queue(br.broker.ctx, address)
-	return !isGone(err)
 }
 
 // settle tells the broker elsewhere what has become of its message.
