@@ -3,7 +3,6 @@ package remote
 import (
 	"context"
 	"errors"
-	"maps"
 	"strconv"
 	"time"
 
@@ -47,8 +46,12 @@ var errEnded = errors.New("remote: the connection has ended")
 // ask sends a request.
 func (br *bridge) ask(ctx context.Context, e *message.Entry, immediate bool, fail func(error)) error {
 	var p wire.Properties
-	if err := p.Parse(e.Content.AppendTo(nil)); err != nil {
+	encoded := e.Content.AppendTo(nil)
+	if err := p.Parse(encoded); err != nil {
 		return err
+	}
+	if len(encoded) > br.mostProperties() {
+		return br.errProperties(len(encoded))
 	}
 	if *e.Exchange != "" || immediate || p.UserId != "" {
 		if err := br.checkRequest(ctx, *e.Exchange, e.Key, p.UserId, immediate); err != nil {
@@ -60,7 +63,9 @@ func (br *bridge) ask(ctx context.Context, e *message.Entry, immediate bool, fai
 		for i, key := range b.Keys {
 			hidden[i] = key
 		}
-		p.Headers = maps.Clone(p.Headers)
+		if p.Headers == nil {
+			p.Headers = make(wire.Table, 1)
+		}
 		p.Headers["BCC"] = hidden
 	}
 	t := &talk{began: time.Now(), here: end{p.ReplyTo, p.CorrelationId}, exchange: *e.Exchange, fail: fail}
@@ -131,7 +136,7 @@ func (br *bridge) begin(t *talk) bool {
 func (br *bridge) unused(talks map[string]*talk, id string) string {
 	for given := id; id == "" || talks[id] != nil; {
 		br.number++
-		id = given + "-" + strconv.FormatUint(br.number, 36)
+		id = given[:min(len(given), 200)] + "-" + strconv.FormatUint(br.number, 36)
 	}
 	return id
 }
@@ -262,6 +267,12 @@ func (br *bridge) sendTo(to end, p *wire.Properties, body []byte) {
 	}
 	if p.UserId != br.user {
 		p.UserId = "" // a handler has returned its request; the broker would close the channel
+	}
+	if len(p.Headers) > 0 {
+		if n := len(p.Append(nil)); n > br.mostProperties() {
+			p.Headers = wire.Table{warren.ErrorCodeHeader: warren.CodeCodec, warren.ErrorTextHeader: br.errProperties(n).Error()}
+			body = nil
+		}
 	}
 	m := publishing(p, body)
 	delete(m.Headers, "CC")

@@ -1,6 +1,9 @@
 package remote
 
 import (
+	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
@@ -15,8 +18,40 @@ func publishing(p *wire.Properties, body []byte) amqp091.Publishing {
 	return amqp091.Publishing{
 		Headers: tableThere(p.Headers), ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
 		DeliveryMode: p.DeliveryMode, Priority: p.Priority, CorrelationId: p.CorrelationId, ReplyTo: p.ReplyTo,
-		Expiration: p.Expiration, MessageId: p.MessageId, Timestamp: p.Timestamp, Type: p.Type, UserId: p.UserId,
+		Expiration: expiration(p.Expiration), MessageId: p.MessageId, Timestamp: p.Timestamp, Type: p.Type, UserId: p.UserId,
 		AppId: p.AppId, Body: body,
+	}
+}
+
+// expiration returns an expiration that no broker closes the channel for. RabbitMQ has at
+// most 32 bits.
+func expiration(ms string) string {
+	if ms == "" {
+		return ""
+	}
+	n, err := strconv.ParseUint(ms, 10, 64)
+	if err != nil {
+		return ""
+	}
+	return strconv.FormatUint(min(n, math.MaxUint32), 10)
+}
+
+// ownProperties is what a bridge adds to properties, in bytes, at most.
+const ownProperties = 600
+
+// mostProperties is how many bytes encoded properties may have: they must fit into a frame.
+func (br *bridge) mostProperties() int {
+	if n := br.conn.Config.FrameSize; n > 0 {
+		return n - ownProperties
+	}
+	return math.MaxInt
+}
+
+func (br *bridge) errProperties(n int) error {
+	return &warren.Error{
+		Code: amqp091.PreconditionFailed,
+		Text: fmt.Sprintf("PRECONDITION_FAILED - properties of %d bytes do not fit into a frame, of which the broker takes %d bytes", n, br.conn.Config.FrameSize),
+		Hint: "put large values into the body",
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"math"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -153,11 +155,73 @@ func TestARequestWithCopies(t *testing.T) {
 		_, err := w.call(q, warren.Message{Headers: warren.Table{"CC": []any{copies}, "BCC": []any{hidden}}})
 		require.NoError(w, err)
 		require.Equal(w, warren.Table{"CC": []any{copies}}, receive(w, got))
+		_, err = w.call(q, warren.Message{Headers: warren.Table{"BCC": []any{hidden}}})
+		require.NoError(w, err)
+		require.Empty(w, receive(w, got))
 		for _, name := range []string{copies, hidden} {
 			w.eventually(func() bool {
 				_, found, err := ch.Get(name, true)
 				return err == nil && found
 			})
 		}
+	})
+}
+
+// What one program asks for that a broker refuses does not touch the others.
+func TestPropertiesThatABrokerRefuses(t *testing.T) {
+	everywhere(t, func(w *world) {
+		large := warren.Table{"large": strings.Repeat("x", 200_000)}
+		begun, release := make(chan struct{}), make(chan struct{})
+		slow := w.handle("slow", func(context.Context, *warren.Request) (warren.Message, error) {
+			close(begun)
+			<-release
+			return warren.Message{}, nil
+		})
+		called := make(chan error, 1)
+		go func() {
+			_, err := w.call(slow, warren.Message{})
+			called <- err
+		}()
+		receive(w, begun)
+		q := w.handle("large", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+			if string(req.Body) == "large" {
+				return warren.Message{Headers: large}, nil
+			}
+			return req.Message, nil
+		})
+		_, err := w.call(q, warren.Message{Headers: large})
+		if w.inProcess {
+			require.NoError(w, err)
+		} else {
+			require.ErrorIs(w, err, warren.ErrPreconditionFailed)
+			require.ErrorContains(w, err, "do not fit into a frame")
+		}
+		_, err = w.call(q, warren.Message{Body: []byte("large")})
+		if w.inProcess {
+			require.NoError(w, err)
+		} else {
+			require.ErrorIs(w, err, warren.ErrHandlerCodec)
+		}
+		_, err = w.call(q, warren.Message{Expiration: "soon"})
+		require.ErrorIs(w, err, warren.ErrPreconditionFailed)
+		_, err = w.call(q, warren.Message{CorrelationId: strings.Repeat("c", 256)})
+		require.Error(w, err)
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				id := strings.Repeat("c", 255)
+				reply, err := w.call(q, warren.Message{CorrelationId: id})
+				if err != nil || reply.CorrelationId != id {
+					w.Errorf("%v: %q", err, reply.CorrelationId)
+				}
+			})
+		}
+		all.Wait()
+		ctx, cancel := context.WithTimeout(w.Context(), 100*24*time.Hour)
+		defer cancel()
+		_, err = w.caller.Call(ctx, q, warren.Message{})
+		require.NoError(w, err)
+		close(release)
+		require.NoError(w, receive(w, called))
 	})
 }
