@@ -31,11 +31,8 @@ func (br *bridge) isGone(address string) bool {
 // checkRequest asks what a broker would say no to by closing the channel, which ends all
 // calls, or what it cannot be asked with the request.
 func (br *bridge) checkRequest(ctx context.Context, exchange, key, user string, immediate bool) error {
-	if user != "" && br.user != "" && user != br.user {
-		return &warren.Error{
-			Code: amqp091.PreconditionFailed,
-			Text: "PRECONDITION_FAILED - user_id property set to '" + user + "' but authenticated user was '" + br.user + "'",
-		}
+	if err := br.checkUser(user); err != nil {
+		return err
 	}
 	if exchange != "" {
 		err := br.declare(ctx, wire.ExchangeDeclareID, func(ch *amqp091.Channel) error {
@@ -64,6 +61,17 @@ func (br *bridge) checkRequest(ctx context.Context, exchange, key, user string, 
 		return &warren.Return{Code: amqp091.NoConsumers, Text: "NO_CONSUMERS", RoutingKey: key}
 	}
 	return nil
+}
+
+// checkUser fails if the property user_id is not the user who has logged in.
+func (br *bridge) checkUser(user string) error {
+	if user == "" || br.user == "" || user == br.user {
+		return nil
+	}
+	return &warren.Error{
+		Code: amqp091.PreconditionFailed,
+		Text: "PRECONDITION_FAILED - user_id property set to '" + user + "' but authenticated user was '" + br.user + "'",
+	}
 }
 
 // watch looks now and then whether those are still there who have been waiting, or been

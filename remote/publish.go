@@ -49,6 +49,14 @@ func (br *bridge) publish(ctx context.Context, p *link.Outgoing) error {
 	if err := br.admit(ctx); err != nil {
 		return err
 	}
+	if err := br.checkUser(p.UserId); err != nil {
+		return err
+	}
+	if len(p.Headers) > 0 {
+		if n := len(p.Properties.AppendTo(nil)); n > br.mostProperties() {
+			return br.errProperties(n)
+		}
+	}
 	br.passOn(p)
 	o := br.outlet(p.Exchange)
 	select {
@@ -130,7 +138,7 @@ func thereOf(p *link.Outgoing) amqp091.Publishing {
 	return amqp091.Publishing{
 		Headers: tableThere(p.Headers), ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
 		DeliveryMode: p.DeliveryMode, Priority: p.Priority, CorrelationId: p.CorrelationId, ReplyTo: p.ReplyTo,
-		Expiration: p.Expiration, MessageId: p.MessageId, Timestamp: p.Timestamp, Type: p.Type, UserId: p.UserId,
+		Expiration: expiration(p.Expiration), MessageId: p.MessageId, Timestamp: p.Timestamp, Type: p.Type, UserId: p.UserId,
 		AppId: p.AppId, Body: p.Body,
 	}
 }

@@ -274,3 +274,26 @@ func TestASubscriptionThatCannotBe(t *testing.T) {
 		require.NoError(w, w.caller.Enqueue(w.Context(), q, warren.Message{}), "what is there is used as it is")
 	})
 }
+
+func TestEventsThatABrokerRefuses(t *testing.T) {
+	everywhere(t, func(w *world) {
+		got := make(chan string, 10)
+		x := w.exchange()
+		w.subscribe(w.server, x, "#", func(_ context.Context, d warren.Delivery) error {
+			got <- string(d.Body)
+			return nil
+		})
+		publish := func(m warren.Message) error { return w.caller.Publish(w.Context(), x, "k", m) }
+		err := publish(warren.Message{Headers: warren.Table{"large": string(make([]byte, 200_000))}, Body: []byte("large")})
+		if w.inProcess {
+			require.NoError(w, err)
+			require.Equal(w, "large", receive(w, got))
+		} else {
+			require.ErrorIs(w, err, warren.ErrPreconditionFailed)
+			require.ErrorIs(w, publish(warren.Message{UserId: "somebody"}), warren.ErrPreconditionFailed)
+		}
+		require.ErrorIs(w, publish(warren.Message{Expiration: "soon"}), warren.ErrPreconditionFailed)
+		require.NoError(w, publish(warren.Message{Expiration: "9999999999", Body: []byte("long")}))
+		require.Equal(w, "long", receive(w, got))
+	})
+}
