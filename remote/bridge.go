@@ -7,6 +7,7 @@ import (
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
+	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/internal/link"
 )
 
@@ -16,24 +17,30 @@ import (
 type bridge struct {
 	broker  *Broker
 	conn    *amqp091.Connection
+	socket  *socket
 	ch      *amqp091.Channel        // of requests, answers and items
 	answers <-chan amqp091.Delivery // what comes to the bridge's address
-	asks    *side                   // where callers are: servers elsewhere have its address
-	serves  *side                   // where handlers are: callers elsewhere have its address
-	user    string                  // that it has logged in as; empty: not known
-	ctx     context.Context         // ends with the bridge
-	cancel  context.CancelFunc
+	returns <-chan amqp091.Return   // requests that no queue has taken
 
-	// What amqp091-go tells. It is heard from before the first request on.
-	closed   <-chan *amqp091.Error // the connection
-	chClosed <-chan *amqp091.Error // ch
-	returns  <-chan amqp091.Return
-	said     <-chan amqp091.Blocking
+	// Why it has ended, and whether the broker takes messages. All are closed with the
+	// connection.
+	closed, channelClosed <-chan *amqp091.Error
+	blockings             <-chan amqp091.Blocking // for the state of the Broker
+	said                  <-chan amqp091.Blocking // for who publishes on this bridge
+
+	asks   *side           // where callers are: servers elsewhere have its address
+	serves *side           // where handlers are: callers elsewhere have its address
+	user   string          // that it has logged in as; empty: not known
+	ctx    context.Context // ends with the bridge
+	cancel context.CancelFunc
 
 	topology topology
 	outlets  [outlets]outlet
 
 	immediate bool // the broker elsewhere knows immediate
+
+	ended   chan struct{} // closed by the first end
+	sending chan struct{} // has room for one: who has put something in sends a request
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -44,7 +51,7 @@ type bridge struct {
 	young   []*talk          // requests that are served here whose callers may cancel and do not know whom to tell
 	number  uint64
 	blocked *flow // nil: the broker takes messages
-	lost    error // why the bridge has ended
+	lost    error // what calls fail with, since the bridge has ended; does not change any more
 }
 
 // talk is a request with its answers, or a stream.
@@ -58,15 +65,22 @@ type talk struct {
 	here, there end
 	fail        func(error) // of a caller here
 	cancel      func()      // of a handler here: the requester has gone
+	queue       string      // that a request is called by; empty: it went to an exchange
+	durable     bool        // it waits for a handler as long as its queue is there
+
+	// Guarded by the bridge's mu.
+	sent   bool // it may be served. Before, who sends tells the caller
+	looks  int  // at the queue
+	misses int  // of these, the last that have found nobody who serves it
 }
 
 // end is how one end of a talk is spoken to. A handler of a plain request has no address.
 type end struct{ address, correlation string }
 
 // newBridge opens what a bridge needs on both sides.
-func newBridge(b *Broker, conn *amqp091.Connection, user string) (*bridge, error) {
+func newBridge(b *Broker, conn *amqp091.Connection, s *socket, user string) (*bridge, error) {
 	br := &bridge{
-		broker: b, conn: conn, user: user,
+		broker: b, conn: conn, user: user, socket: s, ended: make(chan struct{}), sending: make(chan struct{}, 1),
 		immediate: conn.Properties["product"] != "RabbitMQ", // which closes the connection
 		asked:     make(map[string]*talk), callers: make(map[string]*talk),
 		served: make(map[string]*talk), byThere: make(map[end]*talk),
@@ -74,22 +88,33 @@ func newBridge(b *Broker, conn *amqp091.Connection, user string) (*bridge, error
 	}
 	br.ctx, br.cancel = context.WithCancel(context.Background())
 	br.closed = conn.NotifyClose(make(chan *amqp091.Error, 1))
+	br.blockings = conn.NotifyBlocked(make(chan amqp091.Blocking, 8))
 	br.said = conn.NotifyBlocked(make(chan amqp091.Blocking, 10))
 	var err error
 	if br.ch, err = conn.Channel(); err != nil {
 		return nil, err
 	}
-	br.chClosed = br.ch.NotifyClose(make(chan *amqp091.Error, 1))
+	br.channelClosed = br.ch.NotifyClose(make(chan *amqp091.Error, 1))
 	br.returns = br.ch.NotifyReturn(make(chan amqp091.Return, 100))
 	if br.asks, err = newSide(br, b.local); err != nil {
 		return nil, err
 	}
 	if br.serves, err = newSide(br, b.handled); err != nil {
+		br.asks.close()
 		return nil, err
 	}
-	br.answers, err = br.ch.Consume(replyTo, "", true, false, false, false, nil)
-	return br, err
+	if br.answers, err = br.ch.Consume(replyTo, "", true, false, false, false, nil); err != nil {
+		br.end(err)
+		return nil, err
+	}
+	return br, nil
 }
+
+// How long the broker elsewhere may take to answer connection.close.
+const (
+	closeTimeout        = 5 * time.Second
+	blockedCloseTimeout = 500 * time.Millisecond // it does not read
+)
 
 // run passes messages on until the connection ends.
 func (br *bridge) run(ctx context.Context) error {
@@ -106,6 +131,7 @@ func (br *bridge) run(ctx context.Context) error {
 	})
 	pumps.Go(br.watch)
 	pumps.Go(func() { br.hear(br.said) })
+	pumps.Go(br.lookout)
 	pumps.Go(br.asks.run)
 	pumps.Go(br.serves.run)
 	var reason error = ErrConnectionLost
@@ -114,36 +140,69 @@ func (br *bridge) run(ctx context.Context) error {
 		if e != nil {
 			reason = e
 		}
-	case e := <-br.chClosed:
+	case e := <-br.channelClosed:
 		if e != nil {
 			reason = e
 		}
+	case <-br.ended:
+		reason = br.reason()
 	case <-ctx.Done():
+		reason = warren.ErrClosed
 	}
-	br.conn.Close()
+	timeout := closeTimeout
+	if br.broker.State().Kind == Blocked {
+		timeout = blockedCloseTimeout
+	}
+	br.conn.CloseDeadline(time.Now().Add(timeout))
 	br.end(reason)
 	pumps.Wait()
 	return reason
 }
 
-// end fails what is in flight.
+// end fails what is in flight, and lets nothing more be sent. Only the first end has an
+// effect.
 func (br *bridge) end(reason error) {
 	br.mu.Lock()
-	br.lost = reason
-	asked, served := br.asked, br.served
+	first := br.lost == nil
+	if first {
+		br.lost = reason
+		if reason != warren.ErrClosed {
+			br.lost = lostError{reason}
+		}
+	}
+	var sent []*talk
+	for _, t := range br.asked {
+		if t.sent {
+			sent = append(sent, t)
+		}
+	}
+	served := br.served
 	br.asked, br.callers, br.served, br.byThere, br.young = nil, nil, nil, nil, nil
 	br.mu.Unlock()
 	br.cancel()
-	for _, t := range asked {
-		t.fail(lostError{reason})
+	for _, t := range sent {
+		t.fail(br.lost)
 	}
 	for _, t := range served {
 		if t.there.address != "" {
 			t.cancel() // another handler gets the request
 		}
 	}
-	br.asks.close()
-	br.serves.close()
+	if first {
+		close(br.ended)
+		br.asks.close()
+		br.serves.close()
+	}
+}
+
+// reason returns why the bridge has ended.
+func (br *bridge) reason() error {
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	if l, ok := br.lost.(lostError); ok {
+		return l.reason
+	}
+	return br.lost
 }
 
 // lostError is ErrConnectionLost with its reason.

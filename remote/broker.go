@@ -3,11 +3,12 @@ package remote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
-
-	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warrenmq/warren"
 )
@@ -15,11 +16,22 @@ import (
 // Errors of calls and handlers of a Broker.
 var (
 	// ErrConnection: there is no connection. Nobody has got the request.
-	ErrConnection = errors.New("remote: not connected")
+	ErrConnection error = unsent("remote: not connected")
+	// ErrBlocked: the context has ended while the broker took no messages, because its
+	// memory or its disk is short. Nobody has got the request.
+	ErrBlocked error = unsent("remote: the broker takes no messages: its memory or its disk is short")
 	// ErrConnectionLost: the connection was lost after the request had been sent. It may
 	// have been served or not.
 	ErrConnectionLost = errors.New("remote: the connection was lost")
 )
+
+// unsent is an error of which it is known that nobody has got the message.
+type unsent string
+
+func (u unsent) Error() string { return string(u) }
+
+// Unsent is for [warren.Repeatable].
+func (unsent) Unsent() bool { return true }
 
 // served is the virtual host of the local broker in which handlers are.
 const served = "served"
@@ -29,32 +41,40 @@ const served = "served"
 // comes in goes to the handlers. Events and jobs go the same way; what a subscription has
 // got from the broker elsewhere waits here in a queue of its own.
 type Broker struct {
-	urls    []string
-	options Options
-	local   *warren.Broker
-	handled *warren.VirtualHost // has the handlers
-	ctx     context.Context     // ends with Close
-	cancel  context.CancelFunc
-	gone    sync.WaitGroup
+	urls     []string
+	options  Options
+	local    *warren.Broker
+	handled  *warren.VirtualHost // has the handlers
+	ctx      context.Context     // ends with Close
+	cancel   context.CancelFunc
+	gone     sync.WaitGroup // see start
+	draining chan struct{}  // closed by Shutdown: handlers get nothing new
+	drain    func()         // closes draining
 
 	mu sync.Mutex
 	// Guarded by mu.
-	bridge  *bridge       // nil: there is no connection
-	changed chan struct{} // closed when bridge changes
-	err     error         // why there is no connection
+	bridge   *bridge       // nil: there is no connection
+	changed  chan struct{} // closed when bridge or state changes
+	closed   bool          // Close was called
+	state    State
+	readers  map[*stateReader]struct{}
+	handlers map[*handler]struct{} // that are being served
 }
 
 // Dial connects to the first broker of urls that answers, and again, to any of them, when
-// the connection is lost. It fails if none answers.
+// the connection is lost. It tries each URL once. If none answers, the error has a
+// [*DialError] for each. ctx is for the first connection only.
 func Dial(ctx context.Context, urls []string, options *Options) (*Broker, error) {
 	if len(urls) == 0 {
 		return nil, errors.New("remote: no URL of a broker")
 	}
 	o := options.withDefaults()
 	b := &Broker{
-		urls: urls, options: o, changed: make(chan struct{}),
+		urls: slices.Clone(urls), options: o, changed: make(chan struct{}), draining: make(chan struct{}),
+		readers: make(map[*stateReader]struct{}), handlers: make(map[*handler]struct{}),
 		local: warren.New(&warren.Options{Logger: o.Logger, Intercept: o.Intercept, Tracer: o.Tracer}),
 	}
+	b.drain = sync.OnceFunc(func() { close(b.draining) })
 	var err error
 	if b.handled, err = b.local.VirtualHostDeclare(served); err != nil {
 		return nil, err
@@ -62,112 +82,139 @@ func Dial(ctx context.Context, urls []string, options *Options) (*Broker, error)
 	b.local.Link().ComeFromElsewhere(served)
 	b.local.Link().GoElsewhere(warren.DefaultVirtualHost, (*outgoing)(b))
 	b.ctx, b.cancel = context.WithCancel(context.Background())
-	first, err := b.dialAny(ctx)
+	first, n, err := b.dialAny(ctx, 0)
 	if err != nil {
 		b.cancel()
 		b.local.Close()
 		return nil, err
 	}
-	b.gone.Go(func() { b.run(first) })
-	b.setBridge(first, nil)
+	b.become(first, &State{Kind: Connected, URL: shown(urls[n])})
+	b.start(func() { b.run(first, n) })
 	return b, nil
 }
 
-// Close ends the connection. Calls in flight fail with [warren.ErrClosed]; requests that
-// are being served come again to other handlers.
-func (b *Broker) Close() error {
-	b.cancel()
-	err := b.local.Close()
-	b.gone.Wait()
-	return err
-}
-
-// dialAny tries each URL once.
-func (b *Broker) dialAny(ctx context.Context) (*bridge, error) {
-	var errs []error
-	for _, url := range b.urls {
-		if err := ctx.Err(); err != nil {
-			return nil, errors.Join(append(errs, err)...)
-		}
-		conn, err := amqp091.DialConfig(url, amqp091.Config{Heartbeat: b.options.Heartbeat, Dial: b.options.Dial})
-		if err == nil {
-			var br *bridge
-			if br, err = newBridge(b, conn, userOf(url)); err == nil {
-				return br, nil
-			}
-			conn.Close()
-		}
-		errs = append(errs, err)
+// start runs f in a goroutine that Close waits for. It reports false if the Broker is
+// closed.
+func (b *Broker) start(f func()) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.gone.Go(f)
 	}
-	return nil, errors.Join(errs...)
+	return !b.closed
 }
 
-// userOf is the name that a URL logs in with.
-func userOf(url string) string {
-	u, err := amqp091.ParseURI(url)
-	if err != nil {
-		return ""
-	}
-	return u.Username
-}
-
-// run connects again whenever the connection is lost.
-func (b *Broker) run(br *bridge) {
+// run connects again whenever the connection is lost. n is the number of its URL.
+func (b *Broker) run(br *bridge, n int) {
+	var delay time.Duration
 	for {
-		reason := br.run(b.ctx)
-		if b.ctx.Err() != nil {
-			return
+		since := time.Now()
+		reason := b.watch(br)
+		if time.Since(since) > 2*delay {
+			delay = 0
 		}
-		b.options.Logger.Warn("the connection to the broker was lost", "error", reason)
-		b.setBridge(nil, reason)
-		for delay := b.options.Delay; ; delay = min(2*delay, b.options.MaxDelay) {
+		s := State{Kind: Lost, URL: shown(b.urls[n]), Reason: reason}
+		for {
+			delay = min(max(b.options.Delay, 2*delay), b.options.MaxDelay)
+			s.Wait = delay - time.Duration(b.options.Jitter*rand.Float64()*float64(delay))
+			if !b.become(nil, &s) {
+				return
+			}
 			select {
-			case <-time.After(delay):
+			case <-time.After(s.Wait):
 			case <-b.ctx.Done():
 				return
 			}
 			var err error
-			if br, err = b.dialAny(b.ctx); err == nil {
+			if br, n, err = b.dialAny(b.ctx, n+1); err == nil {
 				break
 			}
-			b.options.Logger.Warn("no broker answers", "error", err)
-			b.setBridge(nil, err)
+			s = State{Kind: Unreachable, Reason: err}
 		}
-		b.options.Logger.Info("connected to the broker again")
-		b.setBridge(br, nil)
+		b.become(br, &State{Kind: Connected, URL: shown(b.urls[n])})
 	}
 }
 
-// setBridge notes that there is a connection, or why there is none. Handlers serve the
-// new one.
-func (b *Broker) setBridge(br *bridge, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.bridge, b.err = br, err
-	close(b.changed)
-	b.changed = make(chan struct{})
+// watch passes messages on until the connection ends.
+func (b *Broker) watch(br *bridge) error {
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() {
+		for w := range br.blockings {
+			s := State{Kind: Unblocked}
+			if w.Active {
+				s = State{Kind: Blocked, Text: w.Reason}
+			}
+			b.become(br, &s)
+		}
+	})
+	return br.run(b.ctx)
 }
 
-// connected returns the bridge. It waits for one until ctx ends.
+// become notes a state, and the bridge to use in it; nil: there is none. It reports false
+// if the Broker is closed.
+func (b *Broker) become(br *bridge, s *State) bool {
+	b.mu.Lock()
+	ok := !b.closed
+	if ok {
+		b.bridge = br
+		b.setState(s)
+	}
+	b.mu.Unlock()
+	if ok {
+		b.logState(s)
+	}
+	return ok
+}
+
+// connected returns the bridge, when messages may be sent. It waits for that until ctx
+// ends, and for a connection no longer than Options.Wait.
 func (b *Broker) connected(ctx context.Context) (*bridge, error) {
+	var late <-chan time.Time // of a wait for a connection
 	for {
 		b.mu.Lock()
-		br, changed, err := b.bridge, b.changed, b.err
+		br, changed, s, closed := b.bridge, b.changed, b.state, b.closed
 		b.mu.Unlock()
-		if br != nil {
+		switch {
+		case closed:
+			return nil, warren.ErrClosed
+		case br != nil && s.Kind != Blocked:
 			return br, nil
+		case br != nil:
+			late = nil
+		case b.options.Wait < 0:
+			return nil, s.failure()
+		case late == nil:
+			t := time.NewTimer(b.options.Wait)
+			defer t.Stop()
+			late = t.C
 		}
 		select {
 		case <-changed:
+		case <-late:
+			return nil, s.failure()
 		case <-ctx.Done():
-			return nil, errors.Join(ctx.Err(), ErrConnection, err)
+			return nil, fmt.Errorf("%w: %w", s.failure(), ctx.Err())
 		case <-b.ctx.Done():
 			return nil, warren.ErrClosed
 		}
 	}
 }
 
-// Call is [warren.Broker.Call] of a handler elsewhere.
+// failure is why nothing can be sent in a state.
+func (s *State) failure() error {
+	switch {
+	case s.Kind == Blocked:
+		return fmt.Errorf("%w (%s)", ErrBlocked, s.Text)
+	case s.Reason != nil:
+		return fmt.Errorf("%w: %w", ErrConnection, s.Reason)
+	}
+	return ErrConnection
+}
+
+// Call is [warren.Broker.Call] of a handler elsewhere. It waits while there is no
+// connection, see [Options].Wait, and fails with [ErrConnection], [ErrBlocked] or
+// [ErrConnectionLost], of which only the last is not [warren.Repeatable].
 func (b *Broker) Call(ctx context.Context, queue string, msg warren.Message, opts ...warren.CallOptions) (warren.Message, error) {
 	return b.local.Call(ctx, queue, msg, opts...)
 }

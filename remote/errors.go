@@ -11,10 +11,6 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
-// ErrBlocked: the broker takes no messages, because its memory or its disk is short, and
-// the context has ended meanwhile. Nobody has got the message.
-var ErrBlocked = errors.New("remote: the broker takes no messages")
-
 // blockedError is ErrBlocked with the broker's reason.
 type blockedError struct {
 	err    error // of the context

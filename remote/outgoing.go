@@ -55,7 +55,7 @@ func (br *bridge) ask(ctx context.Context, e *message.Entry, immediate bool, fai
 	}
 	if *e.Exchange != "" || immediate || p.UserId != "" {
 		if err := br.checkRequest(ctx, *e.Exchange, e.Key, p.UserId, immediate); err != nil {
-			return br.asEnded(err)
+			return err
 		}
 	}
 	if b, ok := e.Content.(*message.Blind); ok {
@@ -69,32 +69,73 @@ func (br *bridge) ask(ctx context.Context, e *message.Entry, immediate bool, fai
 		p.Headers["BCC"] = hidden
 	}
 	t := &talk{began: time.Now(), here: end{p.ReplyTo, p.CorrelationId}, exchange: *e.Exchange, fail: fail}
+	if *e.Exchange == "" {
+		t.queue, t.durable = e.Key, p.Headers[warren.DurableHeader] == true
+	}
 	br.addTerms(ctx, t, &p)
 	if !br.begin(t) {
 		return errEnded
 	}
 	p.ReplyTo, p.CorrelationId = replyTo, t.there.correlation
-	err := br.ch.PublishWithContext(ctx, *e.Exchange, e.Key, true, immediate && br.immediate, publishing(&p, e.Body))
-	if err == nil {
-		return nil
-	}
-	br.forget(t.here.address)
-	if ctx.Err() != nil {
-		return ctx.Err() // nothing was sent
-	}
-	if err = br.asEnded(err); err == errEnded {
-		return err
-	}
-	return errors.Join(ErrConnectionLost, err)
+	return br.sent(t, br.send(ctx, *e.Exchange, e.Key, immediate && br.immediate, publishing(&p, e.Body)))
 }
 
-// asEnded returns errEnded for an error that says that nothing was sent, since the bridge
-// has ended.
-func (br *bridge) asEnded(err error) error {
-	if errors.Is(err, amqp091.ErrClosed) {
+// largeBody is from which size on a body may not fit into the buffers of a socket.
+const largeBody = 32 << 10
+
+// send publishes a request, when it is its turn. The error is errEnded if it is certain
+// that it has not gone out completely. A broker that takes nothing may make a write last
+// for ever: whose context ends is not held up by its own large body, nor by those of
+// others.
+func (br *bridge) send(ctx context.Context, exchange, key string, immediate bool, m amqp091.Publishing) error {
+	select {
+	case br.sending <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-br.ended:
+		return errEnded
+	}
+	if len(m.Body) < largeBody || ctx.Done() == nil {
+		return br.write(ctx, exchange, key, immediate, m)
+	}
+	done := make(chan error, 1)
+	go func() { done <- br.write(ctx, exchange, key, immediate, m) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return nil // it may go out
+	}
+}
+
+// write publishes a request, and ends its turn.
+func (br *bridge) write(ctx context.Context, exchange, key string, immediate bool, m amqp091.Publishing) error {
+	defer func() { <-br.sending }()
+	writes := br.socket.writes.Load()
+	err := br.ch.PublishWithContext(ctx, exchange, key, true, immediate, m)
+	if err == amqp091.ErrClosed || err != nil && br.socket.hasNone(writes) {
 		return errEnded
 	}
 	return err
+}
+
+// sent notes that a request was sent, or why not.
+func (br *bridge) sent(t *talk, err error) error {
+	br.mu.Lock()
+	t.sent = true
+	lost := br.lost
+	br.mu.Unlock()
+	if err == nil {
+		return lost // which did not fail t, since it did not know yet
+	}
+	br.forget(t.here.address)
+	switch a, ok := err.(*amqp091.Error); {
+	case err == errEnded:
+		return err
+	case ok && a.Code == amqp091.SyntaxError, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err // before anything was written
+	}
+	return lostError{err}
 }
 
 // addTerms adds what a handler in this process would know by the context. The headers
@@ -212,9 +253,15 @@ func (br *bridge) note(t *talk, s *side, d *amqp091.Delivery) (to end) {
 	case t.there.address == "":
 		t.there.address = d.ReplyTo
 		return t.here
-	case t.exchange == "" && !t.answered: // it has got the request because the first server died
-		t.answered = true
-		br.asks.later(func() { t.fail(warren.ErrServerLost) })
+	default: // another server has got the request, too
+		if t.exchange == "" && !t.answered { // because the first one has died
+			t.answered = true
+			br.asks.later(func() { t.fail(warren.ErrServerLost) })
+		}
+		if d.Headers[warren.StreamCreditHeader] != nil {
+			to := end{d.ReplyTo, d.CorrelationId}
+			br.asks.later(func() { br.sayCancel(to) })
+		}
 	}
 	return end{}
 }
@@ -293,10 +340,11 @@ func (br *bridge) passOn(p *link.Outgoing) {
 	}
 }
 
-// publishBack publishes to an address elsewhere. If that fails, the connection has ended,
-// of which all are told.
+// publishBack publishes to an address elsewhere.
 func (br *bridge) publishBack(to end, m amqp091.Publishing) {
-	br.ch.PublishWithContext(context.Background(), "", to.address, false, false, m)
+	if err := br.ch.PublishWithContext(context.Background(), "", to.address, false, false, m); err != nil && m.Headers.Validate() == nil {
+		br.end(err) // so that a request without its answer is not acknowledged
+	}
 }
 
 // forgetBridge lets others wait for another bridge.

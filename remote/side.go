@@ -52,11 +52,12 @@ func (s *side) publish(key string, p *wire.Properties, body []byte, m link.Publi
 	return err == nil
 }
 
-// later lets the side's goroutine do something. It may be called with locks of the local
-// broker held.
-func (s *side) later(f func()) {
+// later lets the side's goroutine do something. It reports false if the side is closed.
+// It may be called with locks of the local broker held.
+func (s *side) later(f func()) bool {
 	s.mu.Lock()
-	if !s.closed {
+	ok := !s.closed
+	if ok {
 		s.list = append(s.list, f)
 	}
 	s.mu.Unlock()
@@ -64,6 +65,7 @@ func (s *side) later(f func()) {
 	case s.wake <- struct{}{}:
 	default:
 	}
+	return ok
 }
 
 // run does what is in the list until the side is closed.
