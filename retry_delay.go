@@ -58,7 +58,7 @@ func publishDelayed(ctx context.Context, to site, queue string, delay time.Durat
 		if _, err := to.QueueDeclare(name, o); err != nil { // it also begins the time to expire anew
 			return conflict(name, err)
 		}
-		if err = to.publishWithin(ctx, publishTime, name, msg); !errors.Is(err, ErrNoRoute) {
+		if err = to.publishWithin(ctx, publishTime, name, *msg); !errors.Is(err, ErrNoRoute) {
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ type site interface {
 	Publish(ctx context.Context, exchange, key string, msg Message, o PublishOptions) error
 	// publishWithin publishes a message to a queue unless that has to wait too long, and
 	// waits for the confirm.
-	publishWithin(ctx context.Context, limit time.Duration, queue string, msg *Message) error
+	publishWithin(ctx context.Context, limit time.Duration, queue string, msg Message) error
 }
 
 var (
@@ -46,10 +46,10 @@ func (ch *Channel) confirms() error {
 	return nil
 }
 
-func (ch *Channel) publishWithin(ctx context.Context, limit time.Duration, queue string, msg *Message) error {
+func (ch *Channel) publishWithin(ctx context.Context, limit time.Duration, queue string, msg Message) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	c, err := ch.PublishConfirm(limited, "", queue, *msg, PublishOptions{Mandatory: true})
+	c, err := ch.PublishConfirm(limited, "", queue, msg, PublishOptions{Mandatory: true})
 	if err != nil {
 		return err
 	}
@@ -114,8 +114,8 @@ func (f *far) declareExchange(x *link.ExchangeDeclare) error {
 }
 
 // publishWithin is limited until the confirm: it is not known when the message is sent.
-func (f *far) publishWithin(ctx context.Context, limit time.Duration, queue string, msg *Message) error {
+func (f *far) publishWithin(ctx context.Context, limit time.Duration, queue string, msg Message) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return f.Publish(limited, "", queue, *msg, PublishOptions{Mandatory: true})
+	return f.Publish(limited, "", queue, msg, PublishOptions{Mandatory: true})
 }

@@ -41,7 +41,7 @@ func (s *Subscription) start(queue string, o *WorkOptions) (err error) {
 		prefetch = max(1, o.Concurrency)
 	}
 	s.consumer, err = s.ch.runFunction(queue, ConsumeOptions{
-		Concurrency: o.Concurrency, Prefetch: prefetch,
+		Concurrency: o.Concurrency, Prefetch: prefetch, shows: s.queue,
 		Requeue: isUnsettled, // what receive has not settled must not be lost
 	}, s.receive, s.ended)
 	return err

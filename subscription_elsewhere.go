@@ -20,19 +20,22 @@ const startTime = 30 * time.Second
 func (s *Subscription) startElsewhere(o *WorkOptions, declare func(site) error) error {
 	ctx, cancel := context.WithTimeout(s.ch.context(), startTime)
 	defer cancel()
+	if err := (&ConsumeOptions{Prefetch: o.Prefetch}).check(); err != nil {
+		return err
+	}
 	v, here := s.ch.vhost, names.New("elsewhere-")
 	if _, err := s.ch.QueueDeclare(here, QueueOptions{Exclusive: true}); err != nil {
 		return err
 	}
 	source := &link.Source{
-		Queue: s.queue, Own: s.declared.Exclusive, Prefetch: o.Prefetch,
+		Queue: s.queue, Own: s.declared.Exclusive, Prefetch: max(0, o.Prefetch),
 		Declare:  func(ctx context.Context) error { return declare(v.site(ctx, s.ch)) },
 		Deliver:  func(a *link.Arrival) { s.ch.take(here, a) },
 		Withdraw: func() { s.ch.QueuePurge(here) },
 		Deleted:  func() { s.ch.QueueDelete(here, QueueDeleteOptions{}) },
 		Stopping: s.stopping, Ended: make(chan struct{}), Over: make(chan struct{}),
 	}
-	if source.Prefetch == 0 {
+	if o.Prefetch == 0 {
 		source.Prefetch = max(1, o.Concurrency)
 	}
 	s.source = source

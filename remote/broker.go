@@ -26,7 +26,8 @@ const served = "served"
 
 // Broker is a broker elsewhere. Calls and handlers run in a broker in this process that
 // has no queues for requests: those go out by a bridge, which is a connection, and what
-// comes in goes to the handlers.
+// comes in goes to the handlers. Events and jobs go the same way; what a subscription has
+// got from the broker elsewhere waits here in a queue of its own.
 type Broker struct {
 	urls    []string
 	options Options

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -46,16 +47,12 @@ func TestNoJobIsLost(t *testing.T) {
 					}, o)
 					require.NoError(t, err)
 				}
-				over := make(chan struct{})
 				var cutting, enqueuing sync.WaitGroup
+				ctx, over := context.WithCancel(t.Context())
 				cutting.Go(func() {
-					for {
-						select {
-						case <-over:
-							return
-						case <-time.After(time.Duration(chance(1000)) * time.Millisecond):
-							cut(real)
-						}
+					for ctx.Err() == nil {
+						time.Sleep(time.Duration(chance(1000)) * time.Millisecond)
+						cut(real)
 					}
 				})
 				sent := make(map[int]bool)
@@ -80,19 +77,12 @@ func TestNoJobIsLost(t *testing.T) {
 					})
 				}
 				enqueuing.Wait()
-				close(over)
+				over()
 				cutting.Wait()
 				brokertest.Later(time.Minute)
 				require.Zero(t, ready(t, real, "jobs"))
-				ch := brokertest.Channel(t, real)
-				for {
-					d, ok, err := ch.Get("jobs.failed", true)
-					require.NoError(t, err)
-					if !ok {
-						break
-					}
-					var job int
-					_, err = fmt.Sscan(string(d.Body), &job)
+				for _, d := range drain(t, real, "jobs.failed") {
+					job, err := strconv.Atoi(string(d.Body))
 					require.NoError(t, err)
 					done[job]++
 				}

@@ -87,6 +87,20 @@ func ready(t *testing.T, b *warren.Broker, queue string) int {
 	return q.Messages
 }
 
+// drain gets all that is in a queue.
+func drain(t *testing.T, b *warren.Broker, queue string) (list []warren.Delivery) {
+	t.Helper()
+	ch := brokertest.Channel(t, b)
+	for {
+		d, ok, err := ch.Get(queue, true)
+		require.NoError(t, err)
+		if !ok {
+			return list
+		}
+		list = append(list, d)
+	}
+}
+
 // queues lists the queues of a broker.
 func queues(t *testing.T, b *warren.Broker) []warren.QueueInfo {
 	t.Helper()
@@ -134,9 +148,17 @@ func TestEventsGoToAllThatSubscribe(t *testing.T) {
 	})
 }
 
+// tracer collects what it is told of.
+type tracer struct{ to *collected }
+
+func (r tracer) Start(ctx context.Context, op *warren.Operation) (context.Context, func(error)) {
+	r.to.add(fmt.Sprintf("traced: %v %s %s %s", op.Kind, op.Exchange, op.RoutingKey, op.Queue))
+	return ctx, nil
+}
+
 func TestDeliveryOfAnEvent(t *testing.T) {
 	var order collected
-	o := &remote.Options{Intercept: warren.Interceptors{
+	o := &remote.Options{Tracer: tracer{&order}, Intercept: warren.Interceptors{
 		Publish: []func(warren.PublishFunc) warren.PublishFunc{func(next warren.PublishFunc) warren.PublishFunc {
 			return func(ctx context.Context, ch *warren.Channel, exchange, key string, msg warren.Message, o warren.PublishOptions) error {
 				order.add("publish " + exchange + " " + key)
@@ -186,7 +208,10 @@ func TestDeliveryOfAnEvent(t *testing.T) {
 			require.Equal(t, "own", d.Headers[warren.ErrorCodeHeader])
 		}
 		synctest.Wait()
-		require.Equal(t, []string{"publish x k", "consume x k", "publish  q.delay.1000", "consume x k"}, order.take())
+		require.Equal(t, []string{
+			"publish x k", "traced: 1 x k ", "traced: 5 x k q", "consume x k",
+			"publish  q.delay.1000", "traced: 1  q.delay.1000 ", "traced: 5  q q", "consume x k",
+		}, order.take())
 		require.Zero(t, ready(t, real, "q"))
 	})
 }
@@ -215,13 +240,7 @@ func TestJobsComeAgainAndBecomeDeadLetters(t *testing.T) {
 		slices.Sort(list)
 		require.Equal(t, []string{"fails1 0s", "fails2 1s", "fails3 3s", "never1 0s", "panics1 0s", "panics2 1s", "panics3 3s"}, list)
 		codes := map[string]any{}
-		ch := brokertest.Channel(t, real)
-		for {
-			d, ok, err := ch.Get("jobs.failed", true)
-			require.NoError(t, err)
-			if !ok {
-				break
-			}
+		for _, d := range drain(t, real, "jobs.failed") {
 			codes[string(d.Body)] = d.Headers[warren.ErrorCodeHeader]
 		}
 		require.Equal(t, map[string]any{`"never"`: "error", `"panics"`: "panic", `"fails"`: "error", `7`: "codec"}, codes)

@@ -66,7 +66,11 @@ func (br *bridge) publish(ctx context.Context, p *link.Outgoing) error {
 	case <-br.ctx.Done():
 		return errEnded
 	}
-	if o.open != nil && len(p.Body) < longWrite {
+	if err := ctx.Err(); err != nil { // now it is certain that nobody has the message
+		<-o.turn
+		return err
+	}
+	if o.open != nil && !o.open.ch.IsClosed() && len(p.Body) < longWrite {
 		s, err := o.send(br, p)
 		if err != nil {
 			return err

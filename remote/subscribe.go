@@ -117,19 +117,28 @@ func (b *Broker) feedOnce(ctx context.Context, s *link.Source, begun func()) err
 	if err != nil {
 		return err
 	}
-	var f *feeder
-	err = finish(ctx, func() (err error) {
-		f, err = br.feeder(ctx, s)
+	begins := make(chan *feeder, 1)
+	err = finish(ctx, func() error {
+		f, err := br.feeder(ctx, s)
+		begins <- f
 		return err
 	})
-	if err != nil {
-		if br.over() {
-			err = lostError{err}
-		}
-		return err
+	if err == nil {
+		begun()
+		return (<-begins).run(b.ctx)
 	}
-	begun()
-	return f.run(b.ctx)
+	if ctx.Err() != nil {
+		go func() { // it may begin yet
+			if f := <-begins; f != nil {
+				f.end()
+				f.ch.Close()
+			}
+		}()
+	}
+	if br.over() {
+		err = lostError{err}
+	}
+	return err
 }
 
 // feeder reads a source's queue from one connection.
@@ -167,11 +176,8 @@ func (br *bridge) feeder(ctx context.Context, s *link.Source) (*feeder, error) {
 	}
 	f := &feeder{bridge: br, source: s, ch: ch, tag: "warren", wake: make(chan struct{}, 1)}
 	f.cancelled = ch.NotifyCancel(make(chan string, 1))
-	if err = ch.Qos(min(s.Prefetch, 1<<16-1), 0, false); err == nil {
+	if err = ch.Qos(s.Prefetch, 0, false); err == nil {
 		f.deliveries, err = ch.Consume(s.Queue, f.tag, false, false, false, false, nil)
-	}
-	if err == nil && ctx.Err() != nil {
-		err = ctx.Err() // nobody waits for it any more
 	}
 	if err != nil {
 		ch.Close()

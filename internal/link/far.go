@@ -49,7 +49,7 @@ type ExchangeDeclare struct {
 // Source is a queue of another broker that is read for a function here.
 type Source struct {
 	Queue    string
-	Prefetch int
+	Prefetch int  // zero: no limit
 	Own      bool // the queue is exclusive, and ends with the source
 
 	// Declare declares what the source needs. It is called for each connection before the
