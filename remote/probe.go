@@ -46,10 +46,8 @@ func (br *bridge) checkRequest(ctx context.Context, exchange, key, user string, 
 		return nil
 	}
 	if exchange != "" {
-		return &warren.Error{
-			Code: amqp091.NotImplemented, Text: "NOT_IMPLEMENTED - immediate=true",
-			Hint: "this broker cannot tell whether the queues of an exchange have consumers: call without RequireConsumer",
-		}
+		return refusedHere(amqp091.NotImplemented, "NOT_IMPLEMENTED - immediate=true",
+			"this broker cannot tell whether the queues of an exchange have consumers: call without RequireConsumer")
 	}
 	n, err := br.consumers(ctx, key)
 	switch {
@@ -63,15 +61,18 @@ func (br *bridge) checkRequest(ctx context.Context, exchange, key, user string, 
 	return nil
 }
 
+// refusedHere is the error of a publish that the broker would refuse.
+func refusedHere(code uint16, text, hint string) error {
+	m := wire.BasicPublishID
+	return &warren.Error{Code: code, Class: uint16(m >> 16), Method: uint16(m & 0xffff), Text: text, Hint: hint}
+}
+
 // checkUser fails if the property user_id is not the user who has logged in.
 func (br *bridge) checkUser(user string) error {
 	if user == "" || br.user == "" || user == br.user {
 		return nil
 	}
-	return &warren.Error{
-		Code: amqp091.PreconditionFailed,
-		Text: "PRECONDITION_FAILED - user_id property set to '" + user + "' but authenticated user was '" + br.user + "'",
-	}
+	return refusedHere(amqp091.PreconditionFailed, "PRECONDITION_FAILED - user_id property set to '"+user+"' but authenticated user was '"+br.user+"'", "")
 }
 
 // watch looks now and then whether those are still there who have been waiting, or been

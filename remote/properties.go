@@ -48,11 +48,8 @@ func (br *bridge) mostProperties() int {
 }
 
 func (br *bridge) errProperties(n int) error {
-	return &warren.Error{
-		Code: amqp091.PreconditionFailed,
-		Text: fmt.Sprintf("PRECONDITION_FAILED - properties of %d bytes do not fit into a frame, of which the broker takes %d bytes", n, br.conn.Config.FrameSize),
-		Hint: "put large values into the body",
-	}
+	text := fmt.Sprintf("PRECONDITION_FAILED - properties of %d bytes do not fit into a frame, of which the broker takes %d bytes", n, br.conn.Config.FrameSize)
+	return refusedHere(amqp091.PreconditionFailed, text, "put large values into the body")
 }
 
 // propertiesOf are the properties of a delivery.
