@@ -87,7 +87,7 @@ func each(t *testing.T, written bool, f func(s *script)) {
 			}
 		})
 		if !ok || !cut {
-			require.Greater(t, at, 20, "the script was followed")
+			require.Greater(t, at, 12, "the script was followed")
 			return
 		}
 	}

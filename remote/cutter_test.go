@@ -135,6 +135,9 @@ func (c *cutConn) Write(p []byte) (int, error) {
 		}
 		before := cut
 		if cut = cut || !c.cutter.pass(true); !cut || !before && c.cutter.how == fails {
+			if cut {
+				c.stalled.Store(true) // an answer to it would make a goroutine of amqp091-go wait for ever
+			}
 			if _, err := c.Conn.Write(c.out[:n]); err != nil {
 				return 0, err
 			}
@@ -155,6 +158,9 @@ func (c *cutConn) Read(p []byte) (int, error) {
 		var chunk [4096]byte
 		n, err := c.Conn.Read(chunk[:])
 		if c.stalled.Load() && err == nil {
+			if c.cutter.how != stalls {
+				return 0, net.ErrClosed
+			}
 			continue
 		}
 		c.in = append(c.in, chunk[:n]...)
