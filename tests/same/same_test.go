@@ -138,6 +138,15 @@ func (w *world) queue(ch *amqp091.Channel, s string, args amqp091.Table) string 
 	return name
 }
 
+// exists reports whether there is a queue.
+func (w *world) exists(name string) bool {
+	conn, err := w.connect()
+	require.NoError(w, err)
+	defer conn.Close()
+	_, err = brokertest.ClientChannel(w, conn).QueueDeclarePassive(name, false, false, false, false, nil)
+	return err == nil
+}
+
 // deletes lets a queue end with the rule.
 func (w *world) deletes(name string) {
 	w.Cleanup(func() {
