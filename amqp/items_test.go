@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -124,6 +125,19 @@ func TestAStreamThatWaitsForRoomEnds(t *testing.T) {
 		"channel closed": func(_ *env, r *rawClient, _ string) { r.send(1, &wire.ChannelClose{ReplyCode: 200}) },
 		"client gone":    func(_ *env, r *rawClient, _ string) { r.conn.Close() },
 		"broker closed":  func(t *env, _ *rawClient, _ string) { require.NoError(t, t.broker.Close()) },
+		"server closed":  func(t *env, _ *rawClient, _ string) { require.NoError(t, t.server.Close()) },
+		"shutdown": func(t *env, _ *rawClient, _ string) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			require.NoError(t, t.server.Shutdown(ctx), "a client that does not answer is cut off")
+		},
+		"session closed": func(t *env, _ *rawClient, _ string) {
+			for _, s := range t.broker.Sessions() {
+				if s.Remote {
+					require.NoError(t, t.broker.SessionClose(s.ID, "by hand"))
+				}
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			withServer(t, func(t *env) {
