@@ -214,3 +214,39 @@ func TestItemsOfACallerWaitForRoomInTheConnection(t *testing.T) {
 		<-left
 	})
 }
+
+// Many streams that wait at once take turns: the connection stays, and each gets on.
+func TestManyStreamsWaitForRoomInOneConnection(t *testing.T) {
+	withServer(t, func(t *env) {
+		const streams, each = 1000, 3
+		body := make([]byte, 16<<10)
+		h, err := t.broker.HandleStream("many", func(context.Context, *warren.Request, items) items {
+			return func(yield func(warren.Message, error) bool) {
+				for n := 0; n < each && yield(warren.Message{Body: body}, nil); n++ {
+				}
+			}
+		}, warren.HandleOptions{Concurrency: streams})
+		require.NoError(t, err)
+		r := t.raw()
+		r.asks("many", each)
+		for range streams - 1 {
+			r.says("many", wire.Table{"x-warren-stream": int64(each)})
+		}
+		synctest.Wait()
+		came := make(map[string]int) // items of each stream
+		for ended := 0; ended < streams; {
+			p, size, _ := r.delivery()
+			switch {
+			case p.Headers["x-warren-item"] != nil:
+				came[p.ReplyTo]++
+				require.Equal(t, int64(came[p.ReplyTo]), p.Headers["x-warren-item"])
+				require.Equal(t, len(body), size)
+			case p.Headers["x-warren-end"] != nil:
+				require.Equal(t, int64(each), p.Headers["x-warren-end"])
+				ended++
+			}
+		}
+		require.Len(t, came, streams)
+		require.NoError(t, h.Close())
+	})
+}
