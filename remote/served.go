@@ -1,0 +1,149 @@
+package remote
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/message"
+)
+
+// servedRequest is a request that a handler here has.
+type servedRequest struct {
+	*talk
+	bridge *bridge
+	ack    acker
+	done   func()      // called when it is settled
+	told   atomic.Bool // what has become of it
+}
+
+// request gives a request to its handler, and calls done when it is settled. It reports
+// false if the handler takes no more.
+func (br *bridge) request(h *handler, d *amqp091.Delivery, done func()) bool {
+	p := propertiesOf(d)
+	cancels := p.Headers[cancelsHeader] == true
+	if delete(p.Headers, cancelsHeader); len(p.Headers) == 0 {
+		p.Headers = nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &servedRequest{
+		talk: &talk{
+			began: time.Now(), stream: p.Headers[warren.StreamHeader] != nil, cancel: cancel,
+			there: end{d.ReplyTo, d.CorrelationId},
+		},
+		bridge: br, ack: acker{d.Acknowledger, d.DeliveryTag}, done: done,
+	}
+	if !br.beginServed(r.talk, cancels) {
+		cancel()
+		done()
+		return true
+	}
+	p.CorrelationId = r.here.correlation
+	if d.ReplyTo != "" {
+		p.ReplyTo = br.serves.address
+	}
+	m := &message.Forwarded{Settle: r.settle, Redelivered: d.Redelivered, Origin: &message.Origin{
+		Context: ctx, Exchange: d.Exchange, RoutingKey: d.RoutingKey,
+		Answer: r.answer, Served: r.served, IsWaiting: r.isWaiting,
+	}}
+	if br.serves.publish(h.queue, &p, m) {
+		return true
+	}
+	r.settle(message.Dropped)
+	return false
+}
+
+// beginServed notes a request of a caller elsewhere, which has a correlation id here that
+// no other has. It reports false if the bridge has ended.
+func (br *bridge) beginServed(t *talk, cancels bool) bool {
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	if br.lost != nil {
+		return false
+	}
+	t.here.correlation = br.unused(br.served, t.there.correlation)
+	br.served[t.here.correlation] = t
+	if t.there.address != "" {
+		br.byThere[t.there] = t
+		if cancels {
+			br.ages(t)
+		}
+	}
+	return true
+}
+
+// forgetServed says that a request was served. It reports false if the bridge has ended
+// before, so that the answer was perhaps not sent.
+func (br *bridge) forgetServed(t *talk) bool {
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	_, ok := br.served[t.here.correlation]
+	delete(br.served, t.here.correlation)
+	if br.byThere[t.there] == t {
+		delete(br.byThere, t.there)
+	}
+	return ok
+}
+
+// answer sends what the handler has returned. What it has said in a stream is before it.
+func (r *servedRequest) answer(p *message.Properties) bool {
+	br := r.bridge
+	if r.stream {
+		p.ReplyTo = br.serves.address // the caller is to know which server this is the end of
+		return br.serves.later(func() { br.sendTo(br.back, r.there, p) })
+	}
+	return br.ctx.Err() == nil && br.sendTo(br.back, r.there, p) == nil
+}
+
+// isWaiting asks whether the requester is still there.
+func (r *servedRequest) isWaiting() bool { return !r.bridge.isGone(r.there.address) }
+
+// served tells the broker elsewhere what its handler has done with the request.
+func (r *servedRequest) served(f message.Fate) {
+	if r.stream {
+		r.settle(f)
+	} else if !r.told.Swap(true) {
+		r.tell(f)
+	}
+}
+
+// settle is served for who may not write to the network, and for what comes after all that
+// was said in a stream.
+func (r *servedRequest) settle(f message.Fate) {
+	if !r.told.Swap(true) && !r.bridge.serves.later(func() { r.tell(f) }) {
+		r.cancel()
+		r.done()
+	}
+}
+
+// tell settles the request elsewhere. Once the bridge has ended it is not settled, so that
+// it comes again.
+func (r *servedRequest) tell(f message.Fate) {
+	ok := r.bridge.forgetServed(r.talk)
+	r.cancel()
+	if ok {
+		r.ack.settle(f)
+	}
+	r.done()
+}
+
+// acker settles a message elsewhere.
+type acker struct {
+	amqp091.Acknowledger
+	tag uint64
+}
+
+// settle tells the broker elsewhere what has become of its message.
+func (a acker) settle(f message.Fate) {
+	switch f {
+	case message.Acked:
+		a.Ack(a.tag, false)
+	case message.Rejected:
+		a.Reject(a.tag, false)
+	case message.Dropped:
+		a.Nack(a.tag, false, true)
+	}
+}
