@@ -31,8 +31,8 @@ type LinkOptions struct {
 	// Import are queues of handlers elsewhere that can be called here, Export queues of
 	// handlers here that can be called elsewhere. The link serves a queue of the same name
 	// on the other side: calls, streams, errors and deadlines pass it. If there is no such
-	// handler, a caller gets [warren.ErrBusy]. The handler is told when a caller leaves a
-	// stream, but not when one gives up a call before its deadline.
+	// handler, a caller gets [warren.ErrBusy]. When a caller gives up, the handler knows as
+	// early as with [Dial].
 	Import, Export []string
 
 	// Name is the name of the broker here in [PassedHeader]. All links of a broker must

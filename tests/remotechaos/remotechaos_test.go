@@ -66,6 +66,9 @@ func TestCallsAndJobsHoldWhenTheBrokerIsKilled(t *testing.T) {
 	working.Go(r.stream)
 	working.Go(r.enqueue)
 	working.Go(r.publish)
+	here := brokertest.New(t, nil)
+	link := r.link(here)
+	working.Go(func() { r.move(here) })
 	for i := range *kills {
 		r.awaitAnswers()
 		time.Sleep(time.Duration(rand.IntN(100)) * time.Millisecond)
@@ -83,16 +86,27 @@ func TestCallsAndJobsHoldWhenTheBrokerIsKilled(t *testing.T) {
 	}
 	require.Eventually(t, r.allDone, patience, 10*time.Millisecond, "jobs that were confirmed")
 	r.check()
+	for _, s := range link.Stats() {
+		t.Logf("%s %s: %d passed, %d perhaps twice", s.Kind, s.Queue, s.Passed, s.Redelivered)
+		require.Zero(t, s.Looped+s.Refused)
+	}
+	require.NoError(t, link.Shutdown(t.Context()))
 	require.NoError(t, r.client.Close())
 	require.NoError(t, r.server.Shutdown(t.Context()))
+	require.NoError(t, here.Close())
 	brokertest.NoGoroutines(t)
 	r.kill()
 }
 
 func (r *round) connect() *remote.Broker {
-	b, err := remote.Dial(r.t.Context(), urls, &remote.Options{Dial: r.dial, Delay: 10 * time.Millisecond, MaxDelay: 50 * time.Millisecond})
+	o := r.options()
+	b, err := remote.Dial(r.t.Context(), urls, &o)
 	require.NoError(r.t, err)
 	return b
+}
+
+func (r *round) options() remote.Options {
+	return remote.Options{Dial: r.dial, Delay: 10 * time.Millisecond, MaxDelay: 50 * time.Millisecond}
 }
 
 func (r *round) serve(body string) {
@@ -217,6 +231,38 @@ func (r *round) publish() {
 	}
 }
 
+// link links the broker that is killed with one here, in both directions.
+func (r *round) link(here *warren.Broker) *remote.Linked {
+	l, err := remote.Link(r.t.Context(), here, urls, remote.LinkOptions{
+		Options: r.options(), Push: []remote.LinkRule{{Queue: "pushed"}}, Pull: []remote.LinkRule{{Queue: "pulled"}},
+	})
+	require.NoError(r.t, err)
+	for queue, b := range map[string]warren.Subscriber{"pushed": r.server, "pulled": here} {
+		_, err := b.Work(queue, func(_ context.Context, d warren.Delivery) error {
+			r.serve(string(d.Body))
+			return nil
+		})
+		require.NoError(r.t, err)
+	}
+	return l
+}
+
+// move enqueues jobs that pass the link, and notes which are confirmed.
+func (r *round) move(here *warren.Broker) {
+	for n := 0; r.over.Err() == nil; n++ {
+		for queue, b := range map[string]warren.Publisher{"pushed": here, "pulled": r.client} {
+			body := fmt.Sprint(queue, " ", n)
+			err := b.Enqueue(context.Background(), queue, warren.Message{Body: []byte(body)})
+			r.end("through the link", body, err)
+			if err == nil {
+				r.mu.Lock()
+				r.confirmed = append(r.confirmed, body)
+				r.mu.Unlock()
+			}
+		}
+	}
+}
+
 // enqueue publishes jobs as a program in another language would, and notes which are
 // confirmed.
 func (r *round) enqueue() {
@@ -270,5 +316,9 @@ func (r *round) check() {
 	}
 	require.NotEmpty(r.t, r.confirmed)
 	require.NotZero(r.t, r.ends["call lost"], "nothing was in flight")
-	r.t.Logf("%d kills; %v; %d jobs confirmed", *kills, r.ends, len(r.confirmed))
+	twice := 0
+	for _, job := range r.confirmed {
+		twice += r.served[job] - 1
+	}
+	r.t.Logf("%d kills; %v; %d jobs confirmed, %d served once more", *kills, r.ends, len(r.confirmed), twice)
 }
