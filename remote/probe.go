@@ -13,13 +13,19 @@ import (
 
 // consumers asks how many consumers a queue elsewhere has. An address of direct reply-to is
 // one that has no messages.
-func (br *bridge) consumers(ctx context.Context, queue string) (n int, err error) {
-	err = br.declare(ctx, wire.QueueDeclareID, func(ch *amqp091.Channel) error {
+func (br *bridge) consumers(ctx context.Context, queue string) (int, error) {
+	found := make(chan int, 1)
+	err := br.declare(ctx, wire.QueueDeclareID, func(ch *amqp091.Channel) error {
 		q, err := ch.QueueDeclarePassive(queue, false, false, false, false, nil)
-		n = q.Consumers
+		if err == nil {
+			found <- q.Consumers
+		}
 		return err
 	})
-	return n, err
+	if err != nil {
+		return 0, err
+	}
+	return <-found, nil
 }
 
 // isGone reports whether nobody has an address elsewhere any more.
