@@ -66,10 +66,11 @@ type talk struct {
 	// Guarded by the bridge's mu.
 	here, there end
 	answered    bool
-	sent        bool // it may be served. Before, who sends tells the caller
-	over        bool // the caller of a stream has gone
-	looks       int  // at the queue
-	misses      int  // of these, the last that have found nobody who serves it
+	sent        bool   // it may be served. Before, who sends tells the caller
+	at          uint64 // octets that were to be written before: see gatherer
+	over        bool   // the caller of a stream has gone
+	looks       int    // at the queue
+	misses      int    // of these, the last that have found nobody who serves it
 }
 
 // request is the request of a caller here.
@@ -79,7 +80,6 @@ type request struct {
 	immediate bool
 	durable   bool        // it waits for a handler as long as its queue is there
 	fail      func(error) // ends the call
-	at        uint64      // what was written before: see gatherer
 }
 
 // queue is the queue that the request is called by; empty: it goes to an exchange.
@@ -211,10 +211,10 @@ func (br *bridge) end(reason error) {
 			br.lost = lostError{reason}
 		}
 	}
-	var sent []*talk
+	sent := make(map[*talk]uint64)
 	for _, t := range br.asked {
 		if t.sent {
-			sent = append(sent, t)
+			sent[t] = t.at
 		}
 	}
 	served := br.served
@@ -224,8 +224,8 @@ func (br *bridge) end(reason error) {
 	if reason != warren.ErrClosed {
 		br.gatherer.Close() // so that it is known what has gone out
 	}
-	for _, t := range sent {
-		if reason == warren.ErrClosed || !br.gatherer.hasNone(t.request.at) || !br.broker.start(func() { br.broker.sendAgain(t) }) {
+	for t, at := range sent {
+		if reason == warren.ErrClosed || !br.gatherer.hasNone(at) || !br.broker.start(func() { br.broker.sendAgain(t) }) {
 			t.request.fail(br.lost)
 		}
 	}

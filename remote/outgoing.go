@@ -64,7 +64,6 @@ func (br *bridge) ask(r request) error {
 		}
 	}
 	r.durable = p.Headers[warren.DurableHeader] == true
-	r.at = br.gatherer.accepted()
 	t := &talk{
 		began: time.Now(), stream: p.Headers[warren.StreamHeader] != nil, request: r,
 		here: end{p.ReplyTo, p.CorrelationId},
@@ -82,7 +81,7 @@ func (br *bridge) ask(r request) error {
 		return errEnded
 	}
 	m.ReplyTo, m.CorrelationId = replyTo, t.there.correlation
-	return br.sent(t, br.send(ctx, exchange, key, r.immediate && br.immediate, m))
+	return br.sent(t, br.send(t, m))
 }
 
 // largeBody is from which size on a body may not fit into the buffers of a socket.
@@ -92,7 +91,8 @@ const largeBody = 32 << 10
 // that it has not gone out completely. A broker that takes nothing may make a write last
 // for ever: whose context ends is not held up by its own large body, nor by those of
 // others.
-func (br *bridge) send(ctx context.Context, exchange, key string, immediate bool, m amqp091.Publishing) error {
+func (br *bridge) send(t *talk, m amqp091.Publishing) error {
+	ctx := t.request.ctx
 	select {
 	case br.sending <- struct{}{}:
 	case <-ctx.Done():
@@ -101,10 +101,10 @@ func (br *bridge) send(ctx context.Context, exchange, key string, immediate bool
 		return errEnded
 	}
 	if len(m.Body) < largeBody || ctx.Done() == nil {
-		return br.write(ctx, exchange, key, immediate, m)
+		return br.write(t, m)
 	}
 	done := make(chan error, 1)
-	go func() { done <- br.write(ctx, exchange, key, immediate, m) }()
+	go func() { done <- br.write(t, m) }()
 	select {
 	case err := <-done:
 		return err
@@ -114,14 +114,18 @@ func (br *bridge) send(ctx context.Context, exchange, key string, immediate bool
 }
 
 // write publishes a request, and ends its turn.
-func (br *bridge) write(ctx context.Context, exchange, key string, immediate bool, m amqp091.Publishing) error {
+func (br *bridge) write(t *talk, m amqp091.Publishing) error {
 	defer func() { <-br.sending }()
 	at := br.gatherer.accepted()
-	err := br.ch.PublishWithContext(ctx, exchange, key, true, immediate, m)
-	if br.unsent(err, at) {
+	br.mu.Lock()
+	t.at = at
+	br.mu.Unlock()
+	r := &t.request
+	err := br.ch.PublishWithContext(r.ctx, *r.entry.Exchange, r.entry.Key, true, r.immediate && br.immediate, m)
+	switch {
+	case br.unsent(err, at):
 		return errEnded
-	}
-	if err != nil && m.Headers.Validate() != nil {
+	case err != nil && m.Headers.Validate() != nil:
 		return unsent("remote: headers: " + err.Error()) // before anything was written
 	}
 	return err
