@@ -124,6 +124,7 @@ func (c *cutConn) Write(p []byte) (int, error) {
 	if cut && c.cutter.how != stalls {
 		return 0, net.ErrClosed
 	}
+	passed := -len(c.out) // octets of p
 	c.out = append(c.out, p...)
 	for {
 		n := c.header
@@ -139,9 +140,10 @@ func (c *cutConn) Write(p []byte) (int, error) {
 				c.stalled.Store(true) // an answer to it would make a goroutine of amqp091-go wait for ever
 			}
 			if _, err := c.Conn.Write(c.out[:n]); err != nil {
-				return 0, err
+				return max(0, passed), err
 			}
 		}
+		passed += n
 		c.out, c.header = c.out[n:], 0
 	}
 	if cut {
