@@ -241,6 +241,13 @@ func (br *bridge) end(reason error) {
 	}
 }
 
+// isEnded reports whether nothing may be sent any more.
+func (br *bridge) isEnded() bool {
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	return br.lost != nil
+}
+
 // reason returns why the bridge has ended.
 func (br *bridge) reason() error {
 	br.mu.Lock()

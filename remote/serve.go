@@ -207,8 +207,10 @@ func (br *bridge) settleAll(ch *amqp091.Channel, h *handler, own bool, settled <
 	for {
 		select {
 		case <-settled:
-			if own {
-				ch.QueueDelete(h.queue, true, true, false) // unless somebody else serves it, or is to
+			// Unless somebody else serves it, or is to. What is not settled elsewhere, since
+			// the bridge has ended, would go with the queue.
+			if own && !br.isEnded() {
+				ch.QueueDelete(h.queue, true, true, false)
 			}
 			return
 		case <-again.C:

@@ -95,7 +95,7 @@ func (r *servedRequest) answer(p *message.Properties) bool {
 		p.ReplyTo = br.serves.address // the caller is to know which server this is the end of
 		return br.serves.later(func() { br.sendTo(br.back, r.there, p) })
 	}
-	return br.ctx.Err() == nil && br.sendTo(br.back, r.there, p) == nil
+	return !br.isEnded() && br.sendTo(br.back, r.there, p) == nil
 }
 
 // isWaiting asks whether the requester is still there.
