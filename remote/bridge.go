@@ -51,7 +51,7 @@ type bridge struct {
 	callers map[string]*talk // the same, by the caller's address
 	served  map[string]*talk // requests that are served here, by the correlation id here
 	byThere map[end]*talk    // the same, by the other end
-	young   []*talk          // requests that are served here whose callers may cancel and do not know whom to tell
+	greets  bool             // before long somebody tells callers who serves them
 	number  uint64
 	lost    error // what calls fail with, since the bridge has ended; does not change any more
 }
@@ -65,6 +65,7 @@ type talk struct {
 
 	// Guarded by the bridge's mu.
 	here, there end
+	unknown     bool // the caller elsewhere would like to know who serves it
 	answered    bool
 	sent        bool   // it may be served. Before, who sends tells the caller
 	at          uint64 // octets that were to be written before: see gatherer
@@ -218,7 +219,7 @@ func (br *bridge) end(reason error) {
 		}
 	}
 	served := br.served
-	br.asked, br.callers, br.served, br.byThere, br.young = nil, nil, nil, nil, nil
+	br.asked, br.callers, br.served, br.byThere = nil, nil, nil, nil
 	br.mu.Unlock()
 	br.cancel()
 	if reason != warren.ErrClosed {

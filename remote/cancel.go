@@ -13,39 +13,53 @@ import (
 // them a handler that has not answered soon says where it is, by a message with no credit,
 // and who has gone says so to that address.
 
-// cancelsHeader is true in a request whose caller wants to know its server if the answer
-// takes long, to send it x-warren-cancel.
-const cancelsHeader = "x-warren-cancels"
+// A caller who wants to know its server if the answer takes long, to send it
+// x-warren-cancel, says so by a header with the value true, or by what its correlation id
+// begins with, which costs less than a table.
+const (
+	cancelsHeader = "x-warren-cancels"
+	cancelsPrefix = cancelsHeader + "-"
+)
 
-// helloAfter is how long a request is served before its caller is told by whom.
-const helloAfter = 100 * time.Millisecond
+// cancels reports whether a caller here wants to know its server.
+func (t *talk) cancels() bool { return !t.stream && !t.request.durable }
 
-// ages notes that the caller of a request is to know its server in a while. br.mu is held.
-func (br *bridge) ages(t *talk) {
-	br.young = append(br.young, t)
-	if len(br.young) == 1 {
-		time.AfterFunc(helloAfter, func() { br.serves.later(br.greet) })
-	}
+// isUnnamed reports whether the caller has not given a correlation id: it is the caller's
+// address then.
+func (t *talk) isUnnamed() bool {
+	return t.here.address == warren.DirectReplyTo+"."+t.here.correlation
+}
+
+const (
+	helloAfter = 100 * time.Millisecond // so long a request is served before its caller is told by whom
+	helloEvery = helloAfter / 4         // and so much longer, so that many are told at once
+)
+
+// awaitAge lets callers know their servers in a while. br.mu is held.
+func (br *bridge) awaitAge(d time.Duration) {
+	br.greets = true
+	time.AfterFunc(d, func() { br.serves.later(br.greet) })
 }
 
 // greet tells callers whom to tell when they go.
 func (br *bridge) greet() {
-	now := time.Now()
+	before := time.Now().Add(-helloAfter)
 	var old []end
 	br.mu.Lock()
-	n := 0
-	for ; n < len(br.young); n++ {
-		t := br.young[n]
-		left := helloAfter - now.Sub(t.began)
-		if left > 0 {
-			time.AfterFunc(left, func() { br.serves.later(br.greet) })
-			break
-		}
-		if br.served[t.here.correlation] == t {
+	br.greets = false
+	for _, t := range br.served {
+		switch {
+		case !t.unknown:
+		case t.began.After(before):
+			br.greets = true
+		default:
+			t.unknown = false
 			old = append(old, t.there)
 		}
 	}
-	br.young = append(br.young[:0], br.young[n:]...)
+	if br.greets {
+		br.awaitAge(helloEvery)
+	}
 	br.mu.Unlock()
 	for _, to := range old {
 		br.publishTo(br.back, to, amqp091.Publishing{

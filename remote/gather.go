@@ -5,19 +5,23 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const (
 	mostGathered = 256 << 10   // bytes that wait to be written before who writes has to wait
-	aloneFor     = 8           // times in a row that a write was alone before it is not gathered
+	aloneFor     = 4           // times in a row that nobody else has written before one does not wait for others
 	lastWrite    = time.Second // how long what is left may take to be written when the connection is closed
 )
 
 // gatherer is a network connection whose Write does not wait for the network. amqp091-go
 // writes each message, and each ack, by itself, which costs more than all the rest of a
-// call: so a goroutine writes, and what was written meanwhile goes out at once. Who writes
-// alone does not wait for a goroutine, and writes what the network takes at once himself.
+// call. So what is written meanwhile goes out at once, in one of two ways:
+//
+//   - Who calls hold before he writes, and release after it, lets others write first who are
+//     about to. Then he writes what all have written, as far as the network takes it at once.
+//   - A goroutine writes the rest, and what others write.
 //
 // It is closed when nothing comes from it any more, so that who writes to a peer that is
 // gone does not wait for ever. It counts what is written, to tell what cannot have been
@@ -26,14 +30,15 @@ type gatherer struct {
 	net.Conn
 	try  func([]byte) (int, error) // writes what the network takes at once; nil: it cannot
 	done chan struct{}             // closed when nothing is written any more
+	held atomic.Int32              // how many are about to call release
 
 	mu   sync.Mutex
-	work sync.Cond // something waits, or nobody writes any more, or err is set
+	work sync.Cond // the goroutine has something to do, or err is set
 	room sync.Cond // less waits, or err is set
 	// Guarded by mu.
 	waits   []byte
-	parts   int    // writes of which waits consists
-	alone   int    // times in a row that one write was all that went out
+	led     bool   // somebody is about to write what waits
+	alone   int    // times in a row that he was the only one
 	writing bool   // somebody writes
 	given   uint64 // octets that were to be written
 	taken   uint64 // octets of them that the connection has taken
@@ -53,36 +58,84 @@ func (g *gatherer) Write(b []byte) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for len(g.waits) >= mostGathered && g.err == nil {
+		g.work.Signal()
 		g.room.Wait()
 	}
 	if g.err != nil {
 		return 0, g.err
 	}
-	g.given += uint64(len(b))
-	switch {
-	case g.writing || len(g.waits) > 0:
-		g.alone = 0
-	case g.try != nil && g.alone >= aloneFor:
-		n, err := g.write(b, g.try)
-		if err != nil {
-			return n, err
-		}
-		if b = b[n:]; len(b) == 0 && len(g.waits) == 0 {
-			return n, nil
-		}
-		g.waits = slices.Concat(b, g.waits)
-		g.work.Signal()
-		return n + len(b), nil
-	}
 	g.waits = append(g.waits, b...)
-	g.parts++
-	g.work.Signal()
+	g.given += uint64(len(b))
+	if g.held.Load() == 0 {
+		g.work.Signal()
+	}
 	return len(b), nil
+}
+
+// hold lets what is written wait until release is called.
+func (g *gatherer) hold() { g.held.Add(1) }
+
+// release writes what waits, unless somebody else is about to.
+func (g *gatherer) release() {
+	g.held.Add(-1)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.led || len(g.waits) == 0:
+		return
+	case g.try == nil || g.writing || g.err != nil:
+		g.work.Signal()
+		return
+	}
+	g.led = true
+	g.lead()
+	g.led = false
+	if g.writing || g.err != nil || len(g.waits) == 0 {
+		g.work.Signal()
+		return
+	}
+	b := g.waits
+	g.waits = nil
+	n, err := g.write(b, g.try)
+	switch {
+	case err != nil:
+	case n == len(b) && g.waits == nil:
+		g.waits = b[:0]
+	default:
+		g.waits = slices.Concat(b[n:], g.waits)
+		g.work.Signal()
+	}
+}
+
+// lead lets others write, unless nobody has of late: then it tries only now and then.
+func (g *gatherer) lead() {
+	n := len(g.waits)
+	if g.alone < aloneFor || g.alone%16 == 0 {
+		g.yield()
+	}
+	if g.alone++; len(g.waits) > n {
+		g.alone = 0
+	}
+}
+
+// isBusy reports whether several have written at once of late.
+func (g *gatherer) isBusy() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.alone < aloneFor
+}
+
+// yield lets those go first who are about to write.
+func (g *gatherer) yield() {
+	g.mu.Unlock()
+	runtime.Gosched()
+	g.mu.Lock()
 }
 
 // write lets f write, without the lock.
 func (g *gatherer) write(b []byte, f func([]byte) (int, error)) (int, error) {
 	g.writing = true
+	g.room.Broadcast()
 	g.mu.Unlock()
 	n, err := f(b)
 	g.mu.Lock()
@@ -100,26 +153,20 @@ func (g *gatherer) run() {
 	defer close(g.done)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	defer func() { g.over = true }()
 	var out []byte
-	for {
-		for g.writing || len(g.waits) == 0 && g.err == nil {
+	for !g.over {
+		switch {
+		case g.writing || len(g.waits) == 0 && g.err == nil:
 			g.work.Wait()
-		}
-		g.mu.Unlock()
-		runtime.Gosched() // who is about to write does so first
-		g.mu.Lock()
-		if g.over || len(g.waits) == 0 {
+			continue
+		case len(g.waits) == 0:
+			g.over = true
 			return
 		}
-		out, g.waits = g.waits, out[:0]
-		if g.alone++; g.parts > 1 {
-			g.alone = 0
-		}
-		g.parts = 0
-		g.room.Broadcast()
-		if _, err := g.write(out, g.Conn.Write); err != nil {
-			return
+		g.yield()
+		if !g.writing && len(g.waits) > 0 {
+			out, g.waits = g.waits, out[:0]
+			g.write(out, g.Conn.Write)
 		}
 	}
 }

@@ -115,7 +115,9 @@ func (br *bridge) send(t *talk, m amqp091.Publishing) error {
 
 // write publishes a request, and ends its turn.
 func (br *bridge) write(t *talk, m amqp091.Publishing) error {
-	defer func() { <-br.sending }()
+	br.gatherer.hold()
+	defer br.gatherer.release()
+	defer func() { <-br.sending }() // first, so that others can write before
 	at := br.gatherer.accepted()
 	br.mu.Lock()
 	t.at = at
@@ -157,7 +159,7 @@ func (t *talk) addTerms(m *amqp091.Publishing) {
 	if d, limited := t.request.ctx.Deadline(); limited && m.Headers[warren.DeadlineHeader] == nil {
 		addHeader(m, warren.DeadlineHeader, d.Add(time.Millisecond-1).UnixMilli()) // not before the caller's
 	}
-	if !t.stream && !t.request.durable {
+	if t.cancels() && !t.isUnnamed() {
 		addHeader(m, cancelsHeader, true)
 	}
 }
@@ -169,14 +171,20 @@ func addHeader(m *amqp091.Publishing, name string, v any) {
 	m.Headers[name] = v
 }
 
-// begin notes a request of a caller here. Its correlation id stays if nobody else has it.
+// begin notes a request of a caller here. A correlation id that the caller has given stays
+// if nobody else has it.
 func (br *bridge) begin(t *talk) bool {
 	br.mu.Lock()
 	defer br.mu.Unlock()
 	if br.lost != nil {
 		return false
 	}
-	t.there.correlation = br.unused(br.asked, t.here.correlation)
+	id := t.here.correlation
+	if t.cancels() && t.isUnnamed() {
+		br.number++
+		id = cancelsPrefix + strconv.FormatUint(br.number, 36)
+	}
+	t.there.correlation = br.unused(br.asked, id)
 	br.asked[t.there.correlation] = t
 	br.callers[t.here.address] = t
 	return true

@@ -105,11 +105,11 @@ func (br *bridge) outlet(exchange string) *outlet {
 
 // send writes a message, and ends the turn.
 func (o *outlet) send(br *bridge, p *link.Outgoing) (*sent, error) {
-	defer func() { <-o.turn }()
 	for {
 		if o.open == nil || o.open.ch.IsClosed() {
 			c, err := openConfirms(br)
 			if err != nil {
+				<-o.turn
 				if br.over() {
 					return nil, errEnded
 				}
@@ -121,14 +121,17 @@ func (o *outlet) send(br *bridge, p *link.Outgoing) (*sent, error) {
 			o.open = c
 		}
 		at := br.gatherer.accepted()
+		br.gatherer.hold()
 		s, err := o.open.send(p)
 		if err == amqp091.ErrClosed && !br.over() {
+			br.gatherer.release()
 			continue // the channel was closed before
 		}
-		if err == nil {
-			return s, nil
-		}
+		<-o.turn // first, so that others can write before
+		br.gatherer.release()
 		switch {
+		case err == nil:
+			return s, nil
 		case br.over() && br.unsent(err, at):
 			return nil, errEnded
 		case br.over():

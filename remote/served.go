@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -11,32 +12,35 @@ import (
 	"github.com/warrenmq/warren/internal/message"
 )
 
-// servedRequest is a request that a handler here has.
+// servedRequest is a request that a handler here has. It is one allocation.
 type servedRequest struct {
-	*talk
-	bridge *bridge
-	ack    acker
-	done   func()      // called when it is settled
-	told   atomic.Bool // what has become of it
+	talk
+	bridge    *bridge
+	ack       acker
+	done      func()      // called when it is settled
+	told      atomic.Bool // what has become of it
+	held      bool        // its answer waits; owned by the handler's goroutine
+	forwarded message.Forwarded
+	origin    message.Origin
 }
 
 // request gives a request to its handler, and calls done when it is settled. It reports
 // false if the handler takes no more.
 func (br *bridge) request(h *handler, d *amqp091.Delivery, done func()) bool {
-	p := propertiesOf(d)
-	cancels := p.Headers[cancelsHeader] == true
-	if delete(p.Headers, cancelsHeader); len(p.Headers) == 0 {
-		p.Headers = nil
+	cancels := d.Headers[cancelsHeader] == true || strings.HasPrefix(d.CorrelationId, cancelsPrefix)
+	if delete(d.Headers, cancelsHeader); len(d.Headers) == 0 {
+		d.Headers = nil
 	}
+	p := propertiesOf(d)
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &servedRequest{
-		talk: &talk{
+		talk: talk{
 			began: time.Now(), stream: p.Headers[warren.StreamHeader] != nil, cancel: cancel,
 			there: end{d.ReplyTo, d.CorrelationId},
 		},
 		bridge: br, ack: acker{d.Acknowledger, d.DeliveryTag}, done: done,
 	}
-	if !br.beginServed(r.talk, cancels) {
+	if !br.beginServed(&r.talk, cancels) {
 		cancel()
 		done()
 		return true
@@ -45,11 +49,9 @@ func (br *bridge) request(h *handler, d *amqp091.Delivery, done func()) bool {
 	if d.ReplyTo != "" {
 		p.ReplyTo = br.serves.address
 	}
-	m := &message.Forwarded{Settle: r.settle, Redelivered: d.Redelivered, Origin: &message.Origin{
-		Context: ctx, Exchange: d.Exchange, RoutingKey: d.RoutingKey,
-		Answer: r.answer, Served: r.served, IsWaiting: r.isWaiting,
-	}}
-	if br.serves.publish(h.queue, &p, m) {
+	r.origin = message.Origin{Context: ctx, Exchange: d.Exchange, RoutingKey: d.RoutingKey, Requester: r}
+	r.forwarded = message.Forwarded{Settle: r.settle, Redelivered: d.Redelivered, Origin: &r.origin}
+	if br.serves.publish(h.queue, &p, &r.forwarded) {
 		return true
 	}
 	r.settle(message.Dropped)
@@ -68,8 +70,8 @@ func (br *bridge) beginServed(t *talk, cancels bool) bool {
 	br.served[t.here.correlation] = t
 	if t.there.address != "" {
 		br.byThere[t.there] = t
-		if cancels {
-			br.ages(t)
+		if t.unknown = cancels; cancels && !br.greets {
+			br.awaitAge(helloAfter)
 		}
 	}
 	return true
@@ -88,29 +90,43 @@ func (br *bridge) forgetServed(t *talk) bool {
 	return ok
 }
 
-// answer sends what the handler has returned. What it has said in a stream is before it.
-func (r *servedRequest) answer(p *message.Properties) bool {
+// Answer implements message.Requester. What the handler has said in a stream is before it.
+func (r *servedRequest) Answer(p *message.Properties) bool {
 	br := r.bridge
 	if r.stream {
 		p.ReplyTo = br.serves.address // the caller is to know which server this is the end of
 		return br.serves.later(func() { br.sendTo(br.back, r.there, p) })
 	}
-	return !br.isEnded() && br.sendTo(br.back, r.there, p) == nil
+	if br.isEnded() {
+		return false
+	}
+	br.gatherer.hold()
+	err := br.sendTo(br.back, r.there, p)
+	if r.held = br.gatherer.isBusy(); !r.held { // else until it is acknowledged, too
+		br.gatherer.release()
+	}
+	return err == nil
 }
 
-// isWaiting asks whether the requester is still there.
-func (r *servedRequest) isWaiting() bool { return !r.bridge.isGone(r.there.address) }
+// IsWaiting implements message.Requester.
+func (r *servedRequest) IsWaiting() bool { return !r.bridge.isGone(r.there.address) }
 
-// served tells the broker elsewhere what its handler has done with the request.
-func (r *servedRequest) served(f message.Fate) {
+// Served implements message.Requester.
+func (r *servedRequest) Served(f message.Fate) {
 	if r.stream {
 		r.settle(f)
-	} else if !r.told.Swap(true) {
+		return
+	}
+	if !r.held {
+		r.bridge.gatherer.hold()
+	}
+	if !r.told.Swap(true) {
 		r.tell(f)
 	}
+	r.bridge.gatherer.release()
 }
 
-// settle is served for who may not write to the network, and for what comes after all that
+// settle is Served for who may not write to the network, and for what comes after all that
 // was said in a stream.
 func (r *servedRequest) settle(f message.Fate) {
 	if !r.told.Swap(true) && !r.bridge.serves.later(func() { r.tell(f) }) {
@@ -122,7 +138,7 @@ func (r *servedRequest) settle(f message.Fate) {
 // tell settles the request elsewhere. Once the bridge has ended it is not settled, so that
 // it comes again.
 func (r *servedRequest) tell(f message.Fate) {
-	ok := r.bridge.forgetServed(r.talk)
+	ok := r.bridge.forgetServed(&r.talk)
 	r.cancel()
 	if ok {
 		r.ack.settle(f)

@@ -36,16 +36,27 @@ func valueThere(v any) any {
 	return v
 }
 
-// tableHere returns a table of amqp091-go as the engine takes it.
+// tableHere returns a table of amqp091-go as the engine takes it. It may be the same.
 func tableHere(t amqp091.Table) wire.Table {
-	if t == nil {
-		return nil
+	if !isDeep(t) {
+		return wire.Table(t)
 	}
 	here := make(wire.Table, len(t))
 	for k, v := range t {
 		here[k] = valueHere(v)
 	}
 	return here
+}
+
+// isDeep reports whether there are values of types of amqp091-go in a table.
+func isDeep(t amqp091.Table) bool {
+	for _, v := range t {
+		switch v.(type) {
+		case amqp091.Decimal, amqp091.Table, []any:
+			return true
+		}
+	}
+	return false
 }
 
 func valueHere(v any) any {

@@ -27,19 +27,24 @@ type Forwarded struct {
 	Origin *Origin
 }
 
-// Origin is what another broker knows of a request, and how its handler speaks to the
-// requester. The functions are called in the handler's goroutine with no lock held, so
-// that they may write to the network.
+// Origin is what another broker knows of a request.
 type Origin struct {
 	Context              context.Context // ends when the requester goes away
 	Exchange, RoutingKey string          // where it was published
+	Requester
+}
+
+// Requester is how the handler of a request speaks to who is elsewhere. Its methods are
+// called in the handler's goroutine with no lock held, so that they may write to the
+// network.
+type Requester interface {
 	// Answer sends an answer to the requester, whose correlation id it gets. It reports
 	// false if there is no way there any more.
-	Answer func(*Properties) bool
-	// Served is Settle, for the handler.
-	Served func(Fate)
+	Answer(*Properties) bool
+	// Served is Forwarded.Settle, for the handler.
+	Served(Fate)
 	// IsWaiting asks whether somebody still waits at the requester's address.
-	IsWaiting func() bool
+	IsWaiting() bool
 }
 
 // Lost says that the queue has lost the message.
