@@ -13,20 +13,26 @@ import (
 	"github.com/warrenmq/warren/internal/wire"
 )
 
+// mostUnconfirmed is how many messages may wait for their confirm on one channel.
+const mostUnconfirmed = 256
+
 // confirms is a channel in confirm mode until it is closed.
 type confirms struct {
-	bridge  *bridge
-	ch      *amqp091.Channel
-	noticed chan struct{} // a value is taken when what was returned before is noted
-	over    chan struct{} // closed with the channel
-	reason  error         // why it was closed; set before over is closed
-	alone   bool          // one message was waiting then; set before over is closed
+	bridge *bridge
+	ch     *amqp091.Channel
+	room   chan struct{} // has a value for each message that waits for its confirm
+	over   chan struct{} // closed with the channel
+	reason error         // why it was closed; set before over is closed
+	alone  bool          // one message was waiting then; set before over is closed
+
+	// A message is returned before it is confirmed, and who waits for the confirm takes
+	// what was returned. So there is always room, and the client never waits.
+	returns <-chan amqp091.Return
 
 	mu sync.Mutex
 	// Guarded by mu.
 	waiting map[*sent]struct{}
 	number  uint64
-	left    int // of waiting, those that nobody waits for any more
 }
 
 // sent is a message that was sent and waits for its confirm.
@@ -39,7 +45,6 @@ type sent struct {
 
 	// Guarded by mu.
 	returned *warren.Return
-	left     bool // nobody waits for the confirm any more
 }
 
 func openConfirms(br *bridge) (*confirms, error) {
@@ -47,10 +52,12 @@ func openConfirms(br *bridge) (*confirms, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &confirms{bridge: br, ch: ch, noticed: make(chan struct{}), over: make(chan struct{}), waiting: make(map[*sent]struct{})}
+	c := &confirms{
+		bridge: br, ch: ch, room: make(chan struct{}, mostUnconfirmed), over: make(chan struct{}), waiting: make(map[*sent]struct{}),
+		returns: ch.NotifyReturn(make(chan amqp091.Return, mostUnconfirmed)),
+	}
 	closed := ch.NotifyClose(make(chan *amqp091.Error, 1))
-	returns := ch.NotifyReturn(make(chan amqp091.Return)) // without room: who gets a confirm knows that returns before it were taken
-	go c.run(closed, returns)
+	go c.awaitEnd(closed)
 	if err := ch.Confirm(false); err != nil {
 		ch.Close()
 		return nil, err
@@ -58,44 +65,39 @@ func openConfirms(br *bridge) (*confirms, error) {
 	return c, nil
 }
 
-// run notes what is returned until the channel is closed.
-func (c *confirms) run(closed <-chan *amqp091.Error, returns <-chan amqp091.Return) {
-	for {
-		select {
-		case r, ok := <-returns:
-			if !ok {
-				returns = nil
-				continue
-			}
-			c.note(&r)
-		case <-c.noticed:
-		case e := <-closed:
-			c.reason = ErrConnectionLost
-			if e != nil {
-				c.reason = e
-			}
-			c.mu.Lock()
-			c.alone = len(c.waiting) <= 1
-			c.mu.Unlock()
-			close(c.over)
-			return
-		}
+// awaitEnd notes why the channel is closed.
+func (c *confirms) awaitEnd(closed <-chan *amqp091.Error) {
+	c.reason = ErrConnectionLost
+	if e := <-closed; e != nil {
+		c.reason = e
 	}
+	c.mu.Lock()
+	c.alone = len(c.waiting) <= 1
+	c.mu.Unlock()
+	close(c.over)
 }
 
-// note notes that a message was returned. Returns come in the order of the messages, so it
-// is the first of those that are the same.
-func (c *confirms) note(r *amqp091.Return) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var first *sent
-	for s := range c.waiting {
-		if s.is(r) && (first == nil || s.number < first.number) {
-			first = s
+// note notes what was returned. Returns come in the order of the messages, so each is of
+// the first of those that are the same. mu is held.
+func (c *confirms) note() {
+	for {
+		select {
+		case r, ok := <-c.returns:
+			if !ok {
+				return
+			}
+			var first *sent
+			for s := range c.waiting {
+				if s.is(&r) && (first == nil || s.number < first.number) {
+					first = s
+				}
+			}
+			if first != nil {
+				first.returned = &warren.Return{Code: r.ReplyCode, Text: r.ReplyText, Exchange: r.Exchange, RoutingKey: r.RoutingKey}
+			}
+		default:
+			return
 		}
-	}
-	if first != nil {
-		first.returned = &warren.Return{Code: r.ReplyCode, Text: r.ReplyText, Exchange: r.Exchange, RoutingKey: r.RoutingKey}
 	}
 }
 
@@ -106,11 +108,22 @@ func (s *sent) is(r *amqp091.Return) bool {
 		s.p.MessageId == r.MessageId && s.p.CorrelationId == r.CorrelationId && bytes.Equal(s.p.Body, r.Body)
 }
 
-// send writes a message.
+// enter waits until there is room for a message.
+func (c *confirms) enter(ctx context.Context) error {
+	select {
+	case c.room <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.over:
+		return amqp091.ErrClosed
+	}
+}
+
+// send writes a message for which there is room.
 func (c *confirms) send(p *link.Outgoing) (*sent, error) {
 	s := &sent{confirms: c, p: p, at: c.bridge.gatherer.accepted()}
 	c.mu.Lock()
-	c.prune()
 	c.number++
 	s.number = c.number
 	c.waiting[s] = struct{}{}
@@ -124,42 +137,25 @@ func (c *confirms) send(p *link.Outgoing) (*sent, error) {
 	return s, nil
 }
 
-// prune forgets what was confirmed since nobody waited for it any more. mu is held.
-func (c *confirms) prune() {
-	if c.left == 0 {
-		return
-	}
-	for s := range c.waiting {
-		select {
-		case <-s.doneIfLeft():
-			delete(c.waiting, s)
-			c.left--
-		default:
-		}
-	}
-}
-
-// doneIfLeft is when a message that nobody waits for is confirmed. mu is held.
-func (s *sent) doneIfLeft() <-chan struct{} {
-	if !s.left {
-		return nil
-	}
-	return s.confirm.Done()
+// forget says that nobody waits for the message any more. It returns whether it was
+// returned.
+func (s *sent) forget() (returned *warren.Return) {
+	s.mu.Lock()
+	s.note()
+	delete(s.waiting, s)
+	returned = s.returned
+	s.mu.Unlock()
+	<-s.room
+	return returned
 }
 
 // leave says that nobody waits for the confirm any more. Until it comes, the message may
 // still be returned, or be why the channel is closed.
 func (s *sent) leave() {
-	s.mu.Lock()
-	s.left = true
-	s.confirms.left++
-	s.mu.Unlock()
-}
-
-func (s *sent) forget() {
-	s.mu.Lock()
-	delete(s.waiting, s)
-	s.mu.Unlock()
+	go func() {
+		<-s.confirm.Done()
+		s.forget()
+	}()
 }
 
 // wait waits for the confirm.
@@ -170,25 +166,17 @@ func (s *sent) wait(ctx context.Context) error {
 		s.leave()
 		return unknown(ctx)
 	}
-	defer s.forget()
-	if !s.confirm.Acked() {
-		if !s.ch.IsClosed() {
-			return warren.ErrNacked
-		}
+	acked := s.confirm.Acked()
+	if !acked && s.ch.IsClosed() {
 		<-s.over
+		s.forget()
 		return s.lost()
 	}
-	if !s.p.Mandatory && !s.p.Immediate {
-		return nil
-	}
-	select {
-	case s.noticed <- struct{}{}:
-	case <-s.over:
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.returned != nil {
-		return s.returned
+	switch returned := s.forget(); {
+	case !acked:
+		return warren.ErrNacked
+	case returned != nil:
+		return returned
 	}
 	return nil
 }

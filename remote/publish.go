@@ -68,7 +68,7 @@ func (br *bridge) publish(ctx context.Context, p *link.Outgoing) error {
 		return err
 	}
 	if o.open != nil && !o.open.ch.IsClosed() && len(p.Body) < longWrite {
-		s, err := o.send(br, p)
+		s, err := o.send(ctx, br, p)
 		if err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func (br *bridge) publish(ctx context.Context, p *link.Outgoing) error {
 	}
 	sent := make(chan *sent, 1)
 	err := finish(ctx, func() error {
-		s, err := o.send(br, p)
+		s, err := o.send(ctx, br, p)
 		sent <- s
 		return err
 	})
@@ -103,26 +103,18 @@ func (br *bridge) outlet(exchange string) *outlet {
 	return &br.outlets[1+h.Sum32()%(outlets-1)]
 }
 
-// send writes a message, and ends the turn.
-func (o *outlet) send(br *bridge, p *link.Outgoing) (*sent, error) {
+// send writes a message, and ends the turn. It fails with errEnded if the bridge has ended
+// before anything was sent.
+func (o *outlet) send(ctx context.Context, br *bridge, p *link.Outgoing) (*sent, error) {
 	for {
-		if o.open == nil || o.open.ch.IsClosed() {
-			c, err := openConfirms(br)
-			if err != nil {
-				<-o.turn
-				if br.over() {
-					return nil, errEnded
-				}
-				if e := refused(wire.ChannelOpenID, err); e != nil {
-					return nil, e
-				}
-				return nil, err
-			}
-			o.open = c
+		c, err := o.enter(ctx, br)
+		if err != nil {
+			<-o.turn
+			return nil, err
 		}
 		at := br.gatherer.accepted()
 		br.gatherer.hold()
-		s, err := o.open.send(p)
+		s, err := c.send(p)
 		if err == amqp091.ErrClosed && !br.over() {
 			br.gatherer.release()
 			continue // the channel was closed before
@@ -138,6 +130,33 @@ func (o *outlet) send(br *bridge, p *link.Outgoing) (*sent, error) {
 			return nil, lostError{err}
 		}
 		return nil, err
+	}
+}
+
+// enter returns the open channel, when it has room for a message.
+func (o *outlet) enter(ctx context.Context, br *bridge) (*confirms, error) {
+	for {
+		if o.open == nil || o.open.ch.IsClosed() {
+			c, err := openConfirms(br)
+			if err != nil {
+				if br.over() {
+					return nil, errEnded
+				}
+				if e := refused(wire.ChannelOpenID, err); e != nil {
+					return nil, e
+				}
+				return nil, err
+			}
+			o.open = c
+		}
+		switch err := o.open.enter(ctx); {
+		case err == nil:
+			return o.open, nil
+		case err != amqp091.ErrClosed:
+			return nil, err
+		case br.over():
+			return nil, errEnded
+		}
 	}
 }
 
