@@ -11,17 +11,18 @@ import (
 
 const (
 	mostGathered = 256 << 10   // bytes that wait to be written before who writes has to wait
-	aloneFor     = 4           // times in a row that nobody else has written before one does not wait for others
+	aloneFor     = 4           // times in a row that one was the only one before he does not wait for others
 	lastWrite    = time.Second // how long what is left may take to be written when the connection is closed
 )
 
 // gatherer is a network connection whose Write does not wait for the network. amqp091-go
 // writes each message, and each ack, by itself, which costs more than all the rest of a
-// call. So what is written meanwhile goes out at once, in one of two ways:
+// call. So what several write goes out at once:
 //
 //   - Who calls hold before he writes, and release after it, lets others write first who are
-//     about to. Then he writes what all have written, as far as the network takes it at once.
-//   - A goroutine writes the rest, and what others write.
+//     about to. Then he writes what all have written.
+//   - Where several have not met of late, each writes at once.
+//   - A goroutine writes what the network does not take at once, and what nobody releases.
 //
 // It is closed when nothing comes from it any more, so that who writes to a peer that is
 // gone does not wait for ever. It counts what is written, to tell what cannot have been
@@ -38,7 +39,7 @@ type gatherer struct {
 	// Guarded by mu.
 	waits   []byte
 	led     bool   // somebody is about to write what waits
-	alone   int    // times in a row that he was the only one
+	alone   int    // times in a row that he was the only one, since several have met
 	writing bool   // somebody writes
 	given   uint64 // octets that were to be written
 	taken   uint64 // octets of them that the connection has taken
@@ -64,16 +65,44 @@ func (g *gatherer) Write(b []byte) (int, error) {
 	if g.err != nil {
 		return 0, g.err
 	}
-	g.waits = append(g.waits, b...)
 	g.given += uint64(len(b))
+	if g.try != nil && g.alone >= aloneFor && !g.writing && len(g.waits) == 0 {
+		n, err := g.writeAtOnce(b)
+		if err != nil {
+			return n, err
+		}
+		return len(b), nil
+	}
+	g.waits = append(g.waits, b...)
 	if g.held.Load() == 0 {
 		g.work.Signal()
 	}
 	return len(b), nil
 }
 
-// hold lets what is written wait until release is called.
-func (g *gatherer) hold() { g.held.Add(1) }
+// writeAtOnce writes what the network takes at once, and leaves the rest.
+func (g *gatherer) writeAtOnce(b []byte) (int, error) {
+	n, err := g.write(b, g.try)
+	if err == nil && (n < len(b) || len(g.waits) > 0) {
+		g.waits = slices.Concat(b[n:], g.waits)
+		g.work.Signal()
+	}
+	return n, err
+}
+
+// hold lets what is written wait until release is called, if several write.
+func (g *gatherer) hold() {
+	if g.held.Add(1) > 1 {
+		g.meet()
+	}
+}
+
+// meet says that several write at the same time.
+func (g *gatherer) meet() {
+	g.mu.Lock()
+	g.alone = 0
+	g.mu.Unlock()
+}
 
 // release writes what waits, unless somebody else is about to.
 func (g *gatherer) release() {
@@ -88,7 +117,11 @@ func (g *gatherer) release() {
 		return
 	}
 	g.led = true
-	g.lead()
+	n := len(g.waits)
+	g.yield()
+	if g.alone++; len(g.waits) > n {
+		g.alone = 0
+	}
 	g.led = false
 	if g.writing || g.err != nil || len(g.waits) == 0 {
 		g.work.Signal()
@@ -96,29 +129,12 @@ func (g *gatherer) release() {
 	}
 	b := g.waits
 	g.waits = nil
-	n, err := g.write(b, g.try)
-	switch {
-	case err != nil:
-	case n == len(b) && g.waits == nil:
+	if g.writeAtOnce(b); g.waits == nil {
 		g.waits = b[:0]
-	default:
-		g.waits = slices.Concat(b[n:], g.waits)
-		g.work.Signal()
 	}
 }
 
-// lead lets others write, unless nobody has of late: then it tries only now and then.
-func (g *gatherer) lead() {
-	n := len(g.waits)
-	if g.alone < aloneFor || g.alone%16 == 0 {
-		g.yield()
-	}
-	if g.alone++; len(g.waits) > n {
-		g.alone = 0
-	}
-}
-
-// isBusy reports whether several have written at once of late.
+// isBusy reports whether several have met of late.
 func (g *gatherer) isBusy() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -144,6 +160,9 @@ func (g *gatherer) write(b []byte, f func([]byte) (int, error)) (int, error) {
 	if err != nil {
 		g.over = true
 		g.fail(err)
+	}
+	if g.err != nil || len(g.waits) > 0 {
+		g.work.Signal() // it has not gone on while somebody wrote
 	}
 	return n, err
 }

@@ -95,10 +95,15 @@ func (br *bridge) send(t *talk, m amqp091.Publishing) error {
 	ctx := t.request.ctx
 	select {
 	case br.sending <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-br.ended:
-		return errEnded
+	default:
+		br.gatherer.meet()
+		select {
+		case br.sending <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-br.ended:
+			return errEnded
+		}
 	}
 	if len(m.Body) < largeBody || ctx.Done() == nil {
 		return br.write(t, m)

@@ -58,10 +58,15 @@ func (br *bridge) publish(ctx context.Context, p *link.Outgoing) error {
 	o := br.outlet(p.Exchange)
 	select {
 	case o.turn <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-br.ctx.Done():
-		return errEnded
+	default:
+		br.gatherer.meet()
+		select {
+		case o.turn <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-br.ctx.Done():
+			return errEnded
+		}
 	}
 	if err := ctx.Err(); err != nil { // now it is certain that nobody has the message
 		<-o.turn
