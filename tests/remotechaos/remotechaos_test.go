@@ -28,7 +28,7 @@ import (
 	"github.com/warrenmq/warren/remote"
 )
 
-var kills = flag.Int("remotechaos.kills", 30, "how often the broker is killed")
+var kills = flag.Int("remotechaos.kills", 5, "how often the broker is killed")
 
 const (
 	callerCount = 4
