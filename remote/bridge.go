@@ -53,7 +53,11 @@ type bridge struct {
 	byThere map[end]*talk    // the same, by the other end
 	greets  bool             // before long somebody tells callers who serves them
 	number  uint64
-	lost    error // what calls fail with, since the bridge has ended; does not change any more
+
+	answering int           // requests that were answered, and not yet acknowledged
+	quiet     chan struct{} // closed when there are none, and no more to come; nil: there may be
+
+	lost error // what calls fail with, since the bridge has ended; does not change any more
 }
 
 // talk is a request with its answers, or a stream.

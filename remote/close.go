@@ -36,6 +36,7 @@ func (b *Broker) letGo() {
 	b.closed = true
 	b.mu.Unlock()
 	if br != nil {
+		br.hush()
 		br.end(warren.ErrClosed)
 	}
 }

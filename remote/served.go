@@ -15,11 +15,15 @@ import (
 // servedRequest is a request that a handler here has. It is one allocation.
 type servedRequest struct {
 	talk
-	bridge    *bridge
-	ack       acker
-	done      func()      // called when it is settled
-	told      atomic.Bool // what has become of it
-	held      bool        // its answer waits; owned by the handler's goroutine
+	bridge *bridge
+	ack    acker
+	done   func()      // called when it is settled
+	told   atomic.Bool // what has become of it
+
+	// Owned by the handler's goroutine.
+	answers bool // it was answered
+	held    bool // the answer waits
+
 	forwarded message.Forwarded
 	origin    message.Origin
 }
@@ -97,7 +101,7 @@ func (r *servedRequest) Answer(p *message.Properties) bool {
 		p.ReplyTo = br.serves.address // the caller is to know which server this is the end of
 		return br.serves.later(func() { br.sendTo(br.back, r.there, p) })
 	}
-	if br.isEnded() {
+	if r.answers = br.beginAnswer(); !r.answers {
 		return false
 	}
 	br.gatherer.hold()
@@ -106,6 +110,44 @@ func (r *servedRequest) Answer(p *message.Properties) bool {
 		br.gatherer.release()
 	}
 	return err == nil
+}
+
+// beginAnswer reports whether a request may be answered. If so, endAnswer is called when it
+// is acknowledged, too.
+func (br *bridge) beginAnswer() bool {
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	if br.lost != nil || br.quiet != nil {
+		return false
+	}
+	br.answering++
+	return true
+}
+
+func (br *bridge) endAnswer() {
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	if br.answering--; br.answering == 0 && br.quiet != nil {
+		close(br.quiet)
+	}
+}
+
+// hush lets no more requests be answered, and waits until those that were are acknowledged:
+// they would be served again.
+func (br *bridge) hush() {
+	br.mu.Lock()
+	quiet := br.quiet
+	if quiet == nil {
+		quiet = make(chan struct{})
+		if br.quiet = quiet; br.answering == 0 {
+			close(quiet)
+		}
+	}
+	br.mu.Unlock()
+	select {
+	case <-quiet:
+	case <-time.After(lastWrite): // the broker reads nothing
+	}
 }
 
 // IsWaiting implements message.Requester.
@@ -124,6 +166,9 @@ func (r *servedRequest) Served(f message.Fate) {
 		r.tell(f)
 	}
 	r.bridge.gatherer.release()
+	if r.answers {
+		r.bridge.endAnswer()
+	}
 }
 
 // settle is Served for who may not write to the network, and for what comes after all that
