@@ -19,7 +19,7 @@ func allTypes(at time.Time) warren.Table {
 	t := warren.Table{
 		"nil": nil, "true": true, "false": false, "string": "täxt", "empty": "", "bytes": []byte{0, 1, 255},
 		"time": at, "decimal": warren.Decimal{Scale: 2, Value: -314}, "int8": int8(math.MinInt8), "int16": int16(math.MinInt16),
-		"int32": int32(math.MinInt32), "int64": int64(math.MinInt64), "int": 1 << 40, "uint8": uint8(math.MaxUint8),
+		"int32": int32(math.MinInt32), "int64": int64(math.MinInt64), "int": math.MaxInt, "uint8": uint8(math.MaxUint8),
 		"uint16": uint16(math.MaxUint16), "uint32": uint32(math.MaxUint32), "float32": float32(1.5), "float64": math.Pi,
 	}
 	nested := maps.Clone(t)
