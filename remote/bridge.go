@@ -31,10 +31,12 @@ type bridge struct {
 	closed, channelClosed, backClosed <-chan *amqp091.Error
 	blockings                         <-chan amqp091.Blocking
 
-	asks      *side  // where callers are: servers elsewhere have its address
-	serves    *side  // where handlers are: callers elsewhere have its address
-	user      string // that it has logged in as; empty: not known
-	immediate bool   // the broker elsewhere knows immediate
+	asks   *side  // where callers are: servers elsewhere have its address
+	serves *side  // where handlers are: callers elsewhere have its address
+	user   string // that it has logged in as; empty: not known
+
+	immediate   bool // the broker elsewhere knows immediate
+	durableOnly bool // it takes only queues that are durable or exclusive
 
 	missing []declaration   // owned by newBridge, and then by run
 	ended   chan struct{}   // closed by the first end
@@ -108,8 +110,9 @@ type end struct{ address, correlation string }
 func newBridge(b *Broker, conn *amqp091.Connection, g *gatherer, user string) (*bridge, error) {
 	br := &bridge{
 		broker: b, conn: conn, gatherer: g, user: user, ended: make(chan struct{}), sending: make(chan struct{}, 1),
-		immediate: conn.Properties["product"] != "RabbitMQ", // which closes the connection
-		asked:     make(map[string]*talk), callers: make(map[string]*talk),
+		immediate:   conn.Properties["product"] != "RabbitMQ", // which closes the connection
+		durableOnly: isDurableOnly(conn.Properties),
+		asked:       make(map[string]*talk), callers: make(map[string]*talk),
 		served: make(map[string]*talk), byThere: make(map[end]*talk),
 		topology: topology{turn: make(chan struct{}, 1)}, outlets: newOutlets(),
 	}

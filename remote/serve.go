@@ -5,14 +5,12 @@ import (
 	"errors"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warrenmq/warren"
-	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/names"
 	"github.com/warrenmq/warren/internal/wire"
 )
@@ -215,43 +213,10 @@ func (br *bridge) settleAll(ch *amqp091.Channel, h *handler, own bool, settled <
 			return
 		case <-again.C:
 			if own {
-				ch.QueueDeclare(h.queue, false, false, false, false, expiring())
+				br.declareQueueOf(ch, h)
 			}
 		case <-br.broker.ctx.Done():
 			return
 		}
 	}
-}
-
-// queueExpires is how long a handler's queue waits for somebody to serve it again, with
-// the requests in it. All programs must agree on it.
-const queueExpires = time.Minute
-
-// expiring are the arguments of a queue that is not durable.
-func expiring() amqp091.Table { return amqp091.Table{"x-expires": queueExpires.Milliseconds()} }
-
-// declareServed declares a handler's queue, on a channel that it opens. A queue that is
-// there with other properties is used as it is, unless it does not keep what a durable one
-// does. own says that the queue is one of those that go with their last handler.
-func (br *bridge) declareServed(h *handler) (ch *amqp091.Channel, own bool, err error) {
-	args := expiring()
-	if h.durable {
-		args = tableThere(br.broker.options.queueArguments(&link.QueueDeclare{Durable: true}))
-	}
-	if ch, err = br.conn.Channel(); err != nil {
-		return nil, false, err
-	}
-	_, err = ch.QueueDeclare(h.queue, h.durable, false, false, false, args)
-	if err == nil {
-		return ch, !h.durable, nil
-	}
-	e, ok := errors.AsType[*amqp091.Error](err)
-	if !ok || e.Code != amqp091.PreconditionFailed || h.durable && strings.Contains(e.Reason, "'durable'") {
-		return nil, false, err
-	}
-	if ch, err = br.conn.Channel(); err != nil {
-		return nil, false, err
-	}
-	_, err = ch.QueueDeclarePassive(h.queue, h.durable, false, false, false, nil)
-	return ch, false, err
 }
