@@ -93,7 +93,10 @@ func (b *Broker) dial(ctx context.Context, broker string) (*bridge, error) {
 		return nc, nil
 	}
 	var br *bridge
-	conn, err := amqp091.DialConfig(broker, amqp091.Config{Heartbeat: b.options.Heartbeat, Dial: dial})
+	conn, err := amqp091.DialConfig(broker, amqp091.Config{
+		Heartbeat: b.options.Heartbeat, Dial: dial,
+		TLSClientConfig: b.options.TLS.Clone(), // which is changed
+	})
 	if err == nil {
 		br, err = newBridge(b, conn, nc, userOf(broker))
 	}
@@ -141,10 +144,10 @@ func (b *Broker) dialNetwork(ctx context.Context, network, addr string) (net.Con
 	}
 }
 
-// userOf is the name that a URL logs in with.
+// userOf is the name that a URL logs in with; empty: it is not known.
 func userOf(broker string) string {
 	u, err := amqp091.ParseURI(broker)
-	if err != nil {
+	if err != nil || u.AuthMechanism != nil { // such as that of the certificate
 		return ""
 	}
 	return u.Username

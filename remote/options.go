@@ -2,6 +2,7 @@ package remote
 
 import (
 	"cmp"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"time"
@@ -13,6 +14,10 @@ import (
 type Options struct {
 	// Dial opens a network connection. Nil: [net.Dialer].
 	Dial func(network, addr string) (net.Conn, error)
+	// TLS is used for URLs that begin with amqps. Its ServerName may be empty: then it is the
+	// URL's host. Nil: what the URL says by the parameters cacertfile, certfile, keyfile,
+	// server_name_indication and verify, as amqp091-go reads them, or the system's roots.
+	TLS *tls.Config
 	// Timeout is how long an attempt to connect to one URL may take, until all is ready.
 	// Zero: 10 seconds.
 	Timeout time.Duration
