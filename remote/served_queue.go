@@ -8,7 +8,6 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warrenmq/warren/internal/link"
-	"github.com/warrenmq/warren/internal/wire"
 )
 
 // queueExpires is how long a handler's queue waits for somebody to serve it again, with
@@ -17,13 +16,19 @@ const queueExpires = time.Minute
 
 // declareQueueOf declares a handler's queue. One that is not durable expires, and need not
 // outlive its node; but RabbitMQ takes no such queue from 4.3 on, and warns of them from
-// 4.0 on.
+// 4.0 on. It is a classic one whatever is usual there, since others are not deleted on the
+// condition that they are empty.
 func (br *bridge) declareQueueOf(ch *amqp091.Channel, h *handler) error {
-	q := &link.QueueDeclare{Durable: h.durable || br.durableOnly}
-	if !h.durable {
-		q.Arguments = wire.Table{"x-expires": queueExpires.Milliseconds()}
+	durable, args := h.durable || br.durableOnly, amqp091.Table(nil)
+	switch {
+	case h.durable:
+		args = tableThere(br.broker.options.queueArguments(&link.QueueDeclare{Durable: true}))
+	case br.durableOnly:
+		args = amqp091.Table{"x-expires": queueExpires.Milliseconds(), amqp091.QueueTypeArg: amqp091.QueueTypeClassic}
+	default:
+		args = amqp091.Table{"x-expires": queueExpires.Milliseconds()}
 	}
-	_, err := ch.QueueDeclare(h.queue, q.Durable, false, false, false, tableThere(br.broker.options.queueArguments(q)))
+	_, err := ch.QueueDeclare(h.queue, durable, false, false, false, args)
 	return err
 }
 

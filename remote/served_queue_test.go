@@ -37,7 +37,7 @@ func TestQueuesOfHandlersAtRabbitMQ(t *testing.T) {
 						require.NoError(t, err)
 						require.Equal(t, queue == "lasting" || !transient, q.Durable)
 						require.Equal(t, queue == "passing", q.Arguments["x-expires"] != nil)
-						require.Equal(t, o.QuorumQueues && q.Durable, q.Arguments["x-queue-type"] == "quorum")
+						require.Equal(t, o.QuorumQueues && queue == "lasting", q.Arguments["x-queue-type"] == "quorum")
 					}
 				})
 			})
