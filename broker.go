@@ -57,6 +57,9 @@ type Broker struct {
 
 	lock io.Closer // of the directory; nil: there is none
 
+	identityOnce sync.Once
+	identity     string // made when somebody asks
+
 	mu sync.Mutex
 	// Guarded by mu.
 	vhosts      map[string]*VirtualHost

@@ -7,7 +7,8 @@ import (
 )
 
 // ManyCaller sends a request to many servers. [Broker] and [VirtualHost] are
-// ManyCallers. A connection to a remote broker can be one, too.
+// ManyCallers. A connection to a remote broker can be one, too, but knows neither the
+// queues nor how many there are.
 type ManyCaller interface {
 	CallMany(ctx context.Context, exchange, key string, msg Message, opts ...CallManyOptions) iter.Seq2[Answer, error]
 }
@@ -15,17 +16,20 @@ type ManyCaller interface {
 // Answer is what one of the queues of [Broker.CallMany] has answered.
 type Answer struct {
 	Message        // the reply
-	Queue   string // whose server has sent it
+	Queue   string // whose server has sent it; empty: it is not known, see [ManyCaller]
 }
 
 // AnswerError is why one of the queues of [Broker.CallMany] has not answered.
 type AnswerError struct {
-	Queue string
+	Queue string // empty: it is not known
 	Err   error
 }
 
-// Error returns the queue and the text of Err.
+// Error returns the queue, if it is known, and the text of Err.
 func (e *AnswerError) Error() string {
+	if e.Queue == "" {
+		return fmt.Sprintf("warren: no answer: %v", e.Err)
+	}
 	return fmt.Sprintf("warren: no answer from queue '%s': %v", e.Queue, e.Err)
 }
 
@@ -99,6 +103,12 @@ func (v *VirtualHost) CallMany(ctx context.Context, exchange, key string, msg Me
 		if t := v.broker.options.Tracer; t != nil {
 			op := &Operation{Kind: OperationCall, VirtualHost: v.name, Exchange: exchange, RoutingKey: key, Message: &msg}
 			ctx, end = op.begin(ctx, t)
+		}
+		if v.elsewhere != nil {
+			err := errUnfinished // unless the loop goes to its end
+			defer func() { end(err) }()
+			err = v.callManyElsewhere(ctx, exchange, key, &msg, &o, yield)
+			return
 		}
 		g := &gathering{vhost: v, ctx: ctx, count: o.Count}
 		defer func() {

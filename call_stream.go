@@ -2,9 +2,7 @@ package warren
 
 import (
 	"context"
-	"errors"
 	"iter"
-	"maps"
 	"time"
 )
 
@@ -13,16 +11,6 @@ import (
 type StreamCaller interface {
 	CallStream(ctx context.Context, queue string, msg Message, in iter.Seq2[Message, error], opts ...CallOptions) iter.Seq2[Message, error]
 }
-
-// Reasons why a stream of items ends before all items have come.
-var (
-	// ErrServerLost: the AMQP client that served the stream has gone before it had sent
-	// the end. What it has done is not known.
-	ErrServerLost = errors.New("warren: the server of the stream was lost")
-	// ErrBrokenStream: the other end broke the rules of the protocol, which the text
-	// names. Items are missing.
-	ErrBrokenStream = errors.New("warren: the other end of the stream broke the rules")
-)
 
 const (
 	defaultWindow = 256
@@ -111,14 +99,6 @@ func (v *VirtualHost) callStream(ctx context.Context, queue string, msg *Message
 		}
 	}
 	return c.failure(caller)
-}
-
-// withHeaders returns a table with the entries of both, those of b before those of a.
-func withHeaders(a, b Table) Table {
-	all := make(Table, len(a)+len(b))
-	maps.Copy(all, a)
-	maps.Copy(all, b)
-	return all
 }
 
 // failure returns why a call fails whose items have ended, or nil. As for a Call, the end

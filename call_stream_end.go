@@ -84,6 +84,7 @@ func (c *streamCall) end() {
 		p.cancel()
 	}
 	c.in.close()
+	c.vhost.forget(c.address)
 	c.vhost.replies.freeSlot(c.slot)
 	if panicked != nil {
 		panic(panicked)

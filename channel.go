@@ -84,6 +84,7 @@ const (
 	modePlain channelMode = iota
 	modeConfirm
 	modeTx
+	modeElsewhere // it publishes to another broker, which confirms
 )
 
 func newChannel(s *Session) *Channel {

@@ -45,7 +45,11 @@ func (ch *Channel) publishToConfirm(ctx context.Context, exchange, key string, m
 	if err := ch.checkOpen(); err != nil {
 		return nil, err
 	}
-	if ch.mode.Load() != modeConfirm {
+	switch ch.mode.Load() {
+	case modeConfirm:
+	case modeElsewhere:
+		return ch.confirmElsewhere(ctx, exchange, key, msg, o)
+	default:
 		return nil, failure(wire.BasicPublishID, wire.CodePreconditionFailed, "channel is not in confirm mode").withHint("call Confirm first")
 	}
 	tag, synced, nacked, err := ch.publishNumbered(ctx, exchange, key, msg, o)

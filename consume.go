@@ -1,6 +1,7 @@
 package warren
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"time"
@@ -61,7 +62,7 @@ func (ch *Channel) register(name string, o *ConsumeOptions, sink link.Sink) (*Co
 	if err != nil {
 		return nil, err
 	}
-	c := &Consumer{ch: ch, queue: q.Name(), sink: sink, sourceQueue: q}
+	c := &Consumer{ch: ch, queue: cmp.Or(o.shows, q.Name()), sink: sink, sourceQueue: q}
 	ch.mu.Lock()
 	if err = c.setInner(o); err == nil {
 		if err = ch.addTag(c, o.Tag); err != nil {

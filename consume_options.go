@@ -42,6 +42,8 @@ type ConsumeOptions struct {
 	Intercept []func(DeliveryFunc) DeliveryFunc
 
 	Args Table // more arguments of basic.consume
+
+	shows string // the name of the queue for users, at another broker; empty: its own
 }
 
 // check refuses a bad tag, bad arguments and a prefetch above 65535.

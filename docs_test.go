@@ -126,7 +126,7 @@ func walkGoFiles(t *testing.T, f func(name string)) {
 // exportedPackages imports packages from what the compiler has left of them.
 var exportedPackages = sync.OnceValues(func() (types.Importer, error) {
 	out, err := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}",
-		".", "./amqp", "./management", "./warrentest", "./intercept", "github.com/rabbitmq/amqp091-go").Output()
+		".", "./amqp", "./management", "./warrentest", "./intercept", "./remote", "github.com/rabbitmq/amqp091-go").Output()
 	if err != nil {
 		return nil, err
 	}
@@ -171,6 +171,7 @@ import (
 	"github.com/warrenmq/warren/amqp"
 	"github.com/warrenmq/warren/intercept"
 	"github.com/warrenmq/warren/management"
+	"github.com/warrenmq/warren/remote"
 	"github.com/warrenmq/warren/warrentest"
 )
 
@@ -185,6 +186,7 @@ var (
 	_ management.Options
 	_ warrentest.Options
 	_ intercept.RetryOptions
+	_ remote.Options
 	_ tls.Config
 	_ = errors.Is
 	_ = slog.Default
@@ -203,6 +205,8 @@ var (
 	err         error
 	t           *testing.T
 	certificate tls.Certificate
+	urls        []string
+	l           *remote.Linked
 
 	work    func(body []byte)
 	store   func(ctx context.Context, body []byte) error

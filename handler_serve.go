@@ -108,6 +108,10 @@ func (h *Handler) request(it *message.Item, c *call) *served {
 		}
 	}
 	s.Exchange, s.RoutingKey, s.Redelivered = *it.Exchange, it.Key, it.Redelivered
+	if f, ok := it.Content.(*message.Forwarded); ok && f.Origin != nil {
+		s.ctx.caller = f.Origin.Context
+		s.Exchange, s.RoutingKey, s.Redelivered = f.Origin.Exchange, f.Origin.RoutingKey, s.Redelivered || f.Redelivered
+	}
 	s.ctx.handler, s.ctx.request = h, &s.Request
 	if len(s.Headers) > 0 {
 		s.ctx.terms = termsOf(s.Headers)
@@ -192,11 +196,37 @@ func (h *Handler) finish(it *message.Item, c *call, s *served, reply *Message, e
 	if err != nil { // nobody has been told
 		f = h.failures().settle(err, h.options.Requeue)
 	}
+	if c == nil {
+		f = tellFate(it.Content, f)
+	}
 	stay = h.pool.Done(it, f, canStay)
 	if slot != nil {
 		slot.tell()
 	}
 	return stay
+}
+
+// tellFate tells another broker what has become of its message. It returns what becomes
+// of it here.
+func tellFate(c message.Content, f fate) fate {
+	m, ok := c.(*message.Forwarded)
+	if !ok {
+		return f
+	}
+	tell := m.Settle
+	if m.Origin != nil {
+		tell = m.Origin.Served
+	}
+	switch f {
+	case acked:
+		tell(message.Acked)
+	case dropped:
+		tell(message.Rejected)
+	case requeued:
+		tell(message.Dropped)
+		return acked // it comes again from there, perhaps to somebody else
+	}
+	return f
 }
 
 // sendReply sends the reply or the error to the requester. If it returns a slot, the
@@ -225,7 +255,7 @@ func (h *Handler) sendReply(it *message.Item, c *call, s *served, reply *Message
 	}
 	if err != nil {
 		h.figures.fail(err)
-		if s.ctx.terms.isDurable() && isReplyAddress(s.ReplyTo) && !h.vhost.replies.isWaiting(s.ReplyTo) {
+		if s.ctx.terms.isDurable() && isReplyAddress(s.ReplyTo) && !h.isWaiting(it, s) {
 			return nil, err // nobody has gone on waiting
 		}
 		err = asRemoteError(err)
@@ -242,6 +272,14 @@ func (h *Handler) sendReply(it *message.Item, c *call, s *served, reply *Message
 		return h.replyToCall(c, reply, err), nil
 	}
 	return nil, h.publishReply(it, &s.Request, reply, err)
+}
+
+// isWaiting reports whether somebody waits at the request's reply address.
+func (h *Handler) isWaiting(it *message.Item, s *served) bool {
+	if o := message.OriginOf(it.Content); o != nil {
+		return o.IsWaiting()
+	}
+	return h.vhost.replies.isWaiting(s.ReplyTo)
 }
 
 // traceReply tells the tracer that a reply is sent to a routing key.
@@ -290,6 +328,13 @@ func (h *Handler) publishReply(it *message.Item, req *Request, reply *Message, e
 	}
 	if err != nil {
 		reply.Headers = h.errorHeaders(err.(*RemoteError), reply.Headers)
+	}
+	if o := message.OriginOf(it.Content); o != nil {
+		sent := *reply // only a copy leaves the worker's stack
+		if o.Answer(sent.properties()) {
+			return nil
+		}
+		return err
 	}
 	p := newPublishing(PublishOptions{})
 	p.Body, p.Key = reply.Body, to

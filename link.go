@@ -3,6 +3,7 @@ package warren
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"unsafe"
 
@@ -15,6 +16,17 @@ import (
 
 // Like returns the broker's rules.
 func (l *brokerLink) Like() *like.Rules { return l.like }
+
+// Identity is the broker's name for others.
+func (l *brokerLink) Identity() string {
+	l.identityOnce.Do(func() { l.identity = rand.Text() })
+	return l.identity
+}
+
+// Identity is the virtual host's name for other brokers.
+func (l *channelLink) Identity() string {
+	return (*brokerLink)(l.vhost.broker).Identity() + "/" + l.vhost.name
+}
 
 // Buffers is what the buffers of connections hold.
 func (l *brokerLink) Buffers() *link.Buffers { return &l.buffers }
@@ -94,6 +106,8 @@ func (l *channelLink) prepare(ctx context.Context, p *publishing, m *link.Publis
 		if err := l.setProperties(p, m); err != nil {
 			return err
 		}
+	} else if m.Content != nil {
+		p.Content = m.Content
 	}
 	if ch.vhost.broker.disk != nil {
 		if err := ch.vhost.admitToDisk(ctx, p, ch, m.Waits); err != nil {
@@ -148,6 +162,9 @@ func (l *channelLink) Admit(ctx context.Context, m *link.Publish, size int64, re
 // content.
 func (l *channelLink) routingKey(m *link.Publish) string {
 	key := m.RoutingKey
+	if m.Key != "" {
+		return m.Key
+	}
 	if len(m.Exchange) == 0 {
 		if q := l.recentQueue.Load(); q != nil && q.Name() == string(key) {
 			return q.Name()
@@ -206,6 +223,20 @@ func (l *channelLink) setProperties(p *publishing, from *link.Publish) error {
 	return nil
 }
 
+// GoElsewhere makes all requests of a virtual host go to another broker.
+func (l *brokerLink) GoElsewhere(vhost string, to link.Elsewhere) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.vhosts[vhost].elsewhere = to
+}
+
+// ComeFromElsewhere notes that the requests of a virtual host come from another broker.
+func (l *brokerLink) ComeFromElsewhere(vhost string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.vhosts[vhost].bridged = true
+}
+
 func (l *channelLink) takeCarbonKeys(p *publishing, e *message.Encoded) error {
 	headers := e.Headers()
 	rest, err := p.takeKeys(headers)
@@ -226,6 +257,14 @@ func (l *channelLink) Consume(c *link.Consume, sink link.Sink) error {
 	o := ConsumeOptions{Tag: c.Tag, NoAck: c.NoAck, Exclusive: c.Exclusive, Args: c.Arguments}
 	_, err := l.channel().consume(c.Queue, o, sink)
 	return err
+}
+
+// ReplyAddress returns the address of the reply consumer.
+func (l *channelLink) ReplyAddress() string {
+	if r := l.reply.Load(); r != nil {
+		return r.address
+	}
+	return ""
 }
 
 // Get is Channel.Get with a sink for the delivery.

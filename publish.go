@@ -68,8 +68,11 @@ func publishNext(ctx context.Context, ch *Channel, exchange, key string, msg Mes
 
 // publish is Publish without a tracer.
 func (ch *Channel) publish(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) error {
-	if ch.mode.Load() == modeConfirm {
+	switch ch.mode.Load() {
+	case modeConfirm:
 		return ch.publishConfirmed(ctx, exchange, key, msg, o)
+	case modeElsewhere:
+		return ch.publishElsewhere(ctx, exchange, key, msg, o)
 	}
 	p := newPublishing(o)
 	if err := ch.prepare(ctx, &p, exchange, key, msg); err != nil {

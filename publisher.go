@@ -104,7 +104,7 @@ func (v *VirtualHost) Publish(ctx context.Context, exchange, key string, msg Mes
 		if err = ch.Publish(ctx, exchange, key, msg, o); !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		if err := declareTopic(ch, exchange); err != nil {
+		if err := declareTopic(v.site(ctx, ch), exchange); err != nil {
 			return err
 		}
 	}
@@ -136,13 +136,14 @@ func (v *VirtualHost) Enqueue(ctx context.Context, queue string, msg Message, op
 	}
 	setPersistent(&msg)
 	declared := workQueue(o.QueueOptions, o.Transient)
+	to := v.site(ctx, ch)
 	if delay <= 0 {
-		return publishDeclaring(ctx, ch, queue, &declared, &msg)
+		return publishDeclaring(ctx, to, queue, &declared, &msg)
 	}
-	if err := declareMissing(ch, queue, &declared); err != nil {
+	if err := declareMissing(to, queue, &declared); err != nil {
 		return err
 	}
-	return publishDelayed(ctx, ch, queue, delay, &declared, &msg)
+	return publishDelayed(ctx, to, queue, delay, &declared, &msg)
 }
 
 // setPersistent makes a message persistent that says nothing of it.
@@ -168,7 +169,7 @@ func (v *VirtualHost) publishChannel() (*Channel, error) {
 		if err == nil {
 			ch.ownsSession = true
 			ch.opened(ch.number, nil)
-			err = ch.Confirm()
+			err = ch.confirms()
 		}
 		if err != nil {
 			s.Close()

@@ -13,7 +13,8 @@ import (
 //   - a [*RemoteError] with [CodeBusy],
 //   - [ErrNoRoute], [ErrNoConsumers], [ErrNotFound], [ErrMemoryLimit] and [ErrStorage],
 //   - [ErrNacked] of a call through the default exchange, unless the queue makes dead
-//     letters of what it refuses.
+//     letters of what it refuses,
+//   - errors of package remote that say that nothing was sent.
 //
 // It reports false for everything else: nil, requests that cannot be sent at all, such as
 // one that is too large, and failures of which nobody knows how far the request has come,
@@ -25,7 +26,7 @@ func Repeatable(err error) bool {
 	if r, ok := errors.AsType[*RemoteError](err); ok && r != nil {
 		return r.Code == CodeBusy
 	}
-	if _, ok := errors.AsType[*unsentError](err); ok {
+	if e, ok := errors.AsType[unsent](err); ok && e.Unsent() {
 		return true
 	}
 	if errors.Is(err, ErrNacked) {
@@ -39,8 +40,18 @@ func Repeatable(err error) bool {
 	return false
 }
 
+// unsent is an error that may know that nobody has got the request. Package remote has
+// such ones.
+type unsent interface {
+	error
+	Unsent() bool
+}
+
 // unsentError is an error of which it is known that nobody has got the request.
 type unsentError struct{ error }
+
+// Unsent implements unsent.
+func (e *unsentError) Unsent() bool { return true }
 
 // Unwrap returns the error.
 func (e *unsentError) Unwrap() error { return e.error }

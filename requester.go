@@ -30,6 +30,9 @@ func RequesterFrom(ctx context.Context) Requester {
 		return Requester{}
 	}
 	v := h.vhost
+	if v.bridged {
+		return Requester{User: req.UserId}
+	}
 	if isReplyAddress(req.ReplyTo) {
 		r := v.replies.find(req.ReplyTo)
 		if r.slot == nil {

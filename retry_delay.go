@@ -46,7 +46,7 @@ func checkDelay(queue string, delay time.Duration) (time.Duration, error) {
 
 // publishDelayed publishes a message that comes to the queue after a delay, and waits for
 // the confirm. declared says how the queue is declared.
-func publishDelayed(ctx context.Context, ch *Channel, queue string, delay time.Duration, declared *QueueOptions, msg *Message) error {
+func publishDelayed(ctx context.Context, to site, queue string, delay time.Duration, declared *QueueOptions, msg *Message) error {
 	delay = wholeMilliseconds(delay)
 	name := delayQueue(queue, delay)
 	o := QueueOptions{
@@ -55,37 +55,25 @@ func publishDelayed(ctx context.Context, ch *Channel, queue string, delay time.D
 	}
 	var err error
 	for range mostDeclarations {
-		if _, err := ch.QueueDeclare(name, o); err != nil { // it also begins the time to expire anew
+		if _, err := to.QueueDeclare(name, o); err != nil { // it also begins the time to expire anew
 			return conflict(name, err)
 		}
-		if err = publishWithin(ctx, publishTime, ch, name, msg); !errors.Is(err, ErrNoRoute) {
+		if err = to.publishWithin(ctx, publishTime, name, *msg); !errors.Is(err, ErrNoRoute) {
 			return err
 		}
 	}
 	return err
 }
 
-// publishWithin publishes a message to a queue unless that has to wait too long, and waits
-// for the confirm.
-func publishWithin(ctx context.Context, limit time.Duration, ch *Channel, queue string, msg *Message) error {
-	limited, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	c, err := ch.PublishConfirm(limited, "", queue, *msg, PublishOptions{Mandatory: true})
-	if err != nil {
-		return err
-	}
-	return c.Wait(ctx)
-}
-
 // publishDeclaring publishes a message to a queue, which it declares if there is none, and
 // waits for the confirm.
-func publishDeclaring(ctx context.Context, ch *Channel, queue string, declared *QueueOptions, msg *Message) error {
+func publishDeclaring(ctx context.Context, to site, queue string, declared *QueueOptions, msg *Message) error {
 	var err error
 	for range mostDeclarations {
-		if err = ch.Publish(ctx, "", queue, *msg, PublishOptions{Mandatory: true}); !errors.Is(err, ErrNoRoute) {
+		if err = to.Publish(ctx, "", queue, *msg, PublishOptions{Mandatory: true}); !errors.Is(err, ErrNoRoute) {
 			return err
 		}
-		if err := declareMissing(ch, queue, declared); err != nil {
+		if err := declareMissing(to, queue, declared); err != nil {
 			return err
 		}
 	}
@@ -93,10 +81,10 @@ func publishDeclaring(ctx context.Context, ch *Channel, queue string, declared *
 }
 
 // declareMissing declares a queue unless there is one, which is used as it is.
-func declareMissing(ch *Channel, queue string, declared *QueueOptions) error {
-	_, err := ch.QueueDeclarePassive(queue)
+func declareMissing(to site, queue string, declared *QueueOptions) error {
+	_, err := to.QueueDeclarePassive(queue)
 	if errors.Is(err, ErrNotFound) {
-		_, err = ch.QueueDeclare(queue, *declared)
+		_, err = to.QueueDeclare(queue, *declared)
 		err = conflict(queue, err)
 	}
 	return err

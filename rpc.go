@@ -87,6 +87,9 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 		v.replies.freeSlot(slot)
 		return err
 	} // else the request was sent, or has an answer already
+	if v.elsewhere != nil {
+		defer v.elsewhere.Forget(address)
+	}
 	return v.awaitReply(ctx, slot, round, reply)
 }
 
@@ -118,8 +121,16 @@ func (v *VirtualHost) callTraced(ctx context.Context, queue string, msg Message,
 // of the caller's message. The result is as in setProperties.
 func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, exchange, key string, msg *Message) (headers table.Checked, err error) {
 	p.Body, p.Key = msg.Body, key
-	if err := v.prepare(p, nil, exchange); err != nil {
+	to := exchange
+	if v.elsewhere != nil {
+		to = ""
+	}
+	if err := v.prepare(p, nil, to); err != nil {
 		return headers, err
+	}
+	if v.elsewhere != nil {
+		name := exchange // which is there, if anywhere
+		p.Exchange = &name
 	}
 	p.Deadline = v.broker.deadlineOf(ctx)
 	if props := msg.properties(); !props.Plain() {
@@ -139,6 +150,9 @@ func (v *VirtualHost) prepareCall(ctx context.Context, p *publishing, exchange, 
 // sendCall publishes the request. It counts the queues that have it: when the last
 // of them drops it, the call fails.
 func (v *VirtualHost) sendCall(p *publishing, c *call) error {
+	if v.elsewhere != nil {
+		return v.sendElsewhere(p, c)
+	}
 	if q := v.calledQueue(p, c.slot); q != nil {
 		taken, err := q.Push(&p.Publishing)
 		if err != nil {

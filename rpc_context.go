@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"github.com/warrenmq/warren/internal/link"
 )
 
 // requestContext is the context of a handler. It is the caller's context, which also
@@ -91,6 +93,8 @@ func (c *requestContext) Value(key any) any {
 		return c.request
 	case liveKey:
 		return c.ensureLive()
+	case link.CancelKey:
+		return c.ensureLive().cancel
 	}
 	if l := c.live.Load(); l != nil && l != &c.handler.vhost.broker.endedContext {
 		return l.Value(key)

@@ -98,5 +98,8 @@ func (h *Handler) dropOverdue(it *message.Item, c *call, s *served) (stay bool) 
 	case s.ReplyTo != "":
 		h.publishReply(it, &s.Request, &Message{CorrelationId: s.CorrelationId}, overdue)
 	}
+	if c == nil {
+		tellFate(it.Content, acked)
+	}
 	return stay
 }

@@ -120,3 +120,11 @@ func endHeader(t Table) Table {
 	}
 	return nil
 }
+
+// withHeaders returns a table with the entries of both, those of b before those of a.
+func withHeaders(a, b Table) Table {
+	all := make(Table, len(a)+len(b))
+	maps.Copy(all, a)
+	maps.Copy(all, b)
+	return all
+}

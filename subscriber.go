@@ -133,13 +133,13 @@ func (b *Broker) Subscribe(exchange, pattern string, f DeliveryFunc, opts ...Sub
 // Subscribe subscribes to events of this virtual host. See [Broker.Subscribe].
 func (v *VirtualHost) Subscribe(exchange, pattern string, f DeliveryFunc, opts ...SubscribeOptions) (*Subscription, error) {
 	queue, o := subscribeOptions(opts)
-	return v.subscribe(queue, f, o, func(ch *Channel, queue string) error {
+	return v.subscribe(queue, f, o, func(to site, queue string) error {
 		err := ErrNotFound
 		for range mostDeclarations {
-			if err = ch.QueueBind(queue, pattern, exchange, nil); !errors.Is(err, ErrNotFound) {
+			if err = to.QueueBind(queue, pattern, exchange, nil); !errors.Is(err, ErrNotFound) {
 				return err
 			}
-			if err := declareTopic(ch, exchange); err != nil {
+			if err := declareTopic(to, exchange); err != nil {
 				return err
 			}
 		}
@@ -159,12 +159,12 @@ func (v *VirtualHost) Work(queue string, f DeliveryFunc, opts ...WorkOptions) (*
 	if queue == "" {
 		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "a queue of jobs must have a name")
 	}
-	return v.subscribe(queue, f, workOptions(opts), func(*Channel, string) error { return nil })
+	return v.subscribe(queue, f, workOptions(opts), func(site, string) error { return nil })
 }
 
 // subscribe starts a subscription of a queue. A queue without a name is the
 // subscription's own.
-func (v *VirtualHost) subscribe(queue string, f DeliveryFunc, o WorkOptions, bind func(ch *Channel, queue string) error) (*Subscription, error) {
+func (v *VirtualHost) subscribe(queue string, f DeliveryFunc, o WorkOptions, bind func(to site, queue string) error) (*Subscription, error) {
 	if f == nil {
 		return nil, failure(wire.BasicConsumeID, wire.CodePreconditionFailed, "a subscription must have a function")
 	}
@@ -189,15 +189,18 @@ func (v *VirtualHost) subscribe(queue string, f DeliveryFunc, o WorkOptions, bin
 	}
 	f = chain(v.broker.options.Intercept.Consume, chain(o.Intercept, f))
 	s := newSubscription(ch, queue, declared, retry, f)
-	if err = ch.Confirm(); err == nil {
-		_, err = ch.QueueDeclare(queue, declared)
-		err = conflict(queue, err)
-	}
-	if err == nil {
-		err = bind(ch, queue)
-	}
-	if err == nil {
-		err = s.start(&o)
+	if err = ch.confirms(); err == nil {
+		declare := func(to site) error {
+			if _, err := to.QueueDeclare(queue, declared); err != nil {
+				return conflict(queue, err)
+			}
+			return bind(to, queue)
+		}
+		if v.elsewhere != nil {
+			err = s.startElsewhere(&o, declare)
+		} else if err = declare(ch); err == nil {
+			err = s.start(queue, &o)
+		}
 	}
 	if err != nil {
 		ch.Close()
@@ -217,9 +220,9 @@ const mostDeclarations = 3
 
 // declareTopic declares an exchange that does not exist. One that another has declared
 // meanwhile is used as it is.
-func declareTopic(ch *Channel, exchange string) error {
-	err := ch.ExchangeDeclare(exchange, Topic, ExchangeOptions{Durable: true})
-	if errors.Is(err, ErrPreconditionFailed) && ch.ExchangeDeclarePassive(exchange) == nil {
+func declareTopic(to site, exchange string) error {
+	err := to.ExchangeDeclare(exchange, Topic, ExchangeOptions{Durable: true})
+	if errors.Is(err, ErrPreconditionFailed) && to.ExchangeDeclarePassive(exchange) == nil {
 		return nil
 	}
 	return err
@@ -245,8 +248,14 @@ func (e *QueueConflictError) Unwrap() error { return e.Err }
 // conflict makes a QueueConflictError of the error of a declaration, if it is one.
 func conflict(queue string, err error) error {
 	e, ok := errors.AsType[*Error](err)
-	if ok && (e.Code == wire.CodeResourceLocked || e.Code == wire.CodePreconditionFailed && strings.Contains(e.Text, "inequivalent arg")) {
+	if ok && (e.Code == wire.CodeResourceLocked || e.Code == wire.CodePreconditionFailed && isInequivalent(e.Text)) {
 		return &QueueConflictError{Queue: queue, Err: err}
 	}
 	return err
+}
+
+// isInequivalent reports whether a text says that what exists is not as was asked for. The
+// second form is LavinMQ's.
+func isInequivalent(text string) bool {
+	return strings.Contains(text, "inequivalent arg") || strings.Contains(text, "declared with other arguments")
 }

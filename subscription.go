@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/warrenmq/warren/internal/link"
+	"github.com/warrenmq/warren/internal/message"
 )
 
 // Subscription gets the events of [Broker.Subscribe], or the jobs of [Broker.Work], until
@@ -17,6 +20,7 @@ type Subscription struct {
 	declared QueueOptions // of the queue
 	retry    Retry
 	call     DeliveryFunc
+	source   *link.Source // the queue at another broker; nil: it is here
 
 	stop     sync.Once
 	stopping chan struct{} // closed by Stop
@@ -30,14 +34,14 @@ func newSubscription(ch *Channel, queue string, declared QueueOptions, r Retry, 
 	}
 }
 
-// start starts the consumer.
-func (s *Subscription) start(o *WorkOptions) (err error) {
+// start starts the consumer of a queue in this process.
+func (s *Subscription) start(queue string, o *WorkOptions) (err error) {
 	prefetch := o.Prefetch
 	if prefetch == 0 {
 		prefetch = max(1, o.Concurrency)
 	}
-	s.consumer, err = s.ch.runFunction(s.queue, ConsumeOptions{
-		Concurrency: o.Concurrency, Prefetch: prefetch,
+	s.consumer, err = s.ch.runFunction(queue, ConsumeOptions{
+		Concurrency: o.Concurrency, Prefetch: prefetch, shows: s.queue,
 		Requeue: isUnsettled, // what receive has not settled must not be lost
 	}, s.receive, s.ended)
 	return err
@@ -46,6 +50,10 @@ func (s *Subscription) start(o *WorkOptions) (err error) {
 // ended is called when the consumer has ended and the last call has returned.
 func (s *Subscription) ended() {
 	s.ch.Close()
+	if s.source != nil {
+		close(s.source.Ended)
+		<-s.source.Over
+	}
 	close(s.done)
 }
 
@@ -88,13 +96,20 @@ func (s *Subscription) Stop() {
 // caller acknowledges what it has not failed on.
 func (s *Subscription) receive(ctx context.Context, d Delivery) (err error) {
 	d.restore()
+	f, fresh := s.arrived(&d)
+	if !fresh {
+		return nil
+	}
 	err = goexitError() // unless the function returns or panics
 	defer func() {
 		if p := recover(); p != nil {
 			err = s.failures().recovered(p)
 		}
-		if err != nil && ctx.Err() == nil { // else the delivery is in its queue again, or about to be
-			err = s.settleFailed(ctx, &d, err)
+		switch {
+		case err == nil:
+			settleElsewhere(f)
+		case ctx.Err() == nil && !isGone(f): // else the delivery is in its queue again, or about to be
+			err = s.settleFailed(ctx, &d, f, err)
 		}
 	}()
 	return s.call(context.WithValue(ctx, deliveryKey{}, &d), d)
@@ -102,7 +117,10 @@ func (s *Subscription) receive(ctx context.Context, d Delivery) (err error) {
 
 // settleFailed makes a delivery on which the function has failed come again, or a dead
 // letter, and acknowledges it when that is confirmed. It returns err with what was done.
-func (s *Subscription) settleFailed(ctx context.Context, d *Delivery, err error) error {
+func (s *Subscription) settleFailed(ctx context.Context, d *Delivery, f *message.Forwarded, err error) error {
+	ctx, cancel := untilGone(ctx, f)
+	defer cancel()
+	to := s.ch.vhost.site(ctx, s.ch)
 	attempt := d.Attempt()
 	delay, dead := s.retry.after(attempt, err)
 	fate := "it is dropped"
@@ -112,20 +130,21 @@ func (s *Subscription) settleFailed(ctx context.Context, d *Delivery, err error)
 	case dead && s.retry.DeadLetter != "":
 		fate = "it goes to queue '" + s.retry.DeadLetter + "'"
 		o := QueueOptions{Durable: s.declared.Durable}
-		send = func() error { return publishDeclaring(ctx, s.ch, s.retry.DeadLetter, &o, &msg) }
+		send = func() error { return publishDeclaring(ctx, to, s.retry.DeadLetter, &o, &msg) }
 	case dead:
 	case delay > 0:
 		fate = fmt.Sprintf("it comes again in %v", delay)
-		send = func() error { return publishDelayed(ctx, s.ch, s.queue, delay, &s.declared, &msg) }
+		send = func() error { return publishDelayed(ctx, to, s.queue, delay, &s.declared, &msg) }
 	default:
 		fate = "it comes again"
-		send = func() error { return publishDeclaring(ctx, s.ch, s.queue, &s.declared, &msg) }
+		send = func() error { return publishDeclaring(ctx, to, s.queue, &s.declared, &msg) }
 	}
 	if sendErr := s.persist(ctx, send); sendErr != nil {
 		err = errors.Join(err, sendErr)
 		fate = "it stays in queue '" + s.queue + "'"
 		d.Nack(false, true)
 	} else {
+		settleElsewhere(f)
 		d.Ack(false) // if the channel has been closed, it comes once more
 	}
 	return &settledError{attempt, fate, err}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/warrenmq/warren/internal/argument"
+	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/message"
 	"github.com/warrenmq/warren/internal/queue"
 	"github.com/warrenmq/warren/internal/route"
@@ -26,6 +27,9 @@ type VirtualHost struct {
 	pools   pools // pools of its handlers
 	clients int   // number of users' sessions; guarded by broker.mu
 	calls   chained[CallFunc]
+
+	elsewhere link.Elsewhere // where its requests go; nil: to its queues
+	bridged   bool           // its requests come from another broker
 
 	walks sync.Pool // of *route.Walk
 

@@ -102,6 +102,7 @@ func (c *conn) start() error {
 		ServerProperties: wire.Table{
 			"product": c.server.like.Product, "version": c.server.like.Version, "platform": "Go", "capabilities": capabilities,
 			"copyright": "The Warren authors", "information": "Licensed under the Apache License 2.0", "cluster_name": "warren",
+			"identity": c.server.broker.Link().Identity(), // by which links know where messages have been
 		},
 		Mechanisms: mechanisms, Locales: "en_US",
 	})

@@ -99,15 +99,17 @@ cleanup() {
 # at that port and the three after it, with those plugins. It notes the node's process
 # id in $started, its address in $address, and that of its management plugin, which
 # takes statistics as often as it can, in $management. A node that was there before
-# has what it had.
+# has what it had. $node_conf are further lines of its configuration; nodes of a cluster
+# have one $node_home and one $node_epmd.
 rabbitmq() {
-	local dir=$tmp/rabbitmq port=$1 plugins
+	local port=$1 plugins
+	local dir=${node_dir-$tmp/rabbitmq}
 	shift
 	plugins=$(printf '%s,' "$@")
 	need rabbitmq-server
 	mkdir -p "$dir"
 	management=127.0.0.1:$((port + 3))
-	echo "listeners.tcp.1 = 127.0.0.1:$port" >"$dir/conf"
+	printf 'listeners.tcp.1 = 127.0.0.1:%d\n%s\n' "$port" "${node_conf-}" >"$dir/conf"
 	if [[ $plugins == *rabbitmq_management* ]]; then
 		cat >>"$dir/conf" <<-EOF
 			management.tcp.ip = 127.0.0.1
@@ -120,8 +122,8 @@ rabbitmq() {
 		EOF
 	fi
 	echo "[${plugins%,}]." >"$dir/plugins"
-	epmd=$((port + 2))
-	env HOME="$dir" RABBITMQ_NODENAME="warren$port@localhost" RABBITMQ_DIST_PORT=$((port + 1)) ERL_EPMD_PORT=$epmd \
+	epmd=${node_epmd-$((port + 2))}
+	env HOME="${node_home-$dir}" RABBITMQ_NODENAME="warren$port@localhost" RABBITMQ_DIST_PORT=$((port + 1)) ERL_EPMD_PORT=$epmd \
 		ERL_EPMD_ADDRESS=127.0.0.1 RABBITMQ_MNESIA_BASE="$dir/mnesia" RABBITMQ_LOG_BASE="$dir/log" \
 		RABBITMQ_CONFIG_FILE="$dir/conf" RABBITMQ_CONF_ENV_FILE=/dev/null RABBITMQ_ENABLED_PLUGINS_FILE="$dir/plugins" \
 		RABBITMQ_PID_FILE="$dir/pid" /usr/lib/rabbitmq/bin/rabbitmq-server >"$dir/out" 2>&1 &

@@ -45,6 +45,8 @@ func (p *SessionPort) Link() Session { return p.session }
 type Broker interface {
 	// Like returns the rules in which the broker is like another one.
 	Like() *like.Rules
+	// Identity is a name that no other broker has. It is made at random.
+	Identity() string
 	// Buffers is what the buffers of all connections hold together.
 	Buffers() *Buffers
 	// Authenticate checks a user's password. Where that takes long, origins, such as
@@ -52,10 +54,31 @@ type Broker interface {
 	Authenticate(ctx context.Context, name, password, origin string) error
 	// CountLogin counts a login, which need not have been by password.
 	CountLogin(accepted bool)
+	// GoElsewhere makes all requests of a virtual host go to another broker. It is called
+	// before the virtual host is used.
+	GoElsewhere(vhost string, to Elsewhere)
+	// ComeFromElsewhere notes that the requests of a virtual host come from another broker,
+	// which alone knows the requesters. It is called before the virtual host is used.
+	ComeFromElsewhere(vhost string)
 	// RaiseAlarm holds publishers back as if memory or the disk were short, until clear is
 	// called. It is for tests.
 	RaiseAlarm(r Resource) (clear func())
 }
+
+// Elsewhere is another broker, which the requests of a virtual host go to.
+type Elsewhere interface {
+	// Send sends a request: an entry with a local reply address as ReplyTo, to which
+	// answers are published. It waits for a connection until ctx ends. What happens
+	// to the request later than that is told by fail, at most once.
+	Send(ctx context.Context, e *message.Entry, immediate bool, fail func(error)) error
+	// Forget says that nobody waits for answers at a local address any more.
+	Forget(address string)
+	Far
+}
+
+// CancelKey is the key of a context.CancelFunc in a handler's context, which ends that.
+// Who passes the items of a caller on can so end its wait for more of them.
+type CancelKey struct{}
 
 // Channel is a channel of the broker as a connection uses it.
 type Channel interface {
@@ -92,6 +115,10 @@ type Channel interface {
 	// Serve sets the client. It is called before anything that the client is told of.
 	// Number is the channel's number there.
 	Serve(number uint16, c Client)
+	// Identity is the name of the channel's virtual host, with that of its broker.
+	Identity() string
+	// ReplyAddress returns the address of the channel's reply consumer; empty: it has none.
+	ReplyAddress() string
 	// MaxMessageSize returns the size of the largest body that Publish takes, in
 	// bytes.
 	MaxMessageSize() int
@@ -148,11 +175,13 @@ type Buffers = memory.Buffers
 // Publish is a message from a client.
 type Publish struct {
 	Exchange, RoutingKey []byte
+	Key                  string // instead of RoutingKey
 	Mandatory, Immediate bool
 	User                 string             // user that is logged in
 	Waits                func(why string)   // called, with no lock held, before a wait, and with an empty text after it
 	Properties           wire.RawProperties // checked; nil if none is set
 	Body                 []byte
+	Content              message.Content // instead of Properties: taken as it is, nothing is checked or replaced
 }
 
 // Consume are the arguments of basic.consume.

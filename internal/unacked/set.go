@@ -118,6 +118,15 @@ func (s *Set[D]) Has(tag uint64) bool {
 	return b != nil && b.used&(1<<(tag%blockSize)) != 0
 }
 
+// Find returns the delivery with the tag, until it is removed, or nil.
+func (s *Set[D]) Find(tag uint64) *D {
+	b := s.find(tag)
+	if i := tag % blockSize; b != nil && b.used&(1<<i) != 0 {
+		return &b.slots[i]
+	}
+	return nil
+}
+
 // Remove moves the delivery with the tag to d. It reports false if there is none.
 func (s *Set[D]) Remove(tag uint64, d *D) bool {
 	b := s.find(tag)

@@ -23,6 +23,7 @@ var house = map[string]string{
 		"internal/route internal/store internal/table internal/tasks internal/topology internal/unacked internal/wire",
 
 	"intercept": ".",
+	"remote":    ". internal/link internal/message internal/names internal/table internal/wire",
 
 	"internal/route":    "internal/delay internal/duplicates internal/memory internal/message internal/queue internal/table",
 	"internal/argument": "internal/duplicates internal/like internal/message internal/names internal/queue internal/table",
@@ -113,6 +114,23 @@ func TestArrowsNeverLeadBack(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestOneNeedsAClientOfAMQP: who does not import package remote does not link amqp091-go.
+func TestOneNeedsAClientOfAMQP(t *testing.T) {
+	const client = "github.com/rabbitmq/amqp091-go"
+	others := []string{"-deps"}
+	for folder := range house {
+		if folder != "remote" {
+			others = append(others, "./"+folder)
+		}
+	}
+	require.NotContains(t, list(t, others...), client)
+	require.Contains(t, list(t, "-deps", "./remote"), client)
+	require.Equal(t, []string{"github.com/google/uuid"}, slices.DeleteFunc(
+		list(t, "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "."),
+		func(pkg string) bool { _, ok := inModule(pkg); return ok },
+	))
 }
 
 func TestTheCodecNeedsTheStandardLibraryAlone(t *testing.T) {
