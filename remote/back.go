@@ -2,6 +2,8 @@ package remote
 
 import (
 	"context"
+	"errors"
+	"maps"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
@@ -39,6 +41,33 @@ func (br *bridge) sendBack(s *side, p *message.Properties) {
 
 // sendTo sends what is for the other end of a talk alone.
 func (br *bridge) sendTo(ch *amqp091.Channel, to end, p *message.Properties) error {
+	br.address(to, p)
+	return br.publishTo(ch, to, publishing(p))
+}
+
+// sendLong sends an answer and waits for the confirm: a broker that does not take it says so
+// by closing the channel. Then the caller is told that. It tries again if the channel may
+// have been closed because of another message: who gets an answer twice drops one.
+func (br *bridge) sendLong(to end, p *message.Properties) (err error) {
+	for range 3 {
+		br.address(to, p)
+		err = br.publish(br.ctx, &link.Outgoing{RoutingKey: to.address, Properties: p})
+		if _, ok := err.(*unconfirmedError); !ok {
+			break
+		}
+	}
+	e, ok := errors.AsType[*warren.Error](err)
+	if !ok || br.isEnded() {
+		return err
+	}
+	return br.sendTo(br.back, to, &message.Properties{
+		Headers: warren.Table{warren.ErrorCodeHeader: warren.CodeCodec, warren.ErrorTextHeader: e.Error()},
+	})
+}
+
+// address makes a message one for the other end of a talk, or an error that says why it
+// cannot be.
+func (br *bridge) address(to end, p *message.Properties) {
 	p.CorrelationId = to.correlation
 	if isReplyAddress(p.ReplyTo) {
 		p.ReplyTo = replyTo // also that of this end
@@ -46,16 +75,15 @@ func (br *bridge) sendTo(ch *amqp091.Channel, to end, p *message.Properties) err
 	if p.UserId != br.user {
 		p.UserId = "" // a handler has returned its request; the broker would close the channel
 	}
-	if len(p.Headers) > 0 {
-		if n := len(p.AppendTo(nil)); n > br.mostProperties() {
-			p.Headers = warren.Table{warren.ErrorCodeHeader: warren.CodeCodec, warren.ErrorTextHeader: br.errProperties(n).Error()}
-			p.Body = nil
-		}
+	if p.Headers["CC"] != nil || p.Headers["BCC"] != nil {
+		p.Headers = maps.Clone(p.Headers)
+		delete(p.Headers, "CC")
+		delete(p.Headers, "BCC")
 	}
-	m := publishing(p)
-	delete(m.Headers, "CC")
-	delete(m.Headers, "BCC")
-	return br.publishTo(ch, to, m)
+	if err := br.checkSize(p); err != nil {
+		p.Headers = warren.Table{warren.ErrorCodeHeader: warren.CodeCodec, warren.ErrorTextHeader: err.Error()}
+		p.Body = nil
+	}
 }
 
 // publishTo publishes to an address elsewhere.

@@ -198,6 +198,7 @@ func (br *bridge) run(ctx context.Context) error {
 		reason = warren.ErrClosed
 	}
 	cancel()
+	br.noteLimits(reason)
 	timeout := closeTimeout
 	if br.broker.State().Kind == Blocked {
 		timeout = blockedCloseTimeout
@@ -233,6 +234,10 @@ func (br *bridge) end(reason error) {
 		br.gatherer.Close() // so that it is known what has gone out
 	}
 	for t, at := range sent {
+		if err := br.checkBody(len(t.request.entry.Body)); err != nil {
+			t.request.fail(err) // it may be why
+			continue
+		}
 		if reason == warren.ErrClosed || !br.gatherer.hasNone(at) || !br.broker.start(func() { br.broker.sendAgain(t) }) {
 			t.request.fail(br.lost)
 		}

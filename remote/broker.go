@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/warrenmq/warren"
@@ -51,6 +52,7 @@ type Broker struct {
 	draining chan struct{}  // closed by Shutdown: handlers get nothing new
 	drain    func()         // closes draining
 	declared declared
+	mostBody atomic.Int64 // octets of a body that the broker takes; zero: it has not said so
 
 	mu sync.Mutex
 	// Guarded by mu.

@@ -70,6 +70,7 @@ func (c *confirms) awaitEnd(closed <-chan *amqp091.Error) {
 	c.reason = ErrConnectionLost
 	if e := <-closed; e != nil {
 		c.reason = e
+		c.bridge.broker.noteLimit(e)
 	}
 	c.mu.Lock()
 	c.alone = len(c.waiting) <= 1

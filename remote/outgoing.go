@@ -53,10 +53,8 @@ var errEnded = errors.New("remote: the connection has ended")
 func (br *bridge) ask(r request) error {
 	ctx, exchange, key := r.ctx, *r.entry.Exchange, r.entry.Key
 	p := r.entry.Properties()
-	if len(p.Headers) > 0 {
-		if n := len(p.AppendTo(nil)); n > br.mostProperties() {
-			return br.errProperties(n)
-		}
+	if err := br.checkSize(&p); err != nil {
+		return err
 	}
 	if exchange != "" || r.immediate || p.UserId != "" {
 		if err := br.checkRequest(ctx, exchange, key, p.UserId, r.immediate); err != nil {
@@ -144,6 +142,11 @@ func (br *bridge) sent(t *talk, err error) error {
 	t.sent = true
 	lost := br.lost
 	br.mu.Unlock()
+	if lost != nil {
+		if e := br.checkBody(len(t.request.entry.Body)); e != nil {
+			return e // it may be why
+		}
+	}
 	if err == nil {
 		return lost // which did not fail t, since it did not know yet
 	}

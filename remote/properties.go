@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -34,22 +33,6 @@ func expiration(ms string) string {
 		return ""
 	}
 	return strconv.FormatUint(min(n, math.MaxUint32), 10)
-}
-
-// ownProperties is what a bridge adds to properties, in bytes, at most.
-const ownProperties = 600
-
-// mostProperties is how many bytes encoded properties may have: they must fit into a frame.
-func (br *bridge) mostProperties() int {
-	if n := br.conn.Config.FrameSize; n > 0 {
-		return n - ownProperties
-	}
-	return math.MaxInt
-}
-
-func (br *bridge) errProperties(n int) error {
-	text := fmt.Sprintf("PRECONDITION_FAILED - properties of %d bytes do not fit into a frame, of which the broker takes %d bytes", n, br.conn.Config.FrameSize)
-	return refusedHere(amqp091.PreconditionFailed, text, "put large values into the body")
 }
 
 // propertiesOf are the properties of a delivery, with its body.

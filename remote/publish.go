@@ -49,10 +49,8 @@ func (br *bridge) publish(ctx context.Context, p *link.Outgoing) error {
 	if err := br.checkUser(p.UserId); err != nil {
 		return err
 	}
-	if len(p.Headers) > 0 {
-		if n := len(p.Properties.AppendTo(nil)); n > br.mostProperties() {
-			return br.errProperties(n)
-		}
+	if err := br.checkSize(p.Properties); err != nil {
+		return err
 	}
 	br.passOn(p)
 	o := br.outlet(p.Exchange)

@@ -94,6 +94,10 @@ func (br *bridge) forgetServed(t *talk) bool {
 	return ok
 }
 
+// longAnswer is from how many octets on an answer may be more than a broker takes. Then it
+// is not acknowledged before that is known.
+const longAnswer = 4 << 10
+
 // Answer implements message.Requester. What the handler has said in a stream is before it.
 func (r *servedRequest) Answer(p *message.Properties) bool {
 	br := r.bridge
@@ -103,6 +107,9 @@ func (r *servedRequest) Answer(p *message.Properties) bool {
 	}
 	if r.answers = br.beginAnswer(); !r.answers {
 		return false
+	}
+	if len(p.Body) >= longAnswer {
+		return br.sendLong(r.there, p) == nil
 	}
 	br.gatherer.hold()
 	err := br.sendTo(br.back, r.there, p)
