@@ -146,6 +146,34 @@ func TestNobodyIsToldBeforeTheSync(t *testing.T) {
 	}
 }
 
+// A record that has replaced an older one counts as what it replaces for those who wait for
+// what is between the two, also when a new file begins before it.
+func TestNobodyIsToldBeforeWhatReplacesAnOlderRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, w := start(t, journal.Options{FileSize: 64 << 10})
+		require.NoError(t, w.wait(w.append(10)))
+		told, files := new(waiter), 0
+		dir.Before(func(op filestest.Op) error {
+			if op.Kind == filestest.Create && strings.HasSuffix(op.Name, ".log") {
+				files++
+				require.Zero(t, told.times)
+			}
+			return nil
+		})
+		older := w.j.Append(1, []byte("1"), nil)
+		between := w.append(100 << 10)
+		instead := w.j.AppendInstead(older, 1, []byte("1 and 2"))
+		require.Greater(t, instead, between.seq)
+		_, err := w.j.Notify(between.seq, told)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Equal(t, 1, files, "a new file for the last one")
+		require.Equal(t, waiter{times: 1}, *told)
+		require.Greater(t, w.j.Stored(), instead)
+		require.NoError(t, w.j.Close(t.Context()))
+	})
+}
+
 type waiter struct {
 	times int
 	err   error

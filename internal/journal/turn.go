@@ -74,7 +74,9 @@ func (j *Journal) write(c *chunk) error {
 	}
 	// What was taken over from the last file must be in one file when that is named.
 	if f := j.cur; f != nil && f.end > fileHeader && (c.fresh || f.named && f.end >= j.opt.FileSize) {
-		if err := j.sync(c.runs[0].seq, true); err != nil {
+		// Nobody is told: what replaces an older record may be behind this chunk, and whoever
+		// waits for what is between the two waits for it, too.
+		if err := j.sync(0, true); err != nil {
 			return err
 		}
 		j.cur = nil
