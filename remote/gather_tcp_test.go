@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -22,6 +22,8 @@ func socketPair(t *testing.T) (*gatherer, net.Conn) {
 	far, err := l.Accept()
 	require.NoError(t, err)
 	t.Cleanup(func() { far.Close() })
+	require.NoError(t, near.(*net.TCPConn).SetWriteBuffer(64<<10))
+	require.NoError(t, far.(*net.TCPConn).SetReadBuffer(64<<10))
 	return newGatherer(near), far
 }
 
@@ -62,7 +64,7 @@ func TestNothingIsLostOnTheWay(t *testing.T) {
 		})
 	}
 	for g.waiting() < mostGathered/2 {
-		time.Sleep(time.Millisecond) // the network takes no more
+		runtime.Gosched() // until the network takes no more
 	}
 	var next [writers]uint32
 	record := make([]byte, 5+len(part))
@@ -105,7 +107,7 @@ func TestTheEndComesWhileOthersWrite(t *testing.T) {
 			read <- n
 		}()
 		for g.accepted() < 1000 {
-			time.Sleep(10 * time.Microsecond)
+			runtime.Gosched()
 		}
 		require.NoError(t, g.Close())
 		writing.Wait()
