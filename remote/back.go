@@ -56,6 +56,9 @@ func (br *bridge) sendLong(to end, p *message.Properties) (err error) {
 			break
 		}
 	}
+	if errors.Is(err, warren.ErrNacked) {
+		return nil // a queue that is full; nobody is told of that in the process, either
+	}
 	e, ok := errors.AsType[*warren.Error](err)
 	if !ok || br.isEnded() {
 		return err
@@ -89,7 +92,15 @@ func (br *bridge) address(to end, p *message.Properties) {
 // publishTo publishes to an address elsewhere.
 func (br *bridge) publishTo(ch *amqp091.Channel, to end, m amqp091.Publishing) error {
 	err := ch.PublishWithContext(context.Background(), "", to.address, false, false, m)
-	if err != nil && m.Headers.Validate() == nil {
+	if err != nil {
+		if bad := m.Headers.Validate(); bad != nil { // before anything was written
+			m = amqp091.Publishing{CorrelationId: m.CorrelationId, ReplyTo: m.ReplyTo, Headers: amqp091.Table{
+				warren.ErrorCodeHeader: warren.CodeCodec, warren.ErrorTextHeader: bad.Error(),
+			}}
+			err = ch.PublishWithContext(context.Background(), "", to.address, false, false, m)
+		}
+	}
+	if err != nil {
 		br.end(err) // so that a request without its answer is not acknowledged
 	}
 	return err

@@ -22,6 +22,7 @@ type servedRequest struct {
 
 	// Owned by the handler's goroutine.
 	answers bool // it was answered
+	refused bool // it was not, since there is no way any more: it comes again
 	held    bool // the answer waits
 
 	forwarded message.Forwarded
@@ -105,18 +106,23 @@ func (r *servedRequest) Answer(p *message.Properties) bool {
 		p.ReplyTo = br.serves.address // the caller is to know which server this is the end of
 		return br.serves.later(func() { br.sendTo(br.back, r.there, p) })
 	}
-	if r.answers = br.beginAnswer(); !r.answers {
-		return false
-	}
+	r.answers = br.beginAnswer()
+	r.refused = !r.answers || r.send(p) != nil
+	return !r.refused
+}
+
+// send sends an answer.
+func (r *servedRequest) send(p *message.Properties) error {
+	br := r.bridge
 	if len(p.Body) >= longAnswer {
-		return br.sendLong(r.there, p) == nil
+		return br.sendLong(r.there, p)
 	}
 	br.gatherer.hold()
 	err := br.sendTo(br.back, r.there, p)
 	if r.held = br.gatherer.isBusy(); !r.held { // else until it is acknowledged, too
 		br.gatherer.release()
 	}
-	return err == nil
+	return err
 }
 
 // beginAnswer reports whether a request may be answered. If so, endAnswer is called when it
@@ -168,6 +174,9 @@ func (r *servedRequest) Served(f message.Fate) {
 	}
 	if !r.held {
 		r.bridge.gatherer.hold()
+	}
+	if r.refused {
+		f = message.Dropped
 	}
 	if !r.told.Swap(true) {
 		r.tell(f)

@@ -44,29 +44,35 @@ func (br *bridge) checkBody(n int) error {
 
 // noteLimit learns the largest body that the broker takes from why it has closed a channel,
 // in the words of RabbitMQ, LavinMQ and Warren. So a message that is too large, and comes
-// again, does not end the connection again.
-func (b *Broker) noteLimit(reason error) {
+// again, does not end the connection again. It reports whether it has learned something.
+func (b *Broker) noteLimit(reason error) bool {
 	e, ok := reason.(*amqp091.Error)
 	if !ok || e == nil || e.Code != amqp091.PreconditionFailed {
-		return
+		return false
 	}
 	m := regexp.MustCompile(`message size \d+ (?:is )?larger than (?:configured )?max size (\d+)`).FindStringSubmatch(e.Reason)
 	if m == nil {
-		return
+		return false
 	}
-	if limit, err := strconv.ParseInt(m[1], 10, 64); err == nil {
+	limit, err := strconv.ParseInt(m[1], 10, 64)
+	if err == nil {
 		b.mostBody.Store(limit)
 	}
+	return err == nil
 }
 
-// noteLimits learns from why the channels of calls were closed.
+// noteLimits learns from why the channels of calls were closed. If the connection has ended
+// for another reason, the limit is forgotten: the next broker may have another one.
 func (br *bridge) noteLimits(reason error) {
-	br.broker.noteLimit(reason)
+	learned := br.broker.noteLimit(reason)
 	for _, closed := range [...]<-chan *amqp091.Error{br.channelClosed, br.backClosed} {
 		select {
 		case e := <-closed:
-			br.broker.noteLimit(e)
+			learned = br.broker.noteLimit(e) || learned
 		default:
 		}
+	}
+	if !learned {
+		br.broker.mostBody.Store(0)
 	}
 }

@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"context"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,5 +58,30 @@ func TestMessagesThatAreTooLarge(t *testing.T) {
 		}
 		require.Equal(t, 2, served, "it does not come again")
 		require.Equal(t, since, client.State())
+	})
+}
+
+// The limit is forgotten with the connection: the next broker may have another one.
+func TestABrokerWithALargerLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, small := brokertest.Serve(t, &warren.Options{MaxMessageSize: 5000}, nil)
+		_, large := brokertest.Serve(t, nil, nil)
+		b, err := remote.Dial(t.Context(), []string{"amqp://small/", "amqp://large/"}, &remote.Options{
+			Dial: func(network, addr string) (net.Conn, error) {
+				if addr == "small:5672" {
+					return small.Dial(network, addr)
+				}
+				return large.Dial(network, addr)
+			},
+		})
+		require.NoError(t, err)
+		defer b.Close()
+		job := warren.Message{Body: make([]byte, 5001)}
+		for range 2 {
+			require.ErrorIs(t, b.Enqueue(t.Context(), "jobs", job), warren.ErrPreconditionFailed)
+		}
+		require.NoError(t, small.Close())
+		brokertest.Later(time.Minute)
+		require.NoError(t, b.Enqueue(t.Context(), "jobs", job))
 	})
 }
