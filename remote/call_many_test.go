@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -167,51 +166,5 @@ func TestTypedAnswersOfManyElsewhere(t *testing.T) {
 			sum += a.Value
 		}
 		require.Equal(t, 23, sum)
-	})
-}
-
-// What was declared is declared again on a new connection: also what the broker elsewhere
-// has lost meanwhile, and the bindings of queues that ended with the connection.
-func TestTopologyComesAgain(t *testing.T) {
-	with(t, func(t *testing.T, real *warren.Broker, client, server *remote.Broker) {
-		shops(t, server)
-		q, err := client.QueueDeclare("", warren.QueueOptions{MaxLength: 7})
-		require.NoError(t, err)
-		require.NotEmpty(t, q.Name)
-		require.NoError(t, client.ExchangeDeclare("all", warren.Topic, warren.ExchangeOptions{Durable: true}))
-		require.NoError(t, client.ExchangeBind("all", "", "shops", nil))
-		require.NoError(t, client.QueueBind(q.Name, "#", "all", nil))
-		count := func() int { return len(real.VirtualHosts()[0].Bindings()) }
-		before := count()
-
-		closeSessions(real)
-		ch, err := real.Channel()
-		require.NoError(t, err)
-		require.NoError(t, ch.ExchangeDelete("shops", warren.ExchangeDeleteOptions{}))
-		require.NoError(t, ch.ExchangeDelete("all", warren.ExchangeDeleteOptions{}))
-		_, err = ch.QueueDelete(q.Name, warren.QueueDeleteOptions{})
-		require.NoError(t, err)
-		synctest.Wait()
-		require.Less(t, count(), before)
-
-		time.Sleep(time.Minute)
-		require.Equal(t, before, count())
-		bodies, errs := ask(t.Context(), client, "shops", "", warren.CallManyOptions{Count: 3})
-		require.Empty(t, errs)
-		require.Len(t, bodies, 3)
-		_, err = client.QueueDeclare(q.Name, warren.QueueOptions{MaxLength: 8})
-		require.ErrorIs(t, err, warren.ErrPreconditionFailed)
-		q, err = client.QueueDeclare(q.Name, warren.QueueOptions{MaxLength: 7})
-		require.NoError(t, err)
-		require.Equal(t, 1, q.Messages)
-	})
-}
-
-func TestExclusiveQueuesHaveNoSession(t *testing.T) {
-	with(t, func(t *testing.T, real *warren.Broker, client, _ *remote.Broker) {
-		for _, d := range []warren.Declarer{real, client} {
-			_, err := d.QueueDeclare("mine", warren.QueueOptions{Exclusive: true})
-			require.ErrorIs(t, err, warren.ErrPreconditionFailed)
-		}
 	})
 }

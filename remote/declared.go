@@ -22,7 +22,7 @@ type declared struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	list  []declaration
-	known map[string]bool // keys of list
+	known map[string]int // by their keys, where they are in list
 }
 
 // declaration is an exchange, a queue or a binding.
@@ -33,17 +33,18 @@ type declaration struct {
 	f      func(ch *amqp091.Channel) error
 }
 
-// note keeps a declaration that has succeeded.
+// note keeps a declaration that has succeeded, in place of an earlier one of the same.
 func (t *declared) note(d declaration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.known[d.key] {
+	if i, ok := t.known[d.key]; ok {
+		t.list[i] = d
 		return
 	}
 	if t.known == nil {
-		t.known = make(map[string]bool)
+		t.known = make(map[string]int)
 	}
-	t.known[d.key] = true
+	t.known[d.key] = len(t.list)
 	t.list = append(t.list, d)
 }
 

@@ -367,3 +367,23 @@ func TestALinkWaitsForMemory(t *testing.T) {
 		})
 	}
 }
+
+func TestQueuesOfALinkAreQuorumQueuesIfAskedFor(t *testing.T) {
+	for _, quorum := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			here := brokertest.New(t, nil)
+			there, srv := brokertest.Serve(t, nil, nil)
+			linked(t, here, srv.Dial, remote.LinkOptions{
+				Options: remote.Options{QuorumQueues: quorum},
+				Pull:    []remote.LinkRule{{Queue: "pulled"}},
+				Push:    []remote.LinkRule{{Queue: "pushed"}},
+			})
+			for _, queue := range []string{"pulled", "pushed"} {
+				q, err := there.VirtualHosts()[0].Queue(queue)
+				require.NoError(t, err)
+				require.True(t, q.Durable)
+				require.Equal(t, quorum, q.Arguments["x-queue-type"] == "quorum")
+			}
+		})
+	}
+}

@@ -8,6 +8,7 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/warrenmq/warren"
+	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/message"
 )
 
@@ -16,7 +17,8 @@ type thereEnd struct {
 	conn       *amqp091.Connection
 	ch         *amqp091.Channel
 	own        string
-	reason     func() error // why it was closed; waits until it is
+	arguments  amqp091.Table // of a queue that it declares
+	reason     func() error  // why it was closed; waits until it is
 	deliveries <-chan amqp091.Delivery
 	returns    <-chan amqp091.Return // as many as there are messages on their way, so that the client never waits
 }
@@ -33,7 +35,10 @@ func newThereEnd(l *Linked, conn *amqp091.Connection) (*thereEnd, error) {
 		}
 		return ErrConnectionLost
 	})
-	return &thereEnd{conn: conn, ch: ch, own: l.elsewhere(conn), reason: reason}, nil
+	return &thereEnd{
+		conn: conn, ch: ch, own: l.elsewhere(conn), reason: reason,
+		arguments: tableThere(l.options.queueArguments(&link.QueueDeclare{Durable: true})),
+	}, nil
 }
 
 func (e *thereEnd) name() string { return e.own }
@@ -43,7 +48,7 @@ func (e *thereEnd) declareQueue(name string) error {
 		_, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
 		return err
 	}, func(ch *amqp091.Channel) error {
-		_, err := ch.QueueDeclare(name, true, false, false, false, nil)
+		_, err := ch.QueueDeclare(name, true, false, false, false, e.arguments)
 		return err
 	})
 }
