@@ -100,7 +100,8 @@ cleanup() {
 # id in $started, its address in $address, and that of its management plugin, which
 # takes statistics as often as it can, in $management. A node that was there before
 # has what it had. $node_conf are further lines of its configuration; nodes of a cluster
-# have one $node_home and one $node_epmd.
+# have one $node_home and one $node_epmd. The node's directory has the file start, which
+# runs it again.
 rabbitmq() {
 	local port=$1 plugins
 	local dir=${node_dir-$tmp/rabbitmq}
@@ -123,10 +124,14 @@ rabbitmq() {
 	fi
 	echo "[${plugins%,}]." >"$dir/plugins"
 	epmd=${node_epmd-$((port + 2))}
-	env HOME="${node_home-$dir}" RABBITMQ_NODENAME="warren$port@localhost" RABBITMQ_DIST_PORT=$((port + 1)) ERL_EPMD_PORT=$epmd \
-		ERL_EPMD_ADDRESS=127.0.0.1 RABBITMQ_MNESIA_BASE="$dir/mnesia" RABBITMQ_LOG_BASE="$dir/log" \
-		RABBITMQ_CONFIG_FILE="$dir/conf" RABBITMQ_CONF_ENV_FILE=/dev/null RABBITMQ_ENABLED_PLUGINS_FILE="$dir/plugins" \
-		RABBITMQ_PID_FILE="$dir/pid" /usr/lib/rabbitmq/bin/rabbitmq-server >"$dir/out" 2>&1 &
+	printf '127.0.0.1:%d\n' "$port" >"$dir/address"
+	cat >"$dir/start" <<-EOF
+		exec env HOME="${node_home-$dir}" RABBITMQ_NODENAME="warren$port@localhost" RABBITMQ_DIST_PORT=$((port + 1)) ERL_EPMD_PORT=$epmd \\
+			ERL_EPMD_ADDRESS=127.0.0.1 RABBITMQ_MNESIA_BASE="$dir/mnesia" RABBITMQ_LOG_BASE="$dir/log" \\
+			RABBITMQ_CONFIG_FILE="$dir/conf" RABBITMQ_CONF_ENV_FILE=/dev/null RABBITMQ_ENABLED_PLUGINS_FILE="$dir/plugins" \\
+			RABBITMQ_PID_FILE="$dir/pid" /usr/lib/rabbitmq/bin/rabbitmq-server >"$dir/out" 2>&1
+	EOF
+	bash "$dir/start" &
 	pids+=($!)
 	for _ in $(seq 600); do
 		if (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then

@@ -78,6 +78,7 @@ type talk struct {
 	over        bool   // the caller of a stream has gone
 	looks       int    // at the queue
 	misses      int    // of these, the last that have found nobody who serves it
+	unseen      int    // of these, the last that have found it empty, while nobody is known to serve the request
 }
 
 // request is the request of a caller here.

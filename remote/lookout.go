@@ -10,13 +10,19 @@ import (
 )
 
 // ErrAbandoned: nobody has served the queue of a call for about a minute, or the queue has
-// gone with the request in it. It also is [warren.ErrRequestDropped]. Durable calls wait
-// on as long as their queue is there.
+// gone with the request in it; or the call has no deadline, and nothing was seen of it for
+// half an hour: its queue was empty, and no handler of this library has it. It also is
+// [warren.ErrRequestDropped]. Durable calls wait on as long as their queue is there.
 var ErrAbandoned = fmt.Errorf("remote: nobody serves the queue any more: %w", warren.ErrRequestDropped)
 
 const (
 	lookEvery = queueExpires / 3 // a look renews the time that a queue has
 	maxMisses = 3                // looks at a queue without consumers, before who waits gives up
+
+	// Looks at a queue that is empty and served, before who waits for ever gives up. Servers
+	// in other languages do not say that they have a request, but RabbitMQ takes it from them
+	// after 30 minutes.
+	maxUnseen = int(31 * time.Minute / lookEvery)
 )
 
 // lookout looks now and then at the queues of calls that wait for long. The broker
@@ -46,7 +52,7 @@ func (br *bridge) lookout() {
 			a, refused := err.(*amqp091.Error)
 			gone := refused && a.Server && a.Code == amqp091.NotFound
 			if gone || err == nil {
-				br.missed(talks, gone, q.Consumers > 0)
+				br.missed(talks, gone, &q)
 			}
 		}
 	}
@@ -70,15 +76,19 @@ func (br *bridge) waiting() map[string][]*talk {
 
 // missed notes what a look at the queue of requests has found, and ends those that wait in
 // vain.
-func (br *bridge) missed(talks []*talk, gone, served bool) {
+func (br *bridge) missed(talks []*talk, gone bool, q *amqp091.Queue) {
 	var over []*talk
 	br.mu.Lock()
 	for _, t := range talks {
 		t.misses++
-		if served || t.request.durable {
+		if q.Consumers > 0 || t.request.durable {
 			t.misses = 0
 		}
-		if gone || t.misses >= maxMisses {
+		t.unseen++
+		if q.Consumers == 0 || q.Messages > 0 || t.there.address != "" || !t.mayGetLost() {
+			t.unseen = 0
+		}
+		if gone || t.misses >= maxMisses || t.unseen >= maxUnseen {
 			over = append(over, t)
 		}
 	}
@@ -86,4 +96,11 @@ func (br *bridge) missed(talks []*talk, gone, served bool) {
 	for _, t := range over {
 		t.request.fail(ErrAbandoned)
 	}
+}
+
+// mayGetLost reports whether a caller would wait for ever for a request that is lost in the
+// broker, as with a node of a cluster, or by a purge.
+func (t *talk) mayGetLost() bool {
+	_, ends := t.request.ctx.Deadline()
+	return !ends && !t.request.durable
 }

@@ -121,8 +121,12 @@ func (br *bridge) gone(address string) {
 	var callers, servers []*talk
 	br.mu.Lock()
 	for _, t := range br.asked {
-		if t.there.address == address && t.stream {
+		switch {
+		case t.there.address != address:
+		case t.stream:
 			servers = append(servers, t)
+		default:
+			t.there.address = "" // another one has it, or it was answered
 		}
 	}
 	for _, t := range br.served {

@@ -5,6 +5,7 @@
 //
 //	go test ./tests/remotechaos                           # 5 kills
 //	go test ./tests/remotechaos -remotechaos.kills=1000    # a long run
+//	bash interop/remote/chaos 50                           # nodes of a RabbitMQ cluster
 package remotechaos_test
 
 import (
@@ -14,6 +15,8 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"os"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,14 +33,23 @@ import (
 
 var kills = flag.Int("remotechaos.kills", 5, "how often the broker is killed")
 
-const (
-	callerCount = 4
-	patience    = 30 * time.Second // for what has no deadline
-)
+const callerCount = 4
+
+// broker is what is killed.
+type broker interface {
+	kill()
+	start()
+	urls() []string
+	options() remote.Options                        // to connect with
+	patience() time.Duration                        // for what has no deadline
+	context() (context.Context, context.CancelFunc) // of a call
+	mayEnd(error) string                            // what it is called when a call ends with this error; empty: it must not
+}
 
 // round has the two programs, and what they have done.
 type round struct {
-	*node
+	broker
+	t              *testing.T
 	client, server *remote.Broker
 	over           context.Context // ends when nothing new is begun
 
@@ -47,14 +59,15 @@ type round struct {
 	unsent    map[string]bool // calls of which nobody can have got the request
 	confirmed []string        // jobs
 	ends      map[string]int  // how calls have ended
+	waiting   map[string]bool // calls that have not ended
 
 	answered atomic.Int64
 }
 
 func TestCallsAndJobsHoldWhenTheBrokerIsKilled(t *testing.T) {
-	brokertest.Watch(t, time.Minute+time.Duration(*kills)*3*time.Second, "")
-	r := &round{node: &node{t: t, dir: t.TempDir()}, served: map[string]int{}, unsent: map[string]bool{}, ends: map[string]int{}}
-	r.start("a")
+	b := begin(t)
+	brokertest.Watch(t, time.Duration(2+*kills)*b.patience(), "")
+	r := &round{broker: b, t: t, served: map[string]int{}, unsent: map[string]bool{}, ends: map[string]int{}, waiting: map[string]bool{}}
 	r.server, r.client = r.connect(), r.connect()
 	r.handle()
 	over, end := context.WithCancel(t.Context())
@@ -69,11 +82,11 @@ func TestCallsAndJobsHoldWhenTheBrokerIsKilled(t *testing.T) {
 	here := brokertest.New(t, nil)
 	link := r.link(here)
 	working.Go(func() { r.move(here) })
-	for i := range *kills {
+	for range *kills {
 		r.awaitAnswers()
 		time.Sleep(time.Duration(rand.IntN(100)) * time.Millisecond)
 		r.kill()
-		r.start([]string{"b", "a"}[i%2])
+		r.start()
 	}
 	r.awaitAnswers()
 	end()
@@ -81,10 +94,10 @@ func TestCallsAndJobsHoldWhenTheBrokerIsKilled(t *testing.T) {
 	go func() { working.Wait(); close(done) }()
 	select {
 	case <-done:
-	case <-time.After(patience):
-		panic("a call does not end")
+	case <-time.After(r.patience()):
+		r.hang("a call does not end")
 	}
-	require.Eventually(t, r.allDone, patience, 10*time.Millisecond, "jobs that were confirmed")
+	r.awaitJobs()
 	r.check()
 	for _, s := range link.Stats() {
 		t.Logf("%s %s: %d passed, %d perhaps twice", s.Kind, s.Queue, s.Passed, s.Redelivered)
@@ -95,18 +108,13 @@ func TestCallsAndJobsHoldWhenTheBrokerIsKilled(t *testing.T) {
 	require.NoError(t, r.server.Shutdown(t.Context()))
 	require.NoError(t, here.Close())
 	brokertest.NoGoroutines(t)
-	r.kill()
 }
 
 func (r *round) connect() *remote.Broker {
 	o := r.options()
-	b, err := remote.Dial(r.t.Context(), urls, &o)
+	b, err := remote.Dial(r.t.Context(), r.urls(), &o)
 	require.NoError(r.t, err)
 	return b
-}
-
-func (r *round) options() remote.Options {
-	return remote.Options{Dial: r.dial, Delay: 10 * time.Millisecond, MaxDelay: 50 * time.Millisecond}
 }
 
 func (r *round) serve(body string) {
@@ -148,7 +156,7 @@ func (r *round) handle() {
 	require.NoError(r.t, err)
 }
 
-// call calls until it is over, without deadlines.
+// call calls until it is over.
 func (r *round) call(who int) {
 	for n := 0; r.over.Err() == nil; n++ {
 		body := fmt.Sprintf("call %d of %d", n, who)
@@ -156,13 +164,22 @@ func (r *round) call(who int) {
 		if n%2 == 0 {
 			queue, o.Durable = "durable", true
 		}
-		reply, err := r.client.Call(context.Background(), queue, warren.Message{Body: []byte(body)}, o)
+		r.begin(body)
+		ctx, cancel := r.context()
+		reply, err := r.client.Call(ctx, queue, warren.Message{Body: []byte(body)}, o)
+		cancel()
 		if err == nil {
 			assert.Equal(r.t, body, string(reply.Body))
 			r.answered.Add(1)
 		}
 		r.end("call", body, err)
 	}
+}
+
+func (r *round) begin(body string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting[body] = true
 }
 
 // end notes how a call has ended. No other ends are allowed.
@@ -177,11 +194,14 @@ func (r *round) end(what, body string, err error) {
 	case errors.Is(err, warren.ErrServerLost):
 		how = "server lost"
 	default:
-		r.t.Errorf("%s: %v", body, err)
+		if how = r.mayEnd(err); how == "" {
+			r.t.Errorf("%s: %v", body, err)
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ends[what+" "+how]++
+	delete(r.waiting, body)
 	if how == "not sent" {
 		r.unsent[body] = true
 	}
@@ -196,13 +216,15 @@ func (r *round) stream() {
 	for r.over.Err() == nil {
 		next, err := 2, error(nil)
 		var n int
-		for n, err = range warren.CallBothFor[int](context.Background(), r.client, "double", in) {
+		ctx, cancel := r.context()
+		for n, err = range warren.CallBothFor[int](ctx, r.client, "double", in) {
 			if err != nil {
 				break
 			}
 			assert.Equal(r.t, next, n)
 			next += 2
 		}
+		cancel()
 		if err == nil {
 			assert.Equal(r.t, 2002, next)
 			r.answered.Add(1)
@@ -233,7 +255,7 @@ func (r *round) publish() {
 
 // link links the broker that is killed with one here, in both directions.
 func (r *round) link(here *warren.Broker) *remote.Linked {
-	l, err := remote.Link(r.t.Context(), here, urls, remote.LinkOptions{
+	l, err := remote.Link(r.t.Context(), here, r.urls(), remote.LinkOptions{
 		Options: r.options(), Push: []remote.LinkRule{{Queue: "pushed"}}, Pull: []remote.LinkRule{{Queue: "pulled"}},
 	})
 	require.NoError(r.t, err)
@@ -266,8 +288,9 @@ func (r *round) move(here *warren.Broker) {
 // enqueue publishes jobs as a program in another language would, and notes which are
 // confirmed.
 func (r *round) enqueue() {
-	for n := 0; r.over.Err() == nil; {
-		conn, err := amqp091.DialConfig(urls[rand.IntN(2)], amqp091.Config{Dial: r.dial})
+	n, urls, dial := 0, r.urls(), r.options().Dial
+	for r.over.Err() == nil {
+		conn, err := amqp091.DialConfig(urls[rand.IntN(len(urls))], amqp091.Config{Dial: dial})
 		if err != nil {
 			time.Sleep(10 * time.Millisecond)
 			continue
@@ -294,18 +317,44 @@ func (r *round) enqueue() {
 // awaitAnswers waits until handlers serve again.
 func (r *round) awaitAnswers() {
 	have := r.answered.Load()
-	require.Eventually(r.t, func() bool { return r.answered.Load() > have+20 }, patience, time.Millisecond, "handlers are not back")
+	for late := time.Now().Add(r.patience()); r.answered.Load() <= have+20; time.Sleep(time.Millisecond) {
+		if time.Now().After(late) {
+			r.hang("handlers are not back")
+		}
+	}
 }
 
-func (r *round) allDone() bool {
+// hang ends the program, and tells what each goroutine waits for.
+func (r *round) hang(what string) {
+	r.mu.Lock()
+	for body := range r.waiting {
+		r.t.Logf("%s waits, and was served %d times", body, r.served[body])
+	}
+	r.mu.Unlock()
+	pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
+	panic(what)
+}
+
+// awaitJobs waits until all jobs that were confirmed are done.
+func (r *round) awaitJobs() {
+	for late := time.Now().Add(r.patience()); ; time.Sleep(10 * time.Millisecond) {
+		missing := r.missing()
+		if len(missing) == 0 {
+			return
+		}
+		require.True(r.t, time.Now().Before(late), "%d jobs were confirmed and are not done: %.1000q", len(missing), missing)
+	}
+}
+
+func (r *round) missing() (jobs []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, job := range r.confirmed {
 		if r.served[job] == 0 {
-			return false
+			jobs = append(jobs, job)
 		}
 	}
-	return true
+	return jobs
 }
 
 func (r *round) check() {

@@ -2,6 +2,7 @@ package remotechaos_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,11 +12,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/warrenmq/warren"
 	"github.com/warrenmq/warren/amqp"
+	"github.com/warrenmq/warren/remote"
 )
 
 // dirVariable tells the test program that it is the broker of a directory.
@@ -48,26 +51,47 @@ func serve(dir string) error {
 	return errors.Join(srv.Close(), b.Close())
 }
 
-// node is a broker that is killed and started again. It has two names, of which one
+// node is a Warren that is killed and started again. It has two names, of which one
 // leads to it.
 type node struct {
-	t   *testing.T
-	dir string
-	cmd *exec.Cmd
-	in  io.Closer
+	t     *testing.T
+	dir   string
+	cmd   *exec.Cmd
+	in    io.Closer
+	lives int
 
 	mu sync.Mutex
 	// Guarded by mu.
 	name, address string
 }
 
-// urls are those of the node's names.
-var urls = []string{"amqp://guest:guest@a/", "amqp://guest:guest@b/"}
-
 var errDown = errors.New("the node is down")
 
-// start begins a life under one of the names.
-func (n *node) start(name string) {
+func beginNode(t *testing.T) *node {
+	n := &node{t: t, dir: t.TempDir()}
+	n.start()
+	t.Cleanup(n.kill)
+	return n
+}
+
+// urls are those of the node's names.
+func (n *node) urls() []string { return []string{"amqp://guest:guest@a/", "amqp://guest:guest@b/"} }
+
+func (n *node) options() remote.Options {
+	return remote.Options{Dial: n.dial, Delay: 10 * time.Millisecond, MaxDelay: 50 * time.Millisecond}
+}
+
+func (n *node) patience() time.Duration { return 30 * time.Second }
+
+// context has no deadline: the end of the node is the end of all connections.
+func (n *node) context() (context.Context, context.CancelFunc) {
+	return context.Background(), func() {}
+}
+
+func (n *node) mayEnd(error) string { return "" }
+
+// start begins a life under the other name.
+func (n *node) start() {
 	n.cmd = exec.Command(os.Args[0])
 	n.cmd.Env = append(os.Environ(), dirVariable+"="+n.dir)
 	n.cmd.Stderr = os.Stderr
@@ -81,7 +105,8 @@ func (n *node) start(name string) {
 	require.NoError(n.t, err)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.name, n.address = name, strings.TrimSpace(line)
+	n.name, n.address = []string{"a", "b"}[n.lives%2], strings.TrimSpace(line)
+	n.lives++
 }
 
 // kill ends the life.
