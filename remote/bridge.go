@@ -37,6 +37,7 @@ type bridge struct {
 
 	immediate   bool // the broker elsewhere knows immediate
 	durableOnly bool // it takes only queues that are durable or exclusive
+	takesBack   bool // it takes requests back from who keeps one for long: see maxUnseen
 
 	missing []declaration   // owned by newBridge, and then by run
 	ended   chan struct{}   // closed by the first end
@@ -111,8 +112,9 @@ type end struct{ address, correlation string }
 func newBridge(b *Broker, conn *amqp091.Connection, g *gatherer, user string) (*bridge, error) {
 	br := &bridge{
 		broker: b, conn: conn, gatherer: g, user: user, ended: make(chan struct{}), sending: make(chan struct{}, 1),
-		immediate:   conn.Properties["product"] != "RabbitMQ", // which closes the connection
+		immediate:   !isRabbitMQ(conn.Properties), // which closes the connection
 		durableOnly: isDurableOnly(conn.Properties),
+		takesBack:   isRabbitMQ(conn.Properties),
 		asked:       make(map[string]*talk), callers: make(map[string]*talk),
 		served: make(map[string]*talk), byThere: make(map[end]*talk),
 		topology: topology{turn: make(chan struct{}, 1)}, outlets: newOutlets(),

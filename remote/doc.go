@@ -16,8 +16,8 @@
 //     What a dead connection has not taken waits for the next one, as long as
 //     Options.Wait, so these come when there is none for long.
 //   - [warren.ErrServerLost]: the server of a stream was lost in the middle.
-//   - [ErrAbandoned]: nobody has served the queue for about a minute, or nothing was seen of
-//     the request for half an hour. So calls without a deadline end, too, unless they are
+//   - [ErrAbandoned]: nobody has served the queue for about a minute, or, on RabbitMQ,
+//     nothing was seen of the request for half an hour. So calls without a deadline end, too, unless they are
 //     durable: those wait for their handler.
 //
 // Handlers are back with the connection. Their queues wait a minute for them, with the

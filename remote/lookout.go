@@ -10,9 +10,10 @@ import (
 )
 
 // ErrAbandoned: nobody has served the queue of a call for about a minute, or the queue has
-// gone with the request in it; or the call has no deadline, and nothing was seen of it for
-// half an hour: its queue was empty, and no handler of this library has it. It also is
-// [warren.ErrRequestDropped]. Durable calls wait on as long as their queue is there.
+// gone with the request in it; or, on RabbitMQ, the call has no deadline, and nothing was
+// seen of it for half an hour: its queue was empty, and no handler of this package has it.
+// It also is [warren.ErrRequestDropped]. Durable calls wait on as long as their queue is
+// there.
 var ErrAbandoned = fmt.Errorf("remote: nobody serves the queue any more: %w", warren.ErrRequestDropped)
 
 const (
@@ -85,7 +86,7 @@ func (br *bridge) missed(talks []*talk, gone bool, q *amqp091.Queue) {
 			t.misses = 0
 		}
 		t.unseen++
-		if q.Consumers == 0 || q.Messages > 0 || t.there.address != "" || !t.mayGetLost() {
+		if q.Consumers == 0 || q.Messages > 0 || t.there.address != "" || !br.mayLose(t) {
 			t.unseen = 0
 		}
 		if gone || t.misses >= maxMisses || t.unseen >= maxUnseen {
@@ -98,9 +99,9 @@ func (br *bridge) missed(talks []*talk, gone bool, q *amqp091.Queue) {
 	}
 }
 
-// mayGetLost reports whether a caller would wait for ever for a request that is lost in the
-// broker, as with a node of a cluster, or by a purge.
-func (t *talk) mayGetLost() bool {
+// mayLose reports whether a caller would wait for ever if its request is lost in the broker,
+// as with a node of a cluster, or by a purge.
+func (br *bridge) mayLose(t *talk) bool {
 	_, ends := t.request.ctx.Deadline()
-	return !ends && !t.request.durable
+	return br.takesBack && !ends && !t.request.durable
 }

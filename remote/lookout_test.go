@@ -12,6 +12,11 @@ import (
 	"github.com/warrenmq/warren/remote"
 )
 
+// withRabbitMQ is with a broker that says that it is RabbitMQ.
+func withRabbitMQ(t *testing.T, f func(t *testing.T, real *warren.Broker, client, server *remote.Broker)) {
+	withBroker(t, &warren.Options{Like: warren.LikeRabbitMQ}, f)
+}
+
 // called calls in another goroutine. It returns what the call ends with, and how long it
 // took.
 func called(ctx context.Context, b *remote.Broker, queue string) (end <-chan error, took *time.Duration) {
@@ -29,7 +34,7 @@ func called(ctx context.Context, b *remote.Broker, queue string) (end <-chan err
 // A node of a cluster takes the requests along that wait in its queues, and handlers may be
 // back before anybody sees that the queue was gone. A purge does the same.
 func TestACallWhoseRequestIsLostInTheBrokerEnds(t *testing.T) {
-	with(t, func(t *testing.T, real *warren.Broker, client, server *remote.Broker) {
+	withRabbitMQ(t, func(t *testing.T, real *warren.Broker, client, server *remote.Broker) {
 		release := make(chan struct{})
 		_, err := server.Handle("slow", func(_ context.Context, req *warren.Request) (warren.Message, error) {
 			<-release
@@ -62,7 +67,7 @@ func TestACallWhoseRequestIsLostInTheBrokerEnds(t *testing.T) {
 // A request that waits for its turn is not lost, and neither is one that a server has which
 // does not say so.
 func TestACallWaitsForABusyServer(t *testing.T) {
-	with(t, func(t *testing.T, real *warren.Broker, client, _ *remote.Broker) {
+	withRabbitMQ(t, func(t *testing.T, real *warren.Broker, client, _ *remote.Broker) {
 		ch := brokertest.Channel(t, real)
 		_, err := ch.QueueDeclare("work", warren.QueueOptions{})
 		require.NoError(t, err)
@@ -79,5 +84,19 @@ func TestACallWaitsForABusyServer(t *testing.T) {
 		}
 		require.NoError(t, <-first)
 		require.NoError(t, <-second)
+	})
+}
+
+// A handler in the program of a Warren's listener does not say that it has a request, and
+// may keep it for as long as it likes.
+func TestACallWaitsForAHandlerOfTheListener(t *testing.T) {
+	with(t, func(t *testing.T, real *warren.Broker, client, _ *remote.Broker) {
+		_, err := real.Handle("slow", func(_ context.Context, req *warren.Request) (warren.Message, error) {
+			time.Sleep(5 * time.Hour)
+			return req.Message, nil
+		})
+		require.NoError(t, err)
+		end, _ := called(context.Background(), client, "slow")
+		require.NoError(t, <-end)
 	})
 }

@@ -19,8 +19,12 @@ import (
 
 // with runs f in a bubble with two brokers that stand for a third.
 func with(t *testing.T, f func(t *testing.T, real *warren.Broker, client, server *remote.Broker)) {
+	withBroker(t, nil, f)
+}
+
+func withBroker(t *testing.T, o *warren.Options, f func(t *testing.T, real *warren.Broker, client, server *remote.Broker)) {
 	synctest.Test(t, func(t *testing.T) {
-		b, srv := brokertest.Serve(t, nil, nil)
+		b, srv := brokertest.Serve(t, o, nil)
 		dial := func() *remote.Broker {
 			r, err := remote.Dial(t.Context(), []string{"amqp://guest:guest@localhost/"}, &remote.Options{Dial: srv.Dial, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 			require.NoError(t, err)

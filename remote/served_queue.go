@@ -32,10 +32,12 @@ func (br *bridge) declareQueueOf(ch *amqp091.Channel, h *handler) error {
 	return err
 }
 
+func isRabbitMQ(server amqp091.Table) bool { return server["product"] == "RabbitMQ" }
+
 // isDurableOnly reports whether a broker takes only queues that are durable or exclusive.
 func isDurableOnly(server amqp091.Table) bool {
 	version, _ := server["version"].(string)
-	return server["product"] == "RabbitMQ" && !strings.HasPrefix(version, "3.")
+	return isRabbitMQ(server) && !strings.HasPrefix(version, "3.")
 }
 
 // declareServed declares a handler's queue, on a channel that it opens. A queue that is
