@@ -11,6 +11,7 @@ import (
 	"github.com/warrenmq/warren/internal/like"
 	"github.com/warrenmq/warren/internal/link"
 	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/table"
 	"github.com/warrenmq/warren/internal/wire"
 )
 
@@ -257,6 +258,13 @@ func (l *channelLink) Consume(c *link.Consume, sink link.Sink) error {
 	o := ConsumeOptions{Tag: c.Tag, NoAck: c.NoAck, Exclusive: c.Exclusive, Args: c.Arguments}
 	_, err := l.channel().consume(c.Queue, o, sink)
 	return err
+}
+
+// Answer answers a call.
+func (l *channelLink) Answer(address string, p *message.Properties) bool {
+	reply := Message(*p)
+	reply.Headers = table.Widen(reply.Headers)
+	return l.vhost.replies.answerOne(address, &reply, remoteError(reply.Headers))
 }
 
 // ReplyAddress returns the address of the reply consumer.

@@ -247,7 +247,17 @@ func (t *replyTable) deliver(address string, e *message.Entry) bool {
 // answerCall gives a reply, or err instead of it, to the Call that holds an address.
 // It reports false if the address is none of a Call that waits.
 func (t *replyTable) answerCall(address string, reply *Message, err error) bool {
+	return t.answer(t.find(address), reply, err)
+}
+
+// answerOne is answerCall for a Call that waits for one answer.
+func (t *replyTable) answerOne(address string, reply *Message, err error) bool {
 	r := t.find(address)
+	return r.consumer == nil && t.answer(r, reply, err)
+}
+
+// answer ends the round of a requester with a reply, or with err instead of it.
+func (t *replyTable) answer(r requester, reply *Message, err error) bool {
 	if r.slot == nil || r.caller == nil || !r.slot.claim(r.round) {
 		return false
 	}

@@ -58,17 +58,24 @@ func (br *bridge) cancelAt(d *amqp091.Delivery) {
 // says in a stream, or that it has gone.
 func (br *bridge) told(d *amqp091.Delivery) {
 	br.mu.Lock()
-	t := br.byThere[end{d.ReplyTo, d.CorrelationId}]
+	from := end{d.ReplyTo, d.CorrelationId}
 	var to end
-	switch {
-	case t == nil:
-	case t.stream:
+	if t := br.streams[from]; t != nil {
 		to = t.here
-	case d.Headers[warren.StreamCancelHeader] == true:
-		br.serves.later(t.cancel)
+	} else if d.Headers[warren.StreamCancelHeader] == true {
+		br.cancelPlain(from)
 	}
 	br.mu.Unlock()
 	br.serves.pass(to, d)
+}
+
+// cancelPlain ends the context of who serves a plain request. br.mu is held.
+func (br *bridge) cancelPlain(from end) {
+	for _, t := range br.served { // so that a request that is answered soon, as most are, is in one map only
+		if t.there == from {
+			br.serves.later(t.context.end)
+		}
+	}
 }
 
 // pass gives a message to the end of a talk in this process, if there is one.
@@ -81,7 +88,9 @@ func (s *side) pass(to end, d *amqp091.Delivery) {
 	if isReplyAddress(p.ReplyTo) {
 		p.ReplyTo = s.address
 	}
-	s.publish(to.address, &p, nil)
+	if !s.link.Answer(to.address, &p) { // else it was a call that waits for no more
+		s.publish(to.address, &p, nil)
+	}
 }
 
 // returned fails a request that no queue has taken.

@@ -53,7 +53,7 @@ type bridge struct {
 	asked   map[string]*talk // requests of callers here, by the correlation id over there
 	callers map[string]*talk // the same, by the caller's address
 	served  map[string]*talk // requests that are served here, by the correlation id here
-	byThere map[end]*talk    // the same, by the other end
+	streams map[end]*talk    // those of served that ask for a stream, by the other end
 	greets  bool             // before long somebody tells callers who serves them
 	number  uint64
 
@@ -67,8 +67,8 @@ type bridge struct {
 type talk struct {
 	began   time.Time
 	stream  bool
-	request request // of a caller here
-	cancel  func()  // of a handler here: the requester has gone
+	request request      // of a caller here
+	context *lateContext // of a handler here: ends when the requester has gone
 
 	// Guarded by the bridge's mu.
 	here, there end
@@ -116,7 +116,7 @@ func newBridge(b *Broker, conn *amqp091.Connection, g *gatherer, user string) (*
 		durableOnly: isDurableOnly(conn.Properties),
 		takesBack:   isRabbitMQ(conn.Properties),
 		asked:       make(map[string]*talk), callers: make(map[string]*talk),
-		served: make(map[string]*talk), byThere: make(map[end]*talk),
+		served: make(map[string]*talk), streams: make(map[end]*talk),
 		topology: topology{turn: make(chan struct{}, 1)}, outlets: newOutlets(),
 	}
 	br.ctx, br.cancel = context.WithCancel(context.Background())
@@ -230,7 +230,7 @@ func (br *bridge) end(reason error) {
 		}
 	}
 	served := br.served
-	br.asked, br.callers, br.served, br.byThere = nil, nil, nil, nil
+	br.asked, br.callers, br.served, br.streams = nil, nil, nil, nil
 	br.mu.Unlock()
 	br.cancel()
 	if reason != warren.ErrClosed {
@@ -247,7 +247,7 @@ func (br *bridge) end(reason error) {
 	}
 	for _, t := range served {
 		if t.there.address != "" {
-			t.cancel() // another handler gets the request
+			t.context.end() // another handler gets the request
 		}
 	}
 	if first {

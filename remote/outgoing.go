@@ -37,11 +37,7 @@ func (o *outgoing) Forget(address string) {
 	b.mu.Lock()
 	br := b.bridge
 	b.mu.Unlock()
-	switch {
-	case br == nil:
-	case br.streams(address): // what the caller has said before is still in the list
-		br.asks.later(func() { br.forget(address) })
-	default:
+	if br != nil {
 		br.forget(address)
 	}
 }
@@ -205,14 +201,6 @@ func (br *bridge) unused(talks map[string]*talk, id string) string {
 		id = given[:min(len(given), 200)] + "-" + strconv.FormatUint(br.number, 36)
 	}
 	return id
-}
-
-// streams reports whether a caller here has heard of a server's address over there.
-func (br *bridge) streams(address string) bool {
-	br.mu.Lock()
-	defer br.mu.Unlock()
-	t := br.callers[address]
-	return t != nil && t.there.address != ""
 }
 
 // forget says that nobody waits at an address here any more.

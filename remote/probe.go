@@ -139,6 +139,6 @@ func (br *bridge) gone(address string) {
 		t.request.fail(warren.ErrServerLost)
 	}
 	for _, t := range callers {
-		t.cancel()
+		t.context.end()
 	}
 }

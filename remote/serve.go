@@ -178,13 +178,14 @@ func (br *bridge) serve(ctx context.Context, h *handler, begun func()) error {
 	}
 	begun()
 	var had tally
+	done := had.done // once, since it is on the heap
 	stopped := false
 	leave := sync.OnceFunc(func() { ch.Cancel(tag, false) }) // requests ends after those on their way
 	left := context.AfterFunc(ctx, leave)
 	defer left()
 	for d := range requests {
 		had.add()
-		if !br.request(h, &d, had.done) && !stopped {
+		if !br.request(h, &d, done) && !stopped {
 			stopped = true // and waits for its last requests
 			go leave()
 		}

@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"context"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -19,6 +18,7 @@ type servedRequest struct {
 	ack    acker
 	done   func()      // called when it is settled
 	told   atomic.Bool // what has become of it
+	ctx    lateContext
 
 	// Owned by the handler's goroutine.
 	answers bool // it was answered
@@ -37,16 +37,14 @@ func (br *bridge) request(h *handler, d *amqp091.Delivery, done func()) bool {
 		d.Headers = nil
 	}
 	p := propertiesOf(d)
-	ctx, cancel := context.WithCancel(context.Background())
 	r := &servedRequest{
 		talk: talk{
-			began: time.Now(), stream: p.Headers[warren.StreamHeader] != nil, cancel: cancel,
-			there: end{d.ReplyTo, d.CorrelationId},
+			began: time.Now(), stream: p.Headers[warren.StreamHeader] != nil, there: end{d.ReplyTo, d.CorrelationId},
 		},
 		bridge: br, ack: acker{d.Acknowledger, d.DeliveryTag}, done: done,
 	}
+	r.talk.context = &r.ctx
 	if !br.beginServed(&r.talk, cancels) {
-		cancel()
 		done()
 		return true
 	}
@@ -54,7 +52,7 @@ func (br *bridge) request(h *handler, d *amqp091.Delivery, done func()) bool {
 	if d.ReplyTo != "" {
 		p.ReplyTo = br.serves.address
 	}
-	r.origin = message.Origin{Context: ctx, Exchange: d.Exchange, RoutingKey: d.RoutingKey, Requester: r}
+	r.origin = message.Origin{Context: &r.ctx, Exchange: d.Exchange, RoutingKey: d.RoutingKey, Requester: r}
 	r.forwarded = message.Forwarded{Settle: r.settle, Redelivered: d.Redelivered, Origin: &r.origin}
 	if br.serves.publish(h.queue, &p, &r.forwarded) {
 		return true
@@ -74,7 +72,9 @@ func (br *bridge) beginServed(t *talk, cancels bool) bool {
 	t.here.correlation = br.unused(br.served, t.there.correlation)
 	br.served[t.here.correlation] = t
 	if t.there.address != "" {
-		br.byThere[t.there] = t
+		if t.stream {
+			br.streams[t.there] = t
+		}
 		if t.unknown = cancels; cancels && !br.greets {
 			br.awaitAge(helloAfter)
 		}
@@ -89,8 +89,8 @@ func (br *bridge) forgetServed(t *talk) bool {
 	defer br.mu.Unlock()
 	_, ok := br.served[t.here.correlation]
 	delete(br.served, t.here.correlation)
-	if br.byThere[t.there] == t {
-		delete(br.byThere, t.there)
+	if t.stream && br.streams[t.there] == t {
+		delete(br.streams, t.there)
 	}
 	return ok
 }
@@ -191,7 +191,7 @@ func (r *servedRequest) Served(f message.Fate) {
 // was said in a stream.
 func (r *servedRequest) settle(f message.Fate) {
 	if !r.told.Swap(true) && !r.bridge.serves.later(func() { r.tell(f) }) {
-		r.cancel()
+		r.ctx.end()
 		r.done()
 	}
 }
@@ -200,7 +200,7 @@ func (r *servedRequest) settle(f message.Fate) {
 // it comes again.
 func (r *servedRequest) tell(f message.Fate) {
 	ok := r.bridge.forgetServed(&r.talk)
-	r.cancel()
+	r.ctx.end()
 	if ok {
 		r.ack.settle(f)
 	}

@@ -119,6 +119,9 @@ type Channel interface {
 	Identity() string
 	// ReplyAddress returns the address of the channel's reply consumer; empty: it has none.
 	ReplyAddress() string
+	// Answer gives an answer to the call that waits for one at an address. It reports false
+	// if none does: somebody else may have the address.
+	Answer(address string, p *message.Properties) bool
 	// MaxMessageSize returns the size of the largest body that Publish takes, in
 	// bytes.
 	MaxMessageSize() int
