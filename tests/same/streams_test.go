@@ -236,15 +236,17 @@ func TestACallerLeavesInTheMiddle(t *testing.T) {
 
 func TestAStreamHasADeadline(t *testing.T) {
 	everywhere(t, func(w *world) {
-		ended := make(chan error, 1)
+		ended, late := make(chan error, 1), make(chan struct{})
 		q := w.stream("silent", func(ctx context.Context, _ *warren.Request, _ iter.Seq2[warren.Message, error]) iter.Seq2[warren.Message, error] {
 			<-ctx.Done()
 			ended <- ctx.Err()
+			<-late // the caller may be told of the end a moment after the server
 			return numbers(3, nil)
 		})
 		ctx, cancel := context.WithTimeout(w.Context(), 500*time.Millisecond)
 		defer cancel()
 		require.ErrorIs(w, w.wantNumbers(0, w.caller.CallStream(ctx, q, warren.Message{}, nil)), context.DeadlineExceeded)
+		close(late)
 		if err := receive(w, ended); !errors.Is(err, context.Canceled) { // the caller was the first to tell
 			require.ErrorIs(w, err, context.DeadlineExceeded)
 		}
