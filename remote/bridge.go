@@ -35,9 +35,8 @@ type bridge struct {
 	serves *side  // where handlers are: callers elsewhere have its address
 	user   string // that it has logged in as; empty: not known
 
-	immediate   bool // the broker elsewhere knows immediate
+	rabbit      bool // the broker elsewhere is RabbitMQ: it does not know immediate, and see maxUnseen
 	durableOnly bool // it takes only queues that are durable or exclusive
-	takesBack   bool // it takes requests back from who keeps one for long: see maxUnseen
 
 	missing []declaration   // owned by newBridge, and then by run
 	ended   chan struct{}   // closed by the first end
@@ -112,9 +111,8 @@ type end struct{ address, correlation string }
 func newBridge(b *Broker, conn *amqp091.Connection, g *gatherer, user string) (*bridge, error) {
 	br := &bridge{
 		broker: b, conn: conn, gatherer: g, user: user, ended: make(chan struct{}), sending: make(chan struct{}, 1),
-		immediate:   !isRabbitMQ(conn.Properties), // which closes the connection
+		rabbit:      isRabbitMQ(conn.Properties),
 		durableOnly: isDurableOnly(conn.Properties),
-		takesBack:   isRabbitMQ(conn.Properties),
 		asked:       make(map[string]*talk), callers: make(map[string]*talk),
 		served: make(map[string]*talk), streams: make(map[end]*talk),
 		topology: topology{turn: make(chan struct{}, 1)}, outlets: newOutlets(),

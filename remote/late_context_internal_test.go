@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -35,5 +36,22 @@ func TestALateContextIsLikeAnyOther(t *testing.T) {
 				c.end()
 			})
 		})
+	}
+}
+
+func TestALateContextEndsWhileItIsAskedFor(t *testing.T) {
+	for range 100 {
+		c := new(lateContext)
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				child, cancel := context.WithCancel(c)
+				<-child.Done()
+				cancel()
+			})
+			all.Go(func() { <-c.Done() })
+		}
+		all.Go(c.end)
+		all.Wait()
 	}
 }

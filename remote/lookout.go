@@ -103,5 +103,5 @@ func (br *bridge) missed(talks []*talk, gone bool, q *amqp091.Queue) {
 // as with a node of a cluster, or by a purge.
 func (br *bridge) mayLose(t *talk) bool {
 	_, ends := t.request.ctx.Deadline()
-	return br.takesBack && !ends && !t.request.durable
+	return br.rabbit && !ends && !t.request.durable
 }

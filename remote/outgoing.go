@@ -122,7 +122,7 @@ func (br *bridge) write(t *talk, m amqp091.Publishing) error {
 	t.at = at
 	br.mu.Unlock()
 	r := &t.request
-	err := br.ch.PublishWithContext(r.ctx, *r.entry.Exchange, r.entry.Key, true, r.immediate && br.immediate, m)
+	err := br.ch.PublishWithContext(r.ctx, *r.entry.Exchange, r.entry.Key, true, r.immediate && !br.rabbit, m) // RabbitMQ would close the connection
 	switch {
 	case br.unsent(err, at):
 		return errEnded

@@ -48,7 +48,7 @@ func (br *bridge) checkRequest(ctx context.Context, exchange, key, user string, 
 			return err
 		}
 	}
-	if !immediate || br.immediate {
+	if !immediate || !br.rabbit {
 		return nil
 	}
 	if exchange != "" {

@@ -25,7 +25,7 @@ import (
 var nodes = flag.String("remotechaos.nodes", "", "directories of the nodes of a RabbitMQ cluster, with commas between them: "+
 	"each has the files address, pid, and start, which runs the node")
 
-func begin(t *testing.T) broker {
+func beginBroker(t *testing.T) broker {
 	if *nodes == "" {
 		return beginNode(t)
 	}

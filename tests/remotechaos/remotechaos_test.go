@@ -65,7 +65,7 @@ type round struct {
 }
 
 func TestCallsAndJobsHoldWhenTheBrokerIsKilled(t *testing.T) {
-	b := begin(t)
+	b := beginBroker(t)
 	brokertest.Watch(t, time.Duration(2+*kills)*b.patience(), "")
 	r := &round{broker: b, t: t, served: map[string]int{}, unsent: map[string]bool{}, ends: map[string]int{}, waiting: map[string]bool{}}
 	r.server, r.client = r.connect(), r.connect()
