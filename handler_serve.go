@@ -87,9 +87,9 @@ func (h *Handler) serveOne(it *message.Item) (stay bool) {
 	var reply Message
 	var err error
 	if h.vhost.broker.options.Tracer == nil {
-		reply, err = h.runTimed(&s.ctx, &s.Request)
+		err = h.runTimed(&s.ctx, &s.Request, &reply)
 	} else {
-		reply, err = h.runTraced(s)
+		err = h.runTraced(s, &reply)
 	}
 	return h.finish(it, c, s, &reply, err, true)
 }
@@ -120,23 +120,25 @@ func (h *Handler) request(it *message.Item, c *call) *served {
 }
 
 // runTimed is run that takes the time, of some requests, while somebody watches.
-func (h *Handler) runTimed(ctx *requestContext, req *Request) (reply Message, err error) {
+func (h *Handler) runTimed(ctx *requestContext, req *Request, reply *Message) error {
 	if !h.vhost.broker.watchers.any() {
-		return h.run(ctx, req)
+		return h.run(ctx, req, reply)
 	}
 	weight := h.figures.weight()
 	if weight == 0 {
-		return h.run(ctx, req)
+		return h.run(ctx, req, reply)
 	}
 	clock := &h.vhost.broker.queues.Clock
 	began := clock.Now()
-	reply, err = h.run(ctx, req)
+	err := h.run(ctx, req, reply)
 	h.figures.time(time.Duration(clock.Now()-began), weight)
-	return reply, err
+	return err
 }
 
-// run calls the function, turns a panic into an error and ends the context.
-func (h *Handler) run(ctx *requestContext, req *Request) (reply Message, err error) {
+// run calls the function, turns a panic into an error and ends the context. What the
+// function returns goes to reply, because to return such a large value costs more than
+// all else here.
+func (h *Handler) run(ctx *requestContext, req *Request, reply *Message) (err error) {
 	defer func() {
 		ctx.finish()
 		if p := recover(); p != nil {
@@ -144,12 +146,13 @@ func (h *Handler) run(ctx *requestContext, req *Request) (reply Message, err err
 			h.panicked(p)
 		}
 	}()
-	return h.serve(ctx, req)
+	*reply, err = h.serve(ctx, req)
+	return err
 }
 
 // runTraced runs a handler with a tracer. The tracer's context takes the place of the
 // caller's, from which it is made.
-func (h *Handler) runTraced(s *served) (reply Message, err error) {
+func (h *Handler) runTraced(s *served, reply *Message) (err error) {
 	op := &Operation{
 		Kind: OperationProcess, VirtualHost: h.vhost.name, Exchange: s.Exchange, RoutingKey: s.RoutingKey, Queue: h.queue.Name(),
 		Redelivered: s.Redelivered, Message: &s.Message,
@@ -164,7 +167,7 @@ func (h *Handler) runTraced(s *served) (reply Message, err error) {
 		}
 		end(failed)
 	}()
-	return h.runTimed(&s.ctx, &s.Request)
+	return h.runTimed(&s.ctx, &s.Request, reply)
 }
 
 // settleGoexit ends a request whose function has ended the worker's goroutine by

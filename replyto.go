@@ -2,7 +2,6 @@ package warren
 
 import (
 	"context"
-	crand "crypto/rand"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -43,19 +42,6 @@ func isReplyAddress(name string) bool {
 	}
 	return false
 }
-
-// A reply address is "<pseudo-queue>.<secret><slot>": 132 random bits as 22 letters,
-// then the number of the requester's slot in the table, in base 36. The number only
-// finds the slot. The address is valid if it equals the slot's current address.
-//
-// The bits come from ChaCha8, a cryptographically strong generator. Its key has 256
-// bits from crypto/rand and is replaced regularly. To use crypto/rand for each
-// address would take a tenth of the time of a call.
-const (
-	secretLen = 22
-	alphabet  = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" // 64 letters, 6 bits each
-	numberLen = 6
-)
 
 // replyTable finds the requester of a reply address. Each virtual host has one.
 type replyTable struct {
@@ -146,39 +132,6 @@ func (t *replyTable) takeSlot(base string, h holder) (s *replySlot, round uint64
 	}
 	s.holder = h
 	return s, s.round.Add(1), s.address, nil
-}
-
-const (
-	addressesAhead = 8 // addresses that a Call's slot makes with one allocation
-	rekeyAfter     = 4096
-)
-
-// newAddresses returns n new secret addresses of a slot, one after another.
-func (t *replyTable) newAddresses(slot int, base string, n int) string {
-	if t.untilRekey -= n; t.untilRekey < 0 {
-		var key [32]byte
-		crand.Read(key[:]) // never fails
-		t.random = rand.NewChaCha8(key)
-		t.untilRekey = rekeyAfter
-	}
-	var secrets [addressesAhead * secretLen]byte
-	t.random.Read(secrets[:n*secretLen]) // never fails
-	// The addresses differ only in the secret.
-	var room [64]byte
-	address := append(append(room[:0], base...), '.')
-	at := len(address)
-	number := strconv.FormatInt(int64(slot), 36)
-	address = append(address[:at+secretLen], "000000"[:numberLen-len(number)]...)
-	address = append(address, number...)
-	var b strings.Builder
-	b.Grow(n * len(address))
-	for i := range n {
-		for j, random := range secrets[i*secretLen:][:secretLen] {
-			address[at+j] = alphabet[random&63]
-		}
-		b.Write(address)
-	}
-	return b.String()
 }
 
 // freeSlot takes the slot back. The round of its requester is over.

@@ -24,27 +24,39 @@ type Caller interface {
 // ReplyTo. A request that is refused, or that waits for memory, fails as in
 // [Channel.Publish].
 func (b *Broker) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
-	return b.root.Call(ctx, queue, msg, opts...)
+	err = b.root.callAny(ctx, queue, &msg, opts, &reply)
+	return reply, err
 }
 
 // Call sends a request to a queue of this virtual host. See [Broker.Call].
 func (v *VirtualHost) Call(ctx context.Context, queue string, msg Message, opts ...CallOptions) (reply Message, err error) {
-	if v.broker.options.Intercept.Call != nil {
-		var own []CallOptions // so that those of a Call without interceptors need not be on the heap
-		if len(opts) > 0 {
-			own = append(own, opts...)
-		}
-		f := v.calls.f.Load()
-		if f == nil {
-			f = v.makeCalls()
-		}
-		return (*f)(ctx, queue, msg, own...)
-	}
-	if v.broker.options.Tracer != nil {
-		return v.callTraced(ctx, queue, msg, opts)
-	}
-	err = v.call(ctx, queue, &msg, opts, &reply)
+	err = v.callAny(ctx, queue, &msg, opts, &reply)
 	return reply, err
+}
+
+// callAny is Call. Messages go by pointers from here on, because they are large.
+func (v *VirtualHost) callAny(ctx context.Context, queue string, msg *Message, opts []CallOptions, reply *Message) (err error) {
+	if o := &v.broker.options; o.Intercept.Call != nil {
+		*reply, err = v.callIntercepted(ctx, queue, *msg, opts)
+		return err
+	} else if o.Tracer != nil {
+		*reply, err = v.callTraced(ctx, queue, *msg, opts)
+		return err
+	}
+	return v.call(ctx, queue, msg, opts, reply)
+}
+
+// callIntercepted is Call with interceptors.
+func (v *VirtualHost) callIntercepted(ctx context.Context, queue string, msg Message, opts []CallOptions) (Message, error) {
+	var own []CallOptions // so that those of a Call without interceptors need not be on the heap
+	if len(opts) > 0 {
+		own = append(own, opts...)
+	}
+	f := v.calls.f.Load()
+	if f == nil {
+		f = v.makeCalls()
+	}
+	return (*f)(ctx, queue, msg, own...)
 }
 
 // call publishes a request with a new reply address as ReplyTo, and waits for the
