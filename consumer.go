@@ -83,7 +83,7 @@ func (c *Consumer) Next(ctx context.Context) (Delivery, error) {
 	if _, err := c.fetch(ctx, one[:]); err != nil {
 		return Delivery{}, err
 	}
-	var d Delivery
+	d := Delivery{ConsumerTag: c.tag}
 	err := c.present(&one[0], &d)
 	if err == nil && c.ch.vhost.broker.options.Tracer != nil {
 		c.ch.traceReceive(ctx, c.queue, d)
@@ -123,16 +123,16 @@ func (c *Consumer) each(ctx context.Context, size int, d *Delivery, yield func(e
 	if c.reply == nil && c.inner.Timeout() > 0 {
 		batch = batch[:1] // the timeout counts for every message in the batch, also for those not yet yielded
 	}
-	var unseen []message.Item
-	defer func() { c.returnUnseen(unseen) }() // a panic in yield also leaves the loop
+	seen, n := 0, 0                                  // of the batch
+	defer func() { c.returnUnseen(batch[seen:n]) }() // a panic in yield also leaves the loop
+	d.ConsumerTag = c.tag
 	for {
-		n, err := c.fetch(ctx, batch)
-		if err == nil {
-			unseen = batch[:n]
-		}
-		for len(unseen) > 0 {
-			it := &unseen[0]
-			unseen = unseen[1:]
+		var err error
+		seen, n = 0, 0
+		n, err = c.fetch(ctx, batch)
+		for seen < n {
+			it := &batch[seen]
+			seen++
 			if err = c.present(it, d); err != nil {
 				break
 			}
@@ -140,13 +140,14 @@ func (c *Consumer) each(ctx context.Context, size int, d *Delivery, yield func(e
 			if !yield(nil) {
 				return
 			}
-			if err = c.loopError(ctx); err != nil {
+			if c.ch.closed.Load() || c.ended.Load() != nil || ctx.Err() != nil {
+				err = c.loopError(ctx)
 				break
 			}
 		}
 		if err != nil {
-			c.returnUnseen(unseen)
-			unseen = nil
+			c.returnUnseen(batch[seen:n])
+			n = seen
 			*d = Delivery{}
 			yield(err)
 			return
@@ -154,7 +155,7 @@ func (c *Consumer) each(ctx context.Context, size int, d *Delivery, yield func(e
 	}
 }
 
-// loopError returns why a loop must end although messages may be left, or nil.
+// loopError returns why a loop must end although messages may be left.
 func (c *Consumer) loopError(ctx context.Context) error {
 	if err := c.ch.checkOpen(); err != nil {
 		return err
@@ -233,11 +234,10 @@ func (c *Consumer) fetch(ctx context.Context, batch []message.Item) (int, error)
 	return c.inner.Read(ctx, batch)
 }
 
-// present makes the delivery that the user sees. The message gets a delivery tag
-// and, unless the consumer has NoAck, must be settled from now on.
+// present makes the delivery that the user sees, but for the consumer tag. The message
+// gets a delivery tag and, unless the consumer has NoAck, must be settled from now on.
 func (c *Consumer) present(it *message.Item, d *Delivery) error {
 	d.fill(c.ch, it)
-	d.ConsumerTag = c.tag
 	if c.reply != nil || c.inner.NoAck {
 		d.DeliveryTag = c.ch.lastTag.Add(1)
 		return nil

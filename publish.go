@@ -27,14 +27,27 @@ import (
 // address of this channel's reply consumer. It fails with 406 if the channel has
 // none.
 func (ch *Channel) Publish(ctx context.Context, exchange, key string, msg Message, o PublishOptions) error {
-	if ch.vhost.broker.bare {
+	if !ch.vhost.broker.bare || ch.mode.Load() != modePlain {
+		return ch.publishAny(ctx, exchange, key, msg, o)
+	}
+	p := newPublishing(o)
+	if err := ch.prepare(ctx, &p, exchange, key, &msg); err != nil {
+		return err
+	}
+	return ch.sendPrepared(&p)
+}
+
+// publishAny is Publish with all that may stand around it, in any mode.
+func (ch *Channel) publishAny(ctx context.Context, exchange, key string, msg Message, o PublishOptions) error {
+	switch b := ch.vhost.broker; {
+	case b.bare:
 		return ch.publish(ctx, exchange, key, &msg, o)
-	}
-	if ch.vhost.broker.options.Intercept.Publish == nil {
+	case b.options.Intercept.Publish == nil:
 		return ch.publishTraced(ctx, exchange, key, msg, o)
+	default:
+		o.confirmed = nil // an interceptor may publish with the options that it was given
+		return (*b.publishIntercepted())(ctx, ch, exchange, key, msg, o)
 	}
-	o.confirmed = nil // an interceptor may publish with the options that it was given
-	return (*ch.vhost.broker.publishIntercepted())(ctx, ch, exchange, key, msg, o)
 }
 
 // publishIntercepted returns publishNext with its interceptors.
@@ -66,7 +79,7 @@ func publishNext(ctx context.Context, ch *Channel, exchange, key string, msg Mes
 	return err
 }
 
-// publish is Publish without a tracer.
+// publish is Publish without interceptors and a tracer.
 func (ch *Channel) publish(ctx context.Context, exchange, key string, msg *Message, o PublishOptions) error {
 	switch ch.mode.Load() {
 	case modeConfirm:
@@ -78,10 +91,15 @@ func (ch *Channel) publish(ctx context.Context, exchange, key string, msg *Messa
 	if err := ch.prepare(ctx, &p, exchange, key, msg); err != nil {
 		return err
 	}
+	return ch.sendPrepared(&p)
+}
+
+// sendPrepared sends a prepared message, or holds it in a transaction.
+func (ch *Channel) sendPrepared(p *publishing) error {
 	if ch.mode.Load() == modeTx {
-		return ch.holdPublish(&p)
+		return ch.holdPublish(p)
 	}
-	nacked, err := ch.send(&p)
+	nacked, err := ch.send(p)
 	p.release(&ch.vhost.broker.queues)
 	if nacked {
 		return ErrNacked
@@ -151,6 +169,9 @@ func (ch *Channel) prepare(ctx context.Context, p *publishing, exchange, key str
 		if err := ch.prepareProperties(p, props); err != nil {
 			return err
 		}
+	}
+	if b := ch.vhost.broker; b.disk == nil && b.admitsAny() {
+		return nil
 	}
 	return ch.admit(ctx, p)
 }

@@ -31,14 +31,36 @@ func New(mu *sync.Mutex) *Mailbox {
 // Put appends a message. It reports whether a goroutine waits, so that Signal must
 // be called.
 func (b *Mailbox) Put(it *message.Item) (wake bool) {
-	if b.read > 0 && len(b.items) == cap(b.items) {
-		n := copy(b.items, b.items[b.read:])
-		clear(b.items[n:])
-		b.items, b.read = b.items[:n], 0
-	}
-	b.items = append(b.items, *it)
+	*b.Append() = *it
 	return b.waiting > 0
 }
+
+// Append appends an item, which is zero, and returns it to be filled in while the lock
+// is held. So a message is copied once less than by Put.
+func (b *Mailbox) Append() *message.Item {
+	if len(b.items) == cap(b.items) {
+		b.grow()
+	}
+	n := len(b.items)
+	b.items = b.items[:n+1] // what is behind the last item is zero
+	return &b.items[n]
+}
+
+// grow makes room for one item more.
+func (b *Mailbox) grow() {
+	n := len(b.items)
+	if b.read == 0 {
+		b.items = append(b.items, message.Item{})[:n]
+		return
+	}
+	n = copy(b.items, b.items[b.read:])
+	clear(b.items[n:])
+	b.items, b.read = b.items[:n], 0
+}
+
+// IsAwaited reports whether a goroutine waits, so that Signal must be called after a
+// message was appended.
+func (b *Mailbox) IsAwaited() bool { return b.waiting > 0 }
 
 // PutFront puts messages that were taken out back, before all others. It reports
 // whether Signal must be called.

@@ -10,25 +10,20 @@ func (q *Queue) dispatch() {
 		if c == nil {
 			break
 		}
-		var it message.Item
-		q.store.shift(&it)
+		var room message.Item
+		it := &room
+		if !c.direct {
+			it = c.box.Append()
+		}
+		q.store.shift(it)
 		if c.passes {
 			freed += it.Cost()
 		}
-		q.hand(c, &it)
+		q.hand(c, it)
 	}
 	if freed > 0 {
 		q.memory.Add(-freed)
 	}
-}
-
-// reservePastStore is reserveNext for a new message that has not been stored. It
-// returns nil while older messages are ready.
-func (q *Queue) reservePastStore() *Consumer {
-	if q.store.len() > 0 {
-		return nil
-	}
-	return q.reserveNext(0)
 }
 
 // reserveNext returns the consumer whose turn it is, after it has reserved room for
@@ -44,8 +39,8 @@ func (q *Queue) reserveNext(had int) *Consumer {
 	return nil
 }
 
-// hand delivers a message to c, whose turn it is. The caller has accounted for the
-// message, unless c passes it on.
+// hand delivers a message to c, whose turn it is. The item is in c's mailbox already,
+// unless c is direct. The caller has accounted for the message, unless c passes it on.
 func (q *Queue) hand(c *Consumer, it *message.Item) {
 	q.counts.Delivered++
 	c.counts.Delivered++
@@ -71,15 +66,15 @@ func (q *Queue) hand(c *Consumer, it *message.Item) {
 		q.turns.remove(c)
 		q.turns.add(c)
 	}
-	q.deliver(c, it)
+	q.passOn(c, it)
 }
 
-// deliver passes a message to the sink of a direct consumer, or puts it into the
-// mailbox of another.
-func (q *Queue) deliver(c *Consumer, it *message.Item) {
+// passOn passes a message to the sink of a direct consumer, or wakes the reader of
+// another's mailbox, which has the message already.
+func (q *Queue) passOn(c *Consumer, it *message.Item) {
 	if c.direct {
 		q.wakeLater(c.sink.Deliver(*it))
-	} else if c.box.Put(it) {
+	} else if c.box.IsAwaited() {
 		q.wakeLater(c.box)
 	}
 }

@@ -5,12 +5,13 @@ import (
 	"github.com/warrenmq/warren/internal/message"
 )
 
-// deadline returns when a message that comes now expires. Zero means never.
-func (q *Queue) deadline(p *message.Publishing) int64 {
-	if q.rules != nil && q.rules.TTL >= 0 {
-		return clock.Earlier(p.Deadline, q.shared.Clock.Now()+int64(q.rules.TTL))
+// deadline returns when a message with a deadline that comes now expires in a queue with
+// rules. Zero means never.
+func (q *Queue) deadline(own int64) int64 {
+	if q.rules.TTL < 0 {
+		return own
 	}
-	return p.Deadline
+	return clock.Earlier(own, q.shared.Clock.Now()+int64(q.rules.TTL))
 }
 
 // expiredAtOnce is how many expired messages are taken out at once.
@@ -19,7 +20,7 @@ const expiredAtOnce = 4096
 // cleanHead takes out expired messages at the head. It reports whether a message is
 // ready then. Like RabbitMQ, it checks messages at the head only.
 func (q *Queue) cleanHead() (ready bool) {
-	return (q.store.timed == 0 || q.loseExpired()) && q.store.len() > 0 && !(q.paged && q.store.isOut())
+	return (q.store.timed == 0 || q.loseExpired()) && !q.store.isEmpty() && !(q.paged && q.store.isOut())
 }
 
 // loseExpired takes out expired messages at the head, and sets the alarm for the

@@ -156,7 +156,9 @@ func (q *Queue) unlockFor(l *Letters) {
 		send = q.beforeUnlock()
 	}
 	b := q.wake
-	q.wake = nil
+	if b != nil {
+		q.wake = nil
+	}
 	q.mu.Unlock()
 	if b != nil {
 		b.Signal()
@@ -234,11 +236,17 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 	if !q.share.Follows(p.Tally, len(e.Body)) {
 		q.tally(p.Tally, len(e.Body))
 	}
-	deadline := q.deadline(p)
+	deadline := p.Deadline
+	if q.rules != nil {
+		deadline = q.deadline(deadline)
+	}
 	if q.disk != nil && e.Content != nil {
 		q.keep(p, priority, deadline)
 	}
-	c := q.reservePastStore()
+	var c *Consumer // who gets the message without its being stored, because none is ready before it
+	if q.store.isEmpty() {
+		c = q.reserveNext(0)
+	}
 	if c == nil || !c.passes {
 		cost := e.BareCost()
 		if e.Content != nil {
@@ -247,7 +255,13 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 		q.memory.Add(cost)
 	}
 	if c != nil {
-		q.hand(c, &message.Item{Entry: *e, Pos: q.store.pass(priority), Deadline: deadline})
+		var room message.Item
+		it := &room
+		if !c.direct {
+			it = c.box.Append()
+		}
+		it.Entry, it.Pos, it.Deadline = *e, q.store.pass(priority), deadline
+		q.hand(c, it)
 	} else {
 		q.store.push(e, priority, deadline)
 		if q.disk != nil && (q.store.levels != nil || len(e.Body) > largeBody || q.store.tail.isFull()) {

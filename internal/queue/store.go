@@ -21,6 +21,15 @@ func (s *backlog) len() int {
 	return s.shelf.len()
 }
 
+// isEmpty reports whether there is no message. It is asked for each message, and mostly
+// answers at a glance.
+func (s *backlog) isEmpty() bool { return s.ready == 0 && s.hasNoOthers() }
+
+// hasNoOthers reports whether there is no message but in the chunks of the shelf.
+func (s *backlog) hasNoOthers() bool {
+	return s.out == nil && s.returned.many == nil && len(s.returned.few) == 0 && s.levels == nil || s.len() == s.ready
+}
+
 // position returns the position that the next message of a priority gets.
 func (s *backlog) position(priority uint8) uint64 {
 	if s.levels != nil {

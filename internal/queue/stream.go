@@ -53,7 +53,12 @@ func (q *Queue) serve(c *Consumer) {
 // lend delivers the message at which c's reader is. The stream keeps it, so only the
 // stream tells a call that its request was lost.
 func (q *Queue) lend(c *Consumer, e *message.Entry) {
-	it := message.Item{Entry: *e, Pos: c.reader.next}
+	var room message.Item
+	it := &room
+	if !c.direct {
+		it = c.box.Append()
+	}
+	it.Entry, it.Pos = *e, c.reader.next
 	it.Content = q.stream.share(e.Content, it.Pos)
 	c.reader.next++
 	c.out++
@@ -61,7 +66,7 @@ func (q *Queue) lend(c *Consumer, e *message.Entry) {
 	q.unacked++
 	q.counts.Delivered++
 	c.counts.Delivered++
-	q.deliver(c, &it)
+	q.passOn(c, it)
 }
 
 // findAgain gives deliveries that are to be repeated their entries again. It leaves
