@@ -11,27 +11,32 @@ import (
 // route finds the queues of the message and delivers it to them. nacked is set when
 // a queue could not keep it. The error is a *Return or nil.
 func (v *VirtualHost) route(p *publishing) (nacked bool, err error) {
+	if p.Extra == nil && p.to == v.defaultExchange && isReplyAddress(p.Key) { // no queue has such a name
+		return v.deliverRouted(p, nil, []string{p.Key}, nil)
+	}
+	v.mu.RLock()
 	if p.Extra == nil {
-		if p.to == v.defaultExchange && isReplyAddress(p.Key) { // no queue has such a name
-			return v.deliverRouted(p, nil, []string{p.Key}, nil)
-		}
-		v.mu.RLock()
-		queues, ok := p.to.Matcher.Exact(p.Key)
-		v.mu.RUnlock()
-		if ok && len(queues) > 0 {
+		if queues, ok := p.to.Matcher.Exact(p.Key); ok && len(queues) > 0 {
+			v.mu.RUnlock()
 			return v.deliverRouted(p, queues, nil, nil)
 		}
 	}
 	w := v.getWalk()
-	defer v.putWalk(w)
-	v.walk(w, p)
-	return v.deliverRouted(p, w.Queues(), w.Replies(), w.Delays)
+	v.walkLocked(w, p)
+	v.mu.RUnlock()
+	nacked, err = v.deliverRouted(p, w.Queues(), w.Replies(), w.Delays)
+	v.putWalk(w)
+	return nacked, err
 }
 
 // deliverRouted gives the message to the queues and requesters that routing found,
 // and to the delayed exchanges (delays).
 func (v *VirtualHost) deliverRouted(p *publishing, queues []*route.Queue, replies []string, delays []*delay.Store) (nacked bool, err error) {
 	taken, nacked := v.offer(p, queues, replies, nil)
+	if taken == len(queues) && taken > 0 && len(replies)+len(delays) == 0 { // as a rule
+		p.countPassed(taken)
+		return false, nil
+	}
 	routed := taken > 0 || nacked
 	for _, d := range delays {
 		if d.Add(&p.Publishing) {
@@ -142,10 +147,15 @@ func (v *VirtualHost) handleUnrouted(p *publishing) error {
 // walk finds the destinations of a message, starting at its exchange.
 func (v *VirtualHost) walk(w *route.Walk, p *publishing) {
 	v.mu.RLock()
+	v.walkLocked(w, p)
+	v.mu.RUnlock()
+}
+
+// walkLocked is walk with mu held for reading. The walk may give it up meanwhile.
+func (v *VirtualHost) walkLocked(w *route.Walk, p *publishing) {
 	if !p.to.Gone.Load() {
 		w.From(&p.to.Exchange, &p.Publishing)
 	}
-	v.mu.RUnlock()
 }
 
 func (v *VirtualHost) getWalk() *route.Walk {

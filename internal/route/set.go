@@ -39,11 +39,15 @@ func (s *set[T]) add(t T) {
 
 // reset empties the set. It keeps the room for the next items.
 func (s *set[T]) reset() {
-	if len(s.items) > mostKept {
+	switch n := len(s.items); {
+	case n == 0:
+		return
+	case n > mostKept:
 		*s = set[T]{}
 		return
+	case n >= manyItems:
+		clear(s.known)
 	}
 	clear(s.items)
-	clear(s.known)
 	s.items = s.items[:0]
 }

@@ -212,9 +212,16 @@ func (w *Walk) Reset() {
 	w.queues.reset()
 	w.exchanges.reset()
 	w.replies.reset()
-	clear(w.Delays)
-	clear(w.lists)
-	w.Delays, w.lists = w.Delays[:0], w.lists[:0]
-	w.Past, w.Shut, w.Gated, w.steps, w.over = nil, false, false, 0, false
-	w.content = message.Read{}
+	if len(w.Delays)+len(w.lists) > 0 {
+		clear(w.Delays)
+		clear(w.lists)
+		w.Delays, w.lists = w.Delays[:0], w.lists[:0]
+	}
+	if w.content.Content != nil {
+		w.content = message.Read{}
+	}
+	if w.Past != nil {
+		w.Past = nil
+	}
+	w.Shut, w.Gated, w.steps, w.over = false, false, 0, false
 }
