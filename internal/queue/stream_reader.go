@@ -26,6 +26,8 @@ type Reader struct {
 	start  Start
 	filter map[string]struct{} // filter values that it wants; "": messages without one; nil: all messages
 	marks  uint64              // union of the marks of filter
+	single bool                // filter has one value, which is value
+	value  string
 
 	notBefore int64 // it passes by messages that came earlier, on the clock; zero: by none
 }
@@ -34,11 +36,19 @@ type Reader struct {
 // keys of filter. An empty key stands for messages without a filter value. A nil
 // filter wants all messages.
 func NewReader(start Start, filter map[string]struct{}) *Reader {
-	return &Reader{start: start, filter: filter}
+	r := &Reader{start: start, filter: filter, single: len(filter) == 1}
+	if r.single {
+		for r.value = range filter {
+		}
+	}
+	return r
 }
 
 // wants reports whether the reader wants a filter value.
 func (r *Reader) wants(filter string) bool {
+	if r.single {
+		return filter == r.value // a look into a map costs ten times as much
+	}
 	_, ok := r.filter[filter]
 	return ok || r.filter == nil
 }
