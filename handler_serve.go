@@ -269,8 +269,16 @@ func (h *Handler) sendReply(it *message.Item, c *call, s *served, reply *Message
 	}
 	if h.vhost.broker.options.Tracer != nil && (err == nil || c == nil) { // a call gets an error without headers
 		end := h.traceReply(s, reply)
-		defer func() { end(untold) }()
+		slot, untold = h.passReply(it, c, s, reply, err)
+		end(untold)
+		return slot, untold
 	}
+	return h.passReply(it, c, s, reply, err)
+}
+
+// passReply gives a checked reply to the call that waits for it, or publishes it. The
+// results are as in sendReply.
+func (h *Handler) passReply(it *message.Item, c *call, s *served, reply *Message, err error) (slot *replySlot, untold error) {
 	if c != nil {
 		return h.replyToCall(c, reply, err), nil
 	}

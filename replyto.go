@@ -109,8 +109,8 @@ type waiter interface {
 // takeSlot gives a requester a slot and an address that begins with base.
 func (t *replyTable) takeSlot(base string, h holder) (s *replySlot, round uint64, address string, err error) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	if t.closed {
+		t.mu.Unlock()
 		return nil, 0, "", ErrClosed
 	}
 	if n := len(t.free); n > 0 {
@@ -131,7 +131,9 @@ func (t *replyTable) takeSlot(base string, h holder) (s *replySlot, round uint64
 		s.began = t.begins.next(&t.vhost.broker.watchers, &t.vhost.broker.queues.Clock)
 	}
 	s.holder = h
-	return s, s.round.Add(1), s.address, nil
+	address, round = s.address, s.round.Add(1)
+	t.mu.Unlock()
+	return s, round, address, nil
 }
 
 // freeSlot takes the slot back. The round of its requester is over.

@@ -99,10 +99,11 @@ func (v *VirtualHost) call(ctx context.Context, queue string, msg *Message, opts
 		v.replies.freeSlot(slot)
 		return err
 	} // else the request was sent, or has an answer already
+	err = v.awaitReply(ctx, slot, round, reply)
 	if v.elsewhere != nil {
-		defer v.elsewhere.Forget(address)
+		v.elsewhere.Forget(address)
 	}
-	return v.awaitReply(ctx, slot, round, reply)
+	return err
 }
 
 // makeCalls returns Call with its interceptors, before it is called for the first time.

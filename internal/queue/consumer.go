@@ -52,6 +52,7 @@ type Consumer struct {
 	priority  int
 	flow      *flow.Channel // nil for the consumer of a Pool
 	sink      Sink
+	pool      *Pool            // whose consumer it is, and then the sink; nil: of none
 	box       *mailbox.Mailbox // nil for the consumer of a Pool: all messages go to the sink
 
 	timeout time.Duration // for settling a delivery; zero: none. Set by Add

@@ -72,9 +72,12 @@ func (q *Queue) hand(c *Consumer, it *message.Item) {
 // passOn passes a message to the sink of a direct consumer, or wakes the reader of
 // another's mailbox, which has the message already.
 func (q *Queue) passOn(c *Consumer, it *message.Item) {
-	if c.direct {
+	switch {
+	case c.pool != nil:
+		c.pool.deliver(it)
+	case c.direct:
 		q.wakeLater(c.sink.Deliver(*it))
-	} else if c.box.IsAwaited() {
+	case c.box.IsAwaited():
 		q.wakeLater(c.box)
 	}
 }

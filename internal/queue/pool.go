@@ -45,7 +45,7 @@ type PoolHost interface {
 // gets messages after Join.
 func NewPool(q *Queue, tag string, concurrency int, host PoolHost) *Pool {
 	p := &Pool{host: host, messages: make(chan message.Item, maxIdleWorkers)}
-	p.consumer = &Consumer{Tag: tag, queue: q, direct: true, sink: p, limit: concurrency}
+	p.consumer = &Consumer{Tag: tag, queue: q, direct: true, sink: p, pool: p, limit: concurrency}
 	return p
 }
 
@@ -58,15 +58,20 @@ func (p *Pool) Join() error { return p.consumer.queue.Add(p.consumer) }
 // Accepted implements Sink.
 func (p *Pool) Accepted() { p.host.Joined() }
 
-// Deliver implements Sink. It gives the message to an idle worker or to a new one.
+// Deliver implements Sink.
 func (p *Pool) Deliver(it message.Item) *mailbox.Mailbox {
+	p.deliver(&it)
+	return nil
+}
+
+// deliver gives a message to an idle worker or to a new one.
+func (p *Pool) deliver(it *message.Item) {
 	if p.idling > 0 {
 		p.idling--
-		p.messages <- it // Done lets no more workers idle than there is room for
+		p.messages <- *it // Done lets no more workers idle than there is room for
 	} else {
-		p.host.Start(it)
+		p.host.Start(*it)
 	}
-	return nil
 }
 
 // Cancelled implements Sink. It ends the idle workers.
