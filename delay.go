@@ -6,6 +6,7 @@ import (
 
 	"github.com/warrenmq/warren/internal/delay"
 	"github.com/warrenmq/warren/internal/message"
+	"github.com/warrenmq/warren/internal/wire"
 )
 
 // DelayHeader is the header of a message that says for how many milliseconds a
@@ -36,7 +37,7 @@ func Delay(d time.Duration) int64 { return min(max(0, d.Milliseconds()), delay.M
 // routeDelayed routes a message whose delay at the exchange x is over. Its
 // Expiration counts from now. It does nothing and returns false if the broker ends, so
 // that its queues cannot all be found.
-func (v *VirtualHost) routeDelayed(x *declaredExchange, kept *message.Publishing) bool {
+func (v *VirtualHost) routeDelayed(x *declaredExchange, kept *message.Publishing, edit *message.Edit) bool {
 	p := publishing{to: x}
 	p.Entry, p.Extra, p.Hidden = kept.Entry, kept.Extra, kept.Hidden
 	expiration := kept.Properties().Expiration
@@ -45,9 +46,9 @@ func (v *VirtualHost) routeDelayed(x *declaredExchange, kept *message.Publishing
 		p.Deadline = v.broker.deadlineOf(c.ctx.caller)
 	}
 	p.setExpiration(&v.broker.queues, expiration) // the value was checked by the publish
-	edit := message.SetHeader(DelayHeader, negativeDelay(delay.Of(kept.Content)))
-	edit.Narrow = true
-	p.Content = kept.Edited(edit)
+	edit.Reset()
+	edit.Set, edit.Narrow = append(edit.Set, wire.Header{Name: DelayHeader, Value: negativeDelay(delay.Of(kept.Content))}), true
+	p.Content = kept.Edited(*edit)
 	p.HideKeys()
 
 	w := v.getWalk()

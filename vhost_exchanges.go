@@ -113,7 +113,8 @@ func (v *VirtualHost) setGate(x *declaredExchange) {
 		g.Seen = duplicates.New(o, &b.queues.Clock, &b.queues.Memory)
 	}
 	if x.kind == DelayedMessage {
-		g.Delays = delay.New(&b.queues.Clock, &b.queues.Memory, &b.tasks, func(p *message.Publishing) bool { return v.routeDelayed(x, p) })
+		var edit message.Edit // for one message after the other: a store releases no two at once
+		g.Delays = delay.New(&b.queues.Clock, &b.queues.Memory, &b.tasks, func(p *message.Publishing) bool { return v.routeDelayed(x, p, &edit) })
 	}
 	if g != (route.Gate{}) {
 		x.SetGate(&g)

@@ -74,10 +74,12 @@ func (t *taker) Loaded(b *store.Block) {
 	k.Keep(b)
 	for i := range b.Items {
 		it := &b.Items[i]
-		w := &waiting{Publishing: message.Publishing{Entry: it.Entry}, due: it.Deadline, order: it.Pos}
+		p := message.Publishing{Entry: it.Entry}
 		if it.Content != nil {
-			w.TakeKeysAgain(it.Content.Headers())
+			p.TakeKeysAgain(it.Content.Headers())
 		}
+		w := newWaiting(&p, it.Deadline)
+		w.order = it.Pos
 		d.push(w)
 	}
 	k.out.Len = max(0, k.out.Len-b.Count.Len)
@@ -86,13 +88,6 @@ func (t *taker) Loaded(b *store.Block) {
 
 // Paged implements store.Taker. All messages stay in memory.
 func (t *taker) Paged() {}
-
-// keep keeps a message on disk, if it is to survive a restart. mu is held.
-func (d *Store) keep(w *waiting) {
-	if w.Persistent() {
-		d.disk.Add(w.order, &w.Publishing, w.due, true)
-	}
-}
 
 // forget removes messages from the disk, because what they have become is there, or will
 // be with its queues.

@@ -55,7 +55,7 @@ func wholeDelay(f float64) int64 {
 }
 
 // New makes a store. When the time of a message has come, the store calls release
-// with it, with no lock held. Release returns false if it has done nothing, because the
+// with it, with no lock held. It must not keep it. Release returns false if it has done nothing, because the
 // broker ends. The goroutine that calls it is counted in t.
 func New(c *clock.Clock, m *memory.Budget, t *tasks.Group, release func(p *message.Publishing) bool) *Store {
 	return &Store{clock: c, memory: m, tasks: t, release: release}
@@ -87,10 +87,31 @@ type Store struct {
 
 // waiting is a message that is kept back.
 type waiting struct {
-	message.Publishing
+	message.Entry
+	keys  *keys  // further routing keys; nil: none
 	due   int64  // on the clock
 	order uint64 // among those that are due at the same time
 	size  int64  // bytes that it holds
+}
+
+// keys are the Extra and Hidden of a publishing.
+type keys struct{ extra, hidden []string }
+
+// newWaiting returns what waits of a publishing.
+func newWaiting(p *message.Publishing, due int64) *waiting {
+	w := &waiting{Entry: p.Entry, due: due, size: p.Cost() + p.Size() + waitingSize}
+	if len(p.Extra) > 0 {
+		w.keys = &keys{p.Extra, p.Hidden}
+	}
+	return w
+}
+
+// restore sets p to the publishing that waits.
+func (w *waiting) restore(p *message.Publishing) {
+	*p = message.Publishing{Entry: w.Entry}
+	if w.keys != nil {
+		p.Extra, p.Hidden = w.keys.extra, w.keys.hidden
+	}
 }
 
 // waitingSize is how many bytes a waiting message holds beside what its entry counts.
@@ -100,7 +121,7 @@ const waitingSize = 128
 // exchange was deleted. If the message is kept on disk, Add sets its Synced.
 func (d *Store) Add(p *message.Publishing) bool {
 	now := d.clock.Now()
-	w := &waiting{Publishing: *p, due: now + Of(p.Content)*int64(time.Millisecond)}
+	w := newWaiting(p, now+Of(p.Content)*int64(time.Millisecond))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -108,9 +129,10 @@ func (d *Store) Add(p *message.Publishing) bool {
 	}
 	d.added++
 	w.order = d.added
-	if d.disk != nil {
-		d.keep(w)
-		p.Synced, p.Stored = w.Synced, w.Stored
+	if d.disk != nil && p.Persistent() {
+		kept := *p // so that no publisher's p needs to be on the heap
+		d.disk.Add(w.order, &kept, w.due, true)
+		p.Synced, p.Stored = kept.Synced, kept.Stored
 	}
 	d.push(w)
 	d.wakeAt(now)
@@ -120,7 +142,6 @@ func (d *Store) Add(p *message.Publishing) bool {
 // push adds a message to those that wait. mu is held.
 func (d *Store) push(w *waiting) {
 	heap.Push(&d.waiting, w)
-	w.size = w.Cost() + w.Size() + waitingSize
 	d.bytes += w.size
 	d.memory.Add(w.size)
 }
@@ -172,8 +193,10 @@ func (d *Store) Ring() {
 // releaseAll releases messages and returns how many. When the broker ends it drops the
 // others; on disk they stay.
 func (d *Store) releaseAll(due []*waiting) int {
+	var p message.Publishing
 	for i, w := range due {
-		if d.ended.Load() || !d.release(&w.Publishing) {
+		w.restore(&p)
+		if d.ended.Load() || !d.release(&p) {
 			for _, w := range due[i:] {
 				w.Lost()
 			}
