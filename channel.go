@@ -231,14 +231,22 @@ func (ch *Channel) queueName(m wire.MethodID, name string) (string, error) {
 // findReadableQueue is findQueue for operations that need the permission to read. It
 // fails with 540 if the queue is a stream, unless m is basic.consume.
 func (ch *Channel) findReadableQueue(m wire.MethodID, name string) (*declaredQueue, error) {
-	name, err := ch.queueName(m, name)
+	var err error
+	q := ch.vhost.queue(name)
+	if q == nil { // else the name is that of a queue, and so is a good one
+		name, err = ch.queueName(m, name)
+	}
 	if err == nil {
 		err = ch.session.checkQueueAccess(m, toRead, name)
 	}
 	if err != nil {
 		return nil, err
 	}
-	q, err := ch.vhost.findQueue(m, ch.session, name)
+	if q == nil {
+		q, err = ch.vhost.findQueue(m, ch.session, name)
+	} else {
+		err = ch.vhost.checkOwner(m, q, ch.session)
+	}
 	switch {
 	case err != nil:
 		return nil, err
