@@ -36,7 +36,7 @@ func (ch *Channel) findPassed(x *declaredExchange) *passed {
 		if ch.exchanges == nil {
 			ch.exchanges = make(map[*declaredExchange]*passed)
 		}
-		c = &passed{exchange: &x.passed, gone: &x.Gone}
+		c = &passed{exchange: x.counting(), gone: &x.Gone}
 		c.in.Open()
 		ch.exchanges[x] = c
 	}

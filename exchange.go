@@ -1,6 +1,8 @@
 package warren
 
 import (
+	"sync/atomic"
+
 	"github.com/warrenmq/warren/internal/argument"
 	"github.com/warrenmq/warren/internal/delay"
 	"github.com/warrenmq/warren/internal/memory"
@@ -85,7 +87,10 @@ type declaredExchange struct {
 	args           Table
 	id             uint32 // on disk; zero: the exchange is not there
 	light          bool   // the arguments hold little: see lightArguments
-	passed         passed // of messages from no channel, and from channels that no longer count for it
+
+	// passed is of messages from no channel, and from channels that no longer count for
+	// it. Nil: nobody has watched so far.
+	passed atomic.Pointer[passed]
 
 	// Guarded by vhost.mu.
 	held     memory.Reservation // of the exchange itself

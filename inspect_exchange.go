@@ -61,7 +61,7 @@ func (x *exchangeView) info(v *VirtualHost, passed map[*declaredExchange]Exchang
 		Name: x.name, VirtualHost: v.name, Type: x.kind,
 		Durable: x.durable, AutoDelete: x.autoDelete, Internal: x.internal, Arguments: table.Widen(x.args),
 		Policy: x.policies.effective(), Bindings: x.bindings,
-		ExchangeCounts: x.exchange.passed.counts(),
+		ExchangeCounts: x.exchange.passed.Load().counts(),
 	}
 	info.Delayed, _ = x.delayed()
 	info.ExchangeCounts.add(passed[x.exchange])

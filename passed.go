@@ -28,8 +28,21 @@ func (c *passed) count(size, taken int) {
 	}
 }
 
-// counts returns what an exchange shows.
+// counting returns what counts the messages that were published to the exchange. It is
+// made when somebody watches for the first time.
+func (x *declaredExchange) counting() *passed {
+	if c := x.passed.Load(); c != nil {
+		return c
+	}
+	x.passed.CompareAndSwap(nil, &passed{})
+	return x.passed.Load()
+}
+
+// counts returns what an exchange shows. A nil one has counted nothing.
 func (c *passed) counts() ExchangeCounts {
+	if c == nil {
+		return ExchangeCounts{}
+	}
 	sum := c.in.Sum()
 	in := sum.Len()
 	return ExchangeCounts{In: in, Out: in + c.more.Load()}

@@ -216,9 +216,10 @@ func (v *VirtualHost) prepare(p *publishing, ch *Channel, exchange string) error
 	}
 	p.to, p.Exchange = x, &x.Name
 	if v.broker.watchers.any() {
-		p.passed = &x.passed
+		counting := x.counting()
+		p.passed = counting
 		if ch != nil {
-			if p.passed = ch.passed.Load(); p.passed == nil || p.passed.exchange != &x.passed {
+			if p.passed = ch.passed.Load(); p.passed == nil || p.passed.exchange != counting {
 				p.passed = ch.findPassed(x)
 			}
 		}

@@ -139,8 +139,10 @@ func (v *VirtualHost) addPublished(s *Stats) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	for _, x := range v.exchanges {
-		sum := x.passed.in.Sum() // no queue counts for it, so no lock of a queue is taken
-		sizes.Plus(&sum)
+		if c := x.passed.Load(); c != nil {
+			sum := c.in.Sum() // no queue counts for it, so no lock of a queue is taken
+			sizes.Plus(&sum)
+		}
 	}
 	s.Sizes.sizes().Plus(&sizes)
 	s.Received += sizes.Len()

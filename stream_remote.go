@@ -116,7 +116,7 @@ func (r *remotePeer) publish(body []byte, c message.Content, turns *streamTurns)
 		return false
 	}
 	if r.vhost.broker.watchers.any() {
-		x.passed.count(len(body), 1)
+		x.counting().count(len(body), 1)
 	}
 	return true
 }

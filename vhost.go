@@ -254,7 +254,7 @@ func (v *VirtualHost) close(err error) {
 	v.replies.close() // first, so that calls fail with ErrClosed, not because their requests are dropped
 	v.mu.Lock()
 	v.closed = true
-	queues, exchanges := v.queues, slices.Collect(maps.Values(v.exchanges))
+	queues, exchanges := v.queues, slices.AppendSeq(make([]*declaredExchange, 0, len(v.exchanges)), maps.Values(v.exchanges))
 	v.queues = make(map[string]*declaredQueue)
 	for _, x := range exchanges {
 		x.held.Release()

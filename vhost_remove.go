@@ -59,8 +59,10 @@ func (r *removal) exchange(x *declaredExchange) {
 	v := r.vhost
 	delete(v.exchanges, x.Name)
 	x.Gone.Store(true)
-	received := x.passed.in.End() // no queue counts for it
-	v.received.Put(&received)
+	if c := x.passed.Load(); c != nil {
+		received := c.in.End() // no queue counts for it
+		v.received.Put(&received)
+	}
 	x.held.Release()
 	v.recordChange(change{kind: exchangeDeleted, exchange: x})
 	r.exchanges = append(r.exchanges, x)
