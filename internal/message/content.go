@@ -104,6 +104,9 @@ func (c *Published) Lost(int) {}
 // Edited implements Content.
 func (c *Published) Edited(e Edit) Content {
 	p := e.Apply(c.props)
+	if c.props.Headers == nil { // to go through a list costs less than to go through a map
+		return NewChecked(&p, table.Checked{Narrow: e.Narrow, Size: e.size()})
+	}
 	return newPublished(&p, e.Narrow)
 }
 

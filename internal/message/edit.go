@@ -28,6 +28,15 @@ func SetHeader(name string, v any) (e Edit) {
 	return e
 }
 
+// size is table.Size of the headers of a message that had none.
+func (e *Edit) size() int64 {
+	n := table.SizeOfMap(len(e.Set))
+	for _, h := range e.Set {
+		n += int64(len(h.Name)) + table.SizeOf(h.Value)
+	}
+	return n
+}
+
 // Apply returns the edited properties. It does not change the headers of p.
 func (e *Edit) Apply(p Properties) Properties {
 	headers := make(table.Table, len(p.Headers)+len(e.Set))

@@ -15,14 +15,15 @@ func Size(t Table) int64 {
 	if t == nil {
 		return 0
 	}
-	n := sizeOfMap(len(t))
+	n := SizeOfMap(len(t))
 	for k, v := range t {
-		n += int64(len(k)) + sizeOf(v)
+		n += int64(len(k)) + SizeOf(v)
 	}
 	return n
 }
 
-func sizeOf(v any) int64 {
+// SizeOf is Size for a value of a table.
+func SizeOf(v any) int64 {
 	switch v := v.(type) {
 	case nil, bool:
 		return 0
@@ -35,15 +36,15 @@ func sizeOf(v any) int64 {
 	case []any:
 		n := sizeOfList(len(v))
 		for _, e := range v {
-			n += sizeOf(e)
+			n += SizeOf(e)
 		}
 		return n
 	}
 	return valueSize
 }
 
-// sizeOfMap returns the size of a table with so many keys, without these and the values.
-func sizeOfMap(keys int) int64 {
+// SizeOfMap returns the Size of a table with so many keys, without these and the values.
+func SizeOfMap(keys int) int64 {
 	if keys > fewKeys {
 		return mapSize + int64(keys)*entrySize
 	}

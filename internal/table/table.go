@@ -50,7 +50,7 @@ func (c *Checked) table(t Table, depth int) *Problem {
 	if depth > wire.MaxNesting {
 		return problem(wire.CodeSyntaxError, "table nests deeper than %d levels", wire.MaxNesting)
 	}
-	c.Size += sizeOfMap(len(t))
+	c.Size += SizeOfMap(len(t))
 	for k, v := range t {
 		if len(k) > MaxKey {
 			return problem(wire.CodeSyntaxError, "table key of %d bytes exceeds %d", len(k), MaxKey)
@@ -69,7 +69,7 @@ func (c *Checked) table(t Table, depth int) *Problem {
 func (c *Checked) value(key string, v any, depth int) *Problem {
 	switch v := v.(type) {
 	case nil, bool, string, []byte, time.Time, wire.Decimal, int64, float32, float64:
-		c.Size += sizeOf(v)
+		c.Size += SizeOf(v)
 	case int8, int16, int32, int, uint8, uint16, uint32:
 		c.Narrow = true
 		c.Size += valueSize
