@@ -134,7 +134,7 @@ func (g *gatheringElsewhere) end(address string) {
 // answered implements waiter: the request has failed, or the broker closes.
 func (g *gatheringElsewhere) answered(s *replySlot) {
 	g.mu.Lock()
-	g.err, s.err = s.err, nil
+	g.err, s.answer.err = s.answer.err, nil
 	g.mu.Unlock()
 	g.awake()
 	close(g.done)

@@ -171,8 +171,7 @@ func (g *gathering) yieldAll(yield func(Answer, error) bool) {
 // settle takes the answer of a queue, and frees its slot.
 func (g *gathering) settle(a *asked) {
 	s := a.slot
-	a.reply, a.err = s.reply, s.err
-	s.reply.Headers, s.reply.Body, s.err = nil, nil, nil
+	a.err = s.answer.take(&a.reply)
 	g.free(a)
 	if a.err != nil {
 		a.err = callError(g.ctx, a.err)

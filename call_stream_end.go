@@ -93,8 +93,8 @@ func (c *streamCall) end() {
 
 // answered implements waiter: the stream ends.
 func (c *streamCall) answered(s *replySlot) {
-	reply, err := s.reply, s.err
-	s.reply, s.err = Message{}, nil
+	var reply Message
+	err := s.answer.take(&reply)
 	if _, remote := c.other().(*remotePeer); remote && err == ErrRequestDropped {
 		err = errServerLostRequest
 	}
@@ -158,7 +158,8 @@ func (c *streamCall) deliver(e message.Entry) bool {
 	case s.last:
 		if ok = c.slot.claim(c.round); ok {
 			c.ended.Store(true)
-			c.slot.reply, c.slot.err = Message(e.Shown()), s.err
+			reply := Message(e.Shown())
+			c.slot.answer.set(&reply, s.err)
 			c.slot.tell()
 		}
 	}

@@ -380,7 +380,7 @@ func (h *Handler) replyToCall(c *call, reply *Message, err error) *replySlot {
 		return nil
 	}
 	reply.Headers = table.Widen(reply.Headers)
-	c.slot.reply, c.slot.err = *reply, err
+	c.slot.answer.set(reply, err)
 	t.delivered.Add(1)
 	return c.slot
 }

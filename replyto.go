@@ -73,14 +73,13 @@ type replySlot struct {
 	round atomic.Uint64
 
 	// Guarded by replyTable.mu.
-	address string
+	address string // in use, or the last one
 	holder
 	began  int64  // when a Call began, on the clock; zero: it is not known
 	unused string // addresses made in advance, all of the same length
 
 	// Owned by whoever claimed the slot, and after the signal by the caller.
-	reply       Message
-	err         error
+	answer      answer
 	recentQueue *declaredQueue // the queue of an earlier call
 }
 
@@ -130,7 +129,10 @@ func (t *replyTable) takeSlot(base string, h holder) (s *replySlot, round uint64
 		s.address, s.unused = s.unused[:n], s.unused[n:]
 		s.began = t.begins.next(&t.vhost.broker.watchers, &t.vhost.broker.queues.Clock)
 	}
-	s.holder = h
+	s.caller = h.caller
+	if h.consumer != nil || h.waiter != nil { // a Call has neither
+		s.consumer, s.waiter = h.consumer, h.waiter
+	}
 	address, round = s.address, s.round.Add(1)
 	t.mu.Unlock()
 	return s, round, address, nil
@@ -139,7 +141,10 @@ func (t *replyTable) takeSlot(base string, h holder) (s *replySlot, round uint64
 // freeSlot takes the slot back. The round of its requester is over.
 func (t *replyTable) freeSlot(s *replySlot) {
 	t.mu.Lock()
-	s.address, s.holder = "", holder{}
+	s.caller = nil
+	if s.consumer != nil || s.waiter != nil {
+		s.consumer, s.waiter = nil, nil
+	}
 	t.free = append(t.free, s)
 	t.mu.Unlock()
 }
@@ -192,8 +197,8 @@ func (t *replyTable) deliver(address string, e *message.Entry) bool {
 		t.droppedGone.Add(1)
 		return false
 	}
-	s.reply = Message(e.Shown())
-	s.err = remoteError(s.reply.Headers)
+	reply := Message(e.Shown())
+	s.answer.set(&reply, remoteError(reply.Headers))
 	s.tell()
 	t.delivered.Add(1)
 	return true
@@ -217,7 +222,7 @@ func (t *replyTable) answer(r requester, reply *Message, err error) bool {
 		return false
 	}
 	reply.Headers = table.Widen(reply.Headers)
-	r.slot.reply, r.slot.err = *reply, err
+	r.slot.answer.set(reply, err)
 	r.slot.tell()
 	t.delivered.Add(1)
 	return true
@@ -230,7 +235,7 @@ func (s *replySlot) claim(round uint64) bool { return s.round.CompareAndSwap(rou
 // fail ends a call with err, if it still waits.
 func (s *replySlot) fail(round uint64, err error) {
 	if s.claim(round) {
-		s.err = err
+		s.answer.err = err
 		s.tell()
 	}
 }

@@ -222,15 +222,12 @@ func (v *VirtualHost) awaitReply(ctx context.Context, slot *replySlot, round uin
 			<-slot.signal // the answer came first
 		}
 	}
-	err := slot.err
-	if err == nil {
-		*reply = slot.reply
-	}
-	slot.reply.Headers, slot.reply.Body, slot.err = nil, nil, nil
+	err := slot.answer.take(reply)
 	v.replies.freeSlot(slot)
 	if err == nil {
 		return nil
 	}
+	*reply = Message{} // it has told of the error only
 	return callError(ctx, err)
 }
 

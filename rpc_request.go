@@ -36,16 +36,22 @@ const callSize = 200
 // newCall makes the content of a call. Each call has one of its own, because the
 // handler may keep the Request in it.
 func (s *replySlot) newCall(ctx context.Context, round uint64, msg *Message) *call {
-	return &call{
-		served: served{Request: Request{Message: *msg}, ctx: requestContext{caller: ctx}},
-		slot:   s, round: round,
+	c := &call{slot: s, round: round}
+	c.ctx.caller = ctx
+	if msg.properties().Plain() { // as a rule; the rest is zero already
+		c.Body = msg.Body
+	} else {
+		c.Message = *msg
 	}
+	return c
 }
 
 // setHeaders sets the headers, which have been checked. If they are narrow, users see
 // them widened.
 func (c *call) setHeaders(headers Table, checked table.Checked) {
-	c.headers, c.Request.Headers = headers, headers
+	if headers != nil {
+		c.headers, c.Request.Headers = headers, headers
+	}
 	c.size = callSize + c.properties().SizeWith(checked.Size)
 	if checked.Narrow {
 		c.Request.Headers = table.Widen(headers)

@@ -29,9 +29,12 @@ type Properties struct {
 }
 
 // Plain reports whether no property is set.
-func (p *Properties) Plain() bool {
+func (p *Properties) Plain() bool { return len(p.CorrelationId) == 0 && p.OnlyCorrelated() }
+
+// OnlyCorrelated reports whether no property is set but perhaps the correlation id.
+func (p *Properties) OnlyCorrelated() bool {
 	return p.Headers == nil && p.DeliveryMode == 0 && p.Priority == 0 &&
-		len(p.ContentType)|len(p.ContentEncoding)|len(p.CorrelationId)|len(p.ReplyTo)|
+		len(p.ContentType)|len(p.ContentEncoding)|len(p.ReplyTo)|
 			len(p.Expiration)|len(p.MessageId)|len(p.Type)|len(p.UserId)|len(p.AppId) == 0 &&
 		p.Timestamp.IsZero()
 }
