@@ -72,7 +72,7 @@ func (v *VirtualHost) deadLetter(q *queue.Queue, lost *queue.Lost, l *queue.Lett
 	p.Content = letter
 	p.HideKeys()
 	if c := callOf(letter); c != nil {
-		p.Deadline = v.broker.deadlineOf(c.ctx.caller)
+		p.Deadline = v.broker.deadlineOf(c.caller)
 	}
 
 	w := v.getWalk()

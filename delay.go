@@ -43,7 +43,7 @@ func (v *VirtualHost) routeDelayed(x *declaredExchange, kept *message.Publishing
 	expiration := kept.Properties().Expiration
 	if c := callOf(kept.Content); c != nil {
 		expiration = c.Expiration // the published Expiration, not the time left to the caller
-		p.Deadline = v.broker.deadlineOf(c.ctx.caller)
+		p.Deadline = v.broker.deadlineOf(c.caller)
 	}
 	p.setExpiration(&v.broker.queues, expiration) // the value was checked by the publish
 	edit.Reset()

@@ -108,7 +108,7 @@ func (v *VirtualHost) forward(p *publishing, from *message.Entry, queues []*rout
 	}
 	c := callOf(p.Content)
 	if c != nil {
-		c.others.Store(int32(n - 1))
+		c.share(n)
 	}
 	taken, _ := v.offer(p, queues, replies, l)
 	for _, d := range delays {

@@ -75,19 +75,19 @@ func (h *Handler) tellEnd() {
 // the caller. stay says that the worker should wait for another request.
 func (h *Handler) serveOne(it *message.Item) (stay bool) {
 	c := callOf(it.Content)
-	if c != nil && c.ctx.caller.Err() != nil {
+	if c != nil && c.caller.Err() != nil {
 		// The caller has gone, so no answer is needed.
 		h.vhost.replies.droppedGone.Add(1)
 		return h.pool.Skip(it)
 	}
 	s := h.request(it, c)
-	if s.ctx.terms.areOver() {
+	if s.terms.areOver() {
 		return h.dropOverdue(it, c, s)
 	}
 	var reply Message
 	var err error
 	if h.vhost.broker.options.Tracer == nil {
-		err = h.runTimed(&s.ctx, &s.Request, &reply)
+		err = h.runTimed(s, &reply)
 	} else {
 		err = h.runTraced(s, &reply)
 	}
@@ -98,39 +98,39 @@ func (h *Handler) serveOne(it *message.Item) (stay bool) {
 // is the request of a Call.
 func (h *Handler) request(it *message.Item, c *call) *served {
 	var s *served
-	if c != nil && !c.shared && !it.Redelivered {
+	if c != nil && !c.isShared() && !it.Redelivered {
 		s = &c.served // nobody else has it, so it need not be copied
 	} else {
 		s = &served{}
 		s.Message = Message(it.Shown())
 		if c != nil {
-			s.ctx.caller = c.ctx.caller
+			s.caller = c.caller
 		}
 	}
 	s.Exchange, s.RoutingKey, s.Redelivered = *it.Exchange, it.Key, it.Redelivered
 	if f, ok := it.Content.(*message.Forwarded); ok && f.Origin != nil {
-		s.ctx.caller = f.Origin.Context
+		s.caller = f.Origin.Context
 		s.Exchange, s.RoutingKey, s.Redelivered = f.Origin.Exchange, f.Origin.RoutingKey, s.Redelivered || f.Redelivered
 	}
-	s.ctx.handler, s.ctx.request = h, &s.Request
+	s.handler = h
 	if len(s.Headers) > 0 {
-		s.ctx.terms = termsOf(s.Headers)
+		s.terms = termsOf(s.Headers)
 	}
 	return s
 }
 
 // runTimed is run that takes the time, of some requests, while somebody watches.
-func (h *Handler) runTimed(ctx *requestContext, req *Request, reply *Message) error {
+func (h *Handler) runTimed(s *served, reply *Message) error {
 	if !h.vhost.broker.watchers.any() {
-		return h.run(ctx, req, reply)
+		return h.run(s, reply)
 	}
 	weight := h.figures.weight()
 	if weight == 0 {
-		return h.run(ctx, req, reply)
+		return h.run(s, reply)
 	}
 	clock := &h.vhost.broker.queues.Clock
 	began := clock.Now()
-	err := h.run(ctx, req, reply)
+	err := h.run(s, reply)
 	h.figures.time(time.Duration(clock.Now()-began), weight)
 	return err
 }
@@ -138,15 +138,15 @@ func (h *Handler) runTimed(ctx *requestContext, req *Request, reply *Message) er
 // run calls the function, turns a panic into an error and ends the context. What the
 // function returns goes to reply, because to return such a large value costs more than
 // all else here.
-func (h *Handler) run(ctx *requestContext, req *Request, reply *Message) (err error) {
+func (h *Handler) run(s *served, reply *Message) (err error) {
 	defer func() {
-		ctx.finish()
+		s.finish()
 		if p := recover(); p != nil {
 			err = h.failures().recovered(p)
 			h.panicked(p)
 		}
 	}()
-	*reply, err = h.serve(ctx, req)
+	*reply, err = h.serve(s, &s.Request)
 	return err
 }
 
@@ -157,8 +157,8 @@ func (h *Handler) runTraced(s *served, reply *Message) (err error) {
 		Kind: OperationProcess, VirtualHost: h.vhost.name, Exchange: s.Exchange, RoutingKey: s.RoutingKey, Queue: h.queue.Name(),
 		Redelivered: s.Redelivered, Message: &s.Message,
 	}
-	ctx, end := op.begin(s.ctx.parent(), h.vhost.broker.options.Tracer)
-	s.ctx.caller = ctx
+	ctx, end := op.begin(s.parent(), h.vhost.broker.options.Tracer)
+	s.caller = ctx
 	err = errUnfinished
 	defer func() {
 		failed := err
@@ -167,7 +167,7 @@ func (h *Handler) runTraced(s *served, reply *Message) (err error) {
 		}
 		end(failed)
 	}()
-	return h.runTimed(&s.ctx, &s.Request, reply)
+	return h.runTimed(s, reply)
 }
 
 // settleGoexit ends a request whose function has ended the worker's goroutine by
@@ -191,7 +191,7 @@ func (h *Handler) panicked(p any) {
 // finish sends the reply, settles the request and wakes the caller. stay and canStay
 // are as in Pool.Done.
 func (h *Handler) finish(it *message.Item, c *call, s *served, reply *Message, err error, canStay bool) (stay bool) {
-	if err != nil && s.ctx.terms.isDurable() && h.vhost.broker.handlersCtx.Err() != nil {
+	if err != nil && s.terms.isDurable() && h.vhost.broker.handlersCtx.Err() != nil {
 		return h.pool.Done(it, requeued, canStay) // the broker's end is no answer: the next one serves it
 	}
 	slot, err := h.sendReply(it, c, s, reply, err)
@@ -258,7 +258,7 @@ func (h *Handler) sendReply(it *message.Item, c *call, s *served, reply *Message
 	}
 	if err != nil {
 		h.figures.fail(err)
-		if s.ctx.terms.isDurable() && isReplyAddress(s.ReplyTo) && !h.isWaiting(it, s) {
+		if s.terms.isDurable() && isReplyAddress(s.ReplyTo) && !h.isWaiting(it, s) {
 			return nil, err // nobody has gone on waiting
 		}
 		err = asRemoteError(err)
@@ -295,7 +295,7 @@ func (h *Handler) isWaiting(it *message.Item, s *served) bool {
 
 // traceReply tells the tracer that a reply is sent to a routing key.
 func (h *Handler) traceReply(s *served, reply *Message) (end func(error)) {
-	ctx := s.ctx.caller
+	ctx := s.caller
 	if ctx == nil { // the function has ended its goroutine
 		ctx = context.Background()
 	}

@@ -182,8 +182,7 @@ func (v *VirtualHost) sendCall(p *publishing, c *call) error {
 	v.walk(w, p)
 	queues, replies := w.Queues(), w.Replies()
 	n := len(queues) + len(replies) + len(w.Delays)
-	c.others.Store(int32(n - 1))
-	c.shared = n > 1
+	c.share(n)
 	nacked, err := v.deliverRouted(p, queues, replies, w.Delays)
 	if nacked {
 		return ErrNacked

@@ -6,7 +6,7 @@ func (v *VirtualHost) sendElsewhere(p *publishing, c *call) error {
 	slot, round := c.slot, c.round
 	p.HideKeys() // the other broker has to send to them
 	e := p.Entry // only a copy leaves the caller's stack
-	return v.elsewhere.Send(c.ctx.caller, &e, p.Immediate, func(err error) { slot.fail(round, err) })
+	return v.elsewhere.Send(c.caller, &e, p.Immediate, func(err error) { slot.fail(round, err) })
 }
 
 // forget says that nobody waits for answers at an address any more.

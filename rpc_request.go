@@ -10,25 +10,39 @@ import (
 	"github.com/warrenmq/warren/internal/table"
 )
 
-// served is a request with the context of its handler.
-type served struct {
-	Request
-	ctx requestContext
-}
-
 // call is the content of a Call's request. It adds the time left until the caller's
 // deadline as Expiration. A Handler gets the deadline by its context.
 type call struct {
-	served        // ctx has the caller's context; the rest of it is for the handler
-	headers Table // as published; Request.Headers is as users see them
+	served // it has the caller's context; the rest of its fields are for the handler
 
-	slot   *replySlot
-	round  uint64       // round of the call in its slot
-	others atomic.Int32 // queues that still have the request, beside one
-	size   int64        // that it holds: see Size
-	parent *call        // the call that a queue dead-lettered as this one
-	shared bool         // the request went to more than one queue
+	slot  *replySlot
+	round uint64 // round of the call in its slot
+	size  int64  // that it holds: see Size
+	more  *more  // nil: nothing that follows
 }
+
+// more is what some calls have.
+type more struct {
+	headers Table        // as published; Request.Headers is as users see them
+	others  atomic.Int32 // queues that still have the request, beside one
+	shared  bool         // the request went to more than one queue
+	parent  *call        // the call that a queue dead-lettered as this one; nil: none
+}
+
+// share notes that so many queues are to have the request.
+func (c *call) share(queues int) {
+	if queues <= 1 {
+		return
+	}
+	if c.more == nil {
+		c.more = &more{}
+	}
+	c.more.others.Store(int32(queues - 1))
+	c.more.shared = true
+}
+
+// isShared reports whether the request went to more than one queue.
+func (c *call) isShared() bool { return c.more != nil && c.more.shared }
 
 // callSize is what a call counts beside its properties, in bytes.
 const callSize = 200
@@ -37,7 +51,7 @@ const callSize = 200
 // handler may keep the Request in it.
 func (s *replySlot) newCall(ctx context.Context, round uint64, msg *Message) *call {
 	c := &call{slot: s, round: round}
-	c.ctx.caller = ctx
+	c.caller = ctx
 	if msg.properties().Plain() { // as a rule; the rest is zero already
 		c.Body = msg.Body
 	} else {
@@ -50,7 +64,10 @@ func (s *replySlot) newCall(ctx context.Context, round uint64, msg *Message) *ca
 // them widened.
 func (c *call) setHeaders(headers Table, checked table.Checked) {
 	if headers != nil {
-		c.headers, c.Request.Headers = headers, headers
+		if c.more == nil {
+			c.more = &more{}
+		}
+		c.more.headers, c.Request.Headers = headers, headers
 	}
 	c.size = callSize + c.properties().SizeWith(checked.Size)
 	if checked.Narrow {
@@ -62,9 +79,9 @@ func (c *call) setHeaders(headers Table, checked table.Checked) {
 // Properties returns the properties to send, with the time left as Expiration.
 func (c *call) Properties() message.Properties {
 	p := *c.properties()
-	p.Headers, p.Body = c.headers, nil
+	p.Headers, p.Body = c.Headers(), nil
 	if p.Expiration == "" {
-		if ms, ok := remaining(c.ctx.caller); ok {
+		if ms, ok := remaining(c.caller); ok {
 			p.Expiration = strconv.FormatInt(ms, 10)
 		}
 	}
@@ -78,8 +95,14 @@ func (c *call) Shown() message.Properties {
 	return p
 }
 
-func (c *call) Headers() table.Table   { return c.headers }
-func (c *call) Header(name string) any { return c.headers[name] }
+func (c *call) Headers() table.Table {
+	if c.more == nil {
+		return nil
+	}
+	return c.more.headers
+}
+
+func (c *call) Header(name string) any { return c.Headers()[name] }
 
 // Size returns how many bytes the content holds. It was taken when the headers were
 // set, because what a handler does to its request must not change it.
@@ -99,10 +122,10 @@ func (c *call) AppendTo(b []byte) []byte {
 // not the time that is left to the caller.
 func (c *call) Edited(e message.Edit) message.Content {
 	p := *c.properties()
-	p.Headers = c.headers
+	p.Headers = c.Headers()
 	p = e.Apply(p)
-	d := &call{slot: c.slot, round: c.round, parent: c, shared: true}
-	d.ctx.caller = c.ctx.caller
+	d := &call{slot: c.slot, round: c.round, more: &more{parent: c, shared: true}}
+	d.caller = c.caller
 	d.Message = Message(p)
 	d.Body = nil
 	d.setHeaders(p.Headers, table.Checked{Narrow: true, Size: table.Size(p.Headers)})
@@ -112,10 +135,10 @@ func (c *call) Edited(e message.Edit) message.Content {
 // Lost says that n queues have lost the request without an answer. The call fails
 // when no queue has the request any more.
 func (c *call) Lost(n int) {
-	switch {
-	case c.others.Add(int32(-n)) >= 0:
-	case c.parent != nil:
-		c.parent.Lost(1)
+	switch m := c.more; {
+	case m != nil && m.others.Add(int32(-n)) >= 0:
+	case m != nil && m.parent != nil:
+		m.parent.Lost(1)
 	default:
 		c.slot.fail(c.round, ErrRequestDropped)
 	}
@@ -134,7 +157,7 @@ func callOf(c message.Content) *call {
 // will answer it.
 func (c *call) Unawaited() message.Content {
 	p := *c.properties()
-	p.Headers = c.headers
+	p.Headers = c.Headers()
 	return message.NewPublished(&p)
 }
 
