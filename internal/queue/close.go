@@ -44,7 +44,10 @@ func (q *Queue) Close(reason error, c Condition) (rest Rest, ready int, err erro
 		q.disk.ended = c&Ends != 0
 		q.wakeAwaiting()
 	}
-	q.alarm.Stop()
+	if q.rare != nil {
+		q.rare.alarm.Stop()
+		q.rare.active = nil
+	}
 	for c := q.consumers.first; c != nil; c = c.newer {
 		if c.box != nil && !c.NoAck {
 			unread := c.box.Unread()
@@ -66,7 +69,7 @@ func (q *Queue) Close(reason error, c Condition) (rest Rest, ready int, err erro
 		q.disk.Delete()
 	}
 	rest.reason, rest.consumers = reason, q.consumers.first
-	q.consumers, q.turns, q.active = roster{}, turns{}, nil
+	q.consumers, q.turns = roster{}, turns{}
 	return rest, ready, nil
 }
 
@@ -99,7 +102,9 @@ func (r *Rest) Drop() {
 	r.queue.mu.Lock()
 	r.queue.memory.Close()
 	r.queue.releaseHeld()
-	r.queue.seen.Close()
+	if r.queue.deduplicates {
+		r.queue.rare.seen.Close()
+	}
 	r.queue.unlock() // the queue may have letters to send
 }
 

@@ -284,13 +284,13 @@ func (q *Queue) remove(c *Consumer) (last bool) {
 	q.retire(c)
 	if c.added {
 		q.consumers.remove(c)
-		if q.single && c != q.active {
+		if q.single && c != q.rare.active {
 			q.turns.remove(c)
 		}
 		q.turns.leave(c)
 	}
-	if c == q.active {
-		q.active = nil
+	if q.single && c == q.rare.active {
+		q.rare.active = nil
 		q.activate()
 	}
 	if q.consumers.len == 0 {

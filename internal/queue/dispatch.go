@@ -87,8 +87,8 @@ func (q *Queue) next() *Consumer {
 	if !q.single {
 		return q.turns.next()
 	}
-	if q.active != nil && q.active.listed {
-		return q.active
+	if a := q.rare.active; a != nil && a.listed {
+		return a
 	}
 	return nil
 }
@@ -111,7 +111,7 @@ func (q *Queue) anyRoom() bool {
 
 // list notes that c has room: it gets a turn behind the others of its priority.
 func (q *Queue) list(c *Consumer) {
-	if c.listed || c.gone || !c.added || q.single && c != q.active {
+	if c.listed || c.gone || !c.added || q.single && c != q.rare.active {
 		return
 	}
 	c.listed = true
@@ -147,7 +147,7 @@ func (q *Queue) credit(c *Consumer, n int) {
 // activate chooses the active consumer of a queue with a single active consumer, if
 // it has none: of the consumers with the highest priority, the one that came first.
 func (q *Queue) activate() {
-	if !q.single || q.active != nil {
+	if !q.single || q.rare.active != nil {
 		return
 	}
 	c := q.turns.next()
@@ -155,7 +155,7 @@ func (q *Queue) activate() {
 		return
 	}
 	q.turns.remove(c)
-	q.active = c
+	q.rare.active = c
 	if c.out < c.limit {
 		q.list(c)
 	}

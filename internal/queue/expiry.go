@@ -42,17 +42,17 @@ func (q *Queue) loseExpired() (clean bool) {
 			now = q.shared.Clock.Now()
 		}
 		if deadline > now {
-			q.alarm.Set(deadline, now, q)
+			q.seldom().alarm.Set(deadline, now, q)
 			return true
 		}
 		if out {
 			return true // it expires when it is loaded
 		}
-		if len(q.lost) >= expiredAtOnce {
+		if len(q.seldom().lost) >= expiredAtOnce {
 			return false // who sends the letters sets the alarm when they are sent
 		}
 		if n == expiredAtOnce {
-			q.alarm.Set(now, now, q)
+			q.seldom().alarm.Set(now, now, q)
 			return false
 		}
 		var it message.Item
@@ -66,7 +66,7 @@ func (q *Queue) loseExpired() (clean bool) {
 // sets the alarm for the next deadline. The queue's alarm calls it.
 func (q *Queue) Ring() {
 	q.mu.Lock()
-	q.alarm.Rung()
+	q.seldom().alarm.Rung()
 	if q.deleted {
 		q.unlock() // it may have letters to send
 		return
@@ -88,8 +88,9 @@ func (q *Queue) Ring() {
 // touch notes that the queue is used now, which defers its expiry.
 func (q *Queue) touch() {
 	if q.rules != nil && q.rules.Expires > 0 {
-		q.lastUsed = q.shared.Clock.Now()
-		q.alarm.Set(q.lastUsed+int64(q.rules.Expires), q.lastUsed, q)
+		r := q.seldom()
+		r.lastUsed = q.shared.Clock.Now()
+		r.alarm.Set(r.lastUsed+int64(q.rules.Expires), r.lastUsed, q)
 	}
 }
 
@@ -102,9 +103,10 @@ func (q *Queue) checkExpiry() (expired bool) {
 	if q.consumers.len > 0 {
 		return false // the removal of the last one counts as use
 	}
-	now, end := q.shared.Clock.Now(), q.lastUsed+int64(q.rules.Expires)
+	r := q.seldom()
+	now, end := q.shared.Clock.Now(), r.lastUsed+int64(q.rules.Expires)
 	if end > now {
-		q.alarm.Set(end, now, q)
+		r.alarm.Set(end, now, q)
 		return false
 	}
 	return true

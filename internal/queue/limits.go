@@ -22,9 +22,9 @@ func (r *Rules) exceeded(n, bytes int64) bool {
 // for it.
 func (q *Queue) refuse(e *message.Entry) error {
 	if q.rules.Overflow == RejectToDeadLetter && q.rules.DeadLetter != nil {
-		q.seldom().DeadLettered++
 		q.memory.Add(e.Cost())
-		q.lost = append(q.lost, Lost{*e, nowhere, message.DiedMaxLen, q.rules.DeadLetter})
+		q.seldom().DeadLettered++
+		q.addLost(Lost{*e, nowhere, message.DiedMaxLen, q.rules.DeadLetter})
 		return ErrPassedOn
 	}
 	return ErrRefused

@@ -26,7 +26,13 @@ func (q *Queue) lose(it *message.Item, reason string) {
 		return
 	}
 	q.seldom().DeadLettered++
-	q.lost = append(q.lost, Lost{it.Entry, it.Pos, reason, q.rules.DeadLetter})
+	q.addLost(Lost{it.Entry, it.Pos, reason, q.rules.DeadLetter})
+}
+
+// addLost adds a message for deadLetter to send.
+func (q *Queue) addLost(m Lost) {
+	q.rare.lost = append(q.rare.lost, m)
+	q.loses = true
 }
 
 const (
@@ -59,7 +65,7 @@ func (q *Queue) deadLetter() {
 	}
 	l.queues = append(l.queues, q)
 	q.mu.Lock()
-	left := len(q.lost) + extraLetters
+	left := len(q.seldom().lost) + extraLetters
 	q.mu.Unlock()
 	next := 0
 	for ; next < len(l.queues) && left > 0; left -= lettersAtOnce {
@@ -90,8 +96,9 @@ func (l *Letters) reset() {
 // sendSome sends the next letters. Done is true if no more are left.
 func (q *Queue) sendSome(l *Letters) (done bool) {
 	q.mu.Lock()
-	some := q.lost[:min(len(q.lost), lettersAtOnce)]
-	q.lost = q.lost[len(some):]
+	r := q.seldom()
+	some := r.lost[:min(len(r.lost), lettersAtOnce)]
+	r.lost = r.lost[len(some):]
 	q.mu.Unlock()
 	sent := 0
 	for i := range some {
@@ -108,14 +115,14 @@ func (q *Queue) sendSome(l *Letters) (done bool) {
 		q.memory.Add(-some[i].Cost())
 	}
 	clear(some)
-	if len(q.lost) > 0 {
+	if len(r.lost) > 0 {
 		return false
 	}
-	q.lost, q.sending = nil, false
+	r.lost, q.loses, q.sending = nil, false, false
 	if q.store.timed > 0 && !q.deleted && !q.store.isOut() {
 		if d := q.store.deadline(); d != 0 {
 			now := q.shared.Clock.Now()
-			q.alarm.Set(max(d, now), now, q) // loseExpired may have left it
+			r.alarm.Set(max(d, now), now, q) // loseExpired may have left it
 		}
 	}
 	return true
@@ -142,8 +149,8 @@ func (q *Queue) sendLater() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.sending = false
-	if len(q.lost) > 0 {
+	if r := q.seldom(); len(r.lost) > 0 {
 		now := q.shared.Clock.Now()
-		q.alarm.Set(now, now, q)
+		r.alarm.Set(now, now, q)
 	}
 }

@@ -100,7 +100,8 @@ func TestLettersThatWaitAreSentWhenTheQueueIsDeleted(t *testing.T) {
 	q := r.queues[0]
 	q.mu.Lock()
 	for range 3 {
-		q.lost = append(q.lost, Lost{Reason: message.DiedMaxLen})
+		q.seldom()
+		q.addLost(Lost{Reason: message.DiedMaxLen})
 	}
 	q.mu.Unlock()
 	rest, _, err := q.Close(ErrDeleted, Always)

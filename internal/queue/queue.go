@@ -75,7 +75,7 @@ type Queue struct {
 	memory    memory.Account   // what ready and unacked messages hold
 	received  message.Total    // messages that were published to it
 	counts    usualCounts
-	rare      *rareCounts        // see seldom
+	rare      *rare              // what most queues do not have: see seldom
 	share     *message.Share     // of a publisher's tally; nil: nobody watches
 	held      memory.Reservation // of the queue itself: see releaseHeld
 
@@ -83,16 +83,9 @@ type Queue struct {
 	paged         bool // messages may be outside: see paging.go
 	single        bool // only the active consumer gets messages; never changes
 	countsReturns bool // see Options; never changes
+	deduplicates  bool // rare.seen is set; never changes
+	loses         bool // rare.lost is set
 	sending       bool // a goroutine runs deadLetter
-
-	// For options and rules that most queues do not have. Guarded by mu.
-	seen     *duplicates.Cache // nil: no deduplication
-	active   *Consumer         // if single is set; nil: no consumer
-	lost     []Lost            // messages that deadLetter is to send
-	alarm    clock.Alarm       // calls Ring
-	lastUsed int64             // on the clock; kept up to date if rules.Expires is set
-
-	ruleChange uint64 // number of the change that set the rules: see Obey
 }
 
 // Options configure a new queue.
@@ -115,7 +108,10 @@ func (q *Queue) Init(name string, host Host, shared *Shared, o *Options) {
 	q.name, q.host, q.shared = name, host, shared
 	q.store.shared = shared
 	q.memory.Open(&shared.Memory)
-	q.rules, q.single, q.seen, q.countsReturns = o.Rules, o.SingleActive, o.Seen, o.CountReturns
+	q.rules, q.single, q.countsReturns, q.deduplicates = o.Rules, o.SingleActive, o.CountReturns, o.Seen != nil
+	if q.single || q.deduplicates {
+		q.seldom().seen = o.Seen
+	}
 	q.held = o.Held
 	if o.MaxPriority > 0 {
 		q.store.levels = newLevels(o.MaxPriority, shared)
@@ -152,7 +148,7 @@ func (q *Queue) unlock() { q.unlockFor(nil) }
 // dead letters.
 func (q *Queue) unlockFor(l *Letters) {
 	send := false
-	if q.store.timed > 0 || q.lost != nil || q.paged {
+	if q.store.timed > 0 || q.loses || q.paged {
 		send = q.beforeUnlock()
 	}
 	b := q.wake
@@ -179,7 +175,7 @@ func (q *Queue) beforeUnlock() (send bool) {
 	if q.paged {
 		q.loadHead()
 	}
-	send = q.lost != nil && !q.sending
+	send = q.loses && !q.sending
 	q.sending = q.sending || send
 	return send
 }
@@ -213,7 +209,7 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 		q.mu.Unlock()
 		return false, nil
 	}
-	if q.seen != nil && !q.seen.Add(e.Content) {
+	if q.deduplicates && !q.rare.seen.Add(e.Content) {
 		q.mu.Unlock()
 		return false, nil
 	}
@@ -223,7 +219,9 @@ func (q *Queue) PushLetter(p *message.Publishing, l *Letters) (taken bool, err e
 		return true, nil
 	}
 	if q.rules != nil && q.overflows(e) {
-		q.seen.Forget(e.Content)
+		if q.deduplicates {
+			q.rare.seen.Forget(e.Content)
+		}
 		err = q.refuse(e)
 		q.unlockFor(l)
 		return false, err
@@ -317,7 +315,7 @@ func (q *Queue) Purge() int {
 // releaseHeld gives back what the queue itself holds, once it is deleted and no
 // unsettled delivery refers to it but those that perhaps nobody reads.
 func (q *Queue) releaseHeld() {
-	if q.deleted && q.unacked <= q.seldom().abandoned {
+	if q.deleted && (q.unacked == 0 || q.unacked <= q.seldom().abandoned) {
 		q.held.Release()
 	}
 }
@@ -326,7 +324,9 @@ func (q *Queue) releaseHeld() {
 // how many they are.
 func (q *Queue) takeReady() (rest Rest, n int) {
 	rest, n = Rest{queue: q}, q.ready()
-	q.seldom().Dropped += uint64(n)
+	if n > 0 {
+		q.seldom().Dropped += uint64(n)
+	}
 	if q.stream != nil {
 		rest.segments = q.stream.takeAll()
 		return rest, n

@@ -35,7 +35,7 @@ func (q *Queue) mayLoad(s *shelf) bool {
 		return true
 	}
 	now := q.shared.Clock.Now()
-	q.alarm.Set(now+int64(lookAgain), now, q) // others may have given memory back then
+	q.seldom().alarm.Set(now+int64(lookAgain), now, q) // others may have given memory back then
 	return false
 }
 

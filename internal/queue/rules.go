@@ -41,11 +41,12 @@ type DeadLetter struct {
 // queue has the rules of a later change already. Changes are numbered from 1.
 func (q *Queue) Obey(change uint64, r *Rules) {
 	q.mu.Lock()
-	if q.deleted || q.ruleChange > change {
+	own := q.seldom()
+	if q.deleted || own.ruleChange > change {
 		q.mu.Unlock()
 		return
 	}
-	q.rules, q.ruleChange = r, change
+	q.rules, own.ruleChange = r, change
 	q.touch()
 	q.tidy()
 	q.unlock()

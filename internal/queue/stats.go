@@ -24,15 +24,6 @@ type rareCounts struct {
 	abandoned int // messages that were unread when the queue was deleted
 }
 
-// seldom returns the rare counts. It makes them at the first call, because there may be
-// very many queues. mu is held.
-func (q *Queue) seldom() *rareCounts {
-	if q.rare == nil {
-		q.rare = &rareCounts{}
-	}
-	return q.rare
-}
-
 // allCounts returns the counts. mu is held.
 func (q *Queue) allCounts() Counts {
 	n := &q.counts
@@ -132,7 +123,7 @@ func (q *Queue) Consumers() []ConsumerView {
 	for c := q.consumers.first; c != nil; c = c.newer {
 		v := ConsumerView{
 			Consumer: c, Tag: c.Tag, IsPool: c.box == nil, NoAck: c.NoAck, Exclusive: c.exclusive,
-			Active: !q.single || c == q.active, Priority: c.priority, Unacked: c.unsettled,
+			Active: !q.single || c == q.rare.active, Priority: c.priority, Unacked: c.unsettled,
 			ConsumerCounts: c.counts,
 		}
 		if !c.untilRead {

@@ -96,7 +96,7 @@ func (q *Queue) retain(now int64) {
 	}
 	for r.MaxAge > 0 && len(s.segments) > 0 {
 		if end := s.segments[0].newest + int64(r.MaxAge); end > now {
-			q.alarm.Set(end, now, q)
+			q.seldom().alarm.Set(end, now, q)
 			return
 		}
 		q.evict()

@@ -32,7 +32,7 @@ func (q *Queue) recoverStream() {
 	}
 	s.next = q.disk.Next(0)
 	if now := q.shared.Clock.Now(); q.rules != nil && s.len > 0 {
-		q.alarm.Set(now, now, q) // some may be too old
+		q.seldom().alarm.Set(now, now, q) // some may be too old
 	}
 }
 

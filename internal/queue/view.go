@@ -20,13 +20,13 @@ func (q *Queue) View() View {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	v := View{Stats: q.stats()}
-	if q.single && q.active != nil {
-		v.Active = q.active.Tag
+	if q.single && q.rare.active != nil {
+		v.Active = q.rare.active.Tag
 	}
 	if c := q.consumers.first; c != nil && c.exclusive {
 		v.Exclusive = c.Tag
 	} else if c == nil && q.rules != nil && q.rules.Expires > 0 {
-		v.LastUsed = q.lastUsed
+		v.LastUsed = q.seldom().lastUsed
 	}
 	if s := q.stream; s != nil {
 		v.ReadyBytes, v.Segments, v.First, v.Next = s.bytes, len(s.segments), s.next, s.next
