@@ -133,8 +133,10 @@ func (g *gatheringElsewhere) end(address string) {
 
 // answered implements waiter: the request has failed, or the broker closes.
 func (g *gatheringElsewhere) answered(s *replySlot) {
+	var reply Message // there is none: what comes to the address is delivered
+	err := s.answer.take(&reply)
 	g.mu.Lock()
-	g.err, s.answer.err = s.answer.err, nil
+	g.err = err
 	g.mu.Unlock()
 	g.awake()
 	close(g.done)

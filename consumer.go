@@ -141,8 +141,9 @@ func (c *Consumer) each(ctx context.Context, size int, d *Delivery, yield func(e
 				return
 			}
 			if c.ch.closed.Load() || c.ended.Load() != nil || ctx.Err() != nil {
-				err = c.loopError(ctx)
-				break
+				if err = c.loopError(ctx); err != nil {
+					break
+				}
 			}
 		}
 		if err != nil {
@@ -155,7 +156,7 @@ func (c *Consumer) each(ctx context.Context, size int, d *Delivery, yield func(e
 	}
 }
 
-// loopError returns why a loop must end although messages may be left.
+// loopError returns why a loop must end although messages may be left, or nil.
 func (c *Consumer) loopError(ctx context.Context) error {
 	if err := c.ch.checkOpen(); err != nil {
 		return err

@@ -235,7 +235,7 @@ func (s *replySlot) claim(round uint64) bool { return s.round.CompareAndSwap(rou
 // fail ends a call with err, if it still waits.
 func (s *replySlot) fail(round uint64, err error) {
 	if s.claim(round) {
-		s.answer.err = err
+		s.answer.fail(err)
 		s.tell()
 	}
 }

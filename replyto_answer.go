@@ -26,6 +26,9 @@ func (a *answer) set(reply *Message, err error) {
 	}
 }
 
+// fail sets an answer without a reply.
+func (a *answer) fail(err error) { a.err = err }
+
 // take takes the answer. It moves the reply to *reply, which is zero, and returns the
 // error.
 func (a *answer) take(reply *Message) (err error) {
