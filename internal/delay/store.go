@@ -55,8 +55,8 @@ func wholeDelay(f float64) int64 {
 }
 
 // New makes a store. When the time of a message has come, the store calls release
-// with it, with no lock held. It must not keep it. Release returns false if it has done nothing, because the
-// broker ends. The goroutine that calls it is counted in t.
+// with it, with no lock held. Release must not keep it. It returns false if it has done
+// nothing, because the broker ends. The goroutine that calls it is counted in t.
 func New(c *clock.Clock, m *memory.Budget, t *tasks.Group, release func(p *message.Publishing) bool) *Store {
 	return &Store{clock: c, memory: m, tasks: t, release: release}
 }
