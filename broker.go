@@ -49,8 +49,7 @@ type Broker struct {
 	churn          churn
 	changes        changes
 
-	passwords    password.Verifier
-	endedContext liveContext // replaces the context of a handler that returned without looking at it
+	passwords password.Verifier
 
 	disk     *disk         // of messages; nil: all is in memory. It never changes
 	topology topologyStore // nil: all is in memory. It never changes
@@ -101,7 +100,6 @@ func New(options *Options) *Broker {
 	}
 	b.brokerPort = link.NewBrokerPort((*brokerLink)(b))
 	b.handlersCtx, b.cancelHandlers = context.WithCancel(context.Background())
-	b.endedContext = newEndedContext()
 	b.queues.Clock = clock.Start()
 	b.queues.Memory.Init(o.MemoryLimit, o.MemoryPolicy == FailPublishers, (*memoryAlarms)(b))
 	b.buffers.Init(&b.queues.Memory)

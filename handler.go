@@ -56,6 +56,7 @@ type Handler struct {
 	options HandleOptions
 	workers tasks.Group
 	figures handlerFigures
+	ended   liveContext // replaces the context of a request whose function returned without looking at it
 	done    chan struct{}
 	reason  error // why it has ended; written before done is closed
 }
@@ -116,7 +117,7 @@ func (v *VirtualHost) handle(name string, h HandlerFunc, opts []HandleOptions) (
 		return nil, err
 	}
 	h = chain(v.broker.options.Intercept.Handle, chain(o.Intercept, h))
-	handler := &Handler{vhost: v, serve: h, options: o, done: make(chan struct{})}
+	handler := &Handler{vhost: v, serve: h, options: o, ended: newEndedContext(), done: make(chan struct{})}
 	for {
 		err := handler.register(name, o.Concurrency)
 		if err == nil {

@@ -39,7 +39,7 @@ func (s *served) parent() context.Context {
 	case r.caller != nil: // somebody has passed the request of a Call on
 		return r.caller
 	case isReplyAddress(s.ReplyTo): // the requester has gone
-		return &s.handler.vhost.broker.endedContext
+		return &s.handler.ended
 	}
 	return context.Background()
 }
@@ -67,7 +67,7 @@ func (s *served) ensureLive() *liveContext {
 // finish ends the context after the handler has returned. A context that was not
 // used before is replaced by one that has ended.
 func (s *served) finish() {
-	if !s.live.CompareAndSwap(nil, &s.handler.vhost.broker.endedContext) {
+	if !s.live.CompareAndSwap(nil, &s.handler.ended) {
 		s.live.Load().stopAndCancel()
 	}
 }
@@ -99,7 +99,7 @@ func (s *served) Value(key any) any {
 	case link.CancelKey:
 		return s.ensureLive().cancel
 	}
-	if l := s.live.Load(); l != nil && l != &s.handler.vhost.broker.endedContext {
+	if l := s.live.Load(); l != nil && l != &s.handler.ended {
 		return l.Value(key)
 	}
 	if s.caller != nil {

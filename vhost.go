@@ -1,8 +1,6 @@
 package warren
 
 import (
-	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -254,9 +252,13 @@ func (v *VirtualHost) close(err error) {
 	v.replies.close() // first, so that calls fail with ErrClosed, not because their requests are dropped
 	v.mu.Lock()
 	v.closed = true
-	queues, exchanges := v.queues, slices.AppendSeq(make([]*declaredExchange, 0, len(v.exchanges)), maps.Values(v.exchanges))
+	queues := v.queues
 	v.queues = make(map[string]*declaredQueue)
-	for _, x := range exchanges {
+	var gates []*route.Gate
+	for _, x := range v.exchanges {
+		if x.Gate != nil {
+			gates = append(gates, x.Gate)
+		}
 		x.held.Release()
 		for b := range x.Bindings() {
 			b.Held.Release()
@@ -269,8 +271,8 @@ func (v *VirtualHost) close(err error) {
 	} else {
 		v.broker.churn.queuesDeleted.Add(uint64(len(queues)))
 	}
-	for _, x := range exchanges {
-		x.Gate.Close(condition == queue.Ends)
+	for _, g := range gates {
+		g.Close(condition == queue.Ends)
 	}
 	for _, q := range queues {
 		rest, _, _ := q.Close(err, condition)

@@ -3,16 +3,19 @@
 // does the code know which broker it is like.
 package like
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Rules are what the broker takes after others in. A rule that is false is not
 // Warren's own. All are immutable.
 type Rules struct {
-	Product, Version string   // in the server properties
-	ReplyNames       []string // names of the direct reply-to pseudo-queue that are known
-	MaxMessageSize   int      // default of the largest body, in bytes
-	FrameMin         uint32   // smallest frame_max that a client may ask for
-	Reserved         []string // what names of new exchanges and queues may not begin with
+	Product, Version string    // in the server properties
+	ReplyNames       [3]string // names of the direct reply-to pseudo-queue that are known; empty: no more
+	MaxMessageSize   int       // default of the largest body, in bytes
+	FrameMin         uint32    // smallest frame_max that a client may ask for
+	Reserved         [2]string // what names of new exchanges and queues may not begin with; empty: no more
 
 	// What RabbitMQ refuses, or does not know.
 
@@ -51,8 +54,8 @@ const version = "0.1.0"
 func Warren() *Rules {
 	return &Rules{
 		Product: "Warren", Version: version,
-		ReplyNames: []string{ReplyTo, ReplyToRabbitMQ, ReplyToLavinMQ},
-		Reserved:   []string{reserved}, MaxMessageSize: 128 << 20, FrameMin: 4096,
+		ReplyNames: [3]string{ReplyTo, ReplyToRabbitMQ, ReplyToLavinMQ},
+		Reserved:   [2]string{reserved}, MaxMessageSize: 128 << 20, FrameMin: 4096,
 	}
 }
 
@@ -60,8 +63,8 @@ func Warren() *Rules {
 func RabbitMQ() *Rules {
 	return &Rules{
 		Product: "RabbitMQ", Version: "4.2.0",
-		ReplyNames: []string{ReplyToRabbitMQ},
-		Reserved:   []string{reserved}, MaxMessageSize: 16 << 20, FrameMin: 8192,
+		ReplyNames: [3]string{ReplyToRabbitMQ},
+		Reserved:   [2]string{reserved}, MaxMessageSize: 16 << 20, FrameMin: 8192,
 		NoImmediate: true, NoFlowOff: true, NoRecoverToConsumer: true, NoEmptyVirtualHost: true, NoLavinMQNames: true,
 		StrictQueueTypes: true, PrefetchForLater: true, Trace: true,
 	}
@@ -71,8 +74,8 @@ func RabbitMQ() *Rules {
 func LavinMQ() *Rules {
 	return &Rules{
 		Product: "LavinMQ", Version: "2.9.0",
-		ReplyNames: []string{ReplyTo, ReplyToRabbitMQ},
-		Reserved:   []string{reserved, "mqtt."}, MaxMessageSize: 128 << 20, FrameMin: 4096,
+		ReplyNames: [3]string{ReplyTo, ReplyToRabbitMQ},
+		Reserved:   [2]string{reserved, "mqtt."}, MaxMessageSize: 128 << 20, FrameMin: 4096,
 		PrintableNames: true, NoMatchWithX: true, NoGetBesideConsumer: true, DestinationIsUse: true,
 		NoAccessRequest: true, NoRecoverAsync: true,
 	}
@@ -80,7 +83,9 @@ func LavinMQ() *Rules {
 
 // IsReplyName reports whether name is a known name of the direct reply-to
 // pseudo-queue.
-func (r *Rules) IsReplyName(name string) bool { return slices.Contains(r.ReplyNames, name) }
+func (r *Rules) IsReplyName(name string) bool {
+	return name != "" && slices.Contains(r.ReplyNames[:], name)
+}
 
 // IsPrintable reports whether a name may be one under PrintableNames.
 func (r *Rules) IsPrintable(name string) bool {
@@ -98,7 +103,7 @@ func (r *Rules) IsPrintable(name string) bool {
 // empty text.
 func (r *Rules) ReservedPrefix(name string) string {
 	for _, p := range r.Reserved {
-		if len(name) >= len(p) && name[:len(p)] == p {
+		if p != "" && strings.HasPrefix(name, p) {
 			return p
 		}
 	}
