@@ -55,17 +55,30 @@ func (d *Death) Edit(e *Edit, h table.Table) (history []any) {
 			list = append(list, v)
 		}
 	}
+	e.Reset()
 	if entry == nil {
-		entry = table.Table{
-			"count": int64(1), "reason": reason, "queue": queue, "time": d.Time.Truncate(time.Second),
-			"exchange": exchange, "routing-keys": d.Keys,
+		fields := [...]wire.Header{
+			{Name: "count", Value: int64(1)}, {Name: "reason", Value: reason}, {Name: "queue", Value: queue},
+			{Name: "time", Value: d.Time.Truncate(time.Second)}, {Name: "exchange", Value: exchange}, {Name: "routing-keys", Value: d.Keys},
+			{}, // original-expiration, if there is one
 		}
+		n := len(fields) - 1
 		if d.Expiration != "" {
-			entry["original-expiration"] = d.Expiration
+			fields[n] = wire.Header{Name: "original-expiration", Value: d.Expiration}
+			n++
+		}
+		entry = make(table.Table, n)
+		size := table.SizeOfList(1) + table.SizeOfMap(n)
+		for i := range fields[:n] {
+			h := &fields[i]
+			entry[h.Name] = h.Value
+			size += int64(len(h.Name)) + table.SizeOf(h.Value)
+		}
+		if len(old) == 0 {
+			e.First = size
 		}
 	}
 	list[0] = entry
-	e.Reset()
 	e.WithoutExpiration = true
 	e.Set = append(e.Set, wire.Header{Name: "x-death", Value: list})
 	if _, ok := h["x-death"]; !ok {

@@ -140,3 +140,22 @@ func TestPropertiesThatAreTooLongOrNotThere(t *testing.T) {
 		require.False(t, p.Plain(), "%+v", p)
 	}
 }
+
+// What an edit of a first death says of its size is what the headers have.
+func TestSizeOfADeath(t *testing.T) {
+	for _, d := range []message.Death{
+		{Queue: "q", Reason: message.DiedExpired, Exchange: "", Keys: []any{"a"}},
+		{Queue: "queue", Reason: message.DiedMaxLen, Exchange: "amq.topic", Expiration: "1000", Keys: []any{"a", "bc"}, Time: time.Unix(7, 0)},
+	} {
+		for _, c := range []message.Content{message.NewPublished(&message.Properties{}), message.NewPublished(&message.Properties{AppId: "a"})} {
+			var e message.Edit
+			d.Edit(&e, c.Headers())
+			p := c.Edited(e).Properties()
+			require.Equal(t, p.SizeWith(table.Size(p.Headers)), c.Edited(e).Size())
+			d.Edit(&e, p.Headers) // it dies there again
+			again := message.NewPublished(&p).Edited(e)
+			p = again.Properties()
+			require.Equal(t, p.SizeWith(table.Size(p.Headers)), again.Size())
+		}
+	}
+}

@@ -11,7 +11,8 @@ import (
 // it came, octet by octet if it came over the wire.
 type Edit struct {
 	wire.Edit
-	Narrow bool // the headers to set have integers of another type than int64
+	Narrow bool  // the headers to set have integers of another type than int64
+	First  int64 // table.SizeOf the first value of Set; zero: not known
 }
 
 // Reset makes the edit one that changes nothing. It keeps the room of its lists.
@@ -19,7 +20,7 @@ func (e *Edit) Reset() {
 	clear(e.Set)
 	clear(e.Remove)
 	e.Edit = wire.Edit{Set: e.Set[:0], Remove: e.Remove[:0]}
-	e.Narrow = false
+	e.Narrow, e.First = false, 0
 }
 
 // SetHeader returns an edit that sets a header.
@@ -31,8 +32,13 @@ func SetHeader(name string, v any) (e Edit) {
 // size is table.Size of the headers of a message that had none.
 func (e *Edit) size() int64 {
 	n := table.SizeOfMap(len(e.Set))
-	for _, h := range e.Set {
-		n += int64(len(h.Name)) + table.SizeOf(h.Value)
+	for i, h := range e.Set {
+		n += int64(len(h.Name))
+		if i == 0 && e.First > 0 {
+			n += e.First
+		} else {
+			n += table.SizeOf(h.Value)
+		}
 	}
 	return n
 }

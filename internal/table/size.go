@@ -34,7 +34,7 @@ func SizeOf(v any) int64 {
 	case Table:
 		return Size(v)
 	case []any:
-		n := sizeOfList(len(v))
+		n := SizeOfList(len(v))
 		for _, e := range v {
 			n += SizeOf(e)
 		}
@@ -51,5 +51,5 @@ func SizeOfMap(keys int) int64 {
 	return mapSize
 }
 
-// sizeOfList returns the size of an array without its values.
-func sizeOfList(values int) int64 { return valueSize + int64(values)*valueSize/2 }
+// SizeOfList returns the SizeOf an array without its values.
+func SizeOfList(values int) int64 { return valueSize + int64(values)*valueSize/2 }

@@ -79,7 +79,7 @@ func (c *Checked) value(key string, v any, depth int) *Problem {
 		if depth+1 > wire.MaxNesting {
 			return problem(wire.CodeSyntaxError, "table nests deeper than %d levels", wire.MaxNesting)
 		}
-		c.Size += sizeOfList(len(v))
+		c.Size += SizeOfList(len(v))
 		for _, e := range v {
 			if p := c.value(key, e, depth+1); p != nil {
 				return p
