@@ -450,3 +450,42 @@ func TestLeavingALoopOverRepliesKeepsTheRest(t *testing.T) {
 		}
 	})
 }
+
+// flickering is a context whose error comes and goes, which none should do.
+type flickering struct {
+	context.Context
+	n *int
+}
+
+func (f flickering) Err() error {
+	*f.n++
+	if *f.n%3 == 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A loop may end by such an error, but what it has read and not shown comes next.
+func TestALoopLosesNothingToAContextThatChangesItsMind(t *testing.T) {
+	ch := brokertest.Channel(t, brokertest.New(t, nil))
+	brokertest.Queue(t, ch, "q", warren.QueueOptions{})
+	for i := range 50 {
+		require.NoError(t, ch.Publish(t.Context(), "", "q", warren.Message{Body: []byte(strconv.Itoa(i))}, warren.PublishOptions{}))
+	}
+	n := 0
+	got := 0
+	for got < 50 {
+		for d, err := range ch.Deliveries(flickering{context.Background(), &n}, "q", warren.ConsumeOptions{}) {
+			if err != nil {
+				break
+			}
+			require.Equal(t, strconv.Itoa(got), string(d.Body))
+			require.NotEmpty(t, d.ConsumerTag)
+			d.Ack(false)
+			got++
+			if got == 50 {
+				break
+			}
+		}
+	}
+}
